@@ -21,6 +21,7 @@ from support.replica.stored import (
 from support.replica.synthesised import Documents
 from support.replica.totals import RegistryTotals
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import normalised
@@ -52,7 +53,7 @@ def expected(content: DatasetContent) -> RegistryTotals:
 @pytest.fixture(scope="module")
 def crawled(content: DatasetContent, database_url: str) -> Iterator[Crawled]:
     """The whole data set after one crawl that measured nothing."""
-    settings = load_settings(None, {}, database_url=database_url)
+    settings = load_settings(None, {}, KINDS, database_url=database_url)
     with dataset_replica() as replica:
         done = crawl(settings, [replica.address], measure=False, progress=Progress())
         yield Crawled(database_url, done.registries[0], replica.counts())

@@ -27,6 +27,7 @@ from support.replica.fleet_totals import fleet_totals
 from support.replica.process import Replica, fleet_replica
 from support.replica.stored import Counted, counted, scopes, shares
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.engine.context.crawl_context import Progress
 
@@ -131,7 +132,7 @@ def assert_totals(url: str) -> None:
 def unchanged_crawl(url: str, replica: Replica, engine: str) -> None:
     replica.reset_counts()
     began = time.monotonic()
-    settings = load_settings(None, {}, database_url=url)
+    settings = load_settings(None, {}, KINDS, database_url=url)
     rows = 0
 
     def note(connection: Connection, cursor: DBAPICursor, *_: object) -> None:

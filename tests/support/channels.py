@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from weighbridge.bootstrap.engine.channels import OpenChannels, open_channels
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
 from weighbridge.ports.protocols import Notifier
 
@@ -15,7 +16,7 @@ def settings_with(folder: Path, *channels: Mapping[str, object]) -> Settings:
     """Settings with these channels; files are beside them in the folder."""
     file = folder / "weighbridge.yaml"
     file.write_text(yaml.safe_dump({"channels": [dict(c) for c in channels]}))
-    return load_settings(str(file), {})
+    return load_settings(str(file), {}, KINDS)
 
 
 @asynccontextmanager

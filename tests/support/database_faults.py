@@ -9,6 +9,7 @@ from datetime import timedelta
 from support.database_dump import Dump, assert_same, dump_of_url, rows_of
 from support.replica.process import Replica
 from weighbridge.bootstrap.engine.crawl_registries import crawl_targets, utc_now
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.config import load_settings
 from weighbridge.engine.context.crawl_context import Progress
@@ -37,7 +38,7 @@ def crawl(
 
     later: by a clock that is so far ahead
     """
-    settings = load_settings(None, {})
+    settings = load_settings(None, {}, KINDS)
     report = asyncio.run(
         crawl_targets(
             settings,

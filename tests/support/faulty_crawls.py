@@ -20,6 +20,7 @@ from support.database_dump import Dump, dump_of_url
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.engine.crawl_registries import crawl_targets, utc_now
 from weighbridge.bootstrap.engine.embedded import Embedded
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.domain.image.digest import from_raw
@@ -65,7 +66,7 @@ class CrawledDatabase:
         return self.server_url or f"sqlite:///{self.path}"
 
     def settings(self, *registries: RegistrySettings) -> Settings:
-        settings = load_settings(None, {}, database_url=self.url)
+        settings = load_settings(None, {}, KINDS, database_url=self.url)
         return settings.model_copy(update={"registries": registries})
 
     def crawl(
@@ -136,7 +137,9 @@ def embedded(
     """What `up` does beside serving: crawls these while the block runs, by a clock
     that is so much faster than the real one."""
     began = utc_now()
-    settings = load_settings(None, {}).model_copy(update={"registries": registries})
+    settings = load_settings(None, {}, KINDS).model_copy(
+        update={"registries": registries}
+    )
     running = Embedded(
         settings,
         database,

@@ -13,7 +13,7 @@ from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
 from weighbridge.registry.kinds.dockerhub.hub_api import HubAPI
-from weighbridge.registry.kinds.dockerhub.hub_quota import PullQuota
+from weighbridge.registry.kinds.dockerhub.hub_quota import HUB_WORDS, PullQuota
 from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry
 from weighbridge.registry.kinds.dockerhub.hub_sign_in import HubSignIn
 from weighbridge.registry.login.credentials import Credential
@@ -58,6 +58,7 @@ def asking_hub(
         telemetry,
         time.clock,
         sign_in=lambda try_token: HubSignIn(API, credential, try_token, time.clock),
+        words=HUB_WORDS,
     )
     quota = PullQuota(keep, time.clock)
     plain = DistributionRegistry(
@@ -66,6 +67,7 @@ def asking_hub(
         telemetry,
         clock=time.clock,
         on_answer=quota.saw,
+        words=HUB_WORDS,
     )
     listings = HubAPI(client, API)
     hub = HubRegistry(plain, listings, quota, namespaces)

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import PolicySource, load_policies, load_settings
 from weighbridge.errors import ConfigError
 
@@ -22,7 +23,7 @@ def refused(folder: Path, **files: str) -> ConfigError:
     """The error of these files, which both ways to read them give."""
     write(folder, **files)
     with pytest.raises(ConfigError) as caught:
-        load_settings(None, {})
+        load_settings(None, {}, KINDS)
     with pytest.raises(ConfigError) as again:
         load_policies(None, {})
     assert again.value.message == caught.value.message
@@ -32,7 +33,7 @@ def refused(folder: Path, **files: str) -> ConfigError:
 
 def loaded(folder: Path, **files: str) -> PolicySource:
     write(folder, **files)
-    load_settings(None, {})
+    load_settings(None, {}, KINDS)
     return load_policies(None, {})
 
 

@@ -23,8 +23,9 @@ from weighbridge.bootstrap.distributed.worker_metrics import (
     WorkerCollector,
     WorkerReport,
 )
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.cli.main import cli
-from weighbridge.config import Settings, load_settings
+from weighbridge.config import load_settings
 from weighbridge.domain.policy.policy_set import DEFAULT_POLICIES, PolicySet
 from weighbridge.domain.registry.rate_limit import Probe, RateLimit
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
@@ -289,7 +290,7 @@ def _model_in(annotation: object) -> tuple[type[BaseModel] | None, bool]:
 def test_every_key_has_its_row_and_no_row_is_invented() -> None:
     table = rows(section(page("configuration.md"), "## Every key"))
 
-    keys = list(keys_of(Settings))
+    keys = list(keys_of(KINDS.written))
 
     assert "registries[].limits.concurrency" in keys
     assert sorted(table) == sorted(keys)
@@ -298,7 +299,7 @@ def test_every_key_has_its_row_and_no_row_is_invented() -> None:
 def test_the_whole_file_shows_every_key() -> None:
     example = blocks(page("configuration.md"), "yaml")[0]
 
-    for key in keys_of(Settings):
+    for key in keys_of(KINDS.written):
         name = key.rpartition(".")[2]
         assert re.search(rf"^[ #-]*{name}:", example, re.MULTILINE), key
 
@@ -312,7 +313,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("canary-of-a-secret\n", encoding="utf-8")
 
-    settings = load_settings(str(file), {})
+    settings = load_settings(str(file), {}, KINDS)
 
     assert [registry.name for registry in settings.registries] == [
         "harbor",
@@ -344,7 +345,7 @@ def test_the_faults_of_the_example_are_told_as_the_page_shows(
     Path("weighbridge.yaml").write_text(blocks(check, "yaml")[0], encoding="utf-8")
 
     with pytest.raises(ConfigError) as caught:
-        load_settings(None, {})
+        load_settings(None, {}, KINDS)
 
     faults = caught.value.message
     assert len(faults.splitlines()) == 5

@@ -11,6 +11,7 @@ from typing import Any
 from celery import Celery, Task
 
 from weighbridge import collector
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.protocols import JobQueue
@@ -28,7 +29,7 @@ class Application(Celery):
     def process(self) -> Process:
         """What does the jobs: of this process, and of the pool's, its copies. Raises
         UsageError(no_redis), and what `load_settings` raises."""
-        return Process(load_settings(None, os.environ))
+        return Process(load_settings(None, os.environ, KINDS))
 
     @cached_property
     def jobs(self) -> JobQueue:

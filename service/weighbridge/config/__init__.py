@@ -1,11 +1,13 @@
 """The settings: one frozen object, read once, with every fault told at once.
 
-`load` reads files and environment. `yaml` is the strict YAML, `file` says which files
-are read. `settings`, `registries`, `channels` and `policies` hold the keys, `value`
-their types; `policies.policy_source` reads policies again.
+`load` reads files and environment; `kinds` is what its caller says may be named. `yaml`
+is the strict YAML, `file` says which files are read. `settings`, `registries`,
+`channels` and `policies` hold the keys, `value` their types; `policies.policy_source`
+reads policies again.
 """
 
 from weighbridge.config.file.regular_file import DEFAULT_FILES, find_config_file
+from weighbridge.config.kinds import Kinds
 from weighbridge.config.load import load_settings
 from weighbridge.config.policies.policy_source import PolicySource, load_policies
 from weighbridge.config.registries.registry_settings import (
@@ -23,6 +25,7 @@ __all__ = [
     "DEFAULT_FILES",
     "AuthSettings",
     "DefaultSettings",
+    "Kinds",
     "LimitSettings",
     "Pace",
     "PolicySource",

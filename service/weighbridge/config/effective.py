@@ -1,11 +1,13 @@
 """The settings that hold, each with where it is from; secrets left out."""
 
+import json
 from collections.abc import Mapping
 from typing import TypeAlias
 
 from msgspec import Struct
 from pydantic import BaseModel
 
+from weighbridge.config.kinds import Kinds
 from weighbridge.config.load import load_with_origins
 from weighbridge.config.policies.policy_settings import PolicySettings
 from weighbridge.config.registries.registry_settings import (
@@ -33,27 +35,37 @@ Tree: TypeAlias = "ShownValue | list[Tree] | dict[str, Tree]"
 
 
 def effective_settings(
-    path: str | None, environ: Mapping[str, str], *, database_url: str | None = None
+    path: str | None,
+    environ: Mapping[str, str],
+    kinds: Kinds,
+    *,
+    database_url: str | None = None,
 ) -> Tree:
-    """Every key with its value. Raises ConfigError."""
-    settings, draft = load_with_origins(path, environ, database_url=database_url)
-    decided = [_decided(settings, registry) for registry in settings.registries]
-    whole = settings.model_copy(update={"registries": tuple(decided)})
+    """Every key with its value, of registries and channels those of every kind. Raises
+    ConfigError."""
+    settings, draft = load_with_origins(path, environ, kinds, database_url=database_url)
+    written = kinds.written.model_validate_json(
+        json.dumps(draft.tree), context={"folder": draft.folder}
+    )
+    decided = [
+        registry.model_copy(update=_decided(settings, settings.registries[number]))
+        for number, registry in enumerate(written.registries)
+    ]
+    whole = written.model_copy(update={"registries": tuple(decided)})
     # What has no form in JSON has one as text; a secret's is `<redacted>`.
     dumped = whole.model_dump(mode="json", fallback=str)
     return _Shower(draft).shown(whole, dumped, ())
 
 
-def _decided(settings: Settings, registry: RegistrySettings) -> RegistrySettings:
-    """With what `defaults`, or where it is, decide for it."""
+def _decided(settings: Settings, registry: RegistrySettings) -> dict[str, object]:
+    """What `defaults`, or where it is, decide for it."""
     pace = settings.pace_of(registry)
     limits = LimitSettings(
         requests_per_second=pace.requests_per_second,
         concurrency=pace.concurrency,
         keep_quota=settings.keep_quota_of(registry),
     )
-    interval = settings.interval_of(registry)
-    return registry.model_copy(update={"interval": interval, "limits": limits})
+    return {"interval": settings.interval_of(registry), "limits": limits}
 
 
 class _Shower:

@@ -11,13 +11,14 @@ from pydantic import ValidationError
 
 from weighbridge.config.channels.channel_clashes import route_clashes
 from weighbridge.config.file.regular_file import find_config_file
+from weighbridge.config.kinds import Kinds
 from weighbridge.config.policies.policy_files import (
     checked_file,
     note_repeated_names,
     policy_drafts,
 )
-from weighbridge.config.registries.shared_addresses import address_clashes
 from weighbridge.config.settings import Settings
+from weighbridge.config.shared_addresses import address_clashes
 from weighbridge.config.value.clashes import clashes
 from weighbridge.config.webhook_settings import webhook_clashes
 from weighbridge.config.yaml.draft import DATABASE_URL, REDIS_URL, Draft
@@ -36,6 +37,7 @@ _VARIABLES: Final[Mapping[str, Path]] = {
 def load_settings(
     path: str | None,
     environ: Mapping[str, str],
+    kinds: Kinds,
     *,
     database_url: str | None = None,
     bind: str | None = None,
@@ -44,6 +46,7 @@ def load_settings(
     """The settings, checked.
 
     path:         the file that was asked for, None to look where it usually is
+    kinds:        which kinds of registries and channels there are
     database_url: what `--database` says, a URL or the path of an SQLite file
     bind:         what `--bind` says
     policy_files: whether files of policies are checked too
@@ -52,18 +55,22 @@ def load_settings(
     draft = _drafted(path, environ, database_url=database_url, bind=bind)
     others = policy_drafts(draft) if policy_files else []
     note_repeated_names([draft, *others])
-    return _checked(draft, others)
+    return _checked(draft, others, kinds)
 
 
 def load_with_origins(
-    path: str | None, environ: Mapping[str, str], *, database_url: str | None = None
+    path: str | None,
+    environ: Mapping[str, str],
+    kinds: Kinds,
+    *,
+    database_url: str | None = None,
 ) -> tuple[Settings, Draft]:
     """The checked settings, and what was written, which knows where each value is
     from. Raises ConfigError."""
     draft = _drafted(path, environ, database_url=database_url)
     others = policy_drafts(draft)
     note_repeated_names([draft, *others])
-    return _checked(draft, others), draft
+    return _checked(draft, others, kinds), draft
 
 
 def _drafted(
@@ -142,22 +149,22 @@ def _read_url(
         draft.overlay(path, value, variable)
 
 
-def _checked(draft: Draft, others: Sequence[Draft]) -> Settings:
+def _checked(draft: Draft, others: Sequence[Draft], kinds: Kinds) -> Settings:
     tree = draft.tree
     for path, clash in chain(
         clashes(tree),
-        address_clashes(tree, draft.folder),
-        route_clashes(tree),
+        address_clashes(kinds, tree, draft.folder),
+        route_clashes(kinds.channels, tree),
         webhook_clashes(tree),
     ):
         draft.note((*path, clash.key), clash.message, clash.code, clash.shown)
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate_json(
+        settings = kinds.settings.model_validate_json(
             json.dumps(draft.tree), context={"folder": draft.folder}
         )
     except ValidationError as exc:
-        draft.note_errors(exc, Settings)
+        draft.note_errors(exc, kinds.written)
     for other in others:
         checked_file(other)
     faults = [fault for each in (draft, *others) for fault in each.in_order()]

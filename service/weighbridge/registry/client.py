@@ -32,6 +32,8 @@ from weighbridge.registry.auth.token_server import TokenServer, TryToken
 from weighbridge.registry.errors import rate_limit_reset
 from weighbridge.registry.errors.refusals import (
     ANONYMOUS,
+    ORDINARY,
+    RefusalWords,
     asked_wait,
     find_refusal,
     refusal,
@@ -123,6 +125,7 @@ class RegistryClient:
     and counts all of it.
 
     on_answer: told of every answer, refusals included
+    words:     how registries of this kind refuse
     sign_in:   makes what stands in for token servers, from the way to ask for a token
     """
 
@@ -135,6 +138,7 @@ class RegistryClient:
         *,
         on_answer: Callable[[RegistryRequest, RegistryAnswer], None] | None = None,
         sign_in: Callable[[TryToken], SignIn] | None = None,
+        words: RefusalWords = ORDINARY,
     ) -> None:
         self.counts = RequestCounts(telemetry, endpoint)
         self._endpoint = endpoint
@@ -147,6 +151,7 @@ class RegistryClient:
             clock=clock,
         )
         self._on_answer = on_answer
+        self._words = words
         self._authorizer: SignIn = (
             Authorizer(endpoint, self._fetch_token, clock)
             if sign_in is None
@@ -171,7 +176,7 @@ class RegistryClient:
         self, question: RegistryRequest, answer: RegistryAnswer
     ) -> WeighbridgeError:
         """The error for an answer that whoever asked cannot use after all."""
-        return refusal(question, answer, self._who, self._clock.now())
+        return refusal(question, answer, self._who, self._clock.now(), self._words)
 
     async def aclose(self) -> None:
         """End what is under way and close every connection."""
@@ -231,7 +236,9 @@ class RegistryClient:
     def _raise_refusal(self, question: RegistryRequest, answer: RegistryAnswer) -> None:
         if answer.status == 401:
             return
-        error = find_refusal(question, answer, self._who, self._clock.now())
+        error = find_refusal(
+            question, answer, self._who, self._clock.now(), self._words
+        )
         if isinstance(error, RateLimited):
             self.counts.note_throttled()
         if error is not None:
@@ -259,7 +266,7 @@ class RegistryClient:
             finally:
                 self.counts.note_duration(self._clock.monotonic() - began)
         answer = await self._read(response)
-        pause_s = _pause(answer, self._clock)
+        pause_s = _pause(answer, self._clock, self._words)
         self._gate.saw(answer.status, pause_s)
         # Of a body that was cut at its budget, the budget at most was read.
         unread = answer.content is None
@@ -329,14 +336,14 @@ class RegistryClient:
         return await self._try(question, attempts)
 
 
-def _pause(answer: RegistryAnswer, clock: Clock) -> float | None:
+def _pause(answer: RegistryAnswer, clock: Clock, words: RefusalWords) -> float | None:
     """A Retry-After is for everyone who asks this registry, whatever its status. An
     API that says that nothing is left need not be asked once more to hear it."""
     is_refused = answer.status >= 400
     if not is_refused and rate_limit_reset.REMAINING not in answer.headers:
         return None  # Nearly all answers, and the clock need not be asked.
     now = clock.now()
-    if is_refused and (wait := asked_wait(answer, now)) is not None:
+    if is_refused and (wait := asked_wait(answer, now, words)) is not None:
         return wait
     return rate_limit_reset.until_reset(answer.headers, now)
 

@@ -12,11 +12,12 @@ from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.policy.policy import Policy
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import DocumentError
+from weighbridge.registry.kinds.dockerhub.hub_settings import DockerHubSettings
 
 SETTINGS = Settings(
     database_url=Secret("sqlite://"),
     registries=(
-        RegistrySettings(name="hub", url="https://registry-1.docker.io"),
+        DockerHubSettings(name="hub", url="https://registry-1.docker.io"),
         RegistrySettings(name="ours", url="https://registry.example:5000"),
     ),
 )

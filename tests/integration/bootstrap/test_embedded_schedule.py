@@ -12,6 +12,7 @@ from support.store_world import a_result, an_entry
 from support.wait import wait_in_thread
 from weighbridge.bootstrap.engine.crawl_registries import utc_now
 from weighbridge.bootstrap.engine.embedded import Embedded
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import RunningDemo, start_in_thread
@@ -86,7 +87,9 @@ def embedded(
         RegistrySettings(name=name, url=url, interval=interval_s)
         for name, url in zip(names, urls, strict=False)
     )
-    settings = load_settings(None, {}).model_copy(update={"registries": registries})
+    settings = load_settings(None, {}, KINDS).model_copy(
+        update={"registries": registries}
+    )
     return Embedded(settings, database, Telemetry(), clock=clock)
 
 

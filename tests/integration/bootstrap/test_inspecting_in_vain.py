@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.recording_server import RecordingServer, recording_server
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.one_image.weigh_image import inspect
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.errors import WeighbridgeError
@@ -25,7 +26,7 @@ async def refused(
         401,
         {"WWW-Authenticate": 'Basic realm="r"'},
     )
-    settings = load_settings(None, {"HOME": "/nowhere"})
+    settings = load_settings(None, {"HOME": "/nowhere"}, KINDS)
     settings = settings.model_copy(update={"registries": registries})
     with pytest.raises(WeighbridgeError) as raised:
         await asyncio.to_thread(_inspect, settings, text, docker_config)

@@ -22,6 +22,7 @@ from support.scripted_registry import (
     scripted_registry,
 )
 from support.wait import PATIENCE_S
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.probing import KEPT_S, Paces, Probes, alone
 from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
 from weighbridge.config import RegistrySettings, Settings, load_settings
@@ -75,7 +76,7 @@ class CountedPacing:
 
 def settings_of(url: str, ca_file: Path | None = None) -> Settings:
     hub = RegistrySettings(name="hub", url=url, ca_file=ca_file)
-    return load_settings(None, {}).model_copy(update={"registries": (hub,)})
+    return load_settings(None, {}, KINDS).model_copy(update={"registries": (hub,)})
 
 
 def probes_of(

@@ -13,6 +13,7 @@ import yaml
 from support.compose import COMPOSE, Compose, as_mounted, compose
 from support.missing import skip_or_fail
 from support.wait import wait_in_thread
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 
 ROOT: Final = COMPOSE.parents[1]
@@ -64,7 +65,7 @@ def test_the_secrets_are_urls_that_weighbridge_takes(
         name: path.replace("/run/secrets", str(folder)) for name, path in given.items()
     }
 
-    settings = load_settings(str(COMPOSE / "scaled/weighbridge.yaml"), environ)
+    settings = load_settings(str(COMPOSE / "scaled/weighbridge.yaml"), environ, KINDS)
 
     password = (folder / "database_password").read_text().strip()
     url = settings.database_url.reveal()

@@ -11,6 +11,7 @@ import pytest
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import Pusher, made_image, made_layer
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
@@ -36,7 +37,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistr
 
 
 def crawled(registry: DockerRegistry, folder: Path) -> CrawlReport:
-    settings = load_settings(None, {}, database_url=f"sqlite:///{folder / 'w.db'}")
+    settings = load_settings(
+        None, {}, KINDS, database_url=f"sqlite:///{folder / 'w.db'}"
+    )
     return crawl(settings, [registry.address], measure=True, progress=Progress())
 
 

@@ -15,6 +15,7 @@ from support.replica.records import written
 from support.replica.stored import Counted, counted
 from support.replica.totals import RegistryTotals
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
@@ -27,7 +28,7 @@ def database_url(folder: Path) -> str:
 
 
 def crawled(replica: Replica, folder: Path, *, measure: bool = False) -> RegistryCrawl:
-    settings = load_settings(None, {}, database_url=database_url(folder))
+    settings = load_settings(None, {}, KINDS, database_url=database_url(folder))
     report = crawl(settings, [replica.address], measure=measure, progress=Progress())
     return report.registries[0]
 

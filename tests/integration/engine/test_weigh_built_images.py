@@ -13,6 +13,7 @@ import pytest
 
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Pusher
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.one_image.weigh_image import inspect
 from weighbridge.config import load_settings
 from weighbridge.domain.image.digest import digest_of
@@ -70,7 +71,7 @@ class Workshop:
 
     def weigh(self, repository: str, tag: str = "1", **options: bool) -> Weighing:
         return inspect(
-            load_settings(None, {}),
+            load_settings(None, {}, KINDS),
             f"{self.registry.address}/{repository}:{tag}",
             platform=None,
             all_platforms=options.get("all_platforms", False),

@@ -8,6 +8,7 @@ from prometheus_client import generate_latest
 
 from support.redis_server import RedisServer, a_redis
 from weighbridge.bootstrap.distributed.broker_watch import BrokerWatch
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.telemetry import Telemetry
 
@@ -23,7 +24,7 @@ def redis() -> Iterator[RedisServer]:
 class Watched:
     def __init__(self, redis: RedisServer) -> None:
         self.telemetry = Telemetry()
-        settings = load_settings(None, {})
+        settings = load_settings(None, {}, KINDS)
         self.watch = BrokerWatch(redis.url, settings, self.telemetry, now=lambda: NOW)
 
     def look(self) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.worker_crew import Crew, Process, a_crew
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
@@ -27,7 +28,7 @@ SLOWER: Final = {"requests_per_second": 4.0}
 def clean_crawl(folder: Path, url: str) -> str:
     """The database of one process that saw the same registry."""
     alone = f"sqlite:///{folder / 'alone.db'}"
-    settings = load_settings(None, {}, database_url=alone).model_copy(
+    settings = load_settings(None, {}, KINDS, database_url=alone).model_copy(
         update={"registries": (RegistrySettings(name="near", url=url),)}
     )
     crawl(settings, [], measure=True, progress=Progress())

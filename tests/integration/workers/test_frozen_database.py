@@ -15,6 +15,7 @@ from support.redis_server import a_redis
 from support.wait import PATIENCE_S, wait_in_thread
 from support.worker_crew import Crew, a_crew
 from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
@@ -90,7 +91,9 @@ def test_f41_workers_are_counted_though_the_database_hangs() -> None:
     with a_redis() as redis:
         roll = WorkerRegister(redis.url)
         roll.note("some@vm.1")
-        settings = load_settings(None, {"WEIGHBRIDGE_REDIS_URL": redis.url.reveal()})
+        settings = load_settings(
+            None, {"WEIGHBRIDGE_REDIS_URL": redis.url.reveal()}, KINDS
+        )
         watch = WorkerWatch(settings, database, telemetry)
         watch.start()
         try:

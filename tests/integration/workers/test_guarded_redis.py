@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 from support.redis_server import GuardedRedis, a_guarded_redis
 from support.worker_crew import a_crew
 from weighbridge.bootstrap.distributed.joining import redis_warnings
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
@@ -59,7 +60,7 @@ def test_the_rights_in_the_docs_are_those_that_were_tried() -> None:
 def test_what_redis_says_is_read_over_tls(server: GuardedRedis) -> None:
     environ = {"WEIGHBRIDGE_REDIS_URL": server.url.reveal()}
 
-    assert redis_warnings(load_settings(None, environ)) == []
+    assert redis_warnings(load_settings(None, environ, KINDS)) == []
 
 
 def test_t12_a_redis_whose_authority_nobody_knows_is_given_nothing(

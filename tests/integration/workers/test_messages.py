@@ -9,6 +9,7 @@ import pytest
 
 from support.redis_server import RedisServer, a_redis
 from support.wait import PATIENCE_S
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import CRAWL, TICK
@@ -78,7 +79,7 @@ def test_f24_what_came_while_the_database_was_away_can_be_sent_again_at_once(
         "WEIGHBRIDGE_REDIS_URL": server.url.reveal(),
         "WEIGHBRIDGE_DATABASE_URL": f"sqlite:///{tmp_path}/no/such/folder.db",
     }
-    process = Process(load_settings(None, environ))
+    process = Process(load_settings(None, environ, KINDS))
     jobs.put(CRAWL, REPOSITORY)
 
     process.do(CRAWL, REPOSITORY)

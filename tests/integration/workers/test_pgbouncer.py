@@ -6,6 +6,7 @@ from support.database_dump import assert_same, dump_of, dump_of_url
 from support.pgbouncer import in_session_mode
 from support.worker_crew import a_crew
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
@@ -18,7 +19,7 @@ def test_workers_crawl_through_pgbouncer_what_one_process_crawls_without_it(
     running = start_in_thread(generated_content(repositories=6, tags=8))
     alone = f"sqlite:///{tmp_path / 'alone.db'}"
     near = RegistrySettings(name="near", url=running.url)
-    settings = load_settings(None, {}, database_url=alone)
+    settings = load_settings(None, {}, KINDS, database_url=alone)
     try:
         crawl(
             settings.model_copy(update={"registries": (near,)}),

@@ -10,6 +10,7 @@ from support.redis_server import RedisServer, a_redis
 from support.scripted_registry import Reply, scripted_registry
 from support.wait import PATIENCE_S
 from weighbridge.bootstrap.distributed.service_jobs import probe_paces
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.probing import Probes
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.config.settings import Pace
@@ -35,7 +36,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def settings_of(url: str, redis: RedisServer | None) -> Settings:
     hub = RegistrySettings(name="hub", url=url)
     redis_url = None if redis is None else redis.url
-    return load_settings(None, {}).model_copy(
+    return load_settings(None, {}, KINDS).model_copy(
         update={"registries": (hub,), "redis_url": redis_url}
     )
 

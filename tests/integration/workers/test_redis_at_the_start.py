@@ -9,6 +9,7 @@ from weighbridge.bootstrap.distributed.joining import (
     redis_warnings,
     warnings_of_service,
 )
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
 from weighbridge.errors import UsageError
 
@@ -20,7 +21,7 @@ def server() -> Iterator[RedisServer]:
 
 
 def settings_of(url: str) -> Settings:
-    return load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url})
+    return load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url}, KINDS)
 
 
 def test_one_that_keeps_everything_is_nothing_to_be_warned_of(

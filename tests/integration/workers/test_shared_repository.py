@@ -11,6 +11,7 @@ from support.database_dump import assert_same, dump_of, dump_of_url
 from support.images import a_layer, an_artifact
 from support.worker_crew import Crew, a_crew
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.stored_documents import Served
 from weighbridge.demo.content.virtual_blobs import Blob
@@ -61,7 +62,7 @@ def test_two_workers_share_a_large_repository(tmp_path: Path) -> None:
     running = start_in_thread(Large())
     try:
         alone = f"sqlite:///{tmp_path / 'alone.db'}"
-        settings = load_settings(None, {}, database_url=alone).model_copy(
+        settings = load_settings(None, {}, KINDS, database_url=alone).model_copy(
             update={"registries": (RegistrySettings(name="near", url=running.url),)}
         )
         crawl(settings, [], measure=True, progress=Progress())

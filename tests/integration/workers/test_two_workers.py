@@ -10,6 +10,7 @@ from support.database_dump import assert_same, dump_of, dump_of_url
 from support.guarded_registry import a_free_port
 from support.worker_crew import a_crew
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.demo.story import demo_content
@@ -31,7 +32,7 @@ def test_two_workers_keep_what_one_process_keeps(tmp_path: Path) -> None:
     running = start_in_thread(demo_content())
     try:
         alone = f"sqlite:///{tmp_path / 'alone.db'}"
-        settings = load_settings(None, {}, database_url=alone).model_copy(
+        settings = load_settings(None, {}, KINDS, database_url=alone).model_copy(
             update={"registries": (RegistrySettings(name="near", url=running.url),)}
         )
         crawl(settings, [], measure=True, progress=Progress())

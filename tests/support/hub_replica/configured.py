@@ -7,6 +7,7 @@ from pathlib import Path
 from support.hub_replica.answers import host_of
 from support.hub_replica.state import PASSWORD, USER, Hub
 from weighbridge.bootstrap.engine.crawl_registries import crawl
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
@@ -38,7 +39,7 @@ def hub_settings(
         registry["auth"] = {"username": USER, "password": PASSWORD}
     path = folder / "weighbridge.yaml"
     path.write_text(json.dumps({"registries": [registry]}), encoding="utf-8")
-    return load_settings(str(path), {}, database_url=database_url)
+    return load_settings(str(path), {}, KINDS, database_url=database_url)
 
 
 def crawl_hub(settings: Settings, *, measure: bool = False) -> RegistryCrawl:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.database import a_database
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.clients import registry_client
 from weighbridge.bootstrap.registries.rate_limiters import RateLimiters, limited
 from weighbridge.bootstrap.registries.targets import Target
@@ -15,6 +16,7 @@ from weighbridge.config.registries.registry_settings import AuthSettings, LimitS
 from weighbridge.config.settings import Pace
 from weighbridge.domain.text.secret import Secret
 from weighbridge.ports.protocols import Asker, Pacing
+from weighbridge.registry.kinds.dockerhub.hub_settings import DockerHubSettings
 from weighbridge.registry.pacing.clock import Clock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -54,7 +56,7 @@ def an_entry(
 
 
 def settings_of(*entries: RegistrySettings) -> Settings:
-    return load_settings(None, {}).model_copy(update={"registries": entries})
+    return load_settings(None, {}, KINDS).model_copy(update={"registries": entries})
 
 
 def a_target(entry: RegistrySettings) -> Target:
@@ -116,7 +118,7 @@ async def test_the_pace_of_docker_hub_s_api_is_not_the_registry_s(
         named.append(name)
         return NoPacing()
 
-    hub = RegistrySettings(
+    hub = DockerHubSettings(
         name="hub", url="https://registry-1.docker.io", address_class="public"
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.database import a_database
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
 from weighbridge.bootstrap.registries.kept_clients import RENEW_S, KeptClients
 from weighbridge.bootstrap.registries.targets import Target
@@ -55,7 +56,11 @@ def clients_of(
             closed.append(target.name)
 
     return KeptClients(
-        load_settings(None, {}), database, Telemetry(), monotonic=clock, opened=opened
+        load_settings(None, {}, KINDS),
+        database,
+        Telemetry(),
+        monotonic=clock,
+        opened=opened,
     )
 
 

@@ -12,6 +12,7 @@ from weighbridge.bootstrap.registries.unconfigured import AddressAccess
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import InvalidReference, UsageError
+from weighbridge.registry.kinds.dockerhub.hub_settings import DockerHubSettings
 
 SETTINGS = Settings(
     database_url=Secret("sqlite:///w.db"),
@@ -19,7 +20,7 @@ SETTINGS = Settings(
         RegistrySettings(name="near", url="http://127.0.0.1:5000"),
         RegistrySettings(name="team", url="https://registry.example"),
         RegistrySettings(name="lan", url="http://lan.example:5000", plain_http=True),
-        RegistrySettings(name="hub", url="https://docker.io"),
+        DockerHubSettings(name="hub", url="https://docker.io"),
         RegistrySettings(name="tls", url="https://localhost:5443"),
     ),
 )
@@ -270,10 +271,10 @@ SEVERAL = Settings(
             url="https://harbor.example:443",
             repositories=RepositorySettings(include=("team/*",)),
         ),
-        RegistrySettings(
+        DockerHubSettings(
             name="hub", url="https://registry-1.docker.io", namespaces=("acme",)
         ),
-        RegistrySettings(
+        DockerHubSettings(
             name="official",
             url="https://index.docker.io",
             repositories=RepositorySettings(include=("python",)),

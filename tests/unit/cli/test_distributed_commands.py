@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.wait import wait_in_thread
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.cli.main import run
 from weighbridge.cli.options.common import Options
 from weighbridge.cli.options.handover import handed_over
@@ -71,12 +72,12 @@ def test_a_node_finds_the_settings_that_the_command_had(folder: Path) -> None:
     (folder / "other.yaml").write_text(f"redis_url: {REDIS}\n")
     environ = {"WEIGHBRIDGE_DATABASE_URL_FILE": "x", "PATH": "/bin"}
     options = Options(config="other.yaml", database="w.db")
-    settings = load_settings("other.yaml", {}, database_url="w.db")
+    settings = load_settings("other.yaml", {}, KINDS, database_url="w.db")
 
     handed = handed_over(options, settings, environ)
 
-    assert load_settings(None, handed).redis_url == settings.redis_url
-    assert load_settings(None, handed).database_url == settings.database_url
+    assert load_settings(None, handed, KINDS).redis_url == settings.redis_url
+    assert load_settings(None, handed, KINDS).database_url == settings.database_url
     assert handed["PATH"] == "/bin"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from weighbridge.bootstrap.commands.notify_test import Tried, a_test_message
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.cli.main import run
 from weighbridge.cli.output import notify_output
 from weighbridge.config import load_settings
@@ -156,7 +157,7 @@ def test_results_are_a_table_with_the_reason() -> None:
 def test_a_test_message_says_that_it_is_one() -> None:
     configured("{}")
 
-    message = a_test_message(load_settings(None, {}))
+    message = a_test_message(load_settings(None, {}, KINDS))
 
     assert message.is_test
-    assert message.key != a_test_message(load_settings(None, {})).key
+    assert message.key != a_test_message(load_settings(None, {}, KINDS)).key

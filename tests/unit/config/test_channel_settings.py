@@ -2,17 +2,22 @@
 
 import contextlib
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
-from weighbridge.config.channels.channel_settings import ChannelSettings
+from weighbridge.config.channels.channel_settings import ChannelSettings, PostSettings
 from weighbridge.config.effective import effective_settings
 from weighbridge.domain.message.routing import Route, RouteMatch
 from weighbridge.errors import ConfigError
+from weighbridge.notify.channels.email.email_channel import EmailSettings
+from weighbridge.notify.channels.webhook.webhook_channel import WebhookChannelSettings
 
+Own = TypeVar("Own", bound=ChannelSettings)
 SLACK = "https://hooks.slack.com/services/T000/B000/c4nary"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OPS = f"channels:\n  - {{name: ops, kind: slack, url: '{SLACK}'}}\n"
@@ -26,12 +31,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def loaded(folder: Path, text: str) -> Settings:
     (folder / "weighbridge.yaml").write_text(text)
-    return load_settings(None, {})
+    return load_settings(None, {}, KINDS)
 
 
-def channel(folder: Path, keys: str) -> ChannelSettings:
-    """The one channel that has these keys."""
+def channel(folder: Path, keys: str, model: type[Own]) -> Own:
+    """The one channel that has these keys, which is of this kind."""
     (found,) = loaded(folder, f"channels: [{{{keys}}}]").channels
+    assert type(found) is model
     return found
 
 
@@ -212,19 +218,22 @@ def test_a_private_address_may_be_said_and_then_needs_no_encryption(
 ) -> None:
     keys = "name: x, kind: webhook, url: 'http://10.0.0.7/hook', allow_private: true"
 
-    assert channel(folder, keys).current_url().reveal() == "http://10.0.0.7/hook"
+    assert (
+        channel(folder, keys, WebhookChannelSettings).current_url().reveal()
+        == "http://10.0.0.7/hook"
+    )
 
 
 def test_plain_http_may_be_said(folder: Path) -> None:
     keys = "name: x, kind: webhook, url: 'http://hook.example/x', plain_http: true"
 
-    assert channel(folder, keys).plain_http
+    assert channel(folder, keys, WebhookChannelSettings).plain_http
 
 
 def test_an_address_in_a_file_is_checked_and_read_again(folder: Path) -> None:
     secret = folder / "slack"
     secret.write_text(f"{SLACK}\n")
-    found = channel(folder, "name: x, kind: slack, url_file: slack")
+    found = channel(folder, "name: x, kind: slack, url_file: slack", PostSettings)
 
     secret.write_text("https://hooks.slack.com/services/rotated")
 
@@ -252,7 +261,7 @@ def test_a_secret_and_its_file_exclude_each_other(folder: Path, key: str) -> Non
 def test_a_key_is_read_again_from_its_file(folder: Path) -> None:
     (folder / "key").write_text(SECRET)
     keys = "name: x, kind: webhook, url: 'https://h.example/x', secret_file: key"
-    found = channel(folder, keys)
+    found = channel(folder, keys, WebhookChannelSettings)
     first = found.current_key()
 
     (folder / "key").write_text("whsec_" + "QUJD" * 8)
@@ -264,7 +273,7 @@ def test_a_key_is_read_again_from_its_file(folder: Path) -> None:
 def test_a_key_that_has_become_none_is_told_without_it(folder: Path) -> None:
     (folder / "key").write_text(SECRET)
     keys = "name: x, kind: webhook, url: 'https://h.example/x', secret_file: key"
-    found = channel(folder, keys)
+    found = channel(folder, keys, WebhookChannelSettings)
 
     (folder / "key").write_text("c4nary")
 
@@ -281,8 +290,7 @@ def test_a_mail_server_has_the_port_of_its_security(folder: Path) -> None:
             f"name: x, kind: email, smtp: {{host: h, security: {security}}}, "
             "from: 'Weighbridge <w@example.org>', to: [ops@example.org]"
         )
-        smtp = channel(folder, keys).smtp
-        assert smtp is not None
+        smtp = channel(folder, keys, EmailSettings).smtp
         ports[security] = smtp.decided_port
 
     assert ports == {"starttls": 587, "tls": 465, "none": 25}
@@ -340,7 +348,7 @@ def test_all_settings_are_shown_without_secrets(folder: Path) -> None:
         "     from: a@b.example, to: [ops@b.example]}\n"
     )
 
-    shown = repr(effective_settings(None, {}))
+    shown = repr(effective_settings(None, {}, KINDS))
 
     assert "'from': ShownValue(value='a@b.example'" in shown
     assert "c4nary" not in shown
@@ -353,7 +361,8 @@ def test_any_text_is_an_address_or_a_fault(folder: Path, text: str) -> None:
     quoted = text.encode("unicode_escape").decode().replace('"', '\\"')
 
     with contextlib.suppress(ConfigError):
-        channel(folder, f'name: x, kind: webhook, url: "https://h/{quoted}"')
+        keys = f'name: x, kind: webhook, url: "https://h/{quoted}"'
+        channel(folder, keys, WebhookChannelSettings)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +377,7 @@ def test_an_address_that_was_replaced_is_checked_as_at_the_start(
     folder: Path, text: str, code: str
 ) -> None:
     (folder / "slack").write_text(SLACK)
-    found = channel(folder, "name: x, kind: slack, url_file: slack")
+    found = channel(folder, "name: x, kind: slack, url_file: slack", PostSettings)
     (folder / "slack").write_text(text)
 
     with pytest.raises(ConfigError) as caught:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config.effective import ShownValue, Tree, effective_settings
 from weighbridge.config.value.written_address import shown_url
 from weighbridge.config.yaml.nodes import Plain
@@ -73,11 +74,11 @@ def leaves(tree: Tree) -> Iterator[ShownValue]:
 def test_a_value_is_told_as_it_was_written_or_as_it_would_be(
     file: str, path: str, value: Plain, origin: str
 ) -> None:
-    assert at(effective_settings(file, {}), path) == (value, origin)
+    assert at(effective_settings(file, {}, KINDS), path) == (value, origin)
 
 
 def test_what_is_decided_by_where_a_registry_is_is_told_of_each(file: str) -> None:
-    tree = effective_settings(file, {})
+    tree = effective_settings(file, {}, KINDS)
 
     rates = [at(tree, f"registries.{i}.limits.requests_per_second")[0] for i in (0, 1)]
     assert rates == [20.0, None]
@@ -87,7 +88,7 @@ def test_what_is_decided_by_where_a_registry_is_is_told_of_each(file: str) -> No
 def test_variables_and_options_are_origins_too(file: str) -> None:
     environ = {"WEIGHBRIDGE_BIND": "127.0.0.1:1", "WEIGHBRIDGE_LOG_LEVEL": "debug"}
 
-    tree = effective_settings(file, environ, database_url="other.db")
+    tree = effective_settings(file, environ, KINDS, database_url="other.db")
 
     assert at(tree, "web.bind") == ("127.0.0.1:1", "WEIGHBRIDGE_BIND")
     assert at(tree, "log_level") == ("debug", "WEIGHBRIDGE_LOG_LEVEL")
@@ -99,7 +100,7 @@ def test_no_secret_is_told__config_file_005(file: str) -> None:
     with Path(file).open("a") as opened:
         opened.write("redis_url: redis://:c4nary@redis.example/0\n")
 
-    tree = effective_settings(file, {})
+    tree = effective_settings(file, {}, KINDS)
 
     assert "c4nary" not in repr(list(leaves(tree)))
     assert at(tree, "registries.0.auth.password") == ("<redacted>", "w.yaml:6")
@@ -128,7 +129,7 @@ def test_of_an_empty_file_everything_is_a_default(file: str) -> None:
     environ: Mapping[str, str] = {"HOME": "/home/ann"}
     Path(file).write_text("")
 
-    tree = effective_settings(file, environ)
+    tree = effective_settings(file, environ, KINDS)
 
     assert {leaf.origin for leaf in leaves(tree)} == {"default"}
 
@@ -137,4 +138,4 @@ def test_a_faulty_file_is_refused(file: str) -> None:
     Path(file).write_text("web: {bin: 1}\n")
 
     with pytest.raises(ConfigError):
-        effective_settings(file, {})
+        effective_settings(file, {}, KINDS)

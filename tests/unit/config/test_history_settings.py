@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.domain.retention import Retention
 from weighbridge.errors import ConfigError
@@ -13,7 +14,7 @@ from weighbridge.errors import ConfigError
 def loaded(folder: Path, text: str) -> Retention:
     file = folder / "weighbridge.yaml"
     file.write_text(text)
-    return load_settings(str(file), {}).history.retention
+    return load_settings(str(file), {}, KINDS).history.retention
 
 
 def test_crawls_are_kept_for_a_month_and_images_for_more_than_a_year(

@@ -6,17 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.sites import registry_entry, scope_of
 from weighbridge.bootstrap.registries.targets import find_targets, kind_of
 from weighbridge.config import Settings, load_settings
-from weighbridge.config.registries.kinds import (
-    hub_namespaces,
-    hub_patterns,
-    resolved_kind,
-)
 from weighbridge.domain.text.globs import Patterns, matches
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
+from weighbridge.registry.kinds.dockerhub.hub_settings import (
+    DockerHubSettings,
+    hub_namespaces,
+    hub_patterns,
+)
 
 HUB = "registries:\n  - name: hub\n    kind: dockerhub\n    url: https://docker.io\n"
 
@@ -24,7 +25,13 @@ HUB = "registries:\n  - name: hub\n    kind: dockerhub\n    url: https://docker.
 def settings(tmp_path: Path, text: str) -> Settings:
     path = tmp_path / "weighbridge.yaml"
     path.write_text(text)
-    return load_settings(str(path), {})
+    return load_settings(str(path), {}, KINDS)
+
+
+def a_hub(tmp_path: Path, text: str) -> DockerHubSettings:
+    (found,) = settings(tmp_path, text).registries
+    assert isinstance(found, DockerHubSettings)
+    return found
 
 
 def refused(tmp_path: Path, text: str) -> ConfigError:
@@ -46,11 +53,11 @@ def refused(tmp_path: Path, text: str) -> ConfigError:
 def test_auto_is_docker_hub_at_its_own_address(
     kind: str, host: str, expected: str
 ) -> None:
-    assert resolved_kind(kind, host) == expected
+    assert KINDS.kind_of(kind, f"https://{host}") == expected
 
 
 def test_namespaces_alone_are_all_that_is_looked_at(tmp_path: Path) -> None:
-    hub = settings(tmp_path, f"{HUB}    namespaces: [acme]\n").registries[0]
+    hub = a_hub(tmp_path, f"{HUB}    namespaces: [acme]\n")
 
     assert hub.listed_namespaces == ("acme",)
     assert matches(hub.wanted_repositories, "acme/app")
@@ -65,7 +72,7 @@ def test_namespaces_come_beside_what_is_included(tmp_path: Path) -> None:
     (target,) = find_targets(settings(tmp_path, text), ["hub"])
     scope = scope_of(target)
 
-    assert target.settings is not None
+    assert isinstance(target.settings, DockerHubSettings)
     assert target.settings.listed_namespaces == ("tools", "acme")
     assert scope.only is None
     assert scope.always == ("library/python",)
@@ -111,7 +118,7 @@ def test_the_registry_is_stored_with_its_kind(tmp_path: Path) -> None:
 
 def test_an_official_image_is_left_out_by_one_word(tmp_path: Path) -> None:
     text = f"{HUB}    repositories: {{include: ['library/*'], exclude: [python]}}\n"
-    hub = settings(tmp_path, text).registries[0]
+    hub = a_hub(tmp_path, text)
 
     assert not matches(hub.wanted_repositories, "library/python")
     assert matches(hub.wanted_repositories, "library/node")
@@ -124,8 +131,8 @@ def test_a_password_for_another_host_never_goes_to_docker_hub(tmp_path: Path) ->
 
     assert error.code == "missing_key"
     assert "registries[0].api_url" in error.message
-    api = settings(tmp_path, f"{text}    api_url: https://api.example\n")
-    assert api.registries[0].api_url == "https://api.example"
+    named = a_hub(tmp_path, f"{text}    api_url: https://api.example\n")
+    assert named.api_url == "https://api.example"
 
 
 @pytest.mark.parametrize("line", ["namespaces: [acme]", "api_url: https://hub.example"])

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from support.policy_files import FILES, loaded, policy, refused, write
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_policies, load_settings
 from weighbridge.errors import ConfigError
 
@@ -99,7 +101,7 @@ def test_faults_of_all_files_are_told_at_once(folder: Path) -> None:
     )
 
     with pytest.raises(ConfigError) as caught:
-        load_settings(None, {})
+        load_settings(None, {}, KINDS)
 
     error = caught.value
     assert [line.split()[0] for line in error.message.splitlines()] == [
@@ -154,7 +156,7 @@ def test_policies_that_come_through_a_pipe_are_not_lost_without_a_word() -> None
     os.close(writing)
     path = f"/dev/fd/{reading}"
 
-    for load in (load_settings, load_policies):
+    for load in (partial(load_settings, kinds=KINDS), load_policies):
         with pytest.raises(ConfigError, match="is not a regular file"):
             load(path, {})
 
@@ -189,7 +191,7 @@ def test_hidden_files_and_other_endings_are_not_read(folder: Path) -> None:
 def test_commands_that_need_no_policies_do_not_read_their_files(folder: Path) -> None:
     write(folder, main=FILES, a="policies: 7\n")
 
-    assert load_settings(None, {}, policy_files=False).policy_files != ()
+    assert load_settings(None, {}, KINDS, policy_files=False).policy_files != ()
 
 
 def test_the_state_of_the_files_tells_every_change(folder: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
@@ -13,8 +14,8 @@ SECRET = "rediss://:hunter2@redis.example:6380/1"
 
 
 def test_without_it_there_is_one_process() -> None:
-    assert load_settings(None, {}).redis_url is None
-    assert load_settings(None, {"WEIGHBRIDGE_REDIS_URL": ""}).redis_url is None
+    assert load_settings(None, {}, KINDS).redis_url is None
+    assert load_settings(None, {"WEIGHBRIDGE_REDIS_URL": ""}, KINDS).redis_url is None
 
 
 @pytest.mark.parametrize("place", ["file", "environment"])
@@ -24,7 +25,9 @@ def test_it_may_come_from_a_secret_file(tmp_path: Path, place: str) -> None:
     config.write_text("redis_url_file: url\n" if place == "file" else "{}\n")
     environ = {"WEIGHBRIDGE_REDIS_URL_FILE": str(tmp_path / "url")}
 
-    settings = load_settings(str(config), environ if place == "environment" else {})
+    settings = load_settings(
+        str(config), environ if place == "environment" else {}, KINDS
+    )
 
     assert settings.redis_url == Secret(SECRET)
 
@@ -33,7 +36,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     config = tmp_path / "w.yaml"
     config.write_text("redis_url_file: nowhere\n")
 
-    settings = load_settings(str(config), {"WEIGHBRIDGE_REDIS_URL": SECRET})
+    settings = load_settings(str(config), {"WEIGHBRIDGE_REDIS_URL": SECRET}, KINDS)
 
     assert settings.redis_url == Secret(SECRET)
 
@@ -63,7 +66,7 @@ def test_a_wrong_one_is_told_without_its_password(
     (tmp_path / "url").write_text("redis://:hunter2@b")
 
     with pytest.raises(ConfigError) as wrong:
-        load_settings(str(config), {})
+        load_settings(str(config), {}, KINDS)
 
     assert "hunter2" not in wrong.value.message
     assert words in wrong.value.message
@@ -81,7 +84,7 @@ def test_a_wrong_one_is_told_without_its_password(
 )
 def test_f22_sentinels_are_refused_by_a_code_of_their_own(url: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url})
+        load_settings(None, {"WEIGHBRIDGE_REDIS_URL": url}, KINDS)
 
     assert refused.value.code == "sentinel_url"
     assert "Sentinels, which are not supported" in refused.value.message

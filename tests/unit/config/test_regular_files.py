@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.config.file.regular_file import read_regular
 from weighbridge.config.file.secret_file import read_secret_file
@@ -37,14 +38,14 @@ def a_pipe_behind_a_link(folder: Path) -> Path:
 
 
 def load_config(path: Path) -> None:
-    load_settings(str(path), {})
+    load_settings(str(path), {}, KINDS)
 
 
 def load_with(keys: str) -> Callable[[Path], None]:
     def load(path: Path) -> None:
         folder = path.parent if path.parent.name != "dev" else Path.cwd()
         (folder / "w.yaml").write_text(f"{HUB}{keys.format(path=path)}")
-        load_settings(str(folder / "w.yaml"), {})
+        load_settings(str(folder / "w.yaml"), {}, KINDS)
 
     return load
 
@@ -60,7 +61,7 @@ READERS: dict[str, Callable[[Path], object]] = {
         "registry.example", path, lambda *_: None
     ),
     "WEIGHBRIDGE_DATABASE_URL_FILE": lambda path: load_settings(
-        None, {"WEIGHBRIDGE_DATABASE_URL_FILE": str(path)}
+        None, {"WEIGHBRIDGE_DATABASE_URL_FILE": str(path)}, KINDS
     ),
 }
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
 from weighbridge.domain.series_budget import Budget
 from weighbridge.errors import ConfigError
@@ -25,7 +26,7 @@ def refused(folder: Path, text: str, **environ: str) -> ConfigError:
     """The error of this file."""
     (folder / "weighbridge.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
-        load_settings(None, environ)
+        load_settings(None, environ, KINDS)
     return caught.value
 
 
@@ -375,7 +376,7 @@ def test_two_listeners_may_share_a_port_or_a_host(
         f"web: {{bind: '{web}'}}\nmetrics: {{bind: '{metrics}'}}\n"
     )
 
-    assert load_settings(None, {}).metrics.bind == metrics
+    assert load_settings(None, {}, KINDS).metrics.bind == metrics
 
 
 @pytest.mark.parametrize("bind", ["8080", ":8080", "localhost", "::1:80", "a:70000"])
@@ -412,14 +413,14 @@ def test_a_value_of_the_wrong_shape_is_told_the_right_one(
 
 def test_a_file_that_was_asked_for_has_to_be_there() -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml") as caught:
-        load_settings("/nonexistent/nowhere.yaml", {})
+        load_settings("/nonexistent/nowhere.yaml", {}, KINDS)
 
     assert caught.value.code == "unreadable_file"
 
 
 def test_a_folder_is_no_configuration(folder: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        load_settings(str(folder), {})
+        load_settings(str(folder), {}, KINDS)
 
     assert caught.value.code == "unreadable_file"
 
@@ -476,7 +477,7 @@ def test_any_file_gives_settings_or_a_configuration_error(
     file.write_bytes(text.encode(errors="surrogatepass"))
 
     with contextlib.suppress(ConfigError):
-        assert isinstance(load_settings(str(file), {}), Settings)
+        assert isinstance(load_settings(str(file), {}, KINDS), Settings)
 
 
 def test_rules_over_several_keys_are_told_beside_other_faults(folder: Path) -> None:
@@ -551,6 +552,6 @@ def test_pins_that_just_fit_are_taken(folder: Path) -> None:
         f"metrics: {{max_series: 100, pin: {[*pins, 'shop/*']}, families: [tags]}}\n"
     )
 
-    budget = load_settings(None, {}).metrics.budget
+    budget = load_settings(None, {}, KINDS).metrics.budget
 
     assert budget == Budget(100, (*pins, "shop/*"), ("tags",))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import (
     Pace,
     RegistrySettings,
@@ -42,11 +43,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def loaded(folder: Path, text: str, **environ: str) -> Settings:
     (folder / "weighbridge.yaml").write_text(text)
-    return load_settings(None, environ)
+    return load_settings(None, environ, KINDS)
 
 
 def test_nothing_has_to_be_configured(folder: Path) -> None:
-    settings = load_settings(None, {"HOME": "/home/ada"})
+    settings = load_settings(None, {"HOME": "/home/ada"}, KINDS)
 
     assert settings.database_url.reveal() == (
         "sqlite:////home/ada/.local/share/weighbridge/weighbridge.db"
@@ -86,7 +87,7 @@ def test_an_empty_file_is_no_fault(folder: Path) -> None:
 def test_results_are_kept_in_the_users_data_folder(
     folder: Path, environ: dict[str, str], url: str
 ) -> None:
-    assert load_settings(None, environ).database_url.reveal() == url
+    assert load_settings(None, environ, KINDS).database_url.reveal() == url
 
 
 def test_every_key_of_a_registry_is_read(folder: Path) -> None:
@@ -152,7 +153,7 @@ def test_the_environment_is_over_the_file_and_options_are_over_both(
     from_both = loaded(folder, text, **environ)
 
     from_options = load_settings(
-        None, environ, database_url="sqlite:///option.db", bind="localhost:3"
+        None, environ, KINDS, database_url="sqlite:///option.db", bind="localhost:3"
     )
 
     assert from_both.database_url == Secret("sqlite:///environment.db")
@@ -164,7 +165,7 @@ def test_the_environment_is_over_the_file_and_options_are_over_both(
 
 def test_an_option_is_named_where_it_is_wrong(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--bind  web\.bind = 0\.0\.0\.0  must be"):
-        load_settings(None, {}, bind="0.0.0.0")
+        load_settings(None, {}, KINDS, bind="0.0.0.0")
 
 
 @pytest.mark.parametrize("place", ["file", "environment"])
@@ -197,7 +198,7 @@ def test_a_file_that_a_link_in_the_working_folder_hides_is_not_skipped(
     (folder / "weighbridge.yaml").mkdir()
 
     with pytest.raises(ConfigError, match="is not a regular file"):
-        load_settings(None, {})
+        load_settings(None, {}, KINDS)
 
 
 def test_anchors_spare_repetition(folder: Path) -> None:
@@ -294,13 +295,13 @@ def test_settings_can_be_made_in_code() -> None:
 def test_the_option_takes_a_path_for_a_url(
     folder: Path, database: str, url: str
 ) -> None:
-    settings = load_settings(None, {}, database_url=database)
+    settings = load_settings(None, {}, KINDS, database_url=database)
 
     assert settings.database_url.reveal() == url
 
 
 def test_a_path_that_a_url_would_cut_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError) as refused:
-        load_settings(None, {}, database_url="what?/weights.db")
+        load_settings(None, {}, KINDS, database_url="what?/weights.db")
 
     assert refused.value.code == "invalid_database_url"

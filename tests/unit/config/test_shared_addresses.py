@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
 from weighbridge.errors import ConfigError
 
@@ -12,7 +13,7 @@ def loaded(folder: Path, *entries: str) -> Settings:
     """The settings of these entries, each its keys in one line."""
     file = folder / "weighbridge.yaml"
     file.write_text("registries:\n" + "".join(f"  - {{{e}}}\n" for e in entries))
-    return load_settings(str(file), {})
+    return load_settings(str(file), {}, KINDS)
 
 
 def refused(folder: Path, *entries: str) -> ConfigError:

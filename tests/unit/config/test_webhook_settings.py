@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
 from weighbridge.config.effective import ShownValue, effective_settings
 from weighbridge.errors import ConfigError
@@ -14,7 +15,7 @@ OTHER = "another-secret-of-ours"
 
 
 def loaded(folder: Path, webhook: str) -> Settings:
-    return load_settings(str(written(folder, webhook)), {})
+    return load_settings(str(written(folder, webhook)), {}, KINDS)
 
 
 def written(folder: Path, webhook: str) -> Path:
@@ -168,8 +169,8 @@ def test_secrets_are_not_shown(tmp_path: Path, key: str) -> None:
     value = SECRET if key == "secret" else f"[{SECRET}]"
     file = written(tmp_path, f"{{source: harbor, registry: harbor, {key}: {value}}}")
 
-    tree = effective_settings(str(file), {})
-    settings = load_settings(str(file), {})
+    tree = effective_settings(str(file), {}, KINDS)
+    settings = load_settings(str(file), {}, KINDS)
 
     assert isinstance(tree, dict)
     webhooks = tree["webhooks"]

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.sites import Sites, configured_targets
 from weighbridge.config import RegistrySettings, RepositorySettings, load_settings
 from weighbridge.engine.context.site import asked_registry, asked_repository
 from weighbridge.errors import JobDropped
 
-SETTINGS = load_settings(None, {}).model_copy(
+SETTINGS = load_settings(None, {}, KINDS).model_copy(
     update={
         "registries": (
             RegistrySettings(

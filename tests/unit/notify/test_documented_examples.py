@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 
 from support.tolds import a_message
-from weighbridge.config.channels.channel_types import signing_key
 from weighbridge.domain.text.secret import Secret
 from weighbridge.notify.channels.webhook.notifier import signature
 from weighbridge.notify.channels.webhook.payload import webhook_body
+from weighbridge.notify.channels.webhook.webhook_channel import signing_key
 from weighbridge.notify.render.content import content_of
 from weighbridge.notify.render.plain import plain_text
 

@@ -11,7 +11,6 @@ import pytest
 from support.handler_transport import HandlerTransport
 from support.receivers import URL, answering, body_of, failing, receiver, refused
 from support.tolds import a_message
-from weighbridge.config.channels.channel_types import signing_key
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
 from weighbridge.net.failure.request_failures import (
@@ -23,6 +22,7 @@ from weighbridge.net.guard.reach import Reach
 from weighbridge.notify.channels.slack.payload import slack_payload
 from weighbridge.notify.channels.teams.payload import teams_payload
 from weighbridge.notify.channels.webhook.notifier import WebhookNotifier, signature
+from weighbridge.notify.channels.webhook.webhook_channel import signing_key
 from weighbridge.notify.post import JSONNotifier, MessageReceiver
 
 KEY = signing_key(Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from weighbridge.config.channels.channel_types import signing_key
 from weighbridge.domain.text.secret import Secret
 from weighbridge.notify.channels.webhook.notifier import signature
+from weighbridge.notify.channels.webhook.webhook_channel import signing_key
 
 SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 

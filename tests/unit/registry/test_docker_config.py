@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
+from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
 from weighbridge.registry.login.credential_helper import HelperError, Login
 from weighbridge.registry.login.docker_config import (
     DockerLogin,
@@ -53,7 +54,9 @@ def test_a_login_is_found_under_every_form_of_its_key(key: str, tmp_path: Path) 
 def test_docker_hub_is_found_under_its_old_key(host: str, tmp_path: Path) -> None:
     path = written(tmp_path, {"auths": {"https://index.docker.io/v1/": auth("a:b")}})
 
-    assert user_and_password(docker_config_credential(host, path)) == ("a", "b")
+    login = docker_config_credential(host, path, names=DOCKERHUB.login_names)
+
+    assert user_and_password(login) == ("a", "b")
 
 
 def test_a_login_may_be_written_in_clear(tmp_path: Path) -> None:
@@ -78,7 +81,9 @@ def test_the_host_alone_goes_before_one_with_a_path(tmp_path: Path) -> None:
 def test_a_login_is_not_lent_to_another_host(other: str, tmp_path: Path) -> None:
     path = written(tmp_path, {"auths": {HOST: auth("ann:secret")}})
 
-    assert docker_config_credential(other, path) == DockerLogin()
+    login = docker_config_credential(other, path, names=DOCKERHUB.login_names)
+
+    assert login == DockerLogin()
 
 
 class Helpers:
@@ -142,7 +147,9 @@ def test_a_helper_knows_docker_hub_by_its_old_address(tmp_path: Path) -> None:
     ask = Helpers({("desktop", server): Login("ann", Secret("x"))})
     path = written(tmp_path, {"credsStore": "desktop"})
 
-    login = docker_config_credential("registry-1.docker.io", path, ask)
+    login = docker_config_credential(
+        "registry-1.docker.io", path, ask, DOCKERHUB.login_names
+    )
 
     assert user_and_password(login) == ("ann", "x")
 

@@ -20,8 +20,6 @@ from weighbridge.registry.exchange.endpoint import registry_url
         ("localhost:5000", "http://localhost:5000"),
         ("[::1]:5000", "http://[::1]:5000"),
         ("https://127.0.0.1:5000", "https://127.0.0.1:5000"),
-        ("docker.io", "https://registry-1.docker.io"),
-        ("index.docker.io", "https://registry-1.docker.io"),
     ],
 )
 def test_an_address_gets_the_scheme_that_docker_gives_it(
@@ -79,7 +77,7 @@ def test_plain_http_beyond_loopback_is_insecure(
 
 
 def test_an_endpoint_keeps_one_spelling_of_its_url() -> None:
-    assert an_endpoint(url="https://docker.io/").url == "https://registry-1.docker.io"
+    assert an_endpoint(url="https://HUB.example/").url == "https://hub.example"
 
 
 def test_an_endpoint_without_an_address_is_refused() -> None:

@@ -1,13 +1,21 @@
-"""The kinds that a configuration may name, and the clients that there are."""
+"""The kinds of registries that there are."""
 
-from weighbridge.config.registries import kinds
-from weighbridge.registry.kinds.kind_table import KINDS
+import pytest
+
+from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.config.registries.written_registry import DISTRIBUTION
+from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 
 
-def test_kinds_that_can_be_configured_are_those_with_a_client() -> None:
-    assert set(kinds.KINDS) - {kinds.AUTO} == KINDS.keys()
+@pytest.mark.parametrize("name", REGISTRY_KINDS)
+def test_a_host_means_one_kind_alone(name: str) -> None:
+    hosts = REGISTRY_KINDS[name].settings.hosts
+
+    assert {KINDS.kind_of("auto", f"https://{host}") for host in hosts} <= {name}
+    # Where a host leads is known too, and leads nowhere else.
+    assert all(hosts[main] == main for main in hosts.values())
 
 
-def test_what_is_recognised_is_a_kind_with_a_client() -> None:
-    for host in ("registry-1.docker.io", "registry.example"):
-        assert kinds.resolved_kind(kinds.AUTO, host) in KINDS
+def test_a_host_that_nobody_knows_has_nothing_besides_the_specification() -> None:
+    assert KINDS.kind_of("auto", "https://registry.example") == DISTRIBUTION
+    assert DISTRIBUTION in REGISTRY_KINDS

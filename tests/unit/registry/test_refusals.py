@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from support.fake_clock import START
 from weighbridge.domain.text.printable import printable
 from weighbridge.net.http1.header_fields import Fields
-from weighbridge.registry.errors.refusals import find_refusal
+from weighbridge.registry.errors.refusals import ORDINARY, RefusalWords, find_refusal
 from weighbridge.registry.exchange.registry_request import (
     Operation,
     RegistryAnswer,
     RegistryRequest,
 )
+from weighbridge.registry.kinds.dockerhub.hub_quota import HUB_WORDS
 
 ERRORS = st.fixed_dictionaries(
     {},
@@ -88,3 +89,23 @@ def test_who_gave_no_password_is_told_where_to_give_it() -> None:
 
     assert error is not None
     assert error.hint.startswith("give `auth` for it")
+
+
+SPENT = b'{"errors": [{"code": "TOOMANYREQUESTS", "message": "You have reached your '
+SPENT += b'pull rate limit. https://docker.example/limit"}]}'
+
+
+@pytest.mark.parametrize(
+    ("words", "can_be_repeated", "hint"),
+    [(HUB_WORDS, False, "sign in with `auth`"), (ORDINARY, True, "set `limits`")],
+)
+def test_what_spends_a_quota_is_said_by_the_kind(
+    words: RefusalWords, can_be_repeated: bool, hint: str
+) -> None:
+    answer = an_answer(429, SPENT)
+
+    error = find_refusal(a_question(), answer, "anonymous", START, words)
+
+    assert error is not None
+    assert error.retryable is can_be_repeated
+    assert hint in error.hint

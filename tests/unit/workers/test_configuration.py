@@ -3,6 +3,7 @@
 import pytest
 from celery import Celery
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.crawl.registry.crawl_job import TURN_S
@@ -116,6 +117,6 @@ def test_t12_the_certificate_of_redis_is_checked(
 
 def test_without_redis_there_is_no_application() -> None:
     with pytest.raises(UsageError) as refused:
-        Process(load_settings(None, {}))
+        Process(load_settings(None, {}, KINDS))
 
     assert refused.value.code == "no_redis"

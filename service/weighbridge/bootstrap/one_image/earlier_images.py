@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from weighbridge.bootstrap.databases import checked_database
-from weighbridge.bootstrap.registries.targets import Target
+from weighbridge.bootstrap.registries.targets import Target, address_of
 from weighbridge.config import Settings
 from weighbridge.domain.growth.earlier import Earlier, EarlierImage
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import Reference
 from weighbridge.errors import StoreError
-from weighbridge.registry.exchange.endpoint import registry_url
 from weighbridge.store.reports import registry_reports
 from weighbridge.store.session import Connection
 from weighbridge.store.streams.recent_images import knows_images, recent_images
@@ -50,8 +49,8 @@ def _found(
     reference: Reference,
     platforms: Sequence[Platform],
 ) -> Earlier:
-    urls = {registry_url(r.url): r.name for r in registry_reports(connection)}
-    name = urls.get(registry_url(target.url))
+    known = {address_of(r.url): r.name for r in registry_reports(connection)}
+    name = known.get(address_of(target.url))
     if name is None:
         return Earlier(why=f"{target.name} was not crawled into the database")
     repository, tag = reference.repository, reference.tag or ""

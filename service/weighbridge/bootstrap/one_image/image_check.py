@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.one_image.checked_images import (
     ImageReader,
     NamedImage,
@@ -23,7 +24,6 @@ from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import DOCKER_HUB, Reference
 from weighbridge.domain.policy.policy import Policy
 from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.registry.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
 from weighbridge.domain.size.weighing import Weighing, WeighingCost
 from weighbridge.engine.weigh.weigh import OUT_OF_TIME, TIMEOUT_S, within
 from weighbridge.errors import TransportError, UsageError
@@ -168,7 +168,7 @@ def _by_address(item: NamedImage) -> str:
     if item.target.settings is None:
         return str(item.reference)
     host = urlsplit(item.target.url).netloc
-    known = DOCKER_HUB if host == DOCKER_HUB_HOST else host
+    known = DOCKER_HUB if KINDS.hosts.get(DOCKER_HUB) == host else host
     return str(replace(item.reference, registry=known))
 
 

@@ -12,20 +12,26 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.rate_limiters import RateLimiters, limited
-from weighbridge.bootstrap.registries.targets import Target, kind_of
+from weighbridge.bootstrap.registries.targets import Target, address_of, kind_of
 from weighbridge.bootstrap.registries.unconfigured import login_of
 from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
 from weighbridge.domain.image.document import Problem
+from weighbridge.domain.registry.registry_address import main_url
 from weighbridge.net.guard.reach import Reach, checked, classify, reach_of_host
 from weighbridge.net.guard.resolve import Resolver, SystemResolver
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.exchange.kind_access import KindAccess
-from weighbridge.registry.kinds.kind_table import KINDS
+from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 from weighbridge.registry.login.credential_helper import ask_helper
-from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.credentials import (
+    NO_OTHER_NAMES,
+    Credential,
+    LoginNames,
+)
 from weighbridge.registry.login.docker_config import docker_config_credential
 from weighbridge.registry.pacing.clock import Clock
 from weighbridge.telemetry import Telemetry
@@ -88,11 +94,11 @@ async def registry_client(
         clock,
         gate_of,
         keep_quota=settings.keep_quota_of(configured) if keeps_quota else 0.0,
-        api_url=configured.api_url if configured else None,
-        namespaces=configured.listed_namespaces if configured else (),
+        settings=configured,
         on_certificate=on_certificate,
     )
-    registry = KINDS[kind_of(target)](replace(endpoint, gate=gate_of()), access)
+    kind = REGISTRY_KINDS[kind_of(target)]
+    registry = kind.open(replace(endpoint, gate=gate_of()), access)
     try:
         yield OpenClient(registry, seen, warnings, registry.ping)
     finally:
@@ -105,7 +111,7 @@ def _endpoint(
     configured = target.settings
     endpoint = Endpoint(
         name=target.name,
-        url=target.url,
+        url=main_url(target.url, KINDS.hosts),
         ceiling=ceiling,
         credential=credential,
         requests_per_second=pace.requests_per_second,
@@ -165,7 +171,7 @@ def _stored_reach(target: Target, database: "Database") -> Reach | None:
     from weighbridge.store.registries.registry_rows import find_address_class
 
     with within(OPENING_S), database.read() as connection:
-        stored = find_address_class(connection, target.url)
+        stored = find_address_class(connection, address_of(target.url))
     return None if stored is None else _REACH[stored]
 
 
@@ -189,6 +195,13 @@ def _credential(
     host = target.url.partition("://")[2]
     path = auth.docker_config if auth is not None else docker_config
     ask = partial(ask_helper, environ=os.environ)
-    docker = partial(docker_config_credential, host, path, ask)
+    names = _login_names(host)
+    docker = partial(docker_config_credential, host, path, ask, names)
     login = login_of(target.access, host, docker)
     return login.credential, (login.warning,) if login.warning else ()
+
+
+def _login_names(host: str) -> LoginNames:
+    """What docker calls the registry of this host, whatever its kind is said to be."""
+    known = (kind.login_names for kind in REGISTRY_KINDS.values())
+    return next((names for names in known if host in names.hosts), NO_OTHER_NAMES)

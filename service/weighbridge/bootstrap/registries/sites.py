@@ -5,14 +5,17 @@ from contextlib import AbstractAsyncContextManager
 
 from msgspec import Struct
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.clients import OpenClient
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.targets import Target, kind_of
 from weighbridge.config import Settings
 from weighbridge.domain.image.reference import is_repository_name
+from weighbridge.domain.registry.registry_address import main_url
 from weighbridge.domain.text.globs import matches
 from weighbridge.engine.context.site import Scope, Site
 from weighbridge.net.guard.reach import Reach
+from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 from weighbridge.store.registries.registry_rows import RegistryEntry
 
 
@@ -61,17 +64,16 @@ def registry_entry(
     """The registry as the store keeps it."""
     configured = target.settings
     interval = settings.defaults.interval
+    kind = kind_of(target)
     return RegistryEntry(
         name=target.name,
-        kind=kind_of(target),
+        kind=kind,
         url=target.url,
-        # distribution keeps a blob once for all repositories (its storage driver
-        # addresses blobs by digest under one root). Docker Hub says nothing of it; that
-        # a layer is mounted from one repository to another there speaks for the same.
-        storage_scope="registry",
+        storage_scope=REGISTRY_KINDS[kind].storage_scope,
         address_class=None if seen is None else seen.name.lower(),
         interval_s=settings.interval_of(configured) if configured else interval,
         configured=settings.names,
+        main_url=main_url(target.url, KINDS.hosts),
     )
 
 

@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 
-import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.unconfigured import PLAIN, AddressAccess
 from weighbridge.config import RegistrySettings, Settings, is_loopback
-from weighbridge.config.registries.kinds import (
-    AUTO,
-    DOCKERHUB,
-    full_pattern,
-    resolved_kind,
-)
+from weighbridge.config.registries.registry_settings import AUTO
 from weighbridge.domain.image.digest import is_digest
 from weighbridge.domain.image.reference import (
     DOCKER_HUB_NAMES,
@@ -24,10 +19,11 @@ from weighbridge.domain.image.reference import (
     parse_reference,
     without_login,
 )
-from weighbridge.domain.registry.registry_address import registry_address
+from weighbridge.domain.registry.registry_address import main_url, registry_address
 from weighbridge.domain.text.globs import matches
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.registry.exchange.endpoint import no_registry, registry_url
+from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 
 
 class Target(Struct, frozen=True):
@@ -50,7 +46,7 @@ class Target(Struct, frozen=True):
 def kind_of(target: Target) -> str:
     """How this registry is spoken to."""
     kind = AUTO if target.settings is None else target.settings.kind
-    return resolved_kind(kind, httpx.URL(target.url).host)
+    return KINDS.kind_of(kind, target.url)
 
 
 def find_targets(
@@ -116,12 +112,12 @@ def _parsed_target(settings: Settings, text: str, access: AddressAccess) -> Targ
         # The address of the API itself, as it is copied from a browser.
         repository = ""
     if separator:
-        url = registry_url(f"{scheme}://{host}")
+        url = _url(f"{scheme}://{host}")
         target = _at(settings, host, url, access, repository)
     else:
         target = target_of(settings, host, access, repository)
-    if repository and kind_of(target) == DOCKERHUB:
-        repository = full_pattern(repository)
+    if repository:
+        repository = _full_name(target, repository)
     if repository and not is_repository_name(repository):
         raise _no_repository(text, repository)
     only = (repository,) if repository else None
@@ -200,7 +196,7 @@ def target_of(
     # No scheme was said: a registry that is configured with the other one is meant too.
     said = access.plain_http
     schemes = (None, True, False) if said is None else (said,)
-    urls = [registry_url(name, plain_http=scheme) for scheme in schemes]
+    urls = [_url(name, plain_http=scheme) for scheme in schemes]
     found = [_at(settings, name, url, access, repository) for url in urls]
     return next((target for target in found if target.settings), found[0])
 
@@ -238,14 +234,28 @@ def _at(
 
 
 def _wants(entry: RegistrySettings, repository: str) -> bool:
-    name = full_pattern(repository) if entry.is_docker_hub else repository
+    name = _full_name(Target(entry.name, entry.url, entry), repository)
     return matches(entry.wanted_repositories, name)
+
+
+def _full_name(target: Target, repository: str) -> str:
+    return REGISTRY_KINDS[kind_of(target)].full_name(repository)
+
+
+def _url(address: str, *, plain_http: bool | None = None) -> str:
+    """See `registry_url`; a host that is known to be another is that one."""
+    return main_url(registry_url(address, plain_http=plain_http), KINDS.hosts)
 
 
 def _entries_at(settings: Settings, url: str) -> list[RegistrySettings]:
     """Names are not looked up: `localhost` and 127.0.0.1 stay different."""
-    wanted = registry_address(url)
-    return [e for e in settings.registries if registry_address(e.url) == wanted]
+    wanted = address_of(url)
+    return [e for e in settings.registries if address_of(e.url) == wanted]
+
+
+def address_of(url: str) -> str:
+    """What the registry at this URL is known by, whatever its host is called."""
+    return registry_address(url, KINDS.hosts)
 
 
 def alike(settings: Settings, target: Target) -> list[RegistrySettings]:

@@ -53,12 +53,14 @@ class Options(Struct, frozen=True):
         policy_files: whether files of policies are checked too: there may be hundreds
         ending:       what follows the number of faults
         """
+        from weighbridge.bootstrap.kinds import KINDS
         from weighbridge.config import load_settings
 
         try:
             return load_settings(
                 self.config,
                 os.environ,
+                KINDS,
                 database_url=self.database,
                 bind=bind,
                 policy_files=policy_files,
@@ -77,11 +79,12 @@ class Options(Struct, frozen=True):
 
     def effective_settings(self) -> "Tree":
         """What holds, with where it is from. Raises CommandFailed with every fault."""
+        from weighbridge.bootstrap.kinds import KINDS
         from weighbridge.config.effective import effective_settings
 
         try:
             return effective_settings(
-                self.config, os.environ, database_url=self.database
+                self.config, os.environ, KINDS, database_url=self.database
             )
         except ConfigError as exc:
             raise _failed(exc, "") from exc

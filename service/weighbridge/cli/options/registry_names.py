@@ -1,15 +1,12 @@
 """Registries by the names that people use for them."""
 
-from typing import Final
-
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings
-
-_HOSTS: Final = {"docker.io": "registry-1.docker.io"}
-"""Of registries that people call by another name."""
+from weighbridge.domain.registry.registry_address import main_url
 
 
 def name_at(settings: Settings, address: str) -> str:
     """The configured name of the registry at this address, else the address."""
-    host = _HOSTS.get(address, address)
-    names = (r.name for r in settings.registries if r.url.endswith(f"//{host}"))
-    return next(names, address)
+    host = KINDS.hosts.get(address, address)
+    urls = ((r.name, main_url(r.url, KINDS.hosts)) for r in settings.registries)
+    return next((name for name, url in urls if url.endswith(f"//{host}")), address)

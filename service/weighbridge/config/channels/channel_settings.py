@@ -1,35 +1,25 @@
 """Where messages go: `channels`, and which of them are told of what: `routes`."""
 
-from collections.abc import Sequence
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Annotated, ClassVar, Final
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.channels.channel_clashes import channel_clashes, smtp_clash
 from weighbridge.config.channels.channel_types import (
-    ALERTMANAGERS,
-    RECIPIENTS,
-    ChannelURL,
-    ChannelURLFile,
     GroupInterval,
     GroupKeys,
     GroupWait,
     LabelPattern,
-    ListedURL,
-    MailAddress,
     NoProxy,
     Repeat,
     Severities,
-    SigningSecret,
-    SigningSecretFile,
-    SMTPHost,
-    signing_key,
 )
-from weighbridge.config.channels.channel_url import check_channel_url, url_host
+from weighbridge.config.channels.channel_url import check_http_url, url_host
 from weighbridge.config.file.secret_file import read_secret_file
 from weighbridge.config.policies.policy_settings import RegistryPattern
-from weighbridge.config.value.clashes import without
+from weighbridge.config.value.clashes import Clash
 from weighbridge.config.value.keys import StrictModel
 from weighbridge.config.value.value_types import (
     PATTERNS,
@@ -38,8 +28,8 @@ from weighbridge.config.value.value_types import (
     RepositoryPattern,
     SecretFile,
     SecretText,
-    Username,
 )
+from weighbridge.config.yaml.nodes import Path, Plain
 from weighbridge.domain.message.routing import (
     DEFAULT_GROUP_BY,
     DEFAULT_GROUP_INTERVAL_S,
@@ -51,104 +41,92 @@ from weighbridge.domain.message.routing import (
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
 
-ChannelKind: TypeAlias = Literal[
-    "webhook", "slack", "teams", "email", "alertmanager", "apprise"
-]
-Security: TypeAlias = Literal["starttls", "tls", "none"]
-
 CHANNELS: Final = 1_000
-_PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
-
-
-class SMTPSettings(StrictModel):
-    """The mail server that takes messages."""
-
-    host: SMTPHost
-    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    security: Security = "starttls"
-    username: Username | None = None
-    password: SecretText | None = None
-    password_file: SecretFile | None = None
-
-    @model_validator(mode="after")
-    def _signs_in_one_way(self) -> Self:
-        given = frozenset(key for key, value in self if value is not None)
-        return without(self, smtp_clash(given, self.security))
-
-    @property
-    def decided_port(self) -> int:
-        return self.port or _PORTS[self.security]
-
-    def current_password(self) -> Secret | None:
-        """The password as it is now. Raises ConfigError(secret_file)."""
-        if self.password_file is not None:
-            return read_secret_file(self.password_file)
-        return self.password
 
 
 class ChannelSettings(StrictModel):
-    """Somewhere that messages go.
+    """Somewhere that messages go: the keys of every channel. Each kind has a model of
+    its own, made from this one, beside its notifier.
 
-    allow_private: whether private and loopback addresses may be reached
-    plain_http:    whether messages may leave this network in the clear
-    urls:          of all Alertmanagers; each is told everything
-    from_:         the key `from`
+    takes_messages: whether it is told of each violation once, by way of the outbox;
+                    else it is told of all that are open, again and again
     """
 
-    model_config = ConfigDict(serialize_by_alias=True)
+    takes_messages: ClassVar[bool] = True
 
     name: RegistryName
-    kind: ChannelKind
-    # Before the addresses, which are checked against them.
-    allow_private: bool = False
-    plain_http: bool = False
-    url: ChannelURL | None = None
-    url_file: ChannelURLFile | None = None
-    urls: Annotated[tuple[ListedURL, ...], Field(max_length=ALERTMANAGERS)] = ()
-    secret: SigningSecret | None = None
-    secret_file: SigningSecretFile | None = None
-    smtp: SMTPSettings | None = None
-    from_: Annotated[MailAddress | None, Field(alias="from")] = None
-    to: Annotated[tuple[MailAddress, ...], Field(max_length=RECIPIENTS)] = ()
-    ca_file: ReadableFile | None = None
-    proxy: NoProxy = None
-
-    @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> Self:
-        keys = {
-            key.rstrip("_") for key, value in self if value not in (None, False, ())
-        }
-        return without(self, next(channel_clashes(self.kind, keys), None))
-
-    @property
-    def takes_messages(self) -> bool:
-        """Whether it is told of each violation once, by way of the outbox. An
-        Alertmanager is told of all that are open, again and again."""
-        return self.kind != "alertmanager"
+    kind: str
 
     @property
     def is_signed(self) -> bool | None:
         """Whether receivers can check who has sent a message; None: not by a secret
         of this channel."""
-        if self.kind != "webhook":
-            return None
-        return self.secret is not None or self.secret_file is not None
+        return None
 
     @property
     def place(self) -> str:
         """Where it leads, without what may be secret: of a URL its host at most."""
-        if self.smtp is not None:
-            return f"{self.smtp.host}:{self.smtp.decided_port}"
-        if self.urls:
-            return ", ".join(map(url_host, self.urls))
+        raise NotImplementedError
+
+    @classmethod
+    def check_url(cls, text: str, said: Mapping[str, object]) -> None:
+        """Whether messages of this kind may go there. Raises PydanticCustomError.
+
+        said: the channel's other keys; those that are wrong themselves are left out
+        """
+        check_http_url(text, said)
+
+    @classmethod
+    def clashes_within(cls, entry: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
+        """Every clash between keys of the mappings in what is written of a channel, of
+        whatever kind, with the path of its mapping."""
+        yield from ()
+
+
+class ReachSettings(ChannelSettings):
+    """The keys of a channel that opens connections itself.
+
+    allow_private: whether private and loopback addresses may be reached
+    """
+
+    allow_private: bool = False
+    ca_file: ReadableFile | None = None
+
+
+class HTTPSettings(ReachSettings):
+    """The keys of a channel over HTTP.
+
+    plain_http: whether messages may leave this network in the clear
+    """
+
+    plain_http: bool = False
+    proxy: NoProxy = None
+
+
+class URLSettings(ChannelSettings):
+    """The keys of a channel that has one address, which often is its secret."""
+
+    url: SecretText | None = None
+    url_file: SecretFile | None = None
+
+    @field_validator("url", "url_file")
+    @classmethod
+    def _leads_somewhere(
+        cls, value: Secret | FilePath | None, info: ValidationInfo
+    ) -> Secret | FilePath | None:
+        return check_address(cls, value, info)
+
+    @property
+    def place(self) -> str:
         try:
-            url = self.current_url().reveal()
+            return self.shown_place(self.current_url().reveal())
         except ConfigError:
             return f"unknown: {self.url_file} cannot be used now"
-        # What follows may be the token itself in a URL of apprise.
-        return (
-            f"{url.partition(':')[0]}://" if self.kind == "apprise" else url_host(url)
-        )
+
+    @classmethod
+    def shown_place(cls, url: str) -> str:
+        """What may be shown of an address."""
+        return url_host(url)
 
     def current_url(self) -> Secret:
         """The address as it is now: its file is read again, because it may have been
@@ -157,7 +135,7 @@ class ChannelSettings(StrictModel):
         if self.url_file is not None:
             url = read_secret_file(self.url_file)
             try:
-                check_channel_url(url.reveal(), dict(self))
+                self.check_url(url.reveal(), dict(self))
             except PydanticCustomError as exc:
                 # Not as its cause: nothing of the address is to be in a traceback.
                 words = f"{self.url_file} {exc.message()}"
@@ -167,19 +145,24 @@ class ChannelSettings(StrictModel):
             return self.url
         raise ConfigError(f"channel {self.name} has no url", code="missing_key")
 
-    def current_key(self) -> bytes | None:
-        """The key that messages are signed with as it is now, None for none. Raises
-        ConfigError(secret_file, invalid_secret)."""
-        secret = self.secret
-        if self.secret_file is not None:
-            secret = read_secret_file(self.secret_file)
-        if secret is None:
-            return None
-        try:
-            return signing_key(secret)
-        except ValueError as exc:
-            words = f"{self.secret_file} holds {exc}"
-            raise ConfigError(words, code="invalid_secret") from None
+
+class PostSettings(URLSettings, HTTPSettings):
+    """The keys of a channel that takes messages at one address over HTTP."""
+
+
+def check_address(
+    model: type[ChannelSettings],
+    value: Secret | FilePath | None,
+    info: ValidationInfo,
+) -> Secret | FilePath | None:
+    """The address, or the file that holds it, if this kind of channel may lead there;
+    None is no address. A fault of a file's text is told of the key, so its path is
+    shown and nothing else."""
+    if value is None:
+        return None
+    text = read_secret_file(value) if isinstance(value, FilePath) else value
+    model.check_url(text.reveal(), info.data)
+    return value
 
 
 class RouteMatchSettings(StrictModel):

@@ -12,8 +12,7 @@ from weighbridge.config.value.written_address import is_literal, is_loopback
 
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
 _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
-_OF_APPRISE: Final = re.compile(r"[a-z][a-z0-9]{1,30}://\S+", re.ASCII)
-_URL_CHARACTERS: Final = 4_096
+URL_CHARACTERS: Final = 4_096
 # The same as net.guard's private ones, which decides whatever is believed here.
 _PRIVATE: Final = tuple(
     map(
@@ -23,15 +22,11 @@ _PRIVATE: Final = tuple(
 )
 
 
-def check_channel_url(text: str, said: Mapping[str, object]) -> str:
-    """The URL as it is, if messages of this kind of channel may go there.
+def check_http_url(text: str, said: Mapping[str, object]) -> None:
+    """Whether messages may go there over HTTP. Raises PydanticCustomError.
 
     said: the channel's other keys; those that are wrong themselves are left out
     """
-    if "kind" not in said:
-        return text
-    if said["kind"] == "apprise":
-        return _checked_for_apprise(text)
     parts = _parts(text)
     is_near = is_near_host(parts.hostname or "")
     if is_near and said.get("allow_private") is False:
@@ -41,7 +36,6 @@ def check_channel_url(text: str, said: Mapping[str, object]) -> str:
     if is_clear and said.get("plain_http") is False:
         words = "is not encrypted: use https, or set plain_http: true"
         raise refused_secretly("insecure_transport", words)
-    return text
 
 
 def url_host(url: str) -> str:
@@ -69,29 +63,24 @@ def refused_secretly(code: str, words: str) -> PydanticCustomError:
 
 
 def _parts(text: str) -> SplitResult:
-    if _NOT_IN_A_URL.search(text) or len(text) > _URL_CHARACTERS:
-        raise _no_url("holds a space or another character that no URL has")
+    if _NOT_IN_A_URL.search(text) or len(text) > URL_CHARACTERS:
+        raise no_url("holds a space or another character that no URL has")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as exc:
-        raise _no_url("is no URL: write https://HOST/PATH") from exc
+        raise no_url("is no URL: write https://HOST/PATH") from exc
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _no_url("must start with https:// or http:// and name a host")
+        raise no_url("must start with https:// or http:// and name a host")
     if "@" in parts.netloc:
-        raise _no_url("must not hold a user or password")
+        raise no_url("must not hold a user or password")
     if not (_HOST.fullmatch(parts.hostname) or is_literal(parts.hostname)):
-        raise _no_url("names no valid host")
+        raise no_url("names no valid host")
     if port == 0 or "#" in text:
-        raise _no_url("must not hold a fragment, nor port 0")
+        raise no_url("must not hold a fragment, nor port 0")
     return parts
 
 
-def _checked_for_apprise(text: str) -> str:
-    if len(text) > _URL_CHARACTERS or not _OF_APPRISE.fullmatch(text):
-        raise _no_url("is no URL of apprise, such as ntfy://TOPIC")
-    return text
-
-
-def _no_url(words: str) -> PydanticCustomError:
+def no_url(words: str) -> PydanticCustomError:
+    """A fault of what is no address, in its words."""
     return refused_secretly("invalid_url", words)

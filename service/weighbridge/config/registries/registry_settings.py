@@ -1,27 +1,19 @@
 """The keys of one registry, and what holds for all of them."""
 
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from weighbridge.config.file.secret_file import read_secret_file
-from weighbridge.config.registries.kinds import (
-    AUTO,
-    DOCKERHUB,
-    KEEP_QUOTA,
-    NAMESPACES,
-    Kind,
-    Namespace,
-    Share,
-    api_clash,
-    full_pattern,
-    hub_api_clash,
-    hub_clash,
-    hub_namespaces,
-    hub_patterns,
-    kind_clash,
-    resolved_kind,
-)
 from weighbridge.config.value.clashes import auth_clash, transport_clash, without
 from weighbridge.config.value.keys import StrictModel
 from weighbridge.config.value.value_types import (
@@ -42,9 +34,34 @@ from weighbridge.config.value.written_address import host_of, is_loopback
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
 from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.units import parse_percent
+from weighbridge.errors import UsageError
 
+AUTO: Final = "auto"
+"""The kind that a registry's host tells."""
+KEEP_QUOTA: Final = 0.5
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
 REMOTE_CONCURRENCY: Final = 8
+
+
+def _share(value: object, info: ValidationInfo) -> float:
+    """0 to 1, written as a percentage."""
+    if info.mode == "python" and type(value) is float and 0 <= value <= 1:
+        return value
+    try:
+        share = parse_percent(value) if isinstance(value, str) else None
+    except UsageError:
+        share = None
+    if share is None or not 0 <= share <= 1:
+        raise PydanticCustomError("invalid_percent", "must be 0% to 100%, such as 50%")
+    return share
+
+
+Share = Annotated[
+    float,
+    PlainValidator(_share),
+    PlainSerializer(lambda share: f"{100 * share:g}%"),
+]
 
 
 class LimitSettings(StrictModel):
@@ -118,18 +135,20 @@ class TagSettings(StrictModel):
 
 
 class RegistrySettings(StrictModel):
-    """One registry that is crawled.
+    """One registry that is crawled: the keys of every kind. A kind with more has a
+    model of its own, made from this one, beside its client.
 
+    hosts:    the hosts that are known for this kind, each with the one where the
+              registry is; all are one registry
     url:      `scheme://host[:port]`, checked and without a slash at its end
-    api_url:  the same of the vendor's API; None where the vendor has it
     interval: seconds between two crawls of a repository, None for the default
     """
 
+    hosts: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
     name: RegistryName
-    kind: Kind = AUTO
+    kind: str = AUTO
     url: RegistryURL
-    api_url: RegistryURL | None = None
-    namespaces: Annotated[tuple[Namespace, ...], Field(max_length=NAMESPACES)] = ()
     auth: AuthSettings | None = None
     repositories: RepositorySettings = RepositorySettings()
     tags: TagSettings = TagSettings()
@@ -147,26 +166,9 @@ class RegistrySettings(StrictModel):
         return host_of(self.url)
 
     @property
-    def is_docker_hub(self) -> bool:
-        return resolved_kind(self.kind, self.host) == DOCKERHUB
-
-    @property
     def wanted_repositories(self) -> Patterns:
-        """Which repositories are crawled."""
-        patterns = self.repositories.patterns
-        if not self.is_docker_hub:
-            return patterns
-        exclude = tuple(map(full_pattern, patterns.exclude))
-        return Patterns(self._hub_patterns, exclude)
-
-    @property
-    def listed_namespaces(self) -> tuple[str, ...]:
-        """Of Docker Hub: those whose repositories are listed to find the wanted."""
-        return hub_namespaces(self._hub_patterns)
-
-    @property
-    def _hub_patterns(self) -> tuple[str, ...]:
-        return hub_patterns(self.repositories.include, self.namespaces)
+        """Which repositories are crawled, by their whole names."""
+        return self.repositories.patterns
 
     @property
     def is_loopback(self) -> bool:
@@ -174,18 +176,4 @@ class RegistrySettings(StrictModel):
 
     @model_validator(mode="after")
     def _says_how_it_is_reached(self) -> Self:
-        clash = transport_clash(self.url, plain_http=self.plain_http)
-        if clash is None and self.api_url is not None:
-            clash = api_clash(self.api_url, plain_http=self.plain_http)
-        return without(self, clash)
-
-    @model_validator(mode="after")
-    def _says_what_its_kind_needs(self) -> Self:
-        if not self.is_docker_hub:
-            given = {"api_url": self.api_url, "namespaces": self.namespaces}
-            return without(self, kind_clash({key for key in given if given[key]}))
-        clash = hub_api_clash(self.host, self.api_url)
-        # Who left the kind to us may only want to sign in there.
-        if clash is None and self.kind == DOCKERHUB:
-            clash = hub_clash(self._hub_patterns)
-        return without(self, clash)
+        return without(self, transport_clash(self.url, plain_http=self.plain_http))

@@ -1,19 +1,18 @@
 """The address of a registry: what it is, whatever it is called."""
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-DOCKER_HUB: Final = "registry-1.docker.io"
-"""The host behind the name docker.io, which itself serves a web site."""
-DOCKER_HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", DOCKER_HUB})
-"""Hosts that all mean Docker Hub's registry."""
-
+NO_ALIASES: Final[Mapping[str, str]] = {}
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def registry_address(url: str) -> str:
+def registry_address(url: str, aliases: Mapping[str, str] = NO_ALIASES) -> str:
     """`scheme://host:port` of a registry's URL: two URLs with one address lead to one
-    registry. In lower case, the port always said, one name for Docker Hub.
+    registry. In lower case, the port always said.
+
+    aliases: hosts that are known to be others, each with the one that it is
 
     A URL that is none comes back as it is. Names are not looked up: `localhost` and
     127.0.0.1 are two addresses.
@@ -27,5 +26,12 @@ def registry_address(url: str) -> str:
         return url
     # RFC 1034 3.1: a dot at the end names the same host.
     host = parts.hostname.rstrip(".")
-    host = DOCKER_HUB if host in DOCKER_HUB_HOSTS else host
+    host = aliases.get(host, host)
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def main_url(url: str, aliases: Mapping[str, str]) -> str:
+    """A registry's checked URL, with the host that it is. aliases: as above"""
+    scheme, separator, authority = url.partition("://")
+    host, colon, port = authority.partition(":")
+    return f"{scheme}{separator}{aliases.get(host, host)}{colon}{port}"

@@ -90,8 +90,8 @@ class Tick:
         have_due_what_is_ahead(self._database, now)
         with self._database.write() as connection:
             note_done(connection, Job(TICK), now)
-            urls = {name: site.registered.url for name, site in self._sites.items()}
-            adopt_names(connection, urls)
+            known = {n: site.registered.address for n, site in self._sites.items()}
+            adopt_names(connection, known)
             mark_unconfigured(connection, self._sites.keys(), now)
             free_left_behind(connection, now)
             parked = park_poison(connection, now)

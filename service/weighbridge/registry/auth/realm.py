@@ -6,7 +6,6 @@ from typing import Final
 import httpx
 from msgspec import Struct
 
-from weighbridge.domain.registry.registry_address import DOCKER_HUB
 from weighbridge.errors import AddressRefused, AuthError
 from weighbridge.net.failure.redact import redact_url
 from weighbridge.net.guard.reach import Reach, reach_of_host
@@ -16,7 +15,7 @@ from weighbridge.registry.exchange.endpoint import Endpoint
 # A registry on the left may have its token server on the right. A shared parent
 # domain proves nothing: azurecr.io, jfrog.io and pkg.dev hold many tenants.
 _TOKEN_HOSTS: Final = {
-    DOCKER_HUB: "auth.docker.io",
+    "registry-1.docker.io": "auth.docker.io",
     "registry.gitlab.com": "gitlab.com",
 }
 _NOT_LIFTED: Final = (

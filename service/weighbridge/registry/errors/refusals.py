@@ -39,6 +39,24 @@ _UNKNOWN: Final[Mapping[str, str]] = {
 _TOO_MANY: Final = "TOOMANYREQUESTS"
 
 
+class RefusalWords(Struct, frozen=True):
+    """How registries of one kind refuse, besides the specification.
+
+    quota:        what such a text holds where a quota is spent that comes back over
+                  hours: asking again in seconds is of no use, and counts as abuse
+    quota_hint:   what whoever has spent it can do
+    wait_headers: those that say how long to wait, in lower case
+    """
+
+    quota: str | None = None
+    quota_hint: str = ""
+    wait_headers: tuple[str, ...] = ("retry-after",)
+
+
+ORDINARY: Final = RefusalWords()
+"""Of a kind that says nothing of its own."""
+
+
 class Said(Struct, frozen=True):
     """A registry's own words: its first code ("" for none) and printable text."""
 
@@ -47,16 +65,21 @@ class Said(Struct, frozen=True):
 
 
 def find_refusal(
-    question: RegistryRequest, answer: RegistryAnswer, who: str, now: datetime
+    question: RegistryRequest,
+    answer: RegistryAnswer,
+    who: str,
+    now: datetime,
+    words: RefusalWords = ORDINARY,
 ) -> WeighbridgeError | None:
     """The error that this answer means, or None if it can be used.
 
-    who: as whom it was asked, for the message
+    who:   as whom it was asked, for the message
+    words: of this kind of registry
     """
     if answer.status in question.handles:
         return None
     if answer.status != 200 and not (answer.status == 206 and question.byte_range):
-        return refusal(question, answer, who, now)
+        return refusal(question, answer, who, now, words)
     if question.is_of_blob:
         return None  # not the registry's words
     if _is_page_for_people(answer):
@@ -66,11 +89,15 @@ def find_refusal(
             hint="check the address; a sign-in page or a proxy may stand before it",
         )
     said = _error_in_good_answer(answer)
-    return None if said is None else _by_code(question, answer, who, said, now)
+    return None if said is None else _by_code(question, answer, who, said, now, words)
 
 
 def refusal(
-    question: RegistryRequest, answer: RegistryAnswer, who: str, now: datetime
+    question: RegistryRequest,
+    answer: RegistryAnswer,
+    who: str,
+    now: datetime,
+    words: RefusalWords = ORDINARY,
 ) -> WeighbridgeError:
     """The error that this status means, whatever it is."""
     said = _said(answer.content or b"")
@@ -78,7 +105,7 @@ def refusal(
         said = Said(said.code)  # its bodies hold secrets
     told = _told(question, answer, who, said)
     if answer.status == 429 or said.code == _TOO_MANY:
-        return _rate_limited(answer, told, said, now)
+        return _rate_limited(answer, told, said, now, words)
     if answer.status == 401:
         if who != ANONYMOUS:
             told = f"the registry refused {who.removeprefix('as ')}: {told}"
@@ -90,14 +117,16 @@ def refusal(
     return RegistryError(
         told,
         retryable=answer.status in _PASSING,
-        retry_after=asked_wait(answer, now),
+        retry_after=asked_wait(answer, now, words),
     )
 
 
-def asked_wait(answer: RegistryAnswer, now: datetime) -> float | None:
-    """Seconds that Retry-After asks for, None where it is absent or asks for no wait.
-    Docker Hub's API calls it X-Retry-After."""
-    for name in ("retry-after", "x-retry-after"):
+def asked_wait(
+    answer: RegistryAnswer, now: datetime, words: RefusalWords
+) -> float | None:
+    """Seconds that Retry-After asks for, None where it is absent or asks for no
+    wait."""
+    for name in words.wait_headers:
         if name in answer.headers:
             return rate_limit_reset.parse(answer.headers.get(name), now)
     return None
@@ -109,11 +138,12 @@ def _by_code(
     who: str,
     said: Said,
     now: datetime,
+    words: RefusalWords,
 ) -> WeighbridgeError:
     """A 200 that holds an error: only the code is left to go by."""
     told = _told(question, answer, who, said)
     if said.code == _TOO_MANY:
-        return _rate_limited(answer, told, said, now)
+        return _rate_limited(answer, told, said, now, words)
     if said.code in ("UNAUTHORIZED", "DENIED"):
         return AuthError(told, code=said.code.lower(), hint=_sign_in(question, who))
     if said.code in _UNKNOWN:
@@ -122,18 +152,18 @@ def _by_code(
 
 
 def _rate_limited(
-    answer: RegistryAnswer, told: str, said: Said, now: datetime
+    answer: RegistryAnswer,
+    told: str,
+    said: Said,
+    now: datetime,
+    words: RefusalWords,
 ) -> WeighbridgeError:
-    # Docker Hub's quota of pulls comes back over hours: asking again in seconds is
-    # of no use, and each time counts as abuse.
-    is_quota = "pull rate limit" in said.text
+    is_quota = words.quota is not None and words.quota in said.text
     return RateLimited(
         told,
-        hint="sign in with `auth`, or crawl less often (`interval`)"
-        if is_quota
-        else "set `limits` for this registry lower",
+        hint=words.quota_hint if is_quota else "set `limits` for this registry lower",
         retryable=not is_quota,
-        retry_after=asked_wait(answer, now),
+        retry_after=asked_wait(answer, now, words),
     )
 
 

@@ -7,7 +7,6 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from weighbridge.domain.image.reference import LOGIN_HINT, without_login
-from weighbridge.domain.registry.registry_address import DOCKER_HUB, DOCKER_HUB_HOSTS
 from weighbridge.errors import UsageError
 from weighbridge.net.guard.reach import Reach, reach_of_host
 from weighbridge.net.guard.url_parts import origin
@@ -43,7 +42,7 @@ class Endpoint(Struct, frozen=True):
     gate: RateLimiter | None = None
 
     def __post_init__(self) -> None:
-        # One spelling: no slash at the end, and docker.io where Docker Hub really is.
+        # One spelling, without a slash at the end.
         force_setattr(self, "url", registry_url(self.url))
 
     @property
@@ -61,8 +60,8 @@ def registry_url(address: str, *, plain_http: bool | None = None) -> str:
     """The URL of `host[:port]` or `http(s)://host[:port]` as a person writes it.
 
     As docker does it: loopback speaks plain HTTP, all others HTTPS unless
-    `plain_http` says it, and docker.io means Docker Hub. Raises
-    UsageError(invalid_registry), AddressRefused for an address never reached.
+    `plain_http` says it. Raises UsageError(invalid_registry), AddressRefused for an
+    address never reached.
     """
     scheme, separator, rest = address.rpartition("://")
     host = rest.rstrip("/")
@@ -72,8 +71,6 @@ def registry_url(address: str, *, plain_http: bool | None = None) -> str:
         if is_plain is None:
             is_plain = reach_of_host(url.host) is Reach.LOOPBACK
         url = url.copy_with(scheme="http" if is_plain else "https")
-    if url.host in DOCKER_HUB_HOSTS:
-        url = url.copy_with(host=DOCKER_HUB)
     return str(url).rstrip("/")
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from weighbridge.config import RegistrySettings
 from weighbridge.net.connection.tls import client_tls
 from weighbridge.net.transport import Transport
 from weighbridge.registry.exchange.endpoint import Endpoint
@@ -18,8 +19,7 @@ class KindAccess(Struct, frozen=True):
 
     gate_of:    the limits of a second host of the registry, by a name for that host
     keep_quota: the share of a quota that is left to others, 0 to 1
-    api_url:    of the vendor's API, as configured; None: where the vendor has it
-    namespaces: whose repositories are discovered where there is no catalog of all
+    settings:   its entry in the configuration, None for an address that has none
     on_certificate: told until when each certificate holds that is met
     """
 
@@ -27,8 +27,7 @@ class KindAccess(Struct, frozen=True):
     clock: Clock
     gate_of: Callable[[str], RateLimiter | None]
     keep_quota: float = 0.0
-    api_url: str | None = None
-    namespaces: tuple[str, ...] = ()
+    settings: RegistrySettings | None = None
     on_certificate: Callable[[datetime], None] | None = None
 
     def transport(self, endpoint: Endpoint, *, is_api: bool = False) -> Transport:

@@ -1,11 +1,27 @@
 """Who we are at a registry: a user with a password, or a token."""
 
 import base64
+from typing import Final
 
 from msgspec import Struct
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError
+
+
+class LoginNames(Struct, frozen=True):
+    """By which names docker keeps the login of one registry.
+
+    hosts:  all that mean it
+    server: what a credential helper calls it
+    """
+
+    hosts: frozenset[str] = frozenset()
+    server: str = ""
+
+
+NO_OTHER_NAMES: Final = LoginNames()
+"""Its login is kept under its host alone."""
 
 
 class Credential(Struct, frozen=True):

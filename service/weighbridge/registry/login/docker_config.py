@@ -19,13 +19,13 @@ from weighbridge.registry.login.credential_helper import (
     HelperError,
     Login,
 )
-from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.credentials import (
+    NO_OTHER_NAMES,
+    Credential,
+    LoginNames,
+)
 
 _FILE_BYTES: Final = MIB
-_DOCKER_HUB: Final = frozenset(
-    ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.docker.io")
-)
-_DOCKER_HUB_SERVER: Final = "https://index.docker.io/v1/"
 
 Ask: TypeAlias = Callable[[str, str], Login | None]
 """Asks the helper of this name for the login of a server; raises HelperError."""
@@ -53,9 +53,14 @@ def _ask_nobody(name: str, server: str) -> Login | None:
 
 
 def docker_config_credential(
-    host: str, path: Path | None = None, ask: Ask = _ask_nobody
+    host: str,
+    path: Path | None = None,
+    ask: Ask = _ask_nobody,
+    names: LoginNames = NO_OTHER_NAMES,
 ) -> DockerLogin:
     """The login for `host` (`name[:port]`); an absent file holds none.
+
+    names: by which docker knows this registry
 
     1. The helper that `credHelpers` names for this host, and nothing else then.
     2. An entry of `auths`.
@@ -65,20 +70,20 @@ def docker_config_credential(
     """
     if path is None or (config := _read(path)) is None:
         return DockerLogin()
-    if helper := _helper(config, host):
-        return _asked(ask, helper, host)
-    for entry in _entries(config, host):
+    if helper := _helper(config, host, names):
+        return _asked(ask, helper, host, names)
+    for entry in _entries(config, host, names):
         if login := _login(entry, host, path):
             return login
     if isinstance(store := config.get("credsStore"), str) and store:
-        return _asked(ask, store, host)
+        return _asked(ask, store, host, names)
     return DockerLogin()
 
 
-def _asked(ask: Ask, helper: str, host: str) -> DockerLogin:
+def _asked(ask: Ask, helper: str, host: str, names: LoginNames) -> DockerLogin:
     """What a helper knows of this host; why it says nothing is a warning, since the
     registry may want no login at all."""
-    server = _DOCKER_HUB_SERVER if host.lower() in _DOCKER_HUB else host
+    server = names.server if host.lower() in names.hosts else host
     try:
         login = ask(helper, server)
     except HelperError as exc:
@@ -110,22 +115,24 @@ def _read(path: Path) -> Mapping[str, object] | None:
     return config
 
 
-def _helper(config: Mapping[str, object], host: str) -> str:
+def _helper(config: Mapping[str, object], host: str, names: LoginNames) -> str:
     helpers = config.get("credHelpers")
     if not isinstance(helpers, dict):
         return ""
     for key, helper in helpers.items():
-        if isinstance(helper, str) and helper and _is_same(_host_of(key), host):
+        if isinstance(helper, str) and helper and _is_same(key, host, names):
             return helper
     return ""
 
 
-def _entries(config: Mapping[str, object], host: str) -> list[Mapping[str, object]]:
+def _entries(
+    config: Mapping[str, object], host: str, names: LoginNames
+) -> list[Mapping[str, object]]:
     """The entries of this host, the key that is nothing but the host first."""
     auths = config.get("auths")
     if not isinstance(auths, dict):
         return []
-    keys = [key for key in auths if _is_same(_host_of(key), host)]
+    keys = [key for key in auths if _is_same(key, host, names)]
     keys.sort(key=lambda key: key != host)
     return [entry for key in keys if isinstance(entry := auths[key], dict)]
 
@@ -136,9 +143,9 @@ def _host_of(key: str) -> str:
     return (rest if scheme else key).partition("/")[0].lower()
 
 
-def _is_same(key_host: str, host: str) -> bool:
-    host = host.lower()
-    return key_host == host or (key_host in _DOCKER_HUB and host in _DOCKER_HUB)
+def _is_same(key: str, host: str, names: LoginNames) -> bool:
+    found, host = _host_of(key), host.lower()
+    return found == host or (found in names.hosts and host in names.hosts)
 
 
 def _login(entry: Mapping[str, object], host: str, path: Path) -> DockerLogin | None:

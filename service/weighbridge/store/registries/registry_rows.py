@@ -35,6 +35,8 @@ class RegistryEntry(Struct, frozen=True):
                    the first time; None leaves what is stored
     configured:    the names of all entries; what is known of its address under
                    another name is taken over. None: under its own name only
+    main_url:      the same registry's URL by the name of its host that counts, ""
+                   where that is `url`
     """
 
     name: str
@@ -44,6 +46,12 @@ class RegistryEntry(Struct, frozen=True):
     address_class: str | None
     interval_s: int
     configured: frozenset[str] | None = None
+    main_url: str = ""
+
+    @property
+    def address(self) -> str:
+        """What the registry is known by, whatever it is called."""
+        return registry_address(self.main_url or self.url)
 
 
 def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) -> int:
@@ -53,14 +61,14 @@ def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) ->
     and what its repositories share with other entries is settled anew.
     """
     if entry.configured is not None:
-        adopt_name(connection, entry.name, entry.url, entry.configured)
+        adopt_name(connection, entry.name, entry.address, entry.configured)
     found = connection.execute(
         select(registries).where(registries.c.name == entry.name)
     ).one_or_none()
     configured: dict[str, object] = {
         "kind": entry.kind,
         "url": entry.url,
-        "address": registry_address(entry.url),
+        "address": entry.address,
         "storage_scope": entry.storage_scope,
         "address_class": entry.address_class,
         "interval_s": entry.interval_s,

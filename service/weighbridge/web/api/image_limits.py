@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.domain.image.platform import Platform
-from weighbridge.domain.image.reference import DOCKER_HUB, Reference, parse_reference
+from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.policy.policy import LIMIT_KEYS, Decided
 from weighbridge.domain.policy.policy_set import PolicySet
 from weighbridge.domain.policy.waiver import ActiveWaivers
-from weighbridge.domain.registry.registry_address import DOCKER_HUB as DOCKER_HUB_HOST
+from weighbridge.domain.registry.registry_address import main_url
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.presentation.rows.limit_rows import (
@@ -93,11 +94,15 @@ def _meant(
     if slash and any(report.name == first for report in known):
         return [first], parse_reference(ref, frozenset({first}))
     reference = parse_reference(ref)
-    host = DOCKER_HUB_HOST if reference.registry == DOCKER_HUB else reference.registry
-    names = [r.name for r in known if host in (r.name, urlsplit(r.url).netloc)]
+    host = KINDS.hosts.get(reference.registry, reference.registry)
+    names = [r.name for r in known if host in (r.name, _host_of(r))]
     if not names:
         raise no_registry()
     return names, reference
+
+
+def _host_of(registry: RegistryReport) -> str:
+    return urlsplit(main_url(registry.url, KINDS.hosts)).netloc
 
 
 def _limit(

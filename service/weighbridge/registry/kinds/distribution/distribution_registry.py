@@ -18,6 +18,7 @@ from weighbridge.errors import (
 )
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, RequestCost
 from weighbridge.registry.client import RegistryClient
+from weighbridge.registry.errors.refusals import ORDINARY, RefusalWords
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.exchange.paging import PAGE_LENGTH, pages
 from weighbridge.registry.exchange.registry_request import (
@@ -70,6 +71,7 @@ class DistributionRegistry:
     better is in that vendor's file.
 
     on_answer: told of every answer
+    words:     how registries of this kind refuse
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class DistributionRegistry:
         *,
         clock: Clock | None = None,
         on_answer: Callable[[RegistryRequest, RegistryAnswer], None] | None = None,
+        words: RefusalWords = ORDINARY,
     ) -> None:
         self._endpoint = endpoint
         self._questions = Questions(endpoint.url)
@@ -89,6 +92,7 @@ class DistributionRegistry:
             telemetry,
             Clock() if clock is None else clock,
             on_answer=on_answer,
+            words=words,
         )
 
     @property

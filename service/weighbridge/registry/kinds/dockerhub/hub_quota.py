@@ -14,12 +14,19 @@ from typing import Final
 
 from weighbridge.domain.registry.rate_limit import parse_rate_limit
 from weighbridge.errors import QuotaSpent
+from weighbridge.registry.errors.refusals import RefusalWords
 from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,
 )
 from weighbridge.registry.pacing.clock import Clock
 
+HUB_WORDS: Final = RefusalWords(
+    quota="pull rate limit",
+    quota_hint="sign in with `auth`, or crawl less often (`interval`)",
+    # The second is what the API calls the first.
+    wait_headers=("retry-after", "x-retry-after"),
+)
 _WINDOW_S: Final = 6 * 3600
 """Where a limit is told without its window."""
 _REPOSITORIES_KEPT: Final = 10_000

@@ -8,7 +8,6 @@ the quota of pulls allows (docs/decisions/0012-docker-hub-manifests.md).
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Final
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
@@ -27,9 +26,7 @@ from weighbridge.registry.kinds.distribution.distribution_registry import (
 )
 from weighbridge.registry.kinds.dockerhub.hub_api import HubAPI
 from weighbridge.registry.kinds.dockerhub.hub_quota import PullQuota
-
-OFFICIAL: Final = "library"
-"""The namespace of images that people call by one word."""
+from weighbridge.registry.kinds.dockerhub.hub_settings import OFFICIAL, full_name
 
 
 class HubRegistry:
@@ -155,8 +152,3 @@ class HubRegistry:
             await self._api.aclose()
         finally:
             await self._registry.aclose()
-
-
-def full_name(repository: str) -> str:
-    """`python` is library/python."""
-    return repository if "/" in repository else f"{OFFICIAL}/{repository}"

@@ -11,15 +11,18 @@ from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
 from weighbridge.registry.kinds.dockerhub.hub_api import HUB_API_URL, HubAPI
-from weighbridge.registry.kinds.dockerhub.hub_quota import PullQuota
+from weighbridge.registry.kinds.dockerhub.hub_quota import HUB_WORDS, PullQuota
 from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry
+from weighbridge.registry.kinds.dockerhub.hub_settings import DockerHubSettings
 from weighbridge.registry.kinds.dockerhub.hub_sign_in import HubSignIn
 
 
 def open_dockerhub(endpoint: Endpoint, access: KindAccess) -> HubRegistry:
     """One that is closed by whoever opened it. endpoint: not of the API"""
     # The registry's client comes last: what it says of itself in the metrics stays.
-    api_url = access.api_url or HUB_API_URL
+    settings = access.settings
+    own = settings if isinstance(settings, DockerHubSettings) else None
+    api_url = (own and own.api_url) or HUB_API_URL
     client = _api_client(_api_endpoint(endpoint, api_url, access), access)
     quota = PullQuota(access.keep_quota, access.clock)
     registry = DistributionRegistry(
@@ -28,9 +31,11 @@ def open_dockerhub(endpoint: Endpoint, access: KindAccess) -> HubRegistry:
         access.telemetry,
         clock=access.clock,
         on_answer=quota.saw,
+        words=HUB_WORDS,
     )
     client.counts.cost = registry.cost
-    return HubRegistry(registry, HubAPI(client, api_url), quota, access.namespaces)
+    namespaces = own.listed_namespaces if own else ()
+    return HubRegistry(registry, HubAPI(client, api_url), quota, namespaces)
 
 
 def _api_endpoint(endpoint: Endpoint, api_url: str, access: KindAccess) -> Endpoint:
@@ -51,4 +56,5 @@ def _api_client(endpoint: Endpoint, access: KindAccess) -> RegistryClient:
         sign_in=lambda try_token: HubSignIn(
             endpoint.url, endpoint.credential, try_token, access.clock
         ),
+        words=HUB_WORDS,
     )

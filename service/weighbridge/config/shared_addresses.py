@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from weighbridge.config.kinds import Kinds
 from weighbridge.config.registries.registry_settings import RegistrySettings
 from weighbridge.config.value.clashes import Clash
 from weighbridge.config.yaml.nodes import Path, Plain
@@ -25,14 +26,14 @@ class _Entry(NamedTuple):
 
 
 def address_clashes(
-    tree: Mapping[str, Plain], folder: FilePath
+    kinds: Kinds, tree: Mapping[str, Plain], folder: FilePath
 ) -> Iterator[tuple[Path, Clash]]:
     """Each entry that may want a repository which an earlier one of its address wants
     too, with the path of its mapping. Entries that are wrong themselves are left to
     their own checks."""
     by_address: dict[str, list[_Entry]] = {}
-    for entry in _entries(tree.get("registries"), folder):
-        address = registry_address(entry.settings.url)
+    for entry in _entries(kinds, tree.get("registries"), folder):
+        address = registry_address(entry.settings.url, kinds.hosts)
         by_address.setdefault(address, []).append(entry)
     for address, entries in by_address.items():
         for earlier, later in combinations(entries, 2):
@@ -41,13 +42,13 @@ def address_clashes(
                 yield ("registries", later.number), clash
 
 
-def _entries(registries: Plain, folder: FilePath) -> Iterator[_Entry]:
+def _entries(kinds: Kinds, registries: Plain, folder: FilePath) -> Iterator[_Entry]:
     written = registries if isinstance(registries, list) else []
     if len(written) < 2:
         return
     for number, entry in enumerate(written):
         try:
-            settings = RegistrySettings.model_validate_json(
+            settings = kinds.entry.validate_json(
                 json.dumps(entry), context={"folder": folder}
             )
         except ValidationError:

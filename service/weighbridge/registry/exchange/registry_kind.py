@@ -1,0 +1,47 @@
+"""What a kind of registry is, besides its client."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from weighbridge.config import RegistrySettings
+from weighbridge.domain.report.inventory import ScopeKind
+from weighbridge.ports.protocols import Registry
+from weighbridge.registry.login.credentials import NO_OTHER_NAMES, LoginNames
+
+if TYPE_CHECKING:
+    from weighbridge.registry.exchange.endpoint import Endpoint
+    from weighbridge.registry.exchange.kind_access import KindAccess
+
+
+class KindRegistry(Registry, Protocol):
+    """A `ports.Registry` that can be asked whether it is there."""
+
+    async def ping(self) -> None:
+        """Ask whether it is there and lets us in; raises as the others do."""
+
+
+OpenKind: TypeAlias = Callable[["Endpoint", "KindAccess"], KindRegistry]
+
+
+def as_written(repository: str) -> str:
+    """The whole name of a repository where none has a short one."""
+    return repository
+
+
+class RegistryKind(Struct, frozen=True):
+    """One kind of registry; a line of `kinds/kind_table.py`.
+
+    settings:      the model of its entries in the configuration, with its hosts
+    open:          makes its client, which is imported only then
+    storage_scope: inside what it keeps a blob once
+    full_name:     the whole name of a repository that a person has written
+    login_names:   by which docker knows it
+    """
+
+    settings: type[RegistrySettings]
+    open: OpenKind
+    storage_scope: ScopeKind
+    full_name: Callable[[str], str] = as_written
+    login_names: LoginNames = NO_OTHER_NAMES
