@@ -8,7 +8,6 @@ from typing import Final
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
-from weighbridge.domain.webhook.push import Source
 from weighbridge.domain.webhook.sources.source_table import read_body
 
 DIGEST: Final = Digest("sha256:" + "a" * 64)
@@ -25,7 +24,7 @@ ZOT: Final = {
 
 
 def told(
-    source: Source,
+    source: str,
     body: object,
     headers: Mapping[str, str] | None = None,
     host: str = "",

@@ -13,7 +13,7 @@ from support.fake_jobs import FakeJobs
 from support.read_model import NOW
 from support.wait import PATIENCE_S
 from weighbridge.domain.text.secret import Secret
-from weighbridge.domain.webhook.push import PushSeen, Source
+from weighbridge.domain.webhook.push import PushSeen
 from weighbridge.store.models import pushes
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -27,7 +27,7 @@ MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 
 
 def a_hook(
-    source: Source = "distribution",
+    source: str = "distribution",
     registry: str = "local",
     *secrets: str,
     is_ours: Callable[[PushSeen], bool] = lambda _: True,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from weighbridge.config import Settings
     from weighbridge.config.webhook_settings import WebhookSettings
 
+_PLACEHOLDER: Final = "SECRET"
 _EXAMPLES: Final = """\b
 Examples:
   weighbridge webhook url distribution
@@ -37,21 +38,22 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
     """
     settings = options.settings(ending="")
 
-    from weighbridge.cli.output import webhook_recipes
+    from weighbridge.domain.webhook.sources.source_table import SOURCES
 
     webhook = _chosen(settings, source, registry)
-    recipe = webhook_recipes.recipe(
-        webhook.source,
-        _address(settings),
-        webhook.current_secrets()[0].reveal(),
-        shows_secret=show_secret,
-    )
-    emit(recipe.text)
+    sender = SOURCES[webhook.source]
+    has_secret = show_secret or sender.is_secret_in_address
+    known = webhook.current_secrets()[0]
+    secret = known.reveal() if has_secret else _PLACEHOLDER
+    address = f"{_address(settings)}/webhooks/{webhook.source}"
+    if sender.is_secret_in_address:
+        address += f"/{secret}"
+    emit(sender.recipe(address, secret).rstrip("\n"))
     notes = [*_of_address(settings)]
-    if recipe.has_secret:
+    if has_secret:
         notes.append("warning: this holds the secret: keep it out of chats and tickets")
     else:
-        notes.append(f"note   {webhook_recipes.PLACEHOLDER} stands for the secret")
+        notes.append(f"note   {_PLACEHOLDER} stands for the secret")
     for note in notes:
         click.echo(note, err=True)
     return 0
@@ -61,14 +63,14 @@ def _chosen(
     settings: "Settings", source: str, registry: str | None
 ) -> "WebhookSettings":
     from weighbridge.domain.text.printable import printable
-    from weighbridge.domain.webhook.push import SOURCES
+    from weighbridge.domain.webhook.sources.source_table import SOURCE_NAMES
     from weighbridge.errors import UsageError
 
-    if source not in SOURCES:
+    if source not in SOURCE_NAMES:
         raise UsageError(
             f"{printable(source, 40)!r} is no source of webhooks",
             code="unknown_source",
-            hint=f"there are  {', '.join(SOURCES)}",
+            hint=f"there are  {', '.join(SOURCE_NAMES)}",
         )
     of_source = [w for w in settings.webhooks if w.source == source]
     found = [w for w in of_source if registry in (None, w.registry)]

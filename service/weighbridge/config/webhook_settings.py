@@ -5,8 +5,14 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path as FilePath
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from weighbridge.config.file.secret_file import read_secret_file
 from weighbridge.config.value.clashes import Clash, without
@@ -14,8 +20,7 @@ from weighbridge.config.value.keys import StrictModel
 from weighbridge.config.value.value_types import RegistryName, SecretFile, SecretText
 from weighbridge.config.yaml.nodes import Path, Plain
 from weighbridge.domain.text.secret import Secret
-from weighbridge.domain.webhook.push import Source
-from weighbridge.domain.webhook.webhook_secret import MAY_USE_PATH
+from weighbridge.domain.webhook.sources.source_table import SOURCES
 
 WEBHOOKS: Final = 1_000
 SECRETS: Final = 8
@@ -34,7 +39,7 @@ def _check(text: str, info: ValidationInfo) -> None:
             "must have at least {least} characters: openssl rand -hex 32",
             {"least": SECRET_CHARACTERS, "shown": ""},
         )
-    is_in_path = info.data.get("source") in MAY_USE_PATH
+    is_in_path = _may_be_in_address(info.data.get("source"))
     if not (_PATH if is_in_path else _HEADER).fullmatch(text):
         words = "letters, digits, - . _ and ~" if is_in_path else "ASCII without spaces"
         raise PydanticCustomError(
@@ -54,6 +59,19 @@ def _secret_file(path: FilePath, info: ValidationInfo) -> FilePath:
     return path
 
 
+def _source(value: object) -> str:
+    if isinstance(value, str) and value in SOURCES:
+        return value
+    *names, last = (f"'{name}'" for name in SOURCES)
+    expected = f"{', '.join(names)} or {last}"
+    raise PydanticKnownError("literal_error", {"expected": expected})
+
+
+def _may_be_in_address(source: str | None) -> bool:
+    return source is not None and SOURCES[source].secret_ways.in_address
+
+
+Source = Annotated[str, PlainValidator(_source)]
 WebhookSecret = Annotated[SecretText, AfterValidator(_secret)]
 WebhookSecretFile = Annotated[SecretFile, AfterValidator(_secret_file)]
 

@@ -1,15 +1,17 @@
 """What a kind of channel is, besides its notifier."""
 
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from weighbridge.config.channels.channel_settings import ChannelSettings
-from weighbridge.ports.protocols import Notifier
+
+if TYPE_CHECKING:
+    from weighbridge.ports.protocols import Notifier
 
 Own = TypeVar("Own", bound=ChannelSettings)
-OpenChannel: TypeAlias = Callable[[ChannelSettings], Notifier]
+OpenChannel: TypeAlias = Callable[[ChannelSettings], "Notifier"]
 
 
 class ChannelKind(Struct, frozen=True):
@@ -24,10 +26,10 @@ class ChannelKind(Struct, frozen=True):
     open: OpenChannel
 
 
-def channel_kind(settings: type[Own], make: Callable[[Own], Notifier]) -> ChannelKind:
+def channel_kind(settings: type[Own], make: Callable[[Own], "Notifier"]) -> ChannelKind:
     """A kind whose notifiers are made from its own settings."""
 
-    def open_channel(channel: ChannelSettings) -> Notifier:
+    def open_channel(channel: ChannelSettings) -> "Notifier":
         assert isinstance(channel, settings), channel.kind  # noqa: S101
         return make(channel)
 

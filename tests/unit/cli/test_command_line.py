@@ -63,7 +63,8 @@ def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
     folder: Path,
 ) -> None:
     crawl_job = "weighbridge.engine.crawl.registry.crawl_job"
-    asks = f"httpx h11 {crawl_job} weighbridge.registry rich structlog"
+    asks = f"httpx h11 {crawl_job} weighbridge.net rich structlog"
+    asks += " weighbridge.registry.client weighbridge.notify.post"
     asks += " sqlalchemy.dialects.postgresql"  # nor what another database needs
     program = (
         "import sys; from weighbridge.cli.main import run; "

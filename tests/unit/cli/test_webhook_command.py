@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from weighbridge.cli.main import run
-from weighbridge.domain.webhook.push import SOURCES
+from weighbridge.domain.webhook.sources.source_table import SOURCE_NAMES
 
 CARRIES = {"dockerhub", "quay", "google"}
 """Senders whose address holds the secret."""
@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("WEIGHBRIDGE_CONFIG", raising=False)
-    write(tmp_path, [(source, "one") for source in SOURCES])
+    write(tmp_path, [(source, "one") for source in SOURCE_NAMES])
     return tmp_path
 
 
@@ -48,7 +48,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, s
     return captured.out, captured.err
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", SOURCE_NAMES)
 def test_the_secret_is_printed_only_where_the_address_carries_it(
     capsys: pytest.CaptureFixture[str], source: str
 ) -> None:
@@ -60,7 +60,7 @@ def test_the_secret_is_printed_only_where_the_address_carries_it(
     assert secret_of(source) not in err
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", SOURCE_NAMES)
 def test_the_secret_is_printed_where_that_is_said(
     capsys: pytest.CaptureFixture[str], source: str
 ) -> None:

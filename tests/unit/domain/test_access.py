@@ -15,7 +15,7 @@ from weighbridge.domain.access.roles import (
     grants,
     new_secret,
 )
-from weighbridge.domain.webhook.push import SOURCES
+from weighbridge.domain.webhook.sources.source_table import SOURCE_NAMES
 from weighbridge.errors import UsageError
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -69,7 +69,7 @@ def test_a_role_grants_itself_and_admin_the_two_that_read(
     assert {each for each in needed if grants(role, each)} == granted
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", SOURCE_NAMES)
 def test_every_source_of_webhooks_has_a_role(source: str) -> None:
     assert checked_role(f"webhook:{source}") == f"webhook:{source}"
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.secret import Secret
-from weighbridge.domain.webhook.push import SOURCES
+from weighbridge.domain.webhook.sources.source_table import SOURCE_NAMES
 from weighbridge.errors import UsageError
 
 SECRET_BYTES: Final = 32
@@ -65,13 +65,13 @@ def checked_role(text: str) -> str:
     if text in PREFIXES:
         return text
     source = text.removeprefix(_WEBHOOK)
-    if text.startswith(_WEBHOOK) and source in SOURCES:
+    if text.startswith(_WEBHOOK) and source in SOURCE_NAMES:
         return text
     raise UsageError(
         f"{printable(text, 40)!r} is no role",
         code="invalid_role",
         hint="read, metrics, admin, or webhook:SOURCE with one of "
-        f"{', '.join(SOURCES)}",
+        f"{', '.join(SOURCE_NAMES)}",
     )
 
 

@@ -1,28 +1,10 @@
 """A push as a webhook tells of it: a hint where to look, and nothing more."""
 
 from datetime import datetime
-from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
-
-Source: TypeAlias = Literal[
-    "distribution",
-    "harbor",
-    "dockerhub",
-    "quay",
-    "ghcr",
-    "gitlab",
-    "ecr",
-    "acr",
-    "google",
-    "artifactory",
-    "nexus",
-    "zot",
-]
-"""Who sends: the last part of `/webhooks/{source}`."""
-SOURCES: Final[tuple[Source, ...]] = tuple(sorted(get_args(Source)))
 
 
 class PushSeen(Struct, frozen=True):

@@ -11,45 +11,55 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
-from weighbridge.domain.webhook.push import Source
-
-MAY_USE_PATH: Final[frozenset[Source]] = frozenset(
-    {"dockerhub", "quay", "google", "acr"}
-)
-"""Senders that have an address for us and nothing else that is secret (Azure's own
-webhooks have headers, those of Event Grid have not)."""
-SIGNATURE_HEADERS: Final = frozenset(
-    {
-        "x-hub-signature-256",
-        "x-nexus-webhook-signature",
-        "x-jfrog-event-auth",
-        "webhook-signature",
-    }
-)
+SIGNATURE_HEADERS: Final = frozenset({"x-hub-signature-256", "webhook-signature"})
+"""Of signatures that any sender may make."""
 TOLERANCE_S: Final = 300
 """standard-webhooks, "Verifying webhook authenticity"."""
 _SIGNATURES: Final = 8
 _HEADER_CHARACTERS: Final = 4096
-_HEX_64: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_HEX_40: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_HEX: Final = {
+    "sha1": re.compile(r"[0-9a-f]{40}", re.ASCII),
+    "sha256": re.compile(r"[0-9a-f]{64}", re.ASCII),
+}
 _SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _STANDARD_PREFIX: Final = "whsec_"
+
+
+class SecretWays(Struct, frozen=True):
+    """How a sender shows that it knows the secret, besides `Authorization` and the
+    signatures of GitHub and of standard-webhooks.
+
+    in_address: in the path or the query: it has nothing else that is secret
+    header:     one of its own, in lower case
+    hash:       of the HMAC of the body, in hexadecimal digits, that this header holds
+    is_plain:   whether it may hold the secret itself
+    """
+
+    in_address: bool = False
+    header: str = ""
+    hash: Literal["sha1", "sha256"] = "sha256"
+    is_plain: bool = False
+
+
+USUAL_WAYS: Final = SecretWays()
 
 
 class ShownSecret(Struct, frozen=True):
     """What a request shows, its body aside.
 
+    ways:    how its sender may show the secret
     headers: by their names in lower case; one that came twice is not among them
     path:    the secret in its path, "" for none
     query:   the value of `key` in its query, "" for none
     now_s:   seconds since 1970
     """
 
-    source: Source
+    source: str
+    ways: SecretWays
     headers: Mapping[str, str]
     path: str
     query: str
@@ -58,7 +68,9 @@ class ShownSecret(Struct, frozen=True):
     @property
     def is_signed(self) -> bool:
         """Whether its body counts too."""
-        return not SIGNATURE_HEADERS.isdisjoint(self.headers)
+        return self.ways.header in self.headers or not SIGNATURE_HEADERS.isdisjoint(
+            self.headers
+        )
 
 
 class SecretKey:
@@ -81,7 +93,7 @@ class SecretKey:
     def has_signed(self, shown: ShownSecret, body: bytes) -> bool:
         """Whether a signature that was sent is of this body by this secret."""
         found = False
-        for name, check in _SIGNED.items():
+        for name, check in ((shown.ways.header, SecretKey._is_own), *_SIGNED):
             header = shown.headers.get(name, "")
             if header and len(header) <= _HEADER_CHARACTERS:
                 found |= check(self, shown, header, body)
@@ -90,18 +102,10 @@ class SecretKey:
     def _is_hub(self, shown: ShownSecret, header: str, body: bytes) -> bool:
         """GitHub, "Validating webhook deliveries"."""
         name, _, text = header.partition("=")
-        return name == "sha256" and self._is_sha256(text, body)
+        return name == "sha256" and self._is_hmac(name, text, body)
 
-    def _is_jfrog(self, shown: ShownSecret, header: str, body: bytes) -> bool:
-        """Newer versions sign with the secret that older ones send as it is."""
-        return shown.source == "artifactory" and self._is_sha256(header, body)
-
-    def _is_nexus(self, shown: ShownSecret, header: str, body: bytes) -> bool:
-        if shown.source != "nexus" or not _HEX_40.fullmatch(header):
-            return False
-        # The sender has no other; HMAC does not need the hash to be without collisions.
-        made = hmac.new(self._secret, body, hashlib.sha1).digest()
-        return hmac.compare_digest(made, bytes.fromhex(header))
+    def _is_own(self, shown: ShownSecret, header: str, body: bytes) -> bool:
+        return self._is_hmac(shown.ways.hash, header, body)
 
     def _is_standard(self, shown: ShownSecret, header: str, body: bytes) -> bool:
         """standard-webhooks: `v1,BASE64`, as many as there are keys, over id, time
@@ -121,27 +125,25 @@ class SecretKey:
             found |= version == "v1" and hmac.compare_digest(_decoded(text), made)
         return found
 
-    def _is_sha256(self, text: str, body: bytes) -> bool:
-        if not _HEX_64.fullmatch(text):
+    def _is_hmac(self, name: str, text: str, body: bytes) -> bool:
+        if not _HEX[name].fullmatch(text):
             return False
-        made = hmac.new(self._secret, body, hashlib.sha256).digest()
+        made = hmac.new(self._secret, body, name).digest()
         return hmac.compare_digest(made, bytes.fromhex(text))
 
 
-_SIGNED: Final = {
-    "x-hub-signature-256": SecretKey._is_hub,
-    "x-jfrog-event-auth": SecretKey._is_jfrog,
-    "x-nexus-webhook-signature": SecretKey._is_nexus,
-    "webhook-signature": SecretKey._is_standard,
-}
+_SIGNED: Final = (
+    ("x-hub-signature-256", SecretKey._is_hub),
+    ("webhook-signature", SecretKey._is_standard),
+)
 
 
 def shown_digests(shown: ShownSecret) -> Sequence[bytes]:
     """The SHA-256 of everything that the request shows in the place of a secret."""
     texts = _authorization(shown.headers.get("authorization", ""))
-    if shown.source == "artifactory":
-        texts.append(shown.headers.get("x-jfrog-event-auth", ""))
-    if shown.source in MAY_USE_PATH:
+    if shown.ways.is_plain:
+        texts.append(shown.headers.get(shown.ways.header, ""))
+    if shown.ways.in_address:
         texts += [shown.path, shown.query]
     return [
         hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -1,17 +1,26 @@
-"""What the client of any kind of registry is opened with."""
+"""What the client of any kind of registry is, and is opened with."""
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from msgspec import Struct
 
 from weighbridge.config import RegistrySettings
 from weighbridge.net.connection.tls import client_tls
 from weighbridge.net.transport import Transport
+from weighbridge.ports.protocols import Registry
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.pacing.clock import Clock
 from weighbridge.registry.pacing.rate_limiter import RateLimiter
 from weighbridge.telemetry import Telemetry
+
+
+class KindRegistry(Registry, Protocol):
+    """A `ports.Registry` that can be asked whether it is there."""
+
+    async def ping(self) -> None:
+        """Ask whether it is there and lets us in; raises as the others do."""
 
 
 class KindAccess(Struct, frozen=True):

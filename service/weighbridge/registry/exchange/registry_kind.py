@@ -1,28 +1,20 @@
 """What a kind of registry is, besides its client."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
 from weighbridge.config import RegistrySettings
-from weighbridge.domain.report.inventory import ScopeKind
-from weighbridge.ports.protocols import Registry
 from weighbridge.registry.login.credentials import NO_OTHER_NAMES, LoginNames
 
 if TYPE_CHECKING:
+    from weighbridge.domain.report.inventory import ScopeKind
     from weighbridge.registry.exchange.endpoint import Endpoint
-    from weighbridge.registry.exchange.kind_access import KindAccess
+    from weighbridge.registry.exchange.kind_access import KindAccess, KindRegistry
 
 
-class KindRegistry(Registry, Protocol):
-    """A `ports.Registry` that can be asked whether it is there."""
-
-    async def ping(self) -> None:
-        """Ask whether it is there and lets us in; raises as the others do."""
-
-
-OpenKind: TypeAlias = Callable[["Endpoint", "KindAccess"], KindRegistry]
+OpenKind: TypeAlias = Callable[["Endpoint", "KindAccess"], "KindRegistry"]
 
 
 def as_written(repository: str) -> str:
@@ -42,6 +34,6 @@ class RegistryKind(Struct, frozen=True):
 
     settings: type[RegistrySettings]
     open: OpenKind
-    storage_scope: ScopeKind
+    storage_scope: "ScopeKind"
     full_name: Callable[[str], str] = as_written
     login_names: LoginNames = NO_OTHER_NAMES

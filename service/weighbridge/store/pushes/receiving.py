@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from weighbridge.domain.webhook.push import PushSeen, Source
+from weighbridge.domain.webhook.push import PushSeen
 from weighbridge.store.dialect import NumberedRows, among_bytes, listed
 from weighbridge.store.dialect.names import time_of_server
 from weighbridge.store.models import pushes
@@ -37,7 +37,7 @@ class ReceivedPush(Struct, frozen=True):
     """A push, who told it, and of which configured registry."""
 
     registry: str
-    source: Source
+    source: str
     push: PushSeen
 
     @property

@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from weighbridge.domain.text.secret import Secret
-from weighbridge.domain.webhook.push import PushSeen, Source
+from weighbridge.domain.webhook.push import PushSeen
 from weighbridge.domain.webhook.webhook_secret import (
     SecretKey,
     ShownSecret,
@@ -33,7 +33,7 @@ class Hook(Struct, frozen=True):
     is_ours:  whether this repository, and this tag of it, are handled at all
     """
 
-    source: Source
+    source: str
     registry: str
     host: str
     secrets: Callable[[], Sequence[Secret]]

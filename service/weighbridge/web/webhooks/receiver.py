@@ -26,9 +26,14 @@ from weighbridge.domain.access.authorization import presented_token
 from weighbridge.domain.access.roles import webhook_role
 from weighbridge.domain.access.sender_address import Network, sender_address
 from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
-from weighbridge.domain.webhook.push import PushSeen, Source
+from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.domain.webhook.sources.source_table import SOURCES
 from weighbridge.domain.webhook.sources.source_table import read_body as parse_delivery
-from weighbridge.domain.webhook.webhook_secret import SIGNATURE_HEADERS, ShownSecret
+from weighbridge.domain.webhook.webhook_secret import (
+    SIGNATURE_HEADERS,
+    USUAL_WAYS,
+    ShownSecret,
+)
 from weighbridge.errors import StoreError
 from weighbridge.store.pushes.receiving import ReceivedPush
 from weighbridge.telemetry import Telemetry
@@ -50,13 +55,10 @@ _HEADERS: Final = frozenset(
         "webhook-timestamp",
         "content-length",
         "content-encoding",
-        "x-github-event",
-        "x-github-delivery",
-        "x-nexus-webhook-delivery",
-        "ce-type",
-        "ce-id",
-        "ce-time",
+        *(name for sender in SOURCES.values() for name in sender.headers),
+        *(sender.secret_ways.header for sender in SOURCES.values()),
     )
+    if name
 )
 """All of it that is read."""
 _REASONS: Final[Mapping[int, str]] = {
@@ -196,9 +198,10 @@ class WebhookReceiver:
 
 def _shown(scope: Scope) -> ShownSecret:
     path: Mapping[str, str] = scope["path_params"]
-    source: Source = path["source"]  # type: ignore[assignment]  # 404 for any other
+    sender = SOURCES.get(path["source"])
     return ShownSecret(
-        source=source,
+        source=path["source"],
+        ways=USUAL_WAYS if sender is None else sender.secret_ways,
         headers=_headers(scope),
         path=path.get("secret", ""),
         query=_key_of(scope["query_string"]),

@@ -4,7 +4,7 @@ import pytest
 
 from support.webhook_bodies import AT, DIGEST, TIME, ZOT, resource_of, told
 from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
-from weighbridge.domain.webhook.push import PushSeen, Source
+from weighbridge.domain.webhook.push import PushSeen
 
 
 def test_harbor_tells_of_pushes_as_cd_events_too() -> None:
@@ -60,5 +60,5 @@ def test_what_has_no_name_of_its_own_has_that_of_standard_webhooks() -> None:
         ("quay", {"repository": "shop/api", "updated_tags": ["1"] * 10_001}),
     ],
 )
-def test_a_list_that_no_sender_makes_is_not_read(source: Source, body: object) -> None:
+def test_a_list_that_no_sender_makes_is_not_read(source: str, body: object) -> None:
     assert told(source, body) == ParsedDelivery(useless=("malformed",))

@@ -12,6 +12,8 @@ from weighbridge.domain.text.strict_json import Members
 from weighbridge.domain.webhook.members import each_of, members_of, text_of
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
 from weighbridge.domain.webhook.sources import distribution
+from weighbridge.domain.webhook.webhook_secret import SecretWays
+from weighbridge.domain.webhook.webhook_source import WebhookSource
 
 _VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _EVENTS: Final = frozenset(
@@ -47,3 +49,26 @@ def _read_grid_event(event: Members) -> Outcome:
         return "not_a_push"
     data = members_of(event.get("data"))
     return distribution.read_event(data | {"id": event.get("id")})
+
+
+def recipe(url: str, secret: str) -> str:
+    return f"""\
+az acr webhook create --name weighbridge --registry REGISTRY --actions push delete \\
+  --uri '{url}' --headers 'Authorization=Bearer {secret}'
+
+# Or by Event Grid, which sends a key in the address and no header:
+az eventgrid event-subscription create --name weighbridge \\
+  --source-resource-id REGISTRY_ID --event-delivery-schema eventgridschema \\
+  --included-event-types Microsoft.ContainerRegistry.ImagePushed \\
+  Microsoft.ContainerRegistry.ImageDeleted \\
+  --endpoint '{url}?key={secret}'
+"""
+
+
+# Its own webhooks have headers, those of Event Grid have not.
+ACR: Final = WebhookSource(
+    read=read,
+    recipe=recipe,
+    secret_ways=SecretWays(in_address=True),
+    handshake=handshake,
+)

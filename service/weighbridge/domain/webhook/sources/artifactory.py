@@ -11,6 +11,8 @@ from typing import Final
 from weighbridge.domain.text.strict_json import Members
 from weighbridge.domain.webhook.members import members_of, pushed, text_of
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_secret import SecretWays
+from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 
 _PUSHED: Final = frozenset({"pushed", "promoted"})
 
@@ -40,3 +42,22 @@ def _repository(data: Members, host: str) -> str:
     first = host.partition(".")[0]
     is_in_host = first == key or first.endswith(f"-{key}")
     return image if is_in_host or not key else f"{key}/{image}"
+
+
+def recipe(url: str, secret: str) -> str:
+    return form(
+        "Administration > Webhooks > New Webhook",
+        {
+            "URL": url,
+            "Events": "Docker: tag was pushed, deleted, promoted",
+            "Secret token": secret,
+        },
+    )
+
+
+# Newer versions sign with the secret that older ones send as it is.
+ARTIFACTORY: Final = WebhookSource(
+    read=read,
+    recipe=recipe,
+    secret_ways=SecretWays(header="x-jfrog-event-auth", hash="sha256", is_plain=True),
+)

@@ -5,6 +5,7 @@ neither has a push by digest.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from weighbridge.domain.image.media_types import OCTET_STREAM, is_file_system
 from weighbridge.domain.text.strict_json import Members
@@ -16,6 +17,7 @@ from weighbridge.domain.webhook.members import (
     text_of,
 )
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_source import WebhookSource
 
 
 def read(delivery: RawDelivery) -> Iterable[Outcome]:
@@ -39,3 +41,24 @@ def read_event(event: Members) -> Outcome:
         pushed_at=moment_of(event.get("timestamp")),
         event=text_of(event.get("id")),
     )
+
+
+def recipe(url: str, secret: str) -> str:
+    return f"""\
+# config.yml of the registry, which has to be started again
+notifications:
+  endpoints:
+    - name: weighbridge
+      url: {url}
+      headers:
+        Authorization: ["Bearer {secret}"]
+      timeout: 5s
+      threshold: 5
+      backoff: 1s
+      ignore:
+        mediatypes: [application/octet-stream]
+        actions: [pull, mount]
+"""
+
+
+DISTRIBUTION: Final = WebhookSource(read=read, recipe=recipe)

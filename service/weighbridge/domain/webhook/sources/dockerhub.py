@@ -4,6 +4,7 @@ docker/docs, docker-hub/repos/manage/webhooks.md. Its `callback_url` is never as
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from weighbridge.domain.webhook.members import (
     members_of,
@@ -12,6 +13,8 @@ from weighbridge.domain.webhook.members import (
     text_of,
 )
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_secret import SecretWays
+from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 
 
 def read(delivery: RawDelivery) -> Iterable[Outcome]:
@@ -25,3 +28,18 @@ def read(delivery: RawDelivery) -> Iterable[Outcome]:
     # Without a time nothing tells two pushes of the same tag apart.
     name = "" if pushed_at is None else f"{repository} {tag} {at}"
     return [pushed(repository, tag, pushed_at=pushed_at, event=name)]
+
+
+def recipe(url: str, _secret: str) -> str:
+    return form(
+        "Repositories > the repository > Webhooks",
+        {"Webhook name": "weighbridge", "Webhook URL": url},
+    )
+
+
+DOCKERHUB: Final = WebhookSource(
+    read=read,
+    recipe=recipe,
+    is_secret_in_address=True,
+    secret_ways=SecretWays(in_address=True),
+)

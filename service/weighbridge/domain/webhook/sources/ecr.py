@@ -14,6 +14,7 @@ from weighbridge.domain.webhook.members import (
     text_of,
 )
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_source import WebhookSource
 
 _HOST: Final = re.compile(r"([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com.*")
 
@@ -44,3 +45,23 @@ def _read(delivery: RawDelivery) -> Outcome:
         pushed_at=moment_of(event.get("time")),
         event=text_of(event.get("id")),
     )
+
+
+def recipe(url: str, secret: str) -> str:
+    return f"""\
+# In each account and region; ROLE_ARN is a role that EventBridge may take, with
+# events:InvokeApiDestination on the API destination.
+aws events create-connection --name weighbridge --authorization-type API_KEY \\
+  --auth-parameters \\
+  'ApiKeyAuthParameters={{ApiKeyName=Authorization,ApiKeyValue=Bearer {secret}}}'
+aws events create-api-destination --name weighbridge --http-method POST \\
+  --connection-arn CONNECTION_ARN \\
+  --invocation-endpoint '{url}'
+aws events put-rule --name weighbridge \\
+  --event-pattern '{{"source":["aws.ecr"],"detail-type":["ECR Image Action"]}}'
+aws events put-targets --rule weighbridge \\
+  --targets 'Id=weighbridge,Arn=API_DESTINATION_ARN,RoleArn=ROLE_ARN'
+"""
+
+
+ECR: Final = WebhookSource(read=read, recipe=recipe)

@@ -15,6 +15,7 @@ from weighbridge.domain.webhook.members import (
     text_of,
 )
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 
 _HOST: Final = "ghcr.io/"
 _EVENTS: Final = frozenset({"registry_package", "package"})
@@ -53,3 +54,20 @@ def _repository(package: Members, version: Members) -> str:
             return address.removeprefix(_HOST).partition("@")[0].partition(":")[0]
     owner = text_of(members_of(package.get("owner")).get("login"))
     return f"{owner}/{text_of(package.get('name'))}".lower()
+
+
+def recipe(url: str, secret: str) -> str:
+    return form(
+        "the organisation or repository > Settings > Webhooks > Add webhook",
+        {
+            "Payload URL": url,
+            "Content type": "application/json",
+            "Secret": secret,
+            "Which events": "let me select: Registry packages",
+        },
+    )
+
+
+GHCR: Final = WebhookSource(
+    read=read, recipe=recipe, headers=("x-github-event", "x-github-delivery")
+)

@@ -7,6 +7,7 @@ project's: it tells of every registry that the project has, so the host counts.
 import base64
 import binascii
 from collections.abc import Iterable
+from typing import Final
 
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.domain.webhook.members import (
@@ -17,6 +18,8 @@ from weighbridge.domain.webhook.members import (
     text_of,
 )
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_secret import SecretWays
+from weighbridge.domain.webhook.webhook_source import WebhookSource
 
 
 def read(delivery: RawDelivery) -> Iterable[Outcome]:
@@ -51,3 +54,20 @@ def _decoded(data: str) -> bytes:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as exc:
         raise malformed("its data is not base64") from exc
+
+
+def recipe(url: str, _secret: str) -> str:
+    return f"""\
+# In each project; the topic has to have this name.
+gcloud pubsub topics create gcr
+gcloud pubsub subscriptions create weighbridge --topic=gcr \\
+  --push-endpoint='{url}'
+"""
+
+
+GOOGLE: Final = WebhookSource(
+    read=read,
+    recipe=recipe,
+    is_secret_in_address=True,
+    secret_ways=SecretWays(in_address=True),
+)

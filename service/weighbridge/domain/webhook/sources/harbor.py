@@ -17,6 +17,7 @@ from weighbridge.domain.webhook.members import (
     text_of,
 )
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 
 _PUSHED: Final = frozenset({"PUSH_ARTIFACT", "harbor.artifact.pushed"})
 _DELETED: Final = frozenset({"DELETE_ARTIFACT", "harbor.artifact.deleted"})
@@ -50,3 +51,19 @@ def read(delivery: RawDelivery) -> Iterable[Outcome]:
         )
 
     return each_of(data.get("resources"), read_resource)
+
+
+def recipe(url: str, secret: str) -> str:
+    return form(
+        "Projects > the project > Webhooks > New Webhook",
+        {
+            "Notify Type": "http",
+            "Payload Format": "Default (CloudEvents works too)",
+            "Event Type": "Artifact pushed, Artifact deleted",
+            "Endpoint URL": url,
+            "Auth Header": f"Bearer {secret}",
+        },
+    )
+
+
+HARBOR: Final = WebhookSource(read=read, recipe=recipe)

@@ -11,6 +11,8 @@ from typing import Final
 
 from weighbridge.domain.webhook.members import members_of, moment_of, pushed, text_of
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_secret import SecretWays
+from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 
 _ACTIONS: Final = frozenset({"CREATED", "UPDATED", "DELETED"})
 _MANIFEST: Final = re.compile(r"/?v2/(.+)/manifests/([^/]+)")
@@ -42,3 +44,24 @@ def _read(delivery: RawDelivery) -> Outcome:
         pushed_at=moment_of(event.get("timestamp")),
         event=delivery.header("x-nexus-webhook-delivery"),
     )
+
+
+def recipe(url: str, secret: str) -> str:
+    return form(
+        "System > Capabilities > Create > Webhook: Repository",
+        {
+            "Repository": "the docker repository",
+            "Event Types": "component, asset",
+            "URL": url,
+            "Secret Key": secret,
+        },
+    )
+
+
+# It has no other hash; HMAC does not need it to be without collisions.
+NEXUS: Final = WebhookSource(
+    read=read,
+    recipe=recipe,
+    headers=("x-nexus-webhook-delivery",),
+    secret_ways=SecretWays(header="x-nexus-webhook-signature", hash="sha1"),
+)

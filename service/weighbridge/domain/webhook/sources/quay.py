@@ -5,9 +5,12 @@ each of them counts: a second look costs less than a push that nobody sees.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from weighbridge.domain.webhook.members import items_of, malformed, members_of, pushed
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_secret import SecretWays
+from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 from weighbridge.errors import DocumentError
 
 
@@ -28,3 +31,23 @@ def _each_tag(repository: str, tags: list[object]) -> Iterator[Outcome]:
             yield pushed(repository, tag, event="")
         except DocumentError:
             yield "malformed"
+
+
+def recipe(url: str, _secret: str) -> str:
+    return form(
+        "the repository > Settings > Create Notification",
+        {
+            "When this event occurs": "Push to Repository",
+            "Then issue a notification": "Webhook POST",
+            "Webhook URL": url,
+            "POST JSON body template": "leave it empty",
+        },
+    )
+
+
+QUAY: Final = WebhookSource(
+    read=read,
+    recipe=recipe,
+    is_secret_in_address=True,
+    secret_ways=SecretWays(in_address=True),
+)

@@ -1,54 +1,52 @@
-"""Reads a webhook's body by its sender's adapter."""
+"""All sources of webhooks: a new one is a file beside this, and a line here."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.domain.webhook.parsed_delivery import (
-    Outcome,
     ParsedDelivery,
     RawDelivery,
     Reason,
 )
-from weighbridge.domain.webhook.push import PushSeen, Source
-from weighbridge.domain.webhook.sources import (
-    acr,
-    artifactory,
-    distribution,
-    dockerhub,
-    ecr,
-    ghcr,
-    google,
-    harbor,
-    nexus,
-    quay,
-    zot,
-)
+from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.domain.webhook.sources.acr import ACR
+from weighbridge.domain.webhook.sources.artifactory import ARTIFACTORY
+from weighbridge.domain.webhook.sources.distribution import DISTRIBUTION
+from weighbridge.domain.webhook.sources.dockerhub import DOCKERHUB
+from weighbridge.domain.webhook.sources.ecr import ECR
+from weighbridge.domain.webhook.sources.ghcr import GHCR
+from weighbridge.domain.webhook.sources.gitlab import GITLAB
+from weighbridge.domain.webhook.sources.google import GOOGLE
+from weighbridge.domain.webhook.sources.harbor import HARBOR
+from weighbridge.domain.webhook.sources.nexus import NEXUS
+from weighbridge.domain.webhook.sources.quay import QUAY
+from weighbridge.domain.webhook.sources.zot import ZOT
+from weighbridge.domain.webhook.webhook_source import WebhookSource
 from weighbridge.errors import DocumentError
 
-Adapter: TypeAlias = Callable[[RawDelivery], Iterable[Outcome]]
-
-ADAPTERS: Final[Mapping[Source, Adapter]] = {
-    "acr": acr.read,
-    "artifactory": artifactory.read,
-    "distribution": distribution.read,
-    "dockerhub": dockerhub.read,
-    "ecr": ecr.read,
-    "ghcr": ghcr.read,
-    # Its registry is a distribution, and sends what that sends.
-    "gitlab": distribution.read,
-    "google": google.read,
-    "harbor": harbor.read,
-    "nexus": nexus.read,
-    "quay": quay.read,
-    "zot": zot.read,
+SOURCES: Final[Mapping[str, WebhookSource]] = {
+    "distribution": DISTRIBUTION,
+    "harbor": HARBOR,
+    "dockerhub": DOCKERHUB,
+    "quay": QUAY,
+    "ghcr": GHCR,
+    "gitlab": GITLAB,
+    "ecr": ECR,
+    "acr": ACR,
+    "google": GOOGLE,
+    "artifactory": ARTIFACTORY,
+    "nexus": NEXUS,
+    "zot": ZOT,
 }
+"""Each by the last part of `/webhooks/{source}`, as they are named to people."""
+SOURCE_NAMES: Final = tuple(sorted(SOURCES))
 
 
 def read_body(
-    source: Source, body: bytes, headers: Mapping[str, str], host: str = ""
+    source: str, body: bytes, headers: Mapping[str, str], host: str = ""
 ) -> ParsedDelivery:
     """What the body tells; never raises.
 
@@ -57,9 +55,10 @@ def read_body(
     """
     try:
         delivery = RawDelivery(parse_json(body), headers, host)
-        if source == "acr" and (reply := acr.handshake(delivery)) is not None:
+        sender = SOURCES[source]
+        if sender.handshake and (reply := sender.handshake(delivery)) is not None:
             return ParsedDelivery(reply=reply)
-        outcomes = tuple(ADAPTERS[source](delivery))
+        outcomes = tuple(sender.read(delivery))
     except DocumentError:
         return ParsedDelivery(useless=("malformed",))
     pushes = tuple(

@@ -9,6 +9,7 @@ from typing import Final
 
 from weighbridge.domain.webhook.members import members_of, moment_of, pushed
 from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
+from weighbridge.domain.webhook.webhook_source import WebhookSource
 
 _PUSHED: Final = ".image.updated"
 _DELETED: Final = ".image.deleted"
@@ -29,3 +30,26 @@ def read(delivery: RawDelivery) -> Iterable[Outcome]:
             event=delivery.header("ce-id"),
         )
     ]
+
+
+def recipe(url: str, secret: str) -> str:
+    return f"""\
+"extensions": {{
+  "events": {{
+    "enable": true,
+    "sinks": [
+      {{
+        "type": "http",
+        "address": "{url}",
+        "timeout": "5s",
+        "credentials": {{"username": "weighbridge", "password": "{secret}"}}
+      }}
+    ]
+  }}
+}}
+"""
+
+
+ZOT: Final = WebhookSource(
+    read=read, recipe=recipe, headers=("ce-type", "ce-id", "ce-time")
+)

@@ -1,7 +1,7 @@
 """Alertmanagers as a kind of channel: all of them are told everything."""
 
 from functools import partial
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
@@ -13,7 +13,9 @@ from weighbridge.config.channels.channel_url import (
 )
 from weighbridge.domain.text.secret import Secret
 from weighbridge.notify.channel_kind import channel_kind
-from weighbridge.ports.protocols import Notifier
+
+if TYPE_CHECKING:
+    from weighbridge.ports.protocols import Notifier
 
 ALERTMANAGERS: Final = 16
 _ALERTS: Final = "/api/v2/alerts"
@@ -44,7 +46,7 @@ class AlertmanagerSettings(HTTPSettings):
         return ", ".join(map(url_host, self.urls))
 
 
-def _open(channel: AlertmanagerSettings) -> Notifier:
+def _open(channel: AlertmanagerSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
     from weighbridge.notify.channel_access import ceiling_of, transport_of
     from weighbridge.notify.channels.alertmanager.notifier import (

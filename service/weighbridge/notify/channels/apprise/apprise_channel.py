@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from weighbridge.config.channels.channel_settings import URLSettings
 from weighbridge.config.channels.channel_url import URL_CHARACTERS, no_url
 from weighbridge.notify.channel_kind import channel_kind
-from weighbridge.ports.protocols import Notifier
+
+if TYPE_CHECKING:
+    from weighbridge.ports.protocols import Notifier
 
 _URL: Final = re.compile(r"[a-z][a-z0-9]{1,30}://\S+", re.ASCII)
 
@@ -26,7 +28,7 @@ class AppriseSettings(URLSettings):
         return f"{url.partition(':')[0]}://"
 
 
-def _open(channel: AppriseSettings) -> Notifier:
+def _open(channel: AppriseSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
     from weighbridge.notify.channels.apprise.notifier import AppriseNotifier
 

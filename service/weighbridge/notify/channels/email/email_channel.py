@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Set
 from functools import partial
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,7 +19,9 @@ from weighbridge.config.yaml.nodes import Path, Plain
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.secret import Secret
 from weighbridge.notify.channel_kind import channel_kind
-from weighbridge.ports.protocols import Notifier
+
+if TYPE_CHECKING:
+    from weighbridge.ports.protocols import Notifier
 
 Security: TypeAlias = Literal["starttls", "tls", "none"]
 
@@ -115,7 +117,7 @@ def _smtp_clash(keys: Set[str], security: str) -> Clash | None:
     return None
 
 
-def _open(channel: EmailSettings) -> Notifier:
+def _open(channel: EmailSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
     from weighbridge.net.connection.tls import mail_tls
     from weighbridge.notify.channel_access import ca_file_of, ceiling_of

@@ -1,13 +1,15 @@
 """Teams as a kind of channel."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from weighbridge.config.channels.channel_settings import PostSettings
 from weighbridge.notify.channel_kind import channel_kind
-from weighbridge.ports.protocols import Notifier
+
+if TYPE_CHECKING:
+    from weighbridge.ports.protocols import Notifier
 
 
-def _open(channel: PostSettings) -> Notifier:
+def _open(channel: PostSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
     from weighbridge.notify.channel_access import receiver_of, transport_of
     from weighbridge.notify.channels.teams.payload import teams_payload

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
@@ -15,7 +15,9 @@ from weighbridge.config.value.value_types import SecretFile, SecretText
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
 from weighbridge.notify.channel_kind import channel_kind
-from weighbridge.ports.protocols import Notifier
+
+if TYPE_CHECKING:
+    from weighbridge.ports.protocols import Notifier
 
 _SIGNING: Final = "whsec_"
 _KEY_BYTES: Final = range(24, 65)  # standard-webhooks, "Signature scheme"
@@ -81,7 +83,7 @@ class WebhookChannelSettings(PostSettings):
             raise ConfigError(words, code="invalid_secret") from None
 
 
-def _open(channel: WebhookChannelSettings) -> Notifier:
+def _open(channel: WebhookChannelSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
     from weighbridge.notify.channel_access import receiver_of, transport_of
     from weighbridge.notify.channels.webhook.notifier import WebhookNotifier

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from weighbridge.registry.exchange.registry_kind import KindRegistry, RegistryKind
+from weighbridge.registry.exchange.registry_kind import RegistryKind
 from weighbridge.registry.kinds.dockerhub.hub_settings import (
     DockerHubSettings,
     full_name,
@@ -11,10 +11,10 @@ from weighbridge.registry.login.credentials import LoginNames
 
 if TYPE_CHECKING:
     from weighbridge.registry.exchange.endpoint import Endpoint
-    from weighbridge.registry.exchange.kind_access import KindAccess
+    from weighbridge.registry.exchange.kind_access import KindAccess, KindRegistry
 
 
-def _open(endpoint: "Endpoint", access: "KindAccess") -> KindRegistry:
+def _open(endpoint: "Endpoint", access: "KindAccess") -> "KindRegistry":
     # Late: who only reads the configuration asks no registry.
     from weighbridge.registry.kinds.dockerhub.open_dockerhub import open_dockerhub
 
