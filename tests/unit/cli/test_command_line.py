@@ -59,6 +59,30 @@ def test_help_loads_nothing_that_is_slow_to_import() -> None:
     assert done.stderr == "loaded set()\n"
 
 
+def test_checking_the_configuration_loads_no_client_of_a_kind(folder: Path) -> None:
+    """Of every kind of registry and channel the keys are known, and no more."""
+    (folder / "weighbridge.yaml").write_text("{}")
+    asks = "httpx weighbridge.net weighbridge.registry.client smtplib"
+    asks += (
+        " weighbridge.registry.kinds.dockerhub.open_dockerhub weighbridge.notify.post"
+    )
+    program = (
+        "import sys; from weighbridge.cli.main import run; run(['config', 'check']); "
+        f"print(*(set(sys.modules) & set('{asks}'.split())), file=sys.stderr)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+    )
+
+    assert "fine" in done.stdout
+    assert done.stderr == "\n"
+
+
 def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
     folder: Path,
 ) -> None:

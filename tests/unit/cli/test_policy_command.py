@@ -142,6 +142,17 @@ def test_an_address_that_is_configured_is_that_registry(
     assert explained(capsys, ref).splitlines()[0] == name
 
 
+def test_a_registry_is_found_by_every_name_of_its_host(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = MAIN.replace("registry-1.docker.io", "docker.io")
+    Path("weighbridge.yaml").write_text(other)
+
+    out = explained(capsys, "docker.io/shop/api:1")
+
+    assert out.splitlines()[0] == "hub/shop/api:1"
+
+
 def test_null_is_no_limit_and_names_who_said_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
