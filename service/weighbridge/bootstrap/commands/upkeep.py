@@ -15,7 +15,7 @@ from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.errors import StoreError, UsageError
 from weighbridge.ports.job_names import DISCOVER
 from weighbridge.store.connection.deadlines import unhurried
-from weighbridge.store.connection.patience import patiently
+from weighbridge.store.connection.retries import patiently
 from weighbridge.store.leases.process_mark import this_process
 from weighbridge.store.maintenance.checking.damage import count_damaged, drop_damaged
 from weighbridge.store.maintenance.checking.differences import Difference

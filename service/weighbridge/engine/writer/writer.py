@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from weighbridge.engine.writer.writer_thread import Lane
 from weighbridge.errors import StoreError
-from weighbridge.store.connection.patience import PATIENCE_S, Patience
+from weighbridge.store.connection.retries import PATIENCE_S, Retries
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.session import Connection, Database
 
@@ -157,7 +157,7 @@ class Writer:
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Every answer that a crawl has in hand meanwhile is kept."""
-        patience = Patience(self._patience_s)
+        patience = Retries(self._patience_s)
         while True:
             try:
                 return await call()

@@ -16,7 +16,7 @@ _PASSING: Final = frozenset({"database_busy", "database_unavailable"})
 """What goes by while one waits; a full disk needs a person."""
 
 
-class Patience:
+class Retries:
     """Whether, and when, one call is made again.
 
     patience_s: from now on
@@ -49,7 +49,7 @@ def patiently(
 
     wait: for so many seconds
     """
-    patience = Patience(patience_s)
+    patience = Retries(patience_s)
     while True:
         try:
             return call()
