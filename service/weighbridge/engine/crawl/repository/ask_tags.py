@@ -92,7 +92,7 @@ class TagAsking:
         self._head_first = head_first
         self._is_helper = is_helper
         self._turns = CheckTurns(claim, since, context.clock())
-        self.state = AnswerState()
+        self.answers = AnswerState()
 
     async def ask(
         self,
@@ -131,7 +131,7 @@ class TagAsking:
                 batch_writer.add(await look.at(question), has_place=False)
             elif room is not None and not room.take():
                 left.append(question.tag)
-            elif self.state.sent_away is None:
+            elif self.answers.sent_away is None:
                 await batch_writer.place()
                 if has_quota:
                     # A quota that ends then leaves one index without its children,
@@ -148,11 +148,11 @@ class TagAsking:
         try:
             answer = await look.at(question)
         except RateLimited as exc:
-            self.state.sent_away = exc
+            self.answers.sent_away = exc
             batch_writer.drop()
             return
         if self._is_helper and (answer.is_absent or answer.is_refused):
-            self.state.sent_away = RegistryError(
+            self.answers.sent_away = RegistryError(
                 "a tag that is listed was refused", code=answer.code
             )
             batch_writer.drop()
@@ -162,7 +162,7 @@ class TagAsking:
                 note_false_head, self._claim.repository_id, self._context.clock()
             )
         batch_writer.add(answer)
-        self.state.add(answer)
+        self.answers.add(answer)
 
 
 def _says_nothing(tag: TagSeen) -> bool:

@@ -54,7 +54,7 @@ async def crawl_chunk(
             raise
         finally:
             all_asked.set()
-        if asking.state.sent_away is not None:
+        if asking.answers.sent_away is not None:
             await _let_go(context, key)
     tally = batch_writer.tally
     context.count_manifests(tally.answered, tally.unchanged)
@@ -74,7 +74,7 @@ async def _ask(
             all_asked.set()
     except TransportError as exc:
         broken = exc
-    is_done = broken is None and asking.state.sent_away is None
+    is_done = broken is None and asking.answers.sent_away is None
     await batch_writer.end(is_done=is_done)
     if broken is not None:
         raise broken
@@ -122,7 +122,7 @@ class _Others:
                 Meanwhile(is_shared=True, is_elsewhere=True),
                 all_asked,
             )
-            self.is_answered &= asking.state.sent_away is None
+            self.is_answered &= asking.answers.sent_away is None
         except StaleFence:
             pass  # The crawl has ended, or somebody else has taken it up.
         except StoreError:

@@ -136,7 +136,7 @@ class RepositoryCrawl:
         asking = TagAsking(
             context, claim, self._opened.complete_since, head_first=head_first
         )
-        self._state = asking.state
+        self._answers = asking.answers
         self._sharing = ChunkSharing(
             context, heartbeat, begun, asking, head_first=head_first
         )
@@ -197,7 +197,7 @@ class RepositoryCrawl:
             result,
             tuple(self._batch_writer.tally.faults),
             is_silent=isinstance(broken, TransportError),
-            in_doubt=self._state.is_in_doubt,
+            in_doubt=self._answers.is_in_doubt,
         )
 
     async def _finish(
@@ -247,7 +247,7 @@ class RepositoryCrawl:
         else:
             await self._sharing.finish(is_broken=False)
         # It may have come after the listing's end.
-        return broken or self._sharing.broken or self._state.sent_away
+        return broken or self._sharing.broken or self._answers.sent_away
 
     async def _list(self, asking: TaskGroup) -> WeighbridgeError | None:
         """Page by page; the error that ended it early. What was listed until then
@@ -260,7 +260,7 @@ class RepositoryCrawl:
                     await compare_listed(self._context, self._claim, tags)
                     await self._sharing.ask(tags, asking, self._before.known)
                 self._show()
-                if ended := self._sharing.broken or self._state.sent_away:
+                if ended := self._sharing.broken or self._answers.sent_away:
                     return ended
                 if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
                     return too_many_tags()

@@ -143,7 +143,7 @@ class ChunkSharing:
 
     @property
     def _is_done(self) -> bool:
-        is_stopped = self._asking.state.sent_away is not None
+        is_stopped = self._asking.answers.sent_away is not None
         return self._is_over or is_stopped or self.broken is not None
 
     async def _work(self) -> None:
