@@ -309,7 +309,6 @@ def reasons() -> set[str]:
     text = "".join(
         (domain / name).read_text(encoding="utf-8")
         for name in (
-            "gzip_blob.py",
             "gzip_tail.py",
             "layer_claims.py",
             "uncompressed.py",
