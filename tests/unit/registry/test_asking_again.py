@@ -179,6 +179,17 @@ async def test_while_a_registry_wants_rest_nothing_is_sent() -> None:
     assert len(ask.transport.requests) == 1
 
 
+async def test_a_spent_quota_of_pulls_is_not_asked_again() -> None:
+    message = "You have reached your pull rate limit. https://docker.example/limit"
+    ask = scripted(error_answer(429, "TOOMANYREQUESTS", message))
+
+    error = await refused(ask)
+
+    assert isinstance(error, RateLimited)
+    assert "registry behind it" in error.hint
+    assert len(ask.transport.requests) == 1
+
+
 async def test_an_error_in_a_200_is_no_empty_repository_registry_http_017() -> None:
     busy = json_answer(b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow"}]}')
     ask = scripted(busy)

@@ -18,7 +18,7 @@ from weighbridge.errors import (
 )
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, RequestCost
 from weighbridge.registry.client import RegistryClient
-from weighbridge.registry.errors.refusals import ORDINARY, RefusalWords
+from weighbridge.registry.errors.refusals import RefusalWords
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.exchange.paging import PAGE_LENGTH, pages
 from weighbridge.registry.exchange.registry_request import (
@@ -50,6 +50,12 @@ from weighbridge.telemetry import Telemetry
 
 Checked = TypeVar("Checked")
 
+CACHE_WORDS: Final = RefusalWords(
+    # A pull-through cache passes on what the registry behind it says of its quota.
+    quota="pull rate limit",
+    quota_hint="sign in to the registry behind it, or crawl less often (`interval`)",
+)
+"""Of a registry that says nothing of its own."""
 _NO_HEAD: Final = frozenset((405, 501))
 _NOT_FOUND: Final = frozenset((404,))
 _BAD_REQUEST: Final = frozenset((400,))
@@ -82,7 +88,7 @@ class DistributionRegistry:
         *,
         clock: Clock | None = None,
         on_answer: Callable[[RegistryRequest, RegistryAnswer], None] | None = None,
-        words: RefusalWords = ORDINARY,
+        words: RefusalWords = CACHE_WORDS,
     ) -> None:
         self._endpoint = endpoint
         self._questions = Questions(endpoint.url)
