@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 _DEADLINE_S = 60.0
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: Starlette) -> Iterator[str]:
     """`http://127.0.0.1:PORT` while the block runs."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

@@ -46,7 +46,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_loads_nothing_that_is_slow_to_import() -> None:
-    slow = "httpx pydantic sqlalchemy rich yaml fastapi structlog prometheus_client"
+    slow = "httpx pydantic sqlalchemy rich yaml starlette structlog prometheus_client"
     program = (
         "import sys; from weighbridge.cli.main import run; run(['--help']); "
         f"print('loaded', set(sys.modules) & set('{slow}'.split()), file=sys.stderr)"

@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Final
 
 import pytest
-from starlette.routing import BaseRoute
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 from starlette.testclient import TestClient
 
 from support.database import a_database
@@ -15,10 +17,10 @@ from support.tokens import a_token, bearer
 from weighbridge.domain.access.roles import new_secret
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.access.rights import RIGHTS, WRITES
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.route_matching import methods_of
 from weighbridge.web.routes.app import create_app, create_apps
+from weighbridge.web.routes.table import RIGHTS
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +53,10 @@ ENOUGH: Final[Mapping[str, frozenset[str]]] = {
 }
 """By what a route needs: with which token it is answered. Written down once more, so
 that a slip in the rules is no slip in the test."""
+
+
+def written(_: Request) -> Response:
+    return PlainTextResponse("written")
 
 
 def expected(reached: str, needed: str, token: str) -> int | None:
@@ -92,19 +98,17 @@ def clients(
     made: dict[str, TestClient] = {}
     for reached, options in HOW_REACHED.items():
         app = create_app(database, Telemetry(), options, now=lambda: NOW)
-        app.add_api_route(
-            UNLISTED, lambda: "written", methods=["POST"], include_in_schema=False
-        )
+        app.add_route(UNLISTED, written, methods=["POST"])
         made[reached] = TestClient(app, base_url="http://127.0.0.1:8080")
     return made
 
 
 ALL: Final[Mapping[tuple[str, str], str]] = {
-    **{("GET", path): needed for path, needed in RIGHTS.items()},
-    **WRITES,
+    **RIGHTS.roles,
     ("POST", UNLISTED): "admin",
 }
 """By method and template: what each route needs."""
+WRITES: Final = {route: role for route, role in ALL.items() if route[0] != "GET"}
 
 
 def asked(
@@ -143,10 +147,8 @@ def test_every_route_has_its_right_for_its_one_method(database: Database) -> Non
     apart = create_apps(database, Telemetry(), options)
     assert apart.metrics is not None
 
-    listed = {("GET", path) for path in RIGHTS} | WRITES.keys()
-
-    assert asked_of(plain.web.routes) == listed
-    assert asked_of([*apart.web.routes, *apart.metrics.routes]) == listed
+    assert asked_of(plain.web.routes) == RIGHTS.roles.keys()
+    assert asked_of([*apart.web.routes, *apart.metrics.routes]) == RIGHTS.roles.keys()
 
 
 def asked_of(routes: Iterable[BaseRoute]) -> set[tuple[str, str]]:
@@ -157,8 +159,26 @@ def asked_of(routes: Iterable[BaseRoute]) -> set[tuple[str, str]]:
     return found
 
 
+def test_what_needs_no_token_is_known_by_name() -> None:
+    assert {route for route, needed in ALL.items() if needed == "none"} == {
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/static"),
+        ("POST", "/webhooks/{source}"),
+        ("POST", "/webhooks/{source}/{secret}"),
+    }
+
+
 def test_nothing_that_writes_is_open_to_readers() -> None:
-    assert not {"read", "metrics"} & set(WRITES.values())
+    assert set(WRITES.values()) == {"admin", "none"}
+
+
+def test_a_route_of_two_roles_is_for_admins_alone() -> None:
+    path = "/api/v1/waivers"
+
+    assert RIGHTS.role_of(Route(path, written, methods=["GET"])) == "read"
+    assert RIGHTS.role_of(Route(path, written, methods=["GET", "POST"])) == "admin"
+    assert RIGHTS.role_of(Route(path, written, methods=["PUT"])) == "admin"
 
 
 @pytest.mark.parametrize("role", ["read", "metrics", "webhook:harbor"])

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from weighbridge.errors import StoreError
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.decision import AccessRules
-from weighbridge.web.access.rights import ANY_HOST, right_of
+from weighbridge.web.access.rights import Rights
 from weighbridge.web.options import SECURITY_HEADERS
 from weighbridge.web.request.errors import Refusal, refusal_response
 from weighbridge.web.request.route_matching import METHODS, find_route, template_of
@@ -54,9 +54,12 @@ class AccessMiddleware:
     4. Every request is counted.
     """
 
-    def __init__(self, app: ASGIApp, access: AccessRules, telemetry: Telemetry) -> None:
+    def __init__(
+        self, app: ASGIApp, access: AccessRules, rights: Rights, telemetry: Telemetry
+    ) -> None:
         self._app = app
         self._access = access
+        self._rights = rights
         self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,9 +76,9 @@ class AccessMiddleware:
         writes = takes_method and scope["method"] not in _READING
         request = Request(inner)
         try:
-            if template_of(route) not in ANY_HOST:
+            if not self._rights.takes_any_host(route):
                 self._check_hosts(Request(scope), request)
-            needed = right_of(route)
+            needed = self._rights.role_of(route)
             token = await self._access.check(request, needed, writes=writes)
             answer.is_private = token is not None
             inner[ACTOR] = token.name if token else ""

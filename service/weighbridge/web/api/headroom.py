@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.policy.headroom import (

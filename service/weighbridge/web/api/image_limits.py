@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.bootstrap.kinds import KINDS

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.policy.policy_set import PolicySet

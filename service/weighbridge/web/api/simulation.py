@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.policy.headroom import limit_of, limits_in

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from weighbridge.domain.policy.waiver import NewWaiver, Waiver
@@ -58,16 +58,14 @@ class Waivers:
     def waivers(
         self,
         request: Request,
-        is_all: IsAll = False,
+        all_: IsAll = False,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> Response:
         """What is waived, newest first."""
         now = self._clock()
         with self._database.read() as connection:
-            page = waiver_page(
-                connection, now, is_all=is_all, limit=limit, cursor=cursor
-            )
+            page = waiver_page(connection, now, is_all=all_, limit=limit, cursor=cursor)
         rows = page_of_rows(page, partial(waiver_json, now=now))
         return json_answer(request, rows)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from weighbridge.errors import WeighbridgeError
@@ -37,7 +37,7 @@ class Health:
         self._writes = writes
         self._options = options
 
-    async def healthz(self) -> Response:
+    async def healthz(self, _: Request) -> Response:
         """The process runs; nothing else is asked, and no thread is needed: those may
         all wait for the database."""
         return PlainTextResponse("ok\n")

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Annotated, TypeAlias
 
-from fastapi import Query, Request
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
+from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.registry.rate_limit import Probe
@@ -14,7 +15,7 @@ from weighbridge.web.options import Prober
 
 Target: TypeAlias = Annotated[
     str,
-    Query(min_length=1, description="The name of a configured registry"),
+    Field(min_length=1, description="The name of a configured registry"),
 ]
 
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from fastapi import Request
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.report.inventory import RegistryReport
@@ -22,6 +22,7 @@ from weighbridge.web.metrics.rendering import Rendered
 from weighbridge.web.metrics.snapshot import Snapshot, SnapshotKeeper
 from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.negotiation import prefers
+from weighbridge.web.request.parameters import RegistryName
 from weighbridge.web.request.threads import ANSWER_S, Threads, no_answer
 
 FIRST_S: Final = 0.5
@@ -55,7 +56,7 @@ class Metrics:
         return encoded(request, _Joined(self._process, registries, is_failed))
 
     async def repositories(
-        self, request: Request, registry: str | None = None
+        self, request: Request, registry: RegistryName = None
     ) -> Response:
         """The inventory, or one registry's part of it, as it was last rendered."""
         snapshot = await self._snapshot()

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from fastapi import Request
 from msgspec.structs import replace
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.report.inventory import (

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from fastapi import Request
 from msgspec import Struct
 from msgspec.structs import replace
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.policy.policy_set import PolicySet

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Mapping, Set
 from typing import Final, TypeAlias
 
-from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.strict_json import parse_json

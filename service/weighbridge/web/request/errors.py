@@ -4,9 +4,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import (
     HTMLResponse,
     JSONResponse,
@@ -56,11 +56,10 @@ class Refusal(WeighbridgeError):
         self.detail = detail
 
 
-def add_error_handlers(app: FastAPI) -> None:
+def add_error_handlers(app: Starlette) -> None:
     """Answer every exception in our shape; a traceback never leaves."""
     app.add_exception_handler(WeighbridgeError, _ours)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -148,18 +147,6 @@ _MESSAGES: Final[dict[int, Callable[[Request, int], str]]] = {
     404: lambda *_: "there is nothing at this address",
     405: _not_allowed,
 }
-
-
-def _invalid(request: Request, exc: Exception) -> Response:
-    """400 naming each parameter; what was sent is not echoed."""
-    faults = exc.errors() if isinstance(exc, RequestValidationError) else []
-    names = sorted({str(fault["loc"][-1]) for fault in faults})
-    rules = {
-        str(fault["loc"][-1]): str(fault["msg"]).removeprefix("Value error, ")
-        for fault in faults
-    }
-    message = f"wrong or missing: {', '.join(names)}"
-    return error_response(request, 400, "invalid_parameter", message, rules)
 
 
 def _unexpected(request: Request, _exc: Exception) -> Response:

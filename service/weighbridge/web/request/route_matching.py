@@ -30,9 +30,11 @@ def template_of(route: BaseRoute | None) -> str:
 
 
 def methods_of(route: BaseRoute) -> frozenset[str]:
-    """The methods that a route takes; none of what is mounted."""
+    """The methods that a route takes, without HEAD, which is answered wherever GET is;
+    none of what is mounted."""
     methods: object = getattr(route, "methods", None)
-    return frozenset(methods) if isinstance(methods, set | frozenset) else frozenset()
+    found = frozenset(methods if isinstance(methods, set | frozenset) else ())
+    return found - {"HEAD"}
 
 
 def allowed_at(scope: Scope) -> str:

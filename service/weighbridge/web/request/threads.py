@@ -7,7 +7,7 @@ and whatever needs no database is answered meanwhile.
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial, wraps
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Final, TypeAlias, TypeVar, cast
 
@@ -62,12 +62,11 @@ class Threads:
         raise no_answer()
 
     def answering(self, handler: Handler) -> Answering:
-        """A handler that waits for these threads, as FastAPI reads it; one that is
-        async does that itself, where it needs them."""
+        """A handler that waits for these threads; one that is async does that itself,
+        where it needs them."""
         if iscoroutinefunction(handler):
             return handler
 
-        @wraps(handler)
         async def answered(*args: object, **kwargs: object) -> Response:
             # No coroutine: the handler is not async.
             return cast(Response, await self.run(partial(handler, *args, **kwargs)))

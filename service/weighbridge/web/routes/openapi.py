@@ -1,22 +1,19 @@
-"""The API's own description: parameters from the routes, answers from a table here.
+"""The API's own description, made of the table of routes."""
 
-FastAPI would promise a 422 that is never sent, and nothing of what is.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from fastapi import FastAPI, Request
-from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge import __version__
-from weighbridge.web.options import Role, WebOptions
+from weighbridge.web.options import WebOptions
 from weighbridge.web.request.answers import json_answer
-from weighbridge.web.routes.shapes import Schema, reference_to, schemas
+from weighbridge.web.request.parameters import Parameter, Schema, parameters_of
+from weighbridge.web.routes.endpoint import Endpoint
+from weighbridge.web.routes.shapes import reference_to, schemas
 
-PATH: Final = "/api/v1/openapi.json"
 _ABOUT: Final = (
     "What Weighbridge knows of container images. Operations read, but for those of "
     "waivers and crawls that need the role admin; HEAD is answered wherever GET is. "
@@ -26,78 +23,11 @@ _ABOUT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a route answers: the schema of its 200, the codes of its 404."""
-
-    schema: str
-    not_found: tuple[str, ...] = ()
-
-
-ANSWERS: Final[Mapping[str, Answers]] = {
-    "/api/v1/crawl-requests/{request_id}": Answers(
-        "CrawlRequestRow", ("request_not_found",)
-    ),
-    "/api/v1/registries": Answers("RegistryList"),
-    "/api/v1/repositories": Answers("RepositoryList", ("registry_not_found",)),
-    "/api/v1/repository": Answers("OneRepository", ("repository_not_found",)),
-    "/api/v1/tags": Answers("TagList", ("repository_not_found",)),
-    "/api/v1/disputes": Answers(
-        "DisputeList", ("registry_not_found", "repository_not_found")
-    ),
-    "/api/v1/headroom": Answers("HeadroomList", ("registry_not_found",)),
-    "/api/v1/image": Answers("Weighing", ("repository_not_found", "image_not_found")),
-    "/api/v1/limits": Answers("ImageLimits", ("registry_not_found",)),
-    "/api/v1/notifications": Answers("ChannelList"),
-    "/api/v1/crawls": Answers(
-        "CrawlList", ("registry_not_found", "repository_not_found")
-    ),
-    "/api/v1/crawls/{crawl_id}": Answers("Crawl", ("crawl_not_found",)),
-    "/api/v1/search": Answers("SearchHitList"),
-    "/api/v1/simulation": Answers("OneLimitSimulation", ("registry_not_found",)),
-    "/api/v1/violations": Answers(
-        "ViolationList", ("registry_not_found", "repository_not_found")
-    ),
-    "/api/v1/waivers": Answers("WaiverList"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class WriteAnswers(Answers):
-    """The same of a route that changes something.
-
-    status: of what went well
-    body:   the schema of what is sent, "" for nothing
-    again:  what a 200 says beside that status; "": there is none
-    """
-
-    status: str = "200"
-    body: str = ""
-    again: str = ""
-
-
-WRITE_ANSWERS: Final[Mapping[tuple[str, str], WriteAnswers]] = {
-    ("POST", "/api/v1/crawls"): WriteAnswers(
-        "CrawlAsked",
-        ("registry_not_found",),
-        "202",
-        "CrawlInput",
-        "The same was asked for before and is under way: its number.",
-    ),
-    ("POST", "/api/v1/waivers"): WriteAnswers(
-        "WaiverRow", ("registry_not_found",), "201", "WaiverInput"
-    ),
-    ("DELETE", "/api/v1/waivers/{waiver_id}"): WriteAnswers(
-        "WaiverRow", ("waiver_not_found",)
-    ),
-}
-
-
 class Description:
     """The OpenAPI document of an app, written when it is first asked for."""
 
-    def __init__(self, app: FastAPI, options: WebOptions) -> None:
-        self._app = app
+    def __init__(self, endpoints: Iterable[Endpoint], options: WebOptions) -> None:
+        self._endpoints = [each for each in endpoints if each.answer]
         self._options = options
         self._document: Schema | None = None
 
@@ -108,70 +38,79 @@ class Description:
         return json_answer(request, self._document)
 
     def _written(self) -> Schema:
-        document = get_openapi(
-            title="Weighbridge",
-            version=__version__,
-            description=_ABOUT,
-            routes=self._app.routes,
-        )
-        for path, operations in document["paths"].items():
-            for method, operation in operations.items():
-                parameters = operation.get("parameters", [])
-                operation["parameters"] = [_parameter(each) for each in parameters]
-                if method == "get":
-                    operation["responses"] = self._responses(ANSWERS[path])
-                else:
-                    self._describe(operation, WRITE_ANSWERS[method.upper(), path])
-        document["components"] = {
-            "schemas": schemas(),
-            "securitySchemes": _SCHEMES,
+        paths: dict[str, Schema] = {}
+        for each in self._endpoints:
+            operations = paths.setdefault(each.path, {})
+            operations[each.method.lower()] = self._operation(each)
+        document: Schema = {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Weighbridge",
+                "description": _ABOUT,
+                "version": __version__,
+            },
+            "paths": paths,
+            "components": {"schemas": schemas(), "securitySchemes": _SCHEMES},
         }
         if not self._options.is_open("read"):
-            document["security"] = [{name: []} for name in _SCHEMES]
+            document["security"] = _SECURITY
         return document
 
-    def _describe(self, operation: Schema, answers: WriteAnswers) -> None:
-        """What a route that writes takes and answers. It always asks for a token."""
-        refusals = self._refusals(answers, "admin")
-        if answers.body:
-            content = _json(answers.body)
+    def _operation(self, endpoint: Endpoint) -> Schema:
+        name = endpoint.handler.__name__
+        operation: Schema = {
+            "tags": ["api"],
+            "summary": name.replace("_", " ").title(),
+            "description": inspect.getdoc(endpoint.handler),
+            "operationId": name,
+            "parameters": [
+                _parameter(each, endpoint.path)
+                for each in parameters_of(endpoint.handler)
+            ],
+            "responses": self._responses(endpoint),
+        }
+        if endpoint.body:
+            content = _json(endpoint.body)
             operation["requestBody"] = {"required": True, "content": content}
+        if endpoint.role == "admin":
+            operation["security"] = _SECURITY
+        return operation
+
+    def _responses(self, endpoint: Endpoint) -> Schema:
+        content = _json(endpoint.answer)
+        refusals = _errors(self._refusals(endpoint))
+        if endpoint.method == "GET":
+            headers = {"ETag": _ETAG}
+            asked = "What was asked for."
+            same = "If-None-Match holds the ETag of what would be sent."
+            return {
+                "200": {"description": asked, "headers": headers, "content": content},
+                "304": {"description": same, "headers": headers},
+                **refusals,
+            }
+        done = {
+            str(endpoint.status): {"description": "It is done.", "content": content}
+        }
+        if endpoint.again:
+            done["200"] = {"description": endpoint.again, "content": content}
+        return done | refusals
+
+    def _refusals(self, endpoint: Endpoint) -> dict[str, str]:
+        refusals = {"400": "A parameter is unknown, repeated, missing or wrong."}
+        if not self._options.is_open(endpoint.role):
+            refusals["401"] = "There is no token, or none that is valid."
+            refusals["403"] = f"The token's role does not include `{endpoint.role}`."
+        if endpoint.not_found:
+            codes = " or ".join(f"`{code}`" for code in endpoint.not_found)
+            refusals["404"] = f"It is not known here: {codes}."
+        if endpoint.body:
             refusals["400"] = "The body is no JSON, or a parameter is unknown."
             refusals["413"] = "The body is too large."
             refusals["422"] = "The body says what cannot be: `detail` names it."
-        done = {"description": "It is done.", "content": _json(answers.schema)}
-        responses = {answers.status: done} | _errors(refusals)
-        if answers.again:
-            responses["200"] = {**done, "description": answers.again}
-        operation["responses"] = responses
-        operation["security"] = [{name: []} for name in _SCHEMES]
-
-    def _refusals(self, answers: Answers, role: Role) -> dict[str, str]:
-        refusals = {"400": "A parameter is unknown, repeated, missing or wrong."}
-        if not self._options.is_open(role):
-            refusals["401"] = "There is no token, or none that is valid."
-            refusals["403"] = f"The token's role does not include `{role}`."
-        if answers.not_found:
-            codes = " or ".join(f"`{code}`" for code in answers.not_found)
-            refusals["404"] = f"It is not known here: {codes}."
         if self._options.wants_loopback_host:
             refusals["421"] = "The Host is no name of this machine's loopback."
         refusals["503"] = "The database does not answer as it should."
         return refusals
-
-    def _responses(self, answers: Answers) -> Schema:
-        return {
-            "200": {
-                "description": "What was asked for.",
-                "headers": {"ETag": _ETAG},
-                "content": _json(answers.schema),
-            },
-            "304": {
-                "description": "If-None-Match holds the ETag of what would be sent.",
-                "headers": {"ETag": _ETAG},
-            },
-            **_errors(self._refusals(answers, "read")),
-        }
 
 
 _SCHEMES: Final[Schema] = {
@@ -182,6 +121,7 @@ _SCHEMES: Final[Schema] = {
         "description": "Any user name, with a token as the password.",
     },
 }
+_SECURITY: Final[list[Schema]] = [{name: []} for name in _SCHEMES]
 _ETAG: Final[Schema] = {
     "description": "Of this answer, for If-None-Match.",
     "schema": {"type": "string"},
@@ -205,15 +145,12 @@ def _json(name: str) -> Schema:
     return {"application/json": {"schema": reference_to(name)}}
 
 
-def _parameter(parameter: Schema) -> Schema:
-    """Without null: a parameter that is not wanted is left out."""
-    schema = parameter["schema"]
-    if not isinstance(schema, dict) or "anyOf" not in schema:
-        return parameter
-    first, *_ = _not_null(schema["anyOf"])
-    rest = {key: value for key, value in schema.items() if key != "anyOf"}
-    return {**parameter, "schema": {**first, **rest}}
-
-
-def _not_null(schemas: Sequence[Schema]) -> list[Schema]:
-    return [schema for schema in schemas if schema.get("type") != "null"]
+def _parameter(parameter: Parameter, path: str) -> Schema:
+    schema = parameter.schema()
+    return {
+        "name": parameter.name,
+        "in": "path" if f"{{{parameter.name}}}" in path else "query",
+        "required": parameter.is_required,
+        "description": schema.pop("description"),
+        "schema": schema,
+    }

@@ -6,7 +6,8 @@ Rows are those of the read model under `rows.REASONS`; an image is what
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, TypeAlias, get_args
+from functools import cache
+from typing import Final, Literal, get_args
 
 from pydantic import TypeAdapter
 
@@ -35,8 +36,7 @@ from weighbridge.web.api.crawl_request_rows import (
     CrawlRequestRow,
 )
 from weighbridge.web.api.headroom import HeadroomRow
-
-Schema: TypeAlias = dict[str, object]
+from weighbridge.web.request.parameters import Schema
 
 REFERENCE: Final = "#/components/schemas/{model}"
 ROWS: Final[dict[str, type[Report]]] = {
@@ -209,6 +209,7 @@ _VALUES: Final = (
 )
 
 
+@cache
 def schemas() -> dict[str, Schema]:
     """Every component by name: rows, their lists, an image, the error."""
     found: dict[str, Schema] = {}

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import click
 import uvicorn
-from fastapi import FastAPI
 from msgspec.structs import replace
+from starlette.applications import Starlette
 
 from weighbridge.bootstrap.registries.asked_targets import asked_targets
 from weighbridge.bootstrap.registries.probing import Paces, Probes, alone
@@ -140,7 +140,7 @@ def _take_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def server_config(settings: Settings, app: FastAPI, bind: str) -> uvicorn.Config:
+def server_config(settings: Settings, app: Starlette, bind: str) -> uvicorn.Config:
     """How one app is served: nothing that a stranger sends is waited for long."""
     host, port = split_bind(bind)
     return uvicorn.Config(

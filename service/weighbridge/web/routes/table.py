@@ -1,0 +1,130 @@
+"""The table of routes: address, handler, who may ask, and what is answered.
+
+The app, the rights and the API's description are made of it. A route that is not here
+is answered to nobody but admins.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from weighbridge.web.access.rights import Rights
+from weighbridge.web.api.crawl_requests import CrawlRequests
+from weighbridge.web.api.headroom import Headrooms
+from weighbridge.web.api.image_limits import LimitRoutes
+from weighbridge.web.api.read_routes import API, Notifications
+from weighbridge.web.api.simulation import Simulations
+from weighbridge.web.api.waivers import Waivers
+from weighbridge.web.health.checks import Health
+from weighbridge.web.metrics.probe import Probing
+from weighbridge.web.metrics.scrape import Metrics
+from weighbridge.web.pages.report_pages import Pages, Twins
+from weighbridge.web.pages.violation_pages import ViolationPages
+from weighbridge.web.routes.endpoint import Endpoint, Method
+from weighbridge.web.routes.openapi import Description
+from weighbridge.web.webhooks.receiver import WebhookReceiver
+
+
+def _read(path: str, handler: Method, answer: str = "", *not_found: str) -> Endpoint:
+    return Endpoint(path, handler, "read", answer, not_found)
+
+
+_REGISTRY: Final = "registry_not_found"
+_REPOSITORY: Final = "repository_not_found"
+_HOOK: Final = Endpoint(
+    "/webhooks/{source}",
+    WebhookReceiver.__call__,
+    "none",  # the secret is what opens it, see `web.webhooks`
+    method="POST",
+    any_host=True,
+)
+
+ROUTES: Final[tuple[Endpoint, ...]] = (
+    # First of all: thousands may come in a second.
+    _HOOK,
+    replace(_HOOK, path="/webhooks/{source}/{secret}"),
+    Endpoint("/healthz", Health.healthz, "none"),
+    Endpoint("/readyz", Health.readyz, "none"),
+    Endpoint("/metrics", Metrics.process, "metrics"),
+    Endpoint("/metrics/repositories", Metrics.repositories, "metrics"),
+    Endpoint("/probe", Probing.probe, "probe"),
+    _read("/api/v1/openapi.json", Description.openapi),
+    _read("/api/v1/registries", API.registries, "RegistryList"),
+    _read("/api/v1/repositories", API.repositories, "RepositoryList", _REGISTRY),
+    _read("/api/v1/repository", API.repository, "OneRepository", _REPOSITORY),
+    _read("/api/v1/tags", API.tags, "TagList", _REPOSITORY),
+    _read("/api/v1/image", API.image, "Weighing", _REPOSITORY, "image_not_found"),
+    _read("/api/v1/crawls", API.crawls, "CrawlList", _REGISTRY, _REPOSITORY),
+    _read("/api/v1/crawls/{crawl_id}", API.one_crawl, "Crawl", "crawl_not_found"),
+    _read("/api/v1/search", API.search, "SearchHitList"),
+    _read(
+        "/api/v1/violations", API.violations, "ViolationList", _REGISTRY, _REPOSITORY
+    ),
+    _read("/api/v1/disputes", API.disputes, "DisputeList", _REGISTRY, _REPOSITORY),
+    _read("/api/v1/notifications", Notifications.notifications, "ChannelList"),
+    _read("/api/v1/limits", LimitRoutes.limits, "ImageLimits", _REGISTRY),
+    _read("/api/v1/headroom", Headrooms.headroom, "HeadroomList", _REGISTRY),
+    _read(
+        "/api/v1/simulation", Simulations.simulation, "OneLimitSimulation", _REGISTRY
+    ),
+    _read("/api/v1/waivers", Waivers.waivers, "WaiverList"),
+    Endpoint(
+        "/api/v1/waivers",
+        Waivers.create_waiver,
+        "admin",
+        "WaiverRow",
+        (_REGISTRY,),
+        method="POST",
+        body="WaiverInput",
+        status=201,
+    ),
+    Endpoint(
+        "/api/v1/waivers/{waiver_id}",
+        Waivers.revoke_waiver,
+        "admin",
+        "WaiverRow",
+        ("waiver_not_found",),
+        method="DELETE",
+    ),
+    Endpoint(
+        "/api/v1/crawls",
+        CrawlRequests.ask_for_crawl,
+        "admin",
+        "CrawlAsked",
+        (_REGISTRY,),
+        method="POST",
+        body="CrawlInput",
+        status=202,
+        again="The same was asked for before and is under way: its number.",
+    ),
+    _read(
+        "/api/v1/crawl-requests/{request_id}",
+        CrawlRequests.crawl_request,
+        "CrawlRequestRow",
+        "request_not_found",
+    ),
+    _read("/", Pages.overview),
+    _read("/repositories.json", Twins.repositories_json),
+    _read("/repositories.csv", Twins.repositories_csv),
+    _read("/repository", Pages.repository),
+    _read("/repository.json", Twins.repository_json),
+    _read("/repository.csv", Twins.repository_csv),
+    _read("/image", Pages.image),
+    _read("/image.json", Twins.image_json),
+    _read("/image.csv", Twins.image_csv),
+    _read("/crawls", Pages.crawls),
+    _read("/crawls.json", Twins.crawls_json),
+    _read("/crawls.csv", Twins.crawls_csv),
+    _read("/search", Pages.search),
+    _read("/violations", ViolationPages.violations_page),
+    _read("/violations.json", ViolationPages.violations_json),
+    _read("/violations.csv", ViolationPages.violations_csv),
+)
+STATIC_PATH: Final = "/static"
+"""A folder of files, which no handler answers; everybody may have them."""
+RIGHTS: Final = Rights(
+    {("GET", STATIC_PATH): "none", **{(e.method, e.path): e.role for e in ROUTES}},
+    frozenset(e.path for e in ROUTES if e.any_host),
+)
+OF_METRICS: Final = frozenset(e for e in ROUTES if e.role in ("metrics", "probe"))
+"""What a listener of its own may have."""
