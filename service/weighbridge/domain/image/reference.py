@@ -21,22 +21,43 @@ LOGIN_HINT: Final = (
 
 # distribution-spec, "Pulling manifests". No two alternatives begin with the same
 # character, so matching is linear; the length is checked before all the same.
-_REPOSITORY: Final = re.compile(
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-    r"(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*",
-    re.ASCII,
-)
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME: Final = f"{_COMPONENT}(?:/{_COMPONENT})*"
+_REPOSITORY: Final = re.compile(_NAME, re.ASCII)
 _TAG: Final = re.compile(
     rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{limits.TAG_CHARACTERS - 1}}}", re.ASCII
 )
-_HOST: Final = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*",
-    re.ASCII,
-)
+_LABEL: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _HOST_CHARACTERS: Final = 253  # RFC 1035 2.3.4, without the root's dot
 _REFERENCE_CHARACTERS: Final = 1024  # the longest parts together have fewer
+# The same for programs that know ECMA 262's expressions: a host is what has a dot, a
+# capital or a port, or is `localhost`, and what has none of these is part of a name.
+_PORTS: Final = (
+    "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]"
+    "|6553[0-5]"
+)
+_HEX: Final = "[0-9A-Fa-f]{1,4}"
+_IPV6: Final = "|".join(
+    [f"(?:{_HEX}:){{7}}{_HEX}", f"(?:{_HEX}:){{1,7}}:", f":(?::{_HEX}){{1,7}}"]
+    + [f"(?:{_HEX}:){{1,{7 - n}}}(?::{_HEX}){{1,{n}}}" for n in range(1, 7)]
+    + ["::"]
+)
+_PLAIN: Final = "[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*"
+# Nothing but what must not follow is looked for: who makes texts of an expression can
+# heed that and no more.
+_SHORT: Final = f"(?![^:@]{{{limits.REPOSITORY_NAME_CHARACTERS + 1}}})"
+_SHORT_HUB: Final = "(?![^:@]{248})"  # before it comes `library/`
+_NAMED_HOST: Final = (
+    rf"(?:localhost|(?![^/.:A-Z]*/)(?![^/:]{{{_HOST_CHARACTERS + 1}}}){_HOST.pattern})"
+)
+REFERENCE_PATTERN: Final = (
+    rf"^(?:(?:{_NAMED_HOST}|\[(?:{_IPV6})\])(?::(?:{_PORTS}))?/{_SHORT}{_NAME}"
+    rf"|{_SHORT}{_PLAIN}(?:/{_COMPONENT})+|{_SHORT_HUB}{_COMPONENT})"
+    rf"(?::{_TAG.pattern})?(?:@(?:sha256:[0-9a-f]{{64}}|sha512:[0-9a-f]{{128}}))?$"
+)
+"""What `parse_reference` takes where no registry is configured by its name."""
 # What is meant as a digest, though it may be none; up to five digits are a port.
 _LIKE_A_DIGEST: Final = re.compile(r"(?i:sha)[0-9]{3}:(?![0-9]{1,5}$)[^/]*", re.ASCII)
 

@@ -56,6 +56,24 @@ _UNITS: Final = {
     for spelling in (name, name.lower(), name.upper())
 }
 _BYTES: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)", re.ASCII)
+
+
+def _spellings(power: int) -> str:
+    names = {names[power][1] for _, names in _STEPS}
+    return "|".join(sorted({s for n in names for s in (n, n.lower(), n.upper())}))
+
+
+def _amounts(power: int) -> str:
+    """Of a unit: so many digits that no amount is too large, and none is nothing."""
+    whole = rf"[1-9][0-9]{{0,{17 - 3 * power}}}(?:\.[0-9]{{1,9}})?"
+    part = r"0\.(?:[1-9][0-9]?|0[1-9]|00[1-9])[0-9]{0,6}"
+    return f"(?:{whole}|{part})" if power else whole
+
+
+LIMIT_PATTERN: Final = "^(?:{})$".format(
+    "|".join(f"{_amounts(n)} ?(?:{_spellings(n)})" for n in range(len(_SI)))
+)
+"""What `parse_limit_bytes` takes, without leading zeros and below an exabyte."""
 LARGEST: Final = 2**63 - 1
 """What a column holds, and most readers of JSON."""
 

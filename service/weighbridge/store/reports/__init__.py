@@ -1,7 +1,8 @@
 """What is known, as rows for API, pages, metrics and tables: reading only."""
 
-from weighbridge.store.reports.crawls import crawl_page, find_crawl
+from weighbridge.store.reports.crawls import CRAWL_CURSOR, crawl_page, find_crawl
 from weighbridge.store.reports.disputes import (
+    DISPUTE_CURSOR,
     DisputeQuery,
     dispute_page,
 )
@@ -34,10 +35,16 @@ from weighbridge.store.reports.repositories import (
     repository_page,
     weighed,
 )
-from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
+from weighbridge.store.reports.repository_order import (
+    REPOSITORY_CURSORS,
+    SORTS,
+    RepositoryQuery,
+    in_order_of_cursor,
+)
 from weighbridge.store.reports.search import SearchResult, search
-from weighbridge.store.reports.tags import aliases, tag_page
+from weighbridge.store.reports.tags import TAG_CURSOR, aliases, tag_page
 from weighbridge.store.reports.violations import (
+    VIOLATION_CURSORS,
     OpenRow,
     StateFilter,
     ViolationQuery,
@@ -50,7 +57,12 @@ from weighbridge.store.reports.violations import (
 from weighbridge.store.reports.weighing import find_weighing
 
 __all__ = [
+    "CRAWL_CURSOR",
+    "DISPUTE_CURSOR",
+    "REPOSITORY_CURSORS",
     "SORTS",
+    "TAG_CURSOR",
+    "VIOLATION_CURSORS",
     "DisputeQuery",
     "InventoryRow",
     "OpenRow",
@@ -68,6 +80,7 @@ __all__ = [
     "find_weighing",
     "heaviest_ids",
     "heaviest_newest_images",
+    "in_order_of_cursor",
     "inventory_pieces",
     "matches_anything",
     "newest_images",

@@ -7,9 +7,17 @@ from sqlalchemy import Connection, Row, Select, literal, select, true, tuple_
 from weighbridge.domain.report.inventory import Page, RepositoryCrawlReport
 from weighbridge.store.dialect import join_in_order
 from weighbridge.store.models import crawls, registries, repositories
-from weighbridge.store.paging import Key, check_limit, read_cursor, write_cursor
+from weighbridge.store.paging import (
+    NUMBER,
+    CursorForm,
+    Key,
+    check_limit,
+    one_of,
+    read_cursor,
+    write_cursor,
+)
 
-_ORDER: Final = "crawls"
+CRAWL_CURSOR: Final = CursorForm(one_of("crawls"), NUMBER)
 _known = repositories.alias("known")
 _named_registry = registries.alias("named_registry")
 
@@ -26,7 +34,7 @@ def crawl_page(
     statement = _select().limit(check_limit(limit) + 1)
     last = None
     if cursor is not None:
-        (last,) = read_cursor(cursor, _ORDER, ((int,),))
+        _, last = read_cursor(cursor, CRAWL_CURSOR)
     if repository is not None:
         named = _named(registry, repository)
         statement = statement.where(crawls.c.repository_id.in_(named))
@@ -39,7 +47,7 @@ def crawl_page(
     statement = statement.order_by(crawls.c.id.desc())
     rows = connection.execute(statement).all()
     items = tuple(_report(row) for row in rows[:limit])
-    following = write_cursor(_ORDER, [items[-1].id]) if len(rows) > limit else None
+    following = write_cursor("crawls", items[-1].id) if len(rows) > limit else None
     return Page(items, following)
 
 

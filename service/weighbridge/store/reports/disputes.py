@@ -19,11 +19,18 @@ from weighbridge.store.models import (
     repository_manifests,
     tags,
 )
-from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+from weighbridge.store.paging import (
+    NUMBER,
+    CursorForm,
+    check_limit,
+    one_of,
+    read_cursor,
+    write_cursor,
+)
 
 TAGS: Final = 10
 """So many tags of an image are named."""
-_ORDER: Final = "disputes"
+DISPUTE_CURSOR: Final = CursorForm(one_of("disputes"), NUMBER, NUMBER)
 _live = repository_manifests.c
 _manifest = blobs.alias("manifest")
 _KNOWN: Final = case(
@@ -116,7 +123,7 @@ def dispute_page(connection: Connection, query: DisputeQuery) -> Page[DisputeRep
     if query.repository is not None:
         statement = statement.where(repositories.c.name == query.repository)
     if query.cursor is not None:
-        last, repository = read_cursor(query.cursor, _ORDER, ((int,), (int,)))
+        _, last, repository = read_cursor(query.cursor, DISPUTE_CURSOR)
         statement = statement.where(
             or_(
                 disputes.c.id < last,
@@ -136,7 +143,8 @@ def dispute_page(connection: Connection, query: DisputeQuery) -> Page[DisputeRep
     items = tuple(_report(row, names[row.repository_id]) for row in shown)
     following = None
     if len(rows) > limit:
-        following = write_cursor(_ORDER, [shown[-1].id, shown[-1].repository_id])
+        last_row = shown[-1]
+        following = write_cursor("disputes", last_row.id, last_row.repository_id)
     return Page(items, following)
 
 

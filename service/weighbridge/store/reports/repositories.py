@@ -27,12 +27,13 @@ from weighbridge.store.models import (
     repository_summaries,
     storage_scopes,
 )
-from weighbridge.store.paging import check_limit, write_cursor
+from weighbridge.store.paging import check_limit
 from weighbridge.store.reports.repository_keys import page_keys
 from weighbridge.store.reports.repository_order import (
     RepositoryQuery,
     check_order,
-    order_name,
+    read_place,
+    write_place,
 )
 from weighbridge.store.reports.search import could_be_in_a_name
 from weighbridge.store.reports.violations import violating_ids
@@ -182,6 +183,7 @@ def repository_page(
     Raises UsageError(invalid_sort, invalid_limit, invalid_cursor).
     """
     check_order(query)
+    query, before = read_place(query)
     limit = check_limit(query.limit)
     if query.q and not could_be_in_a_name(query.q):
         return Page((), None)
@@ -190,10 +192,10 @@ def repository_page(
     violating: Collection[int] = ()
     if query.violating is not None and now is not None:
         violating = violating_ids(connection, now)
-    keys = page_keys(connection, query, limit + 1, violating)
+    keys = page_keys(connection, query, before, limit + 1, violating)
     rows = _reports(connection, [key.id for key in keys.found[:limit]])
     last = keys.found[limit - 1] if len(keys.found) > limit else keys.reached
-    cursor = None if last is None else write_cursor(order_name(query), last)
+    cursor = None if last is None else write_place(query, last)
     return Page(tuple(rows), cursor)
 
 

@@ -19,14 +19,11 @@ from sqlalchemy import (
 
 from weighbridge.store.dialect import among_ids, listed, where_null
 from weighbridge.store.models import registries, repositories, repository_summaries
-from weighbridge.store.paging import Key as CursorPart
-from weighbridge.store.paging import read_cursor
 from weighbridge.store.reports.repository_order import (
     COLUMNS,
     OF_REPOSITORIES,
+    RepositoryKey,
     RepositoryQuery,
-    order_name,
-    value_types,
 )
 
 LOOKED_THROUGH: Final = 10_000
@@ -39,13 +36,6 @@ class ListedRegistry(NamedTuple):
 
     id: int
     name: str
-
-
-class RepositoryKey(NamedTuple):
-    """A repository, and what the list is sorted by."""
-
-    value: CursorPart
-    id: int
 
 
 class PageKeys(Struct, frozen=True):
@@ -62,19 +52,20 @@ class PageKeys(Struct, frozen=True):
 def page_keys(
     connection: Connection,
     query: RepositoryQuery,
+    last: RepositoryKey | None,
     limit: int,
     violating: Collection[int] = (),
 ) -> PageKeys:
     """What the rows of a page are sorted by, and their ids: those with a value, then
     those without.
 
+    last:      the row before the page, None for the first
     violating: where the query asks for it, the repositories that are
 
     Two statements, so that each can follow an index: where one puts the rows without a
     value last, the database sorts all of them for each page.
     """
     of = _registries(connection, query)
-    last = _last_key(query)
     given = {} if query.violating is None else {"violating": listed(violating)}
     found: list[RepositoryKey] = []
     for is_known in (True, False):
@@ -94,15 +85,6 @@ def page_keys(
             if reached is not None:
                 return PageKeys(found, RepositoryKey._make(reached))
     return PageKeys(found)
-
-
-def _last_key(query: RepositoryQuery) -> RepositoryKey | None:
-    """Value and id of the row before the page; None for the first page."""
-    if query.cursor is None:
-        return None
-    types = (value_types(query), (int,))
-    value, identity = read_cursor(query.cursor, order_name(query), types)
-    return RepositoryKey(value, int(identity or 0))
 
 
 def _registries(connection: Connection, query: RepositoryQuery) -> list[ListedRegistry]:

@@ -1,9 +1,9 @@
 """In which order repositories are listed."""
 
-from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -19,6 +19,17 @@ from weighbridge.errors import UsageError
 from weighbridge.store.models import (
     repositories,
     repository_summaries,
+)
+from weighbridge.store.paging import (
+    NUMBER,
+    NUMBER_OR_NONE,
+    RATIO_OR_NONE,
+    TEXT,
+    CursorForm,
+    Key,
+    one_of,
+    read_cursor,
+    write_cursor,
 )
 
 _summary = repository_summaries.c
@@ -57,13 +68,15 @@ SORTS: Final = tuple(COLUMNS)
 """What a list of repositories may be sorted by: each has an index, of the registry,
 this and the repository's id."""
 OF_REPOSITORIES: Final = ("name", "pass")
-# What a cursor may hold as a value of each sort: a database refuses to compare a text
-# with a number.
-_VALUE_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    "name": (str,),
-    "growth": (int, float, type(None)),
-}
-_NUMBER: Final = (int, type(None))
+_LIST: Final = one_of("repositories")
+_ORDERS: Final = one_of("asc", "desc")
+_NUMBERS: Final = one_of(*(sort for sort in SORTS if sort not in ("name", "growth")))
+# By what is compared: a database refuses to compare a text with a number.
+REPOSITORY_CURSORS: Final = (
+    CursorForm(_LIST, _NUMBERS, _ORDERS, NUMBER_OR_NONE, NUMBER),
+    CursorForm(_LIST, one_of("growth"), _ORDERS, RATIO_OR_NONE, NUMBER),
+    CursorForm(_LIST, one_of("name"), _ORDERS, TEXT, NUMBER),
+)
 
 
 class RepositoryQuery(Struct, frozen=True):
@@ -72,6 +85,7 @@ class RepositoryQuery(Struct, frozen=True):
     registry: only this one's
     q:        only names that hold this text, literally
     sort:     one of SORTS; rows without a value come last in either order
+    cursor:   of the page before, whose order it goes on in, whatever sort and order say
     violating: only those with open violations that nobody waived, or only the others
     """
 
@@ -98,11 +112,32 @@ def check_order(query: RepositoryQuery) -> None:
         )
 
 
-def order_name(query: RepositoryQuery) -> str:
-    """What the cursors of this list are of."""
-    return f"repositories:{query.sort}:{query.order}"
+class RepositoryKey(NamedTuple):
+    """A repository, and what the list is sorted by."""
+
+    value: Key
+    id: int
 
 
-def value_types(query: RepositoryQuery) -> tuple[type, ...]:
-    """What a cursor of this list may hold as a value."""
-    return _VALUE_TYPES.get(query.sort, _NUMBER)
+def write_place(query: RepositoryQuery, last: RepositoryKey) -> str:
+    """The cursor of what follows this row."""
+    return write_cursor("repositories", query.sort, query.order, *last)
+
+
+def in_order_of_cursor(query: RepositoryQuery) -> RepositoryQuery:
+    """The query with the order of its page. Raises UsageError(invalid_cursor)."""
+    return read_place(query)[0]
+
+
+def read_place(query: RepositoryQuery) -> tuple[RepositoryQuery, RepositoryKey | None]:
+    """The query with the order of its cursor, which goes on in the order of the page
+    before, and the row after which it does; None for the first page.
+
+    Raises UsageError(invalid_cursor).
+    """
+    if query.cursor is None:
+        return query, None
+    parts = read_cursor(query.cursor, *REPOSITORY_CURSORS)
+    _, sort, order, value, identity = parts
+    in_order = replace(query, sort=f"{sort}", order=f"{order}")
+    return in_order, RepositoryKey(value, int(identity or 0))

@@ -33,14 +33,21 @@ from weighbridge.store.models import (
     repositories,
     tags,
 )
-from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+from weighbridge.store.paging import (
+    TEXT,
+    CursorForm,
+    check_limit,
+    one_of,
+    read_cursor,
+    write_cursor,
+)
 from weighbridge.store.sizes.image_weights import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
     in_scope,
 )
 
-_ORDER: Final = "tags"
+TAG_CURSOR: Final = CursorForm(one_of("tags"), TEXT, TEXT)
 _OVER: Final = Rows(
     select(over_tags.c.tag_id, over_tags.c.limit_key).where(
         over_tags.c.repository_id == bindparam("repository"),
@@ -115,7 +122,7 @@ def tag_page(
         .limit(check_limit(limit) + 1)
     )
     if cursor is not None:
-        natural, name = read_cursor(cursor, _ORDER, ((str,), (str,)))
+        _, natural, name = read_cursor(cursor, TAG_CURSOR)
         statement = statement.where(
             or_(key[0] > natural, and_(key[0] == natural, key[1] > name))
         )
@@ -129,7 +136,7 @@ def tag_page(
     if len(rows) <= limit:
         return Page(items, None)
     last = rows[limit - 1]
-    return Page(items, write_cursor(_ORDER, [last.natural_key, last.name]))
+    return Page(items, write_cursor("tags", last.natural_key, last.name))
 
 
 def aliases(

@@ -26,7 +26,15 @@ from weighbridge.store.models import (
     repositories,
     violations,
 )
-from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+from weighbridge.store.paging import (
+    NUMBER,
+    TEXT,
+    CursorForm,
+    check_limit,
+    one_of,
+    read_cursor,
+    write_cursor,
+)
 from weighbridge.store.reports.over_tags import (
     OverPlace,
     OverQuery,
@@ -38,10 +46,11 @@ from weighbridge.store.violations.waivers import active_waivers
 
 StateFilter: TypeAlias = Literal["open", "closed", "all"]
 
-_ORDER: Final = "violations"
-_ORDER_OF_TAGS: Final = "violations-and-tags"
-_PLACE: Final = ((int,), (int,), (int,), (str,), (str,))
-"""The last violation, or 0 and the last tag behind them."""
+VIOLATION_CURSORS: Final = (
+    CursorForm(one_of("violations"), NUMBER),
+    CursorForm(one_of("over-tags"), NUMBER, NUMBER, TEXT, TEXT),
+)
+"""After a violation, or after a tag behind all of them."""
 _table = violations.c
 
 
@@ -118,14 +127,10 @@ def violation_page(
         rows = connection.execute(statement).all()
     waivers = active_waivers(connection, now)
     items = [_report(row, waivers, now) for row in rows[:limit]]
-    if not query.all_tags or query.state == "closed":
-        is_cut = len(rows) > limit
-        return Page(
-            tuple(items), write_cursor(_ORDER, [rows[limit - 1].id]) if is_cut else None
-        )
     if len(rows) > limit:
-        following = [rows[limit - 1].id, *OverPlace()]
-        return Page(tuple(items), write_cursor(_ORDER_OF_TAGS, following))
+        return Page(tuple(items), write_cursor("violations", rows[limit - 1].id))
+    if not query.all_tags or query.state == "closed":
+        return Page(tuple(items), None)
     room = limit - len(items)
     over = OverQuery(
         query.registry, query.repository, query.team, query.severity, query.policy
@@ -135,7 +140,7 @@ def violation_page(
     cursor = None
     if len(found) > room:
         reached = found[room - 1].place if room else place or OverPlace()
-        cursor = write_cursor(_ORDER_OF_TAGS, [0, *reached])
+        cursor = write_cursor("over-tags", *reached)
     return Page(tuple(items), cursor)
 
 
@@ -143,14 +148,12 @@ def _reached(query: ViolationQuery) -> tuple[int | None, OverPlace | None]:
     """The last violation, and the last tag behind all of them, that were listed."""
     if query.cursor is None:
         return None, None
-    types = _PLACE if query.all_tags else ((int,),)
-    order = _ORDER_OF_TAGS if query.all_tags else _ORDER
-    parts = read_cursor(query.cursor, order, types)
+    _, *parts = read_cursor(query.cursor, *VIOLATION_CURSORS)
     numbers = [part for part in parts if isinstance(part, int)]
     texts = [part for part in parts if isinstance(part, str)]
-    if numbers[0] or not query.all_tags:
+    if len(numbers) == 1:
         return numbers[0], None
-    return None, OverPlace(numbers[1], numbers[2], *texts)
+    return None, OverPlace(numbers[0], numbers[1], *texts)
 
 
 def open_rows(connection: Connection) -> list[OpenRow]:

@@ -1,6 +1,7 @@
 """Rows of `waivers`: what was accepted, by whom, and until when."""
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -8,7 +9,14 @@ from weighbridge.domain.policy.waiver import ActiveWaivers, NewWaiver, Waiver
 from weighbridge.domain.report.inventory import Page
 from weighbridge.store.access.audit_log import Act, note_act
 from weighbridge.store.models import waivers
-from weighbridge.store.paging import check_limit, read_cursor, write_cursor
+from weighbridge.store.paging import (
+    NUMBER,
+    CursorForm,
+    check_limit,
+    one_of,
+    read_cursor,
+    write_cursor,
+)
 
 _COLUMNS = (
     waivers.c.id,
@@ -23,7 +31,7 @@ _COLUMNS = (
     waivers.c.revoked_at,
     waivers.c.revoked_by,
 )
-_ORDER = "waivers"
+WAIVER_CURSOR: Final = CursorForm(one_of("waivers"), NUMBER)
 
 
 def put_waiver(connection: Connection, new: NewWaiver, now: datetime) -> Waiver:
@@ -106,9 +114,9 @@ def waiver_page(
             waivers.c.revoked_at.is_(None), waivers.c.expires_at > now
         )
     if cursor is not None:
-        (last,) = read_cursor(cursor, _ORDER, ((int,),))
+        _, last = read_cursor(cursor, WAIVER_CURSOR)
         statement = statement.where(waivers.c.id < last)
     rows = connection.execute(statement.limit(check_limit(limit) + 1)).all()
     items = tuple(Waiver(*row) for row in rows[:limit])
-    following = write_cursor(_ORDER, [items[-1].id]) if len(rows) > limit else None
+    following = write_cursor("waivers", items[-1].id) if len(rows) > limit else None
     return Page(items, following)

@@ -20,23 +20,22 @@ from weighbridge.presentation.rows.violation_rows import (
     violation_page_json,
 )
 from weighbridge.store import reports
-from weighbridge.store.reports import DisputeQuery
 from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Database
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.errors import Refusal
-from weighbridge.web.request.finding import CrawlQuery, Finder
+from weighbridge.web.request.finding import Finder
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     CrawlId,
-    Cursor,
+    Crawls,
+    Disputes,
     Limit,
     PlatformName,
     Ref,
-    RegistryName,
     Repositories,
-    RepositoryName,
     SearchText,
+    TagCursor,
     Violations,
     numbered,
 )
@@ -105,16 +104,8 @@ class API:
         page = self._finder.violations(query, now)
         return json_answer(request, violation_page_json(page, now))
 
-    def disputes(
-        self,
-        request: Request,
-        registry: RegistryName = None,
-        repository: RepositoryName = None,
-        limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
-    ) -> Response:
+    def disputes(self, request: Request, query: Disputes) -> Response:
         """Sizes that are claimed and that the registry contradicts, latest first."""
-        query = DisputeQuery(registry, repository, limit, cursor)
         page = self._finder.disputes(query)
         return json_answer(request, page_of_rows(page, dispute_json))
 
@@ -123,7 +114,7 @@ class API:
         request: Request,
         ref: Ref,
         limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
+        cursor: TagCursor = None,
     ) -> Response:
         """The tags of one repository."""
         _, page = self._finder.tags(ref, limit, cursor)
@@ -136,16 +127,8 @@ class API:
         found = self._finder.image(ref, platform)
         return json_answer(request, as_json(found.weighing))
 
-    def crawls(
-        self,
-        request: Request,
-        registry: RegistryName = None,
-        repository: RepositoryName = None,
-        limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
-    ) -> Response:
+    def crawls(self, request: Request, query: Crawls) -> Response:
         """Crawls of repositories, newest first."""
-        query = CrawlQuery(registry, repository, limit, cursor)
         page = self._finder.crawls(query)
         return json_answer(request, page_json(page, self._clock()))
 

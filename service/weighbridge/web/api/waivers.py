@@ -33,9 +33,9 @@ from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.finding import no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
-    Cursor,
     IsAll,
     Limit,
+    WaiverCursor,
     WaiverId,
     numbered,
 )
@@ -60,7 +60,7 @@ class Waivers:
         request: Request,
         all_: IsAll = False,
         limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
+        cursor: WaiverCursor = None,
     ) -> Response:
         """What is waived, newest first."""
         now = self._clock()

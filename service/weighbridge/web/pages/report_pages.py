@@ -38,11 +38,12 @@ from weighbridge.web.request.finding import CrawlQuery, Finder, no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
-    Cursor,
+    CrawlCursor,
     Limit,
     PlatformName,
     Ref,
     Repositories,
+    TagCursor,
 )
 from weighbridge.web.views.banners import (
     rate_limit_words,
@@ -75,6 +76,7 @@ class Pages:
     def overview(self, request: Request, query: Repositories) -> Response:
         """What is heavy in all registries, or in one."""
         now = self._clock()
+        query = reports.in_order_of_cursor(query)
         with self._database.read() as connection:
             registries = reports.registry_reports(connection)
             page = reports.repository_page(connection, query, now)
@@ -116,7 +118,7 @@ class Pages:
         request: Request,
         ref: Ref,
         limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
+        cursor: TagCursor = None,
     ) -> Response:
         """One repository: its newest image and its tags."""
         report, tags = self._finder.tags(ref, limit, cursor)
@@ -128,7 +130,7 @@ class Pages:
         return page_of(request, "repository.html", around, page=view, **pages)
 
     def crawls(
-        self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: CrawlCursor = None
     ) -> Response:
         """What each crawl of a repository did."""
         now = self._clock()
@@ -201,14 +203,14 @@ class Twins:
         return _csv(request, "repositories", RepositoryReport, page, now)
 
     def repository_json(
-        self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None
+        self, request: Request, ref: Ref, limit: Limit = 1000, cursor: TagCursor = None
     ) -> Response:
         """The tags of one repository."""
         _, page = self._finder.tags(ref, limit, cursor)
         return json_answer(request, page_json(page, self._clock()))
 
     def repository_csv(
-        self, request: Request, ref: Ref, limit: Limit = 1000, cursor: Cursor = None
+        self, request: Request, ref: Ref, limit: Limit = 1000, cursor: TagCursor = None
     ) -> Response:
         """The same as CSV."""
         _, page = self._finder.tags(ref, limit, cursor)
@@ -229,14 +231,14 @@ class Twins:
         return csv_answer(request, "lines", LINE_COLUMNS, rows)
 
     def crawls_json(
-        self, request: Request, limit: Limit = 1000, cursor: Cursor = None
+        self, request: Request, limit: Limit = 1000, cursor: CrawlCursor = None
     ) -> Response:
         """Crawls of repositories, newest first."""
         page = self._finder.crawls(CrawlQuery(limit=limit, cursor=cursor))
         return json_answer(request, page_json(page, self._clock()))
 
     def crawls_csv(
-        self, request: Request, limit: Limit = 1000, cursor: Cursor = None
+        self, request: Request, limit: Limit = 1000, cursor: CrawlCursor = None
     ) -> Response:
         """The same as CSV."""
         page = self._finder.crawls(CrawlQuery(limit=limit, cursor=cursor))

@@ -12,33 +12,35 @@ from functools import cache
 from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Struct
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from starlette.requests import Request
 
+from weighbridge.domain.image.reference import REFERENCE_PATTERN
 from weighbridge.domain.policy.policy import Severity
+from weighbridge.domain.text.units import LIMIT_PATTERN
+from weighbridge.store.paging import CursorForm, cursor_pattern
 from weighbridge.store.reports import (
+    CRAWL_CURSOR,
+    DISPUTE_CURSOR,
+    REPOSITORY_CURSORS,
     SORTS,
+    TAG_CURSOR,
+    VIOLATION_CURSORS,
+    DisputeQuery,
     RepositoryQuery,
     StateFilter,
     ViolationQuery,
 )
+from weighbridge.store.violations.waivers import WAIVER_CURSOR
 from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.finding import CrawlQuery
 
 Schema: TypeAlias = dict[str, object]
 
 LIMIT_MAX: Final = 1000
 DEFAULT_LIMIT: Final = 100
 _VALUE_CHARACTERS: Final = 2048
-
-
-class Group(Struct, frozen=True):
-    """Parameters that a handler takes as one value.
-
-    make: makes it; its signature says of what
-    """
-
-    make: Callable[..., object]
 
 
 def _ascii_digits(value: object) -> object:
@@ -55,6 +57,30 @@ def _true_or_false(value: object) -> object:
     return value
 
 
+def text(about: str, pattern: str = "", *, is_needed: bool = False) -> FieldInfo:
+    """A text, and what it may be; whoever reads it says so again to who errs.
+
+    pattern:   as ECMA 262 knows them, for the description; else any printable text
+    is_needed: an empty one is not taken
+    """
+    described: dict[str, JsonValue] = {"pattern": pattern or _PRINTABLE}
+    if not pattern:
+        described["maxLength"] = _VALUE_CHARACTERS
+    field: FieldInfo = Field(
+        min_length=1 if is_needed else None,
+        description=about,
+        json_schema_extra=described,
+    )
+    return field
+
+
+_CONTROL: Final = r"\x00-\x1f\x7f-\x9f"
+_PRINTABLE: Final = f"^[^{_CONTROL}]*$"
+_PLATFORM: Final = (
+    rf"^[^/:{_CONTROL}]+(?:/[^/:{_CONTROL}]+){{1,2}}(?::[^{_CONTROL}]*)?$"
+)
+_NUMBER: Final = "^[0-9]{1,18}$"
+
 Limit: TypeAlias = Annotated[
     int,
     Field(ge=1, le=LIMIT_MAX, description="Items on one page, at most"),
@@ -62,83 +88,69 @@ Limit: TypeAlias = Annotated[
 ]
 Ref: TypeAlias = Annotated[
     str,
-    Field(
-        min_length=1,
-        description="registry/repository[:tag|@digest], such as hub/library/python:3.7",
+    text(
+        "registry/repository[:tag|@digest], such as hub/library/python:3.7",
+        REFERENCE_PATTERN,
+        is_needed=True,
     ),
 ]
 RegistryName: TypeAlias = Annotated[
-    str | None, Field(description="Only of the registry with this name")
+    str | None, text("Only of the registry with this name")
 ]
 RepositoryName: TypeAlias = Annotated[
-    str | None, Field(description="Only of the repository with this whole name")
+    str | None, text("Only of the repository with this whole name")
 ]
 PlatformName: TypeAlias = Annotated[
     str | None,
-    Field(
-        description="os/architecture[/variant], such as linux/arm64; without it the "
-        "first of the registry's platforms that there is an image for"
+    text(
+        "os/architecture[/variant], such as linux/arm64; without it the first of the "
+        "registry's platforms that there is an image for",
+        _PLATFORM,
     ),
 ]
 PartOfName: TypeAlias = Annotated[
-    str | None, Field(description="Only those whose name holds this text")
+    str | None, text("Only those whose name holds this text")
 ]
 SearchText: TypeAlias = Annotated[
-    str, Field(min_length=1, description="A part of a repository's or a tag's name")
+    str, text("A part of a repository's or a tag's name", is_needed=True)
 ]
 MaxCompressed: TypeAlias = Annotated[
-    str, Field(min_length=1, description="A limit to be tried, such as 400MB")
+    str, text("A limit to be tried, such as 400MB", LIMIT_PATTERN, is_needed=True)
 ]
 LimitInput: TypeAlias = Annotated[
-    str | None,
-    Field(description="A limit to be tried, such as 400MB"),
+    str | None, text("A limit to be tried, such as 400MB")
 ]
-CrawlId: TypeAlias = Annotated[
-    str,
-    Field(
-        description="The number of the crawl",
-        json_schema_extra={"pattern": "^[0-9]{1,18}$"},
-    ),
-]
-WaiverId: TypeAlias = Annotated[
-    str,
-    Field(
-        description="The number of the waiver",
-        json_schema_extra={"pattern": "^[0-9]{1,18}$"},
-    ),
-]
-RequestId: TypeAlias = Annotated[
-    str,
-    Field(
-        description="The number of the request",
-        json_schema_extra={"pattern": "^[0-9]{1,18}$"},
-    ),
-]
+CrawlId: TypeAlias = Annotated[str, text("The number of the crawl", _NUMBER)]
+WaiverId: TypeAlias = Annotated[str, text("The number of the waiver", _NUMBER)]
+RequestId: TypeAlias = Annotated[str, text("The number of the request", _NUMBER)]
 IsAll: TypeAlias = Annotated[
     bool,
     Field(description="Also those that have ended"),
     BeforeValidator(_true_or_false),
 ]
-Cursor: TypeAlias = Annotated[
-    str | None,
-    Field(description="`next_cursor` of the page before; only with its order"),
+IsViolating: TypeAlias = Annotated[
+    bool | None,
+    Field(description="Only those that exceed a limit; with false only the others"),
+    BeforeValidator(_true_or_false),
+]
+AllTags: TypeAlias = Annotated[
+    bool,
+    Field(description="Also tags over their limit that newer ones came after"),
+    BeforeValidator(_true_or_false),
 ]
 Sort: TypeAlias = Annotated[
     str,
-    Field(json_schema_extra={"enum": sorted(SORTS)}, description="Column to sort by"),
+    Field(
+        description="Column to sort by; a cursor goes on in its own order",
+        json_schema_extra={"enum": sorted(SORTS)},
+    ),
 ]
 Order: TypeAlias = Annotated[
     Literal["asc", "desc"],
     Field(description="Rows without a value come last in either order"),
 ]
-
-
-Team: TypeAlias = Annotated[
-    str | None, Field(description="Only of this team; empty: of no team")
-]
-PolicyName: TypeAlias = Annotated[
-    str | None, Field(description="Only of the policy with this name")
-]
+Team: TypeAlias = Annotated[str | None, text("Only of this team; empty: of no team")]
+PolicyName: TypeAlias = Annotated[str | None, text("Only of the policy with this name")]
 SeverityName: TypeAlias = Annotated[
     Severity | None, Field(description="Only those that are so severe")
 ]
@@ -146,70 +158,54 @@ State: TypeAlias = Annotated[
     StateFilter,
     Field(description="Those that are open (waived ones are), those that are not"),
 ]
-IsViolating: TypeAlias = Annotated[
-    bool | None,
-    Field(description="Only those that exceed a limit; with false only the others"),
-    BeforeValidator(_true_or_false),
+
+
+def _cursor(*forms: CursorForm) -> FieldInfo:
+    return text("`next_cursor` of the page before", cursor_pattern(*forms))
+
+
+TagCursor: TypeAlias = Annotated[str | None, _cursor(TAG_CURSOR)]
+CrawlCursor: TypeAlias = Annotated[str | None, _cursor(CRAWL_CURSOR)]
+WaiverCursor: TypeAlias = Annotated[str | None, _cursor(WAIVER_CURSOR)]
+_DisputeCursor: TypeAlias = Annotated[str | None, _cursor(DISPUTE_CURSOR)]
+_ViolationCursor: TypeAlias = Annotated[str | None, _cursor(*VIOLATION_CURSORS)]
+_RepositoryCursor: TypeAlias = Annotated[str | None, _cursor(*REPOSITORY_CURSORS)]
+_FIELDS: Final[Mapping[str, object]] = {
+    "registry": RegistryName,
+    "repository": RepositoryName,
+    "q": PartOfName,
+    "sort": Sort,
+    "order": Order,
+    "violating": IsViolating,
+    "team": Team,
+    "severity": SeverityName,
+    "policy": PolicyName,
+    "state": State,
+    "all_tags": AllTags,
+    "limit": Limit,
+}
+"""What the fields of queries are as parameters."""
+
+
+class Group(Struct, frozen=True):
+    """Parameters that a handler takes as one value.
+
+    make:   makes it of them; its own signature says which there are
+    cursor: what its field of this name is
+    """
+
+    make: Callable[..., object]
+    cursor: object
+
+
+Repositories: TypeAlias = Annotated[
+    RepositoryQuery, Group(RepositoryQuery, _RepositoryCursor)
 ]
-
-
-AllTags: TypeAlias = Annotated[
-    bool,
-    Field(description="Also tags over their limit that newer ones came after"),
-    BeforeValidator(_true_or_false),
+Violations: TypeAlias = Annotated[
+    ViolationQuery, Group(ViolationQuery, _ViolationCursor)
 ]
-
-
-def violation_query(
-    registry: RegistryName = None,
-    repository: RepositoryName = None,
-    team: Team = None,
-    severity: SeverityName = None,
-    policy: PolicyName = None,
-    state: State = "open",
-    all_tags: AllTags = False,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> ViolationQuery:
-    """The parameters that every list of violations takes."""
-    return ViolationQuery(
-        registry=registry,
-        repository=repository,
-        team=team,
-        severity=severity,
-        policy=policy,
-        state=state,
-        all_tags=all_tags,
-        limit=limit,
-        cursor=cursor,
-    )
-
-
-Violations: TypeAlias = Annotated[ViolationQuery, Group(violation_query)]
-
-
-def repository_query(
-    registry: RegistryName = None,
-    q: PartOfName = None,
-    sort: Sort = "compressed",
-    order: Order = "desc",
-    violating: IsViolating = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> RepositoryQuery:
-    """The parameters that every list of repositories takes."""
-    return RepositoryQuery(
-        registry=registry,
-        q=q,
-        sort=sort,
-        order=order,
-        violating=violating,
-        limit=limit,
-        cursor=cursor,
-    )
-
-
-Repositories: TypeAlias = Annotated[RepositoryQuery, Group(repository_query)]
+Disputes: TypeAlias = Annotated[DisputeQuery, Group(DisputeQuery, _DisputeCursor)]
+Crawls: TypeAlias = Annotated[CrawlQuery, Group(CrawlQuery, CrawlCursor)]
 
 
 def numbered(text: str, what: str) -> int:
@@ -257,16 +253,21 @@ class Parameter(Struct, frozen=True):
 class Parameters:
     """All that a handler takes."""
 
-    def __init__(self, handler: Callable[..., object]) -> None:
+    def __init__(
+        self, handler: Callable[..., object], fields: Mapping[str, object]
+    ) -> None:
+        """fields: what is said of a parameter beside its own annotation"""
         self._groups: dict[str, tuple[Group, Parameters]] = {}
         self._single: list[Parameter] = []
         for key, taken in inspect.signature(handler).parameters.items():
+            kind = fields.get(key, taken.annotation)
             # Neither the handler's object nor the request is of such a type.
-            for said in getattr(taken.annotation, "__metadata__", ()):
+            for said in getattr(kind, "__metadata__", ()):
                 if isinstance(said, Group):
-                    self._groups[key] = said, Parameters(said.make)
+                    of_group = Parameters(said.make, {**_FIELDS, "cursor": said.cursor})
+                    self._groups[key] = said, of_group
                 if isinstance(said, FieldInfo):
-                    reads: TypeAdapter[object] = TypeAdapter(taken.annotation)
+                    reads: TypeAdapter[object] = TypeAdapter(kind)  # type: ignore[arg-type]  # an Annotated alias
                     self._single.append(Parameter(key, reads, taken.default))
 
     def __iter__(self) -> Iterator[Parameter]:
@@ -317,7 +318,7 @@ class Parameters:
 @cache
 def parameters_of(handler: Callable[..., object]) -> Parameters:
     """What a function takes, read once of its signature."""
-    return Parameters(handler)
+    return Parameters(handler, {})
 
 
 def _check_names(request: Request, known: set[str]) -> None:
