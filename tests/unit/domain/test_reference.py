@@ -1,11 +1,14 @@
 """References are read as Docker reads them, and refused in words that help."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.images import a_digest
 from weighbridge.domain.image.reference import (
+    REFERENCE_PATTERN,
     Reference,
     is_repository_name,
     is_tag,
@@ -261,3 +264,56 @@ def test_the_full_form_of_a_reference_is_the_same_reference(text: str) -> None:
         return
 
     assert reference == parse_reference(str(reference), frozenset({"hub"}))
+
+
+@settings(max_examples=30)  # to make one takes longer than to read it
+@given(text=st.from_regex(REFERENCE_PATTERN, fullmatch=True))
+def test_what_is_described_as_a_reference_is_read_as_one(text: str) -> None:
+    first, slash, _ = text.partition("/")
+
+    assert parse_reference(text)
+    assert not slash or parse_reference(text, frozenset({first}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "python",
+        "hub/library/python:3.7",
+        "localhost/x",
+        "localhost:5000/x",
+        "HUB/x",
+        "[::1]:65535/a/b",
+        "[2001:db8::1]/a",
+        "127.0.0.1:5080/tutorial/hello",
+        f"a.b/c@{a_digest('x')}",
+        "a" * 247,
+        "x/" + "a" * 253,
+    ],
+)
+def test_usual_references_are_described(text: str) -> None:
+    assert re.search(REFERENCE_PATTERN, text)
+    assert parse_reference(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "HUB",
+        "a_b.c/d",
+        "host:70000/a",
+        "[:::1]/a",
+        "me:secret@host/a",
+        "a" * 248,
+        "x/" + "a" * 254,
+        "h." + "a" * 252 + "/a",
+        "https://a/b",
+        "python:",
+        "python@sha256:1",
+    ],
+)
+def test_what_is_no_reference_is_not_described(text: str) -> None:
+    assert not re.search(REFERENCE_PATTERN, text)
+    with pytest.raises(InvalidReference):
+        parse_reference(text)

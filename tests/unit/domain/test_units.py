@@ -1,5 +1,6 @@
 """Bytes, durations and shares as people write them and read them."""
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.domain.text.units import (
+    LIMIT_PATTERN,
     format_bytes,
     format_duration,
     format_percent,
@@ -236,3 +238,20 @@ def test_a_limit_of_nothing_is_none() -> None:
 
 def test_the_largest_number_of_bytes_is_read_as_it_is_written() -> None:
     assert parse_bytes(written_bytes(2**63 - 1)) == 2**63 - 1
+
+
+@given(text=st.from_regex(LIMIT_PATTERN, fullmatch=True))
+def test_what_is_described_as_a_limit_is_read_as_one(text: str) -> None:
+    assert parse_limit_bytes(text) > 0
+
+
+@pytest.mark.parametrize("text", ["400MB", "1.5GiB", "0.5 kB", "1B", "999PB", "7 tib"])
+def test_usual_limits_are_described(text: str) -> None:
+    assert re.search(LIMIT_PATTERN, text)
+
+
+@pytest.mark.parametrize("text", ["0MB", "0.0GB", "0.5B", "1.5", "1Mb", "1000EB", ""])
+def test_what_is_no_limit_is_not_described(text: str) -> None:
+    assert not re.search(LIMIT_PATTERN, text)
+    with pytest.raises(UsageError):
+        parse_limit_bytes(text)

@@ -227,3 +227,14 @@ def test_search_finds_no_tags_that_are_gone_and_none_for_one_character(
     with world.database.read() as connection:
         assert search(connection, "old", 10).hits == []
         assert search(connection, "x", 10).hits == []
+
+
+def test_a_cursor_goes_on_in_its_own_order(database: Database) -> None:
+    repositories_with(database, {"acme/a": 1, "acme/b": 3, "acme/c": 2})
+    by_name = RepositoryQuery(sort="name", order="asc", limit=1)
+
+    with database.read() as connection:
+        cursor = repository_page(connection, by_name).next_cursor
+        rest = repository_page(connection, RepositoryQuery(cursor=cursor))
+
+    assert [row.repository for row in rest.items] == ["acme/b", "acme/c"]

@@ -232,3 +232,21 @@ def test_counts_leave_out_what_is_waived_and_what_is_gone(database: Database) ->
     assert found.waived == 3
     assert after.by_repository == {numbers[name]: 2 for name in names[1:]}
     assert after.waived == 0
+
+
+def test_pages_of_what_is_over_go_on_where_tags_are_asked_for_too(
+    database: Database,
+) -> None:
+    number = add_repositories(database, ["shop/api"])["shop/api"]
+    made = Violations(database)
+    expected = [made.open(number) for _ in range(3)]
+    made.close(*expected)
+    query = ViolationQuery(state="closed", all_tags=True, limit=2)
+
+    with database.read() as connection:
+        first = violation_page(connection, query, T0)
+        again = replace(query, cursor=first.next_cursor)
+        rest = violation_page(connection, again, T0)
+
+    assert ids([*first.items, *rest.items]) == expected[::-1]
+    assert rest.next_cursor is None
