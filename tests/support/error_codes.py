@@ -126,6 +126,8 @@ def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
 
 def _returned(function: _Function) -> Iterator[ast.expr]:
     kind = "" if function.returns is None else ast.unparse(function.returns)
+    if kind not in _WITH_REASON and function.name != "code_of":
+        return
     for node in ast.walk(function):
         if not isinstance(node, ast.Return) or node.value is None:
             continue

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,7 @@ def tag(number: int) -> str:
     return f"t{number:05}"
 
 
+@cache
 def content(number: int) -> Served:
     """As little as a tag can lead to."""
     return an_artifact(blobs=[a_layer(number, 100 + number % 7)])

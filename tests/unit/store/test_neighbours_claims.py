@@ -157,6 +157,7 @@ LIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(("kind", "lie"), LIES)
