@@ -27,7 +27,8 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Where tests run side by side, those that wait for servers and those that compute
-    do so: modules of both come in turn, from the first to the last."""
+    do so: modules of both come in turn. Those that wait come to their end first, so
+    that at the last nobody waits for one of them alone."""
     if not hasattr(config, "workerinput"):
         return
     modules: dict[bool, dict[str, list[pytest.Item]]] = {True: {}, False: {}}
@@ -36,8 +37,8 @@ def pytest_collection_modifyitems(
         of_kind = modules[path.is_relative_to("tests/unit")]
         of_kind.setdefault(item.nodeid.partition("::")[0], []).append(item)
     placed = [
-        (place / len(of_kind), module)
-        for of_kind in modules.values()
+        (place / len(of_kind) * (1.0 if computes else 0.9), module)
+        for computes, of_kind in modules.items()
         for place, module in enumerate(of_kind.values())
     ]
     placed.sort(key=lambda one: one[0])

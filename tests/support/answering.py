@@ -12,8 +12,6 @@ from weighbridge.store.session import Database
 from weighbridge.store.sizes.blob_sizes import keep_measures
 from weighbridge.store.sizes.manifest_sizes import Swept, sweep_manifests
 
-UNREAD = Uncompressed("unknown", None, None, None, "range_unsupported")
-
 
 def answer(
     database: Database,

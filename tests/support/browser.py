@@ -5,7 +5,6 @@ Windows narrower than 500 px cannot be had by `--window-size`; the protocol lays
 page out at any width.
 """
 
-import base64
 import fcntl
 import json
 import os
@@ -101,13 +100,6 @@ class Browser:
         """A key, as if typed."""
         for kind in ("keyDown", "keyUp"):
             self._ask("Input.dispatchKeyEvent", type=kind, key=key, text=key)
-
-    def screenshot(self, path: Path) -> None:
-        """The whole page, beyond the window too."""
-        answer = self._ask(
-            "Page.captureScreenshot", format="png", captureBeyondViewport=True
-        )
-        path.write_bytes(base64.b64decode(str(answer["data"])))
 
     def close(self) -> None:
         """Let the browser end."""

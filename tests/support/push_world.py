@@ -83,7 +83,6 @@ class Pusher:
     measuring: Job | None = None
     word_within_s: float = WORD_WITHIN_S
     judged: list[JudgedTag] = field(default_factory=list)
-    rung: int = 0
     whole: list[str] = field(default_factory=list)
 
     def tell(self, *events: PushSeen) -> None:
@@ -141,4 +140,3 @@ class Pusher:
 
     def _note(self, judged: Sequence[JudgedTag]) -> None:
         self.judged += judged
-        self.rung += 1

@@ -14,7 +14,6 @@ from weighbridge.domain.image.document import HistoryAlignment, Problem
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.report.inventory import (
     RegistryReport,
-    RepositoryCrawlReport,
     RepositoryReport,
     TagReport,
 )
@@ -145,27 +144,6 @@ def a_tag_report(name: str = "1.5.0") -> TagReport:
         error_message=None,
         error_at=None,
         over=(),
-    )
-
-
-def a_crawl_report(number: int = 7) -> RepositoryCrawlReport:
-    """A complete crawl of one repository."""
-    return RepositoryCrawlReport(
-        id=number,
-        registry="hub",
-        repository="shop/api",
-        started_at=NOW - 12 * MINUTE,
-        ended_at=NOW - 11 * MINUTE,
-        state="ok",
-        reason="",
-        tags_seen=41,
-        tags_new=1,
-        tags_moved=1,
-        tags_deleted=0,
-        tags_failed=0,
-        invalid_tags=0,
-        requests=46,
-        bytes_read=18_400,
     )
 
 

@@ -75,8 +75,3 @@ class FleetContent:
         while len(self._places) > 2 * _REMEMBERED:
             self._places.popitem(last=False)
         return built
-
-
-def million_content() -> FleetContent:
-    """1,000,000 tags in 10,000 repositories, 100,000 of them in the first one."""
-    return FleetContent(Fleet())
