@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from redis.asyncio import Redis
+
 from support.redis_server import RedisServer
 from weighbridge.config.settings import Pace
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
@@ -33,6 +35,20 @@ async def processes(
                 )
             )
         yield gates
+
+
+async def requests_alone(redis: RedisServer, *, takes_s: float, for_s: float) -> int:
+    """How many requests a task makes in this time that has to wait for nobody, and
+    asks Redis before and after each: what this machine lets one do just now."""
+    count = 0
+    ends_at = time.monotonic() + for_s
+    async with Redis.from_url(redis.url.reveal()) as client:
+        while time.monotonic() < ends_at:
+            await client.ping()
+            await asyncio.sleep(takes_s)
+            await client.ping()
+            count += 1
+    return count
 
 
 class Traffic:
