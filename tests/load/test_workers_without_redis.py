@@ -32,9 +32,9 @@ def test_two_workers_do_60_to_100_percent_of_a_registry_s_rate(
         with a_crew(tmp_path, running.url, limits=limits) as crew:
             for _ in range(2):
                 crew.single_worker()
-            crew.ring()
+            crew.enqueue_tick()
             crew.wait_for(lambda: len(crew.repositories()) == 2, "both are known")
-            crew.ring()
+            crew.enqueue_tick()
             crew.wait_for(
                 lambda: all(row["lease_until"] for row in crew.repositories().values()),
                 "both are crawled",

@@ -154,7 +154,7 @@ def _push(pusher: Pusher, repository: str, tag: str, content: object) -> None:
 
 
 def _live_on(url: str) -> None:
-    """Tags move, vanish and come, as in a day."""
+    """Tags move, are deleted and come, as in a day."""
     with Pusher(url) as pusher:
         for repository in REPOSITORIES:
             for number in range(MOVED):

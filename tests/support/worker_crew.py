@@ -124,14 +124,14 @@ class Crew:
         queues = ",".join(QUEUES)
         return self.start("worker", "--queues", queues, "--concurrency", "1")
 
-    def ring(self) -> None:
+    def enqueue_tick(self) -> None:
         """What a scheduler does, without waiting for its beat."""
-        # What is rung for while Redis is found away is lost, as it should be.
-        ringing = CeleryJobs(self.redis.url, give_up_s=PATIENCE_S)
+        # What is enqueued while Redis is found away is lost, as it should be.
+        queue = CeleryJobs(self.redis.url, give_up_s=PATIENCE_S)
         try:
-            ringing.put(TICK, "")
+            queue.put(TICK, "")
         finally:
-            ringing.close()
+            queue.close()
 
     def repositories(self) -> dict[str, Mapping[str, object]]:
         """The rows of all repositories, by name."""

@@ -41,7 +41,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
         with prometheus(folder / "prometheus", each_second(jobs)) as server:
             asking = Asking(server)
             for expression in HAPPENED:
-                crew.ring()
+                crew.enqueue_tick()
                 asking.wait_for(expression, lambda: crew.logs)
             yield asking
 

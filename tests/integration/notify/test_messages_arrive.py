@@ -24,7 +24,7 @@ def stage(tmp_path: Path, engine: Engine) -> Iterator[Stage]:
 def test_f38_a_receiver_that_was_down_is_told_once_it_is_back(stage: Stage) -> None:
     outbox = OutboxWorld(stage.database, (Route("hook"),))
     port = int(free_address().partition(":")[2])
-    # The scheduler rings at its start, and then each five seconds.
+    # The scheduler enqueues at its start, and then each five seconds.
     one = outbox.opened(now=now())
     with stage.up(hook=f"http://127.0.0.1:{port}/hook") as (address, _):
 

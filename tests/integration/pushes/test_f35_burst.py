@@ -1,4 +1,4 @@
-"""F35, a small one: tests/load/test_burst_of_looks.py has it in earnest."""
+"""F35, a small one: tests/load/test_burst_of_pushes.py has it in earnest."""
 
 from pathlib import Path
 

@@ -40,7 +40,7 @@ class Scene:
         event = a_push(tag, repository=repository)
         receive(self.crew.database, clock(), event, registry=registry)
 
-    def ring(self, argument: str) -> None:
+    def enqueue(self, argument: str) -> None:
         jobs = CeleryJobs(self.crew.redis.url, give_up_s=PATIENCE_S)
         try:
             jobs.put(PUSH, argument, first=True)
@@ -70,7 +70,7 @@ def test_a_worker_looks_at_a_push(scene: Scene) -> None:
     scene.crew.worker()
     scene.push("shop/app", "1.0")
     scene.tell("shop/app", "1.0")
-    scene.ring("near/shop/app")
+    scene.enqueue("near/shop/app")
 
     scene.crew.wait_for(lambda: scene.has("shop/app", "1.0"), "the tag is stored")
     assert scene.outcomes == ["new"]
@@ -82,18 +82,18 @@ def test_f19_a_push_whose_bell_was_lost_is_asked_for_by_the_scheduler(
     scene.crew.worker()
     scene.push("shop/app", "1.0")
     scene.tell("shop/app", "1.0")
-    scene.crew.ring()
+    scene.crew.enqueue_tick()
 
     scene.crew.wait_for(lambda: scene.has("shop/app", "1.0"), "the tag is stored")
 
 
 def test_broker_003_a_bell_for_what_is_not_configured_asks_nobody(scene: Scene) -> None:
     worker = scene.crew.worker()
-    scene.ring("evil/shop/app")
-    scene.ring("near/../evil")
+    scene.enqueue("evil/shop/app")
+    scene.enqueue("near/../evil")
     scene.push("shop/app", "1.0")
     scene.tell("shop/app", "1.0")
-    scene.ring("near/shop/app")
+    scene.enqueue("near/shop/app")
 
     scene.crew.wait_for(lambda: scene.has("shop/app", "1.0"), "the tag is stored")
     assert "unknown_registry" in worker.log
@@ -105,7 +105,7 @@ def test_f36_a_push_outlives_the_worker_that_had_it(scene: Scene) -> None:
     for number in range(20):
         scene.push("shop/app", f"1.{number}")
         scene.tell("shop/app", f"1.{number}")
-        scene.ring("near/shop/app")
+        scene.enqueue("near/shop/app")
     scene.crew.wait_for(lambda: "new" in scene.outcomes, "some were looked at")
     worker.kill()
 

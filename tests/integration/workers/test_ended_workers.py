@@ -70,7 +70,7 @@ def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None
                 "both wait for work",
             )
             crew.start("scheduler")
-            crew.ring()
+            crew.enqueue_tick()
             crew.wait_for(
                 lambda: is_at_work(crew, killed) and is_at_work(crew, stopped),
                 "both are at work",
@@ -100,7 +100,7 @@ def test_broker_005_a_repository_that_kills_its_process_is_parked(
     try:
         with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOWER) as crew:
             worker = crew.single_worker()
-            crew.ring()
+            crew.enqueue_tick()
             starts = set()
 
             def is_parked() -> bool:
@@ -111,13 +111,14 @@ def test_broker_005_a_repository_that_kills_its_process_is_parked(
                     starts.add(row["fence"])
                     with suppress(ProcessLookupError):
                         os.kill(_pid_of(str(row["lease_owner"])), signal.SIGKILL)
-                crew.ring()
+                crew.enqueue_tick()
                 return row["state_reason"] == "poison"
 
             crew.wait_for(is_parked, "it is parked")
 
             def are_crawled() -> bool:
-                crew.ring()  # What the ended process had is free when its lease ends.
+                # What the ended process had is free when its lease ends.
+                crew.enqueue_tick()
                 rows = crew.repositories().values()
                 return sum(row["state"] == "ok" for row in rows) == 2
 
@@ -139,7 +140,7 @@ def test_a_repository_of_which_each_start_stored_more_is_not_parked(
         expected = dump_of_url(clean_crawl(tmp_path, running.url))
         with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOW) as crew:
             crew.single_worker()
-            crew.ring()
+            crew.enqueue_tick()
             seen = [0]
 
             def is_killed_enough() -> bool:
@@ -149,7 +150,7 @@ def test_a_repository_of_which_each_start_stored_more_is_not_parked(
                         seen.append(more)
                         with suppress(ProcessLookupError):
                             os.kill(_pid_of(str(row["lease_owner"])), signal.SIGKILL)
-                crew.ring()
+                crew.enqueue_tick()
                 return len(seen) > STARTS
 
             crew.wait_for(is_killed_enough, "each start has stored more")
@@ -169,7 +170,7 @@ def test_f19_redis_that_goes_while_a_repository_is_looked_at_is_taken_up_again(
     try:
         with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOW) as crew:
             worker = crew.single_worker()
-            crew.ring()
+            crew.enqueue_tick()
             crew.wait_for(lambda: is_at_work(crew, worker), "it is at work")
             crew.redis.stop()
             # It can be told to nobody that this one is done.

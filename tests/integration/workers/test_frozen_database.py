@@ -56,7 +56,7 @@ def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
         ):
             worker = crew.single_worker()
             crew.wait_for(lambda: worker.has_begun(1), "it waits for work")
-            crew.ring()
+            crew.enqueue_tick()
             crew.wait_for(lambda: is_at_work(crew), "it is at work")
             with cluster.frozen():
                 time.sleep(2)
@@ -69,7 +69,7 @@ def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
             assert took_s < STOPPED_S, worker.log
             assert worker.popen.returncode == 0, worker.log
             crew.single_worker()
-            crew.ring()
+            crew.enqueue_tick()
             crew.wait_for(lambda: crew.is_through(3), "another goes on", 2 * PATIENCE_S)
     finally:
         running.close()

@@ -91,7 +91,7 @@ def test_what_ends_of_a_worker_is_started_again(tmp_path: Path) -> None:
             for node in nodes:
                 os.kill(int(node), signal.SIGKILL)
             crew.wait_for(lambda: worker.has_begun(2), "it is ready again", 30.0)
-            crew.ring()
+            crew.enqueue_tick()
 
             crew.wait_for(lambda: crew.is_through(1), "it works")
             assert '"exit_code": 137' in worker.log

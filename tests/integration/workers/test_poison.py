@@ -55,7 +55,7 @@ class Scene:
     def works(self) -> float:
         """Seconds until the next good job was done, by the same process."""
         before = self.taken()
-        self.crew.ring()
+        self.crew.enqueue_tick()
         took_s = self.crew.wait_for(
             lambda: self.taken() > before, "the next good job is done", SOON_S
         )
@@ -267,7 +267,7 @@ def test_f23_a_full_redis_is_waited_for(scene: Scene) -> None:
         client.config_set("maxmemory", "1mb")
         try:
             before = scene.dropped()
-            scene.crew.ring()
+            scene.crew.enqueue_tick()
             scene.crew.wait_for(lambda: client.llen("crawl") == 0, "what was there")
         finally:
             client.config_set("maxmemory", "0")

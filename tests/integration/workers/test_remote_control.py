@@ -162,7 +162,7 @@ def test_events_show_what_is_done(crew: Crew, worker: Process) -> None:
         assert celery(crew, "-q", "control", "enable_events").returncode == 0
 
         def is_seen() -> bool:
-            crew.ring()
+            crew.enqueue_tick()
             time.sleep(0.5)
             return "task succeeded" in printed.read_text()
 

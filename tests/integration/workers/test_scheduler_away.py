@@ -26,7 +26,7 @@ def test_f31_each_repository_is_crawled_once_when_the_scheduler_is_back(
     try:
         with a_crew(tmp_path, running.url, interval="15m") as crew:
             crew.worker()
-            crew.ring()
+            crew.enqueue_tick()
             crew.wait_for(lambda: crew.is_through(MANY), "everything is looked at")
             shift_due_times(crew, -AWAY)
 

@@ -73,7 +73,7 @@ def test_two_workers_share_a_large_repository(tmp_path: Path) -> None:
                 lambda: all(worker.has_begun(1) for worker in workers),
                 "both wait for work",
             )
-            crew.ring()
+            crew.enqueue_tick()
             seen: set[str] = set()
 
             def is_through() -> bool:

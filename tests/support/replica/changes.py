@@ -1,4 +1,4 @@
-"""A content whose tags move and vanish while it is served."""
+"""A content whose tags move and are deleted while it is served."""
 
 import json
 from bisect import insort

@@ -57,7 +57,7 @@ async def test_a_slow_receiver_holds_up_only_its_own_channel(
     outbox.opened("acme/a", now=now(), policy="a")
     await deliverers.wake()
     await until(lambda: slow.messages and quick.taken)
-    # Somebody rings while the slow one is at it.
+    # Somebody wakes it while the slow one is at it.
     outbox.opened("acme/b", now=now(), policy="b")
     await deliverers.wake()
     await until(lambda: len(quick.taken) == 2)

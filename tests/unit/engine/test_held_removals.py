@@ -1,4 +1,4 @@
-"""More than half that vanishes at once waits for a second crawl, and is counted."""
+"""More than half that is missing at once waits for a second crawl, and is counted."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

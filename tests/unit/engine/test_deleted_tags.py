@@ -1,4 +1,4 @@
-"""Tags that vanish at once, where not all of them are wanted."""
+"""Tags that are missing at once, where not all of them are wanted."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Webhooks that are refused by their first bytes, where too many are in hand."""
+"""Webhooks that are refused by their first bytes, where too many are being handled."""
 
 import asyncio
 import json
@@ -223,7 +223,7 @@ async def test_a_sender_who_goes_away_makes_room(service: Service) -> None:
     ],
     ids=["get", "post"],
 )
-async def test_everything_else_is_answered_in_a_rush(
+async def test_everything_else_is_answered_meanwhile(
     service: Service, request_: bytes
 ) -> None:
     service.fill()

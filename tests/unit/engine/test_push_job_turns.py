@@ -28,7 +28,7 @@ async def test_one_registry_does_not_take_all_places(tmp_path: Path) -> None:
         await wait_until(lambda: begun() >= OF_A_REGISTRY, "all places are taken")
         assert begun() == OF_A_REGISTRY
 
-        # The others have their turn as soon as there is room, and nobody rings for it.
+        # The others have their turn as soon as there is room, and nobody enqueues it.
         stage.registry.may_answer.set()
         await wait_until(
             lambda: "..." not in stage.outcomes, "all of them are looked at"
@@ -37,7 +37,7 @@ async def test_one_registry_does_not_take_all_places(tmp_path: Path) -> None:
         assert stage.jobs.of(PUSH) == []
 
 
-async def test_who_is_in_line_twice_is_looked_at_once(tmp_path: Path) -> None:
+async def test_who_is_in_line_twice_is_checked_once(tmp_path: Path) -> None:
     async with a_stage(tmp_path) as stage:
         names = [f"acme/app{number}" for number in range(OF_A_REGISTRY + 1)]
         for name in names:
@@ -65,4 +65,4 @@ async def test_a_push_that_is_due_soon_does_not_wait_for_one_that_is_due_later(
         # The registry tells of a tag that it does not show yet.
         stage.tell(tag="2.0")
         await stage.look()
-        await wait_until(lambda: stage.jobs.of(PUSH) == [APP], "it is rung for")
+        await wait_until(lambda: stage.jobs.of(PUSH) == [APP], "it is enqueued")

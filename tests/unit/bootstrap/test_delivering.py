@@ -1,4 +1,4 @@
-"""Who finds something rings for messages: many rings, few looks."""
+"""Whoever finds something wakes what delivers: often, and it reads a few times."""
 
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +14,11 @@ from weighbridge.telemetry import Telemetry
 SETTINGS = Settings(database_url=Secret("sqlite:///w.db"))
 
 
-async def test_two_hundred_rings_at_once_are_two_looks(tmp_path: Path) -> None:
-    looks: list[datetime] = []
+async def test_it_is_woken_two_hundred_times_and_reads_twice(tmp_path: Path) -> None:
+    readings: list[datetime] = []
 
     def clock() -> datetime:
-        looks.append(T0)
+        readings.append(T0)
         return T0
 
     with a_database(tmp_path) as database:
@@ -26,9 +26,9 @@ async def test_two_hundred_rings_at_once_are_two_looks(tmp_path: Path) -> None:
         delivering = Delivering(SETTINGS, database, telemetry, clock)
 
         delivering.wake()
-        await wait_until(lambda: bool(looks), "the first look has begun")
+        await wait_until(lambda: bool(readings), "the first reading has begun")
         for _ in range(200):
             delivering.wake()
         await delivering.aclose()
 
-    assert len(looks) == 2
+    assert len(readings) == 2

@@ -1,4 +1,4 @@
-"""A repository is gone only when enough says so, and may come back."""
+"""A repository is deleted only when enough says so, and may come back."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""A repository that another process finds just before we bury it."""
+"""A repository that another process finds just before we mark it deleted."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

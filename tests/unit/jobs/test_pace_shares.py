@@ -21,7 +21,7 @@ def test_the_parts_of_all_are_all_slots_and_one_of_them_is_kept(
     assert all(ordinary <= most for most, ordinary in parts)
 
 
-def test_the_rate_is_divided_by_the_crew() -> None:
+def test_the_rate_is_divided_by_the_processes() -> None:
     rate = PaceSharers(4, 0, 0.0).rate(Pace(20.0, 100), 100.0)
     assert rate is not None
 
@@ -44,7 +44,7 @@ def test_who_has_no_slot_is_given_no_part_of_the_rate() -> None:
     assert round(two_of_five.enter(0.0, is_urgent=False), 3) == 0.1
 
 
-def test_a_crew_that_nobody_has_counted_is_taken_for_large() -> None:
+def test_processes_that_nobody_has_counted_are_taken_for_many() -> None:
     assert NOT_TOLD.slots(8) == (1, 1)
     assert NOT_TOLD.slots(1) == (1, 1)
     assert NOT_TOLD.slots(32) == (4, 4)

@@ -1,4 +1,4 @@
-"""Whoever is one client for a registry has one gate before it."""
+"""Whoever is one client for a registry has one rate limiter."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +63,7 @@ def a_target(entry: RegistrySettings) -> Target:
     return Target(entry.name, entry.url, entry)
 
 
-def is_one_gate(one: RegistrySettings, other: RegistrySettings) -> bool:
+def is_one_limiter(one: RegistrySettings, other: RegistrySettings) -> bool:
     settings, gates = settings_of(one, other), RateLimiters()
     first, second = (
         gates.of(limited(settings, a_target(entry), loopback=False), Clock())
@@ -72,18 +72,18 @@ def is_one_gate(one: RegistrySettings, other: RegistrySettings) -> bool:
     return first is second
 
 
-def test_entries_with_one_address_and_credential_have_one_gate() -> None:
-    assert is_one_gate(an_entry("a", "me"), an_entry("b", "me"))
-    assert is_one_gate(an_entry("a"), an_entry("b", url=f"{URL}/"))
+def test_entries_with_one_address_and_credential_have_one_rate_limiter() -> None:
+    assert is_one_limiter(an_entry("a", "me"), an_entry("b", "me"))
+    assert is_one_limiter(an_entry("a"), an_entry("b", url=f"{URL}/"))
 
 
 def test_two_credentials_have_limits_of_their_own() -> None:
-    assert not is_one_gate(an_entry("a", "me"), an_entry("b", "you"))
-    assert not is_one_gate(an_entry("a", "me"), an_entry("b"))
+    assert not is_one_limiter(an_entry("a", "me"), an_entry("b", "you"))
+    assert not is_one_limiter(an_entry("a", "me"), an_entry("b"))
 
 
 def test_two_addresses_have_limits_of_their_own() -> None:
-    assert not is_one_gate(an_entry("a"), an_entry("b", url="https://10.0.0.2:5000"))
+    assert not is_one_limiter(an_entry("a"), an_entry("b", url="https://10.0.0.2:5000"))
 
 
 def test_the_lowest_limits_of_such_entries_hold() -> None:
@@ -99,13 +99,13 @@ def test_the_lowest_limits_of_such_entries_hold() -> None:
 def test_addresses_that_are_not_configured_are_told_apart_by_who_asks() -> None:
     settings, gates = settings_of(), RateLimiters()
 
-    def gate_of(user: str | None) -> object:
+    def limiter_of(user: str | None) -> object:
         target = Target("10.0.0.1:5000", URL, None, access=AddressAccess(user=user))
         return gates.of(limited(settings, target, loopback=False), Clock())
 
-    assert gate_of("me") is gate_of("me")
-    assert gate_of("me") is not gate_of("you")
-    assert gate_of("me") is not gate_of(None)
+    assert limiter_of("me") is limiter_of("me")
+    assert limiter_of("me") is not limiter_of("you")
+    assert limiter_of("me") is not limiter_of(None)
 
 
 async def test_the_pace_of_docker_hub_s_api_is_not_the_registry_s(

@@ -1,4 +1,4 @@
-"""A bell does not make whoever rings wait."""
+"""Jobs are enqueued by a thread, so that nobody who asks for one waits."""
 
 import threading
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def jobs() -> SlowJobs:
 
 
 @pytest.fixture
-def bell(jobs: SlowJobs) -> Iterator[EnqueueThread]:
+def thread(jobs: SlowJobs) -> Iterator[EnqueueThread]:
     made = EnqueueThread(jobs)
     made.start()
     yield made
@@ -40,9 +40,11 @@ def bell(jobs: SlowJobs) -> Iterator[EnqueueThread]:
     made.close()
 
 
-def test_whoever_rings_goes_on_at_once(bell: EnqueueThread, jobs: SlowJobs) -> None:
+def test_whoever_enqueues_goes_on_at_once(
+    thread: EnqueueThread, jobs: SlowJobs
+) -> None:
     for name in ("a/one", "a/two", "a/two"):
-        bell.put(PUSH, name, first=True)
+        thread.put(PUSH, name, first=True)
 
     assert jobs.asked == []
     jobs.may_go_on.set()
@@ -52,22 +54,22 @@ def test_whoever_rings_goes_on_at_once(bell: EnqueueThread, jobs: SlowJobs) -> N
 
 
 def test_what_waits_takes_so_much_memory_and_no_more(
-    bell: EnqueueThread, jobs: SlowJobs
+    thread: EnqueueThread, jobs: SlowJobs
 ) -> None:
     for number in range(enqueue_thread.MOST + 10):
-        bell.put(PUSH, f"a/{number}")
+        thread.put(PUSH, f"a/{number}")
     jobs.may_go_on.set()
-    bell.close()
+    thread.close()
 
     assert enqueue_thread.MOST <= len(jobs.asked) <= enqueue_thread.MOST + 1
 
 
-def test_a_bell_that_is_closed_has_rung_for_everything(jobs: SlowJobs) -> None:
-    bell = EnqueueThread(jobs)
+def test_a_thread_that_is_closed_has_enqueued_everything(jobs: SlowJobs) -> None:
+    thread = EnqueueThread(jobs)
     jobs.may_go_on.set()
-    bell.put(PUSH, "a/one")
-    bell.start()
-    bell.close()
+    thread.put(PUSH, "a/one")
+    thread.start()
+    thread.close()
 
     assert jobs.of(PUSH) == ["a/one"]
 
@@ -80,11 +82,11 @@ def test_one_that_cannot_be_asked_for_does_not_cost_the_others() -> None:
             super().put(job, argument)
 
     jobs = Broken()
-    bell = EnqueueThread(jobs)
-    bell.start()
+    thread = EnqueueThread(jobs)
+    thread.start()
 
-    bell.put(PUSH, "a/one")
-    bell.put(PUSH, "a/two")
+    thread.put(PUSH, "a/one")
+    thread.put(PUSH, "a/two")
 
     wait_in_thread(lambda: jobs.of(PUSH) == ["a/two"], "the other is asked for")
-    bell.close()
+    thread.close()

@@ -1,4 +1,4 @@
-"""The job PUSH: which look when, and what is asked for again."""
+"""The job PUSH: what is checked when, and what is enqueued again."""
 
 import asyncio
 from datetime import timedelta
@@ -17,7 +17,7 @@ from weighbridge.ports.job_names import CRAWL, DELIVER, PUSH
 from weighbridge.store.models import pushes, repositories
 
 
-async def test_a_look_leads_to_messages_and_numbers(tmp_path: Path) -> None:
+async def test_a_check_leads_to_messages_and_numbers(tmp_path: Path) -> None:
     async with a_stage(tmp_path) as stage:
         stage.registry.may_answer.set()
         stage.tell()
@@ -43,7 +43,7 @@ async def test_a_job_does_not_wait_for_a_registry_that_is_slow(tmp_path: Path) -
         await wait_until(lambda: stage.outcomes == ["new"], "the look goes on")
 
 
-async def test_what_comes_while_a_look_goes_on_is_looked_at_after_it(
+async def test_what_comes_during_a_check_is_checked_after_it(
     tmp_path: Path,
 ) -> None:
     async with a_stage(tmp_path) as stage:
@@ -57,7 +57,7 @@ async def test_what_comes_while_a_look_goes_on_is_looked_at_after_it(
         await wait_until(lambda: stage.outcomes == ["new", "new"], "both are looked at")
 
 
-async def test_a_repository_in_other_hands_is_rung_for_within_a_moment(
+async def test_a_repository_in_other_hands_is_enqueued_within_a_moment(
     tmp_path: Path,
 ) -> None:
     async with a_stage(tmp_path) as stage:
