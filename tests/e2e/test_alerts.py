@@ -94,7 +94,7 @@ def test_a_bloated_push_is_told_and_a_slim_one_ends_it(scene: Scene) -> None:
     newest = "weighbridge_repository_newest_image_compressed_bytes"
     scene.wait_until(lambda: bool(scene.prometheus.now(limit)), "the limit is scraped")
     scene.wait_until(lambda: bool(scene.prometheus.now(newest)), "the image is weighed")
-    assert scene.receiver.messages == []
+    assert scene.receiver.sink.received == []
 
     scene.push("1.1", 2_000_000)
     scene.wait_until(

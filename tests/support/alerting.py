@@ -1,34 +1,33 @@
 """A real Prometheus with the shipped rules, a real Alertmanager, and who listens."""
 
-import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from support.alert_rules import PROMETHEUS, RULE_FILES, program
+from support.message_sink import MessageSink, message_sink
 from support.prometheus import Prometheus, prometheus
 from support.serving import free_address, serving
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Receiver:
-    """What Alertmanager sends to a webhook, in the order in which it came."""
+    """A webhook of Alertmanager that says 200 to everything."""
 
-    url: str
-    messages: list[dict[str, object]] = field(default_factory=list)
+    sink: MessageSink
+
+    @property
+    def url(self) -> str:
+        return self.sink.url
 
     def find(self, alert_name: str, status: str) -> dict[str, object] | None:
-        """The first alert of this name and status that was told."""
-        for message in self.messages:
-            alerts = message["alerts"]
-            assert isinstance(alerts, list)
-            for alert in alerts:
+        """The first alert of this name and status that was sent."""
+        for message in self.sink.received:
+            for alert in message.body["alerts"]:
                 name = alert["labels"]["alertname"]
                 if (name, alert["status"]) == (alert_name, status):
                     return dict(alert)
@@ -37,28 +36,9 @@ class Receiver:
 
 @contextmanager
 def webhook_receiver() -> Iterator[Receiver]:
-    """A receiver on loopback that says 200 to everything."""
-    messages: list[dict[str, object]] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing: the messages are kept."""
-
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            messages.append(json.loads(self.rfile.read(length)))
-            self.send_response(200)
-            self.end_headers()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield Receiver(f"http://127.0.0.1:{server.server_address[1]}/", messages)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    """On loopback until the block ends."""
+    with message_sink() as sink:
+        yield Receiver(sink)
 
 
 @contextmanager
