@@ -111,6 +111,7 @@ async def test_a_push_that_was_put_off_is_not_asked_for_before(tmp_path: Path) -
     fault = ConfigError("no password", code="secret_file")
     async with a_stage(tmp_path, fault) as stage:
         stage.tell()
+        stage.registry.may_answer.set()
         with pytest.raises(ConfigError):
             await stage.look()
 
