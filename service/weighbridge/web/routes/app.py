@@ -37,8 +37,8 @@ from weighbridge.web.pages.violation_pages import ViolationPages
 from weighbridge.web.request.errors import add_error_handlers
 from weighbridge.web.request.finding import Finder
 from weighbridge.web.request.threads import Threads
-from weighbridge.web.routes.endpoint import Endpoint, bound_methods
 from weighbridge.web.routes.openapi import Description
+from weighbridge.web.routes.route_row import RouteRow, bound_methods
 from weighbridge.web.routes.table import OF_METRICS, RIGHTS, ROUTES, STATIC_PATH
 from weighbridge.web.webhooks.hooks import NOBODY, Hooks, Reception
 from weighbridge.web.webhooks.inbox import Inbox
@@ -193,7 +193,7 @@ def _app(
     shared: _Shared,
     options: WebOptions,
     parts: Iterable[object],
-    endpoints: Iterable[Endpoint],
+    endpoints: Iterable[RouteRow],
     lifespan: _Lifespan | None = None,
 ) -> Starlette:
     """parts: the objects that answer"""

@@ -11,7 +11,7 @@ from weighbridge import __version__
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.parameters import Parameter, Schema, parameters_of
-from weighbridge.web.routes.endpoint import Endpoint
+from weighbridge.web.routes.route_row import RouteRow
 from weighbridge.web.routes.shapes import reference_to, schemas
 
 _ABOUT: Final = (
@@ -26,7 +26,7 @@ _ABOUT: Final = (
 class Description:
     """The OpenAPI document of an app, written when it is first asked for."""
 
-    def __init__(self, endpoints: Iterable[Endpoint], options: WebOptions) -> None:
+    def __init__(self, endpoints: Iterable[RouteRow], options: WebOptions) -> None:
         self._endpoints = [each for each in endpoints if each.answer]
         self._options = options
         self._document: Schema | None = None
@@ -56,7 +56,7 @@ class Description:
             document["security"] = _SECURITY
         return document
 
-    def _operation(self, endpoint: Endpoint) -> Schema:
+    def _operation(self, endpoint: RouteRow) -> Schema:
         name = endpoint.handler.__name__
         operation: Schema = {
             "tags": ["api"],
@@ -76,7 +76,7 @@ class Description:
             operation["security"] = _SECURITY
         return operation
 
-    def _responses(self, endpoint: Endpoint) -> Schema:
+    def _responses(self, endpoint: RouteRow) -> Schema:
         content = _json(endpoint.answer)
         refusals = _errors(self._refusals(endpoint))
         if endpoint.method == "GET":
@@ -95,7 +95,7 @@ class Description:
             done["200"] = {"description": endpoint.again, "content": content}
         return done | refusals
 
-    def _refusals(self, endpoint: Endpoint) -> dict[str, str]:
+    def _refusals(self, endpoint: RouteRow) -> dict[str, str]:
         refusals = {"400": "A parameter is unknown, repeated, missing or wrong."}
         if not self._options.is_open(endpoint.role):
             refusals["401"] = "There is no token, or none that is valid."

@@ -68,7 +68,7 @@ _TEXT_OR_NULL: Final = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 
 @dataclass(frozen=True, slots=True)
-class Uncompressed:
+class UncompressedSize:
     """Bytes after decompression. Null is unknown, never 0; the reason says why."""
 
     uncompressed_bytes: int | None
@@ -79,7 +79,7 @@ class Uncompressed:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageLayer(Uncompressed):
+class ImageLayer(UncompressedSize):
     """One layer. A foreign one is outside the registry and counts in a pull.
 
     `compressed_bytes` is the registry's word where `compressed_confidence` is `known`
@@ -119,7 +119,7 @@ class ImageProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class Image(Uncompressed):
+class WeighedImage(UncompressedSize):
     """The image of one platform. `base` is always null in this release."""
 
     platform: str
@@ -157,7 +157,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighing:
+class WeighedReference:
     """One reference, weighed; `images` is empty for what is no image."""
 
     schema: Literal["weighbridge.inspect/1"]
@@ -169,7 +169,7 @@ class Weighing:
     media_type: str
     kind: Literal["image", "index", "artifact", "unweighable"]
     platforms: list[str]
-    images: list[Image]
+    images: list[WeighedImage]
     others: list[OtherItem]
     cost: Cost | None
     warnings: list[str]
@@ -192,7 +192,7 @@ class Error:
 
 
 _VALUES: Final = (
-    Weighing,
+    WeighedReference,
     Error,
     ChannelReport,
     CrawlAsked,

@@ -20,18 +20,18 @@ from weighbridge.web.metrics.probe import Probing
 from weighbridge.web.metrics.scrape import Metrics
 from weighbridge.web.pages.report_pages import Pages, Twins
 from weighbridge.web.pages.violation_pages import ViolationPages
-from weighbridge.web.routes.endpoint import Endpoint, Method
 from weighbridge.web.routes.openapi import Description
+from weighbridge.web.routes.route_row import Method, RouteRow
 from weighbridge.web.webhooks.receiver import WebhookReceiver
 
 
-def _read(path: str, handler: Method, answer: str = "", *not_found: str) -> Endpoint:
-    return Endpoint(path, handler, "read", answer, not_found)
+def _read(path: str, handler: Method, answer: str = "", *not_found: str) -> RouteRow:
+    return RouteRow(path, handler, "read", answer, not_found)
 
 
 _REGISTRY: Final = "registry_not_found"
 _REPOSITORY: Final = "repository_not_found"
-_HOOK: Final = Endpoint(
+_HOOK: Final = RouteRow(
     "/webhooks/{source}",
     WebhookReceiver.__call__,
     "none",  # the secret is what opens it, see `web.webhooks`
@@ -39,21 +39,23 @@ _HOOK: Final = Endpoint(
     any_host=True,
 )
 
-ROUTES: Final[tuple[Endpoint, ...]] = (
+ROUTES: Final[tuple[RouteRow, ...]] = (
     # First of all: thousands may come in a second.
     _HOOK,
     replace(_HOOK, path="/webhooks/{source}/{secret}"),
-    Endpoint("/healthz", Health.healthz, "none"),
-    Endpoint("/readyz", Health.readyz, "none"),
-    Endpoint("/metrics", Metrics.process, "metrics"),
-    Endpoint("/metrics/repositories", Metrics.repositories, "metrics"),
-    Endpoint("/probe", Probing.probe, "probe"),
+    RouteRow("/healthz", Health.healthz, "none"),
+    RouteRow("/readyz", Health.readyz, "none"),
+    RouteRow("/metrics", Metrics.process, "metrics"),
+    RouteRow("/metrics/repositories", Metrics.repositories, "metrics"),
+    RouteRow("/probe", Probing.probe, "probe"),
     _read("/api/v1/openapi.json", Description.openapi),
     _read("/api/v1/registries", API.registries, "RegistryList"),
     _read("/api/v1/repositories", API.repositories, "RepositoryList", _REGISTRY),
     _read("/api/v1/repository", API.repository, "OneRepository", _REPOSITORY),
     _read("/api/v1/tags", API.tags, "TagList", _REPOSITORY),
-    _read("/api/v1/image", API.image, "Weighing", _REPOSITORY, "image_not_found"),
+    _read(
+        "/api/v1/image", API.image, "WeighedReference", _REPOSITORY, "image_not_found"
+    ),
     _read("/api/v1/crawls", API.crawls, "CrawlList", _REGISTRY, _REPOSITORY),
     _read("/api/v1/crawls/{crawl_id}", API.one_crawl, "Crawl", "crawl_not_found"),
     _read("/api/v1/search", API.search, "SearchHitList"),
@@ -68,7 +70,7 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
         "/api/v1/simulation", Simulations.simulation, "OneLimitSimulation", _REGISTRY
     ),
     _read("/api/v1/waivers", Waivers.waivers, "WaiverList"),
-    Endpoint(
+    RouteRow(
         "/api/v1/waivers",
         Waivers.create_waiver,
         "admin",
@@ -78,7 +80,7 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
         body="WaiverInput",
         status=201,
     ),
-    Endpoint(
+    RouteRow(
         "/api/v1/waivers/{waiver_id}",
         Waivers.revoke_waiver,
         "admin",
@@ -86,7 +88,7 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
         ("waiver_not_found",),
         method="DELETE",
     ),
-    Endpoint(
+    RouteRow(
         "/api/v1/crawls",
         CrawlRequests.ask_for_crawl,
         "admin",

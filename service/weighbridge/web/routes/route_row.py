@@ -17,7 +17,7 @@ Method: TypeAlias = Callable[..., object]
 """Of a class whose objects answer; which object does, each app knows."""
 
 
-class Endpoint(Struct, frozen=True):
+class RouteRow(Struct, frozen=True):
     """What is answered at one address to one method.
 
     role:      who may ask
