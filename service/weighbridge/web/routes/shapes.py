@@ -119,7 +119,7 @@ class ImageProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class WeighedImage(UncompressedSize):
+class ImageAnswer(UncompressedSize):
     """The image of one platform. `base` is always null in this release."""
 
     platform: str
@@ -157,7 +157,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class WeighedReference:
+class ReferenceAnswer:
     """One reference, weighed; `images` is empty for what is no image."""
 
     schema: Literal["weighbridge.inspect/1"]
@@ -169,7 +169,7 @@ class WeighedReference:
     media_type: str
     kind: Literal["image", "index", "artifact", "unweighable"]
     platforms: list[str]
-    images: list[WeighedImage]
+    images: list[ImageAnswer]
     others: list[OtherItem]
     cost: Cost | None
     warnings: list[str]
@@ -192,7 +192,7 @@ class Error:
 
 
 _VALUES: Final = (
-    WeighedReference,
+    ReferenceAnswer,
     Error,
     ChannelReport,
     CrawlAsked,

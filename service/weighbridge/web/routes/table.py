@@ -54,7 +54,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _read("/api/v1/repository", API.repository, "OneRepository", _REPOSITORY),
     _read("/api/v1/tags", API.tags, "TagList", _REPOSITORY),
     _read(
-        "/api/v1/image", API.image, "WeighedReference", _REPOSITORY, "image_not_found"
+        "/api/v1/image", API.image, "ReferenceAnswer", _REPOSITORY, "image_not_found"
     ),
     _read("/api/v1/crawls", API.crawls, "CrawlList", _REGISTRY, _REPOSITORY),
     _read("/api/v1/crawls/{crawl_id}", API.one_crawl, "Crawl", "crawl_not_found"),
