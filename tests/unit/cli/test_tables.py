@@ -70,7 +70,7 @@ def test_columns_give_way_by_their_rank_and_it_is_said_which(
 
     head = next(line for line in lines if "IMAGE" in line)
     assert head.split() == heads.split()
-    note = f"no room for {left_out}: -o csv has all"
+    note = f"no room for {left_out}: -o json has all"
     assert (lines[-1] == note) if left_out else (lines[-1] == "2 rows")
 
 

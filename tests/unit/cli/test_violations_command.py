@@ -126,7 +126,7 @@ def test_a_narrow_terminal_keeps_the_image_and_the_line(
     assert "AMOUNT" not in head
     foot = " ".join(text.split())
     assert "no room for since, utc, limit, added, amount" in foot
-    assert foot.endswith("-o csv has all")
+    assert foot.endswith("-o json has all")
     assert max(map(len, text.splitlines())) <= width
 
 

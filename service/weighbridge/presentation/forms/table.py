@@ -71,7 +71,7 @@ class Lines(Struct, frozen=True):
         """What to say below them, "" where all is there."""
         if not self.left_out:
             return ""
-        return f"no room for {', '.join(self.left_out).lower()}: -o csv has all"
+        return f"no room for {', '.join(self.left_out).lower()}: -o json has all"
 
 
 def _nothing(row: object) -> None:
