@@ -109,7 +109,7 @@ def fill(world: World) -> None:
     )
     odd, squashed = odd_images()
     world.keep(python, arm, sbom)
-    world.look(
+    world.crawl(
         {
             "3.7": an_index_of(python, arm, others=others),
             "hostile": hostile,

@@ -21,13 +21,13 @@ def test_f39_five_hundred_repositories_at_once_are_two_messages(
     database = open_database(database_url)
     court = Court(database, names=names)
     for name in names:
-        court.look({"latest": built(BASE, LIGHT)}, name)
+        court.crawl({"latest": built(BASE, LIGHT)}, name)
     court.now += DAY
     moment = court.now
     for name in names:
         court.now = moment
         own = ("COPY app", a_layer(name, MB))
-        court.look({"latest": built(BASE, HEAVY, own)}, name)
+        court.crawl({"latest": built(BASE, HEAVY, own)}, name)
         court.deliver()
     court.deliver_until(court.now + 2 * DAY)
     causes = [court.cause(name) for name in names]

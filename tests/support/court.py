@@ -119,7 +119,7 @@ class Court:
         policies = PolicySet(self.policies) if self.policies else NO_POLICIES
         return Judging(policies, self.platforms, self._tell, self.is_by_hand)
 
-    def look(
+    def crawl(
         self,
         moves: Mapping[str, Document] | None = None,
         repository: str = "",
@@ -310,7 +310,7 @@ class Court:
 def grown_by(court: Court, *sizes: float) -> None:
     """Three pushes or more, one after the other, to the tag `latest`."""
     for number, size in enumerate(sizes):
-        court.look({"latest": weighing(size, number)})
+        court.crawl({"latest": weighing(size, number)})
 
 
 DEFAULTS: Final = (DEFAULT_POLICY,)

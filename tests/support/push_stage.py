@@ -74,7 +74,7 @@ class Stage:
         event = a_push(tag, repository=repository)
         receive(self.database, T0, event, registry="hub")
 
-    async def look(self, name: str = APP) -> None:
+    async def handle(self, name: str = APP) -> None:
         """As a job does, which waits long only where the registry answers."""
         may_answer = self.registry.may_answer.is_set()
         self.looks.handled_s = PATIENCE_S if may_answer else 0.05

@@ -97,7 +97,7 @@ class Pusher:
     def desk(self) -> PushCallbacks:
         return PushCallbacks("fake", self._note, self.whole.append, self.measuring)
 
-    async def look(
+    async def handle(
         self,
         repository: str = "acme/app",
         *,

@@ -83,7 +83,7 @@ def replay(database: Database, updates: Iterable[RecordedLook]) -> Replayed:
     seen: Counter[str] = Counter()
     for look in looks:
         court.deliver_until(look.at - MINUTE)
-        court.look(look.tags, look.repository, children=look.children)
+        court.crawl(look.tags, look.repository, children=look.children)
         court.deliver()
         seen[look.repository] += 1
         replayed.updates += len(look.tags)

@@ -126,7 +126,7 @@ class World:
         with self.database.write() as connection:
             keep_documents(connection, documents, missing or {})
 
-    def look(
+    def crawl(
         self,
         moves: Mapping[str, Document | Digest] | None = None,
         *,

@@ -29,7 +29,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
     monkeypatch.setenv("WEIGHBRIDGE_DATABASE_URL", "sqlite:///weighbridge.db")
     with a_database(tmp_path) as opened:
         world = World(opened)
-        world.look({"latest": IMAGE, "old": IMAGE})
+        world.crawl({"latest": IMAGE, "old": IMAGE})
         Fleet(opened, names=["shop/api"], scope="registry")
         yield opened
 

@@ -364,7 +364,7 @@ def test_the_largest_layer_is_that_of_the_newest_image(
     capsys: Capture, database: Database
 ) -> None:
     world = World(database, repository="shop/layers")
-    world.look({"1": an_image(some_layers(4_000_000, 9_000_000, 96))})
+    world.crawl({"1": an_image(some_layers(4_000_000, 9_000_000, 96))})
 
     out = printed(
         capsys, "policy", "simulate", "--max-layer-compressed", "8MB", "-o", "json"

@@ -92,7 +92,7 @@ def test_a_waiver_ends_at_a_moment_with_its_zone(capsys: Capture) -> None:
 def test_a_waiver_of_nothing_that_is_known_says_so_and_holds(
     world: World, capsys: Capture, ref: str, is_known: bool
 ) -> None:
-    world.look({"1.4-Slim": an_image()})
+    world.crawl({"1.4-Slim": an_image()})
 
     assert waive(ref, "--reason", "x", "--until", "1d") == 0
 
@@ -104,8 +104,8 @@ def test_a_waiver_of_nothing_that_is_known_says_so_and_holds(
 
 
 def test_what_is_gone_is_not_known(world: World, capsys: Capture) -> None:
-    world.look({"1": an_image(), "2": an_image()})
-    world.look(deleted=["1"])
+    world.crawl({"1": an_image(), "2": an_image()})
+    world.crawl(deleted=["1"])
 
     assert waive("hub/acme/app:1", "--reason", "x", "--until", "1d") == 0
 

@@ -21,7 +21,7 @@ def looked(court: Court, *sizes: float, judges: bool = True) -> int:
     moves = {f"{n}.0": weighing(size, n) for n, size in enumerate(sizes)}
     policies, court.policies = court.policies, court.policies if judges else []
     with counted() as made:
-        court.look(moves)
+        court.crawl(moves)
     court.policies = policies
     return len(made)
 
@@ -53,8 +53,8 @@ def test_a_push_costs_the_same_however_many_tags_there_are(
         court.judge()
     nothing = len(made)
     policies, court.policies = court.policies, []
-    court.look({"latest": weighing(100)})
-    court.look({"latest": weighing(101)})
+    court.crawl({"latest": weighing(100)})
+    court.crawl({"latest": weighing(101)})
     court.policies = policies
     with counted() as made:
         court.judge()
@@ -67,9 +67,9 @@ def test_a_push_costs_the_same_however_many_tags_there_are(
 
 def test_a_violation_is_one_row_whatever_comes_after(court: Court) -> None:
     court.policies = [LIMIT]
-    court.look({"latest": weighing(1)})
+    court.crawl({"latest": weighing(1)})
     for number in range(20):
-        court.look({"latest": weighing(501 + number)})
+        court.crawl({"latest": weighing(501 + number)})
 
     assert len(court.rows()) == 1
     assert court.rows()[0].amount == 520 * MB

@@ -33,7 +33,7 @@ class BusyClock:
     def __call__(self) -> datetime:
         self._reads += 1
         if self._reads == _AT_THE_CLAIM:
-            self._world.look(result=a_result(state=self._found, complete=False))
+            self._world.crawl(result=a_result(state=self._found, complete=False))
         return self._world.now + timedelta(days=1)
 
 
@@ -48,8 +48,8 @@ async def test_what_another_process_finds_before_our_claim_keeps_its_tags(
         world = World(database)
         with database.write() as connection:
             note_listed(connection, world.registry_id, [world.repository])
-        world.look({"1": IMAGE, "2": IMAGE})
-        world.look(result=a_result(state="missing", complete=False))
+        world.crawl({"1": IMAGE, "2": IMAGE})
+        world.crawl(result=a_result(state="missing", complete=False))
         writer = Writer(database)
         try:
             clock = BusyClock(world, found)

@@ -189,7 +189,7 @@ async def test_g2_a_push_is_not_looked_up_by_a_head_that_was_found_false(
     pusher = Pusher(yard, registry)
 
     pusher.tell(a_push("1", digest=NEW.manifest.digest))
-    await pusher.look()
+    await pusher.handle()
 
     assert yard.tags(APP)["1"].digest == NEW.manifest.digest
 

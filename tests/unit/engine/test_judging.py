@@ -23,9 +23,9 @@ def court(tmp_path: Path, engine: Engine) -> Iterator[Court]:
 
 
 def test_a_push_over_the_limit_is_told_once(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
-    court.look({"3": weighing(502)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
+    court.crawl({"3": weighing(502)})
 
     (row,) = court.rows()
     assert (row.stream, row.platform, row.policy) == ("#", "linux/amd64", "services")
@@ -35,9 +35,9 @@ def test_a_push_over_the_limit_is_told_once(court: Court) -> None:
 
 
 def test_an_image_that_keeps_the_limit_ends_it(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
-    court.look({"3": weighing(400, "again")})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
+    court.crawl({"3": weighing(400, "again")})
 
     (row,) = court.rows()
     assert (row.closed_at, row.closed_by) == (court.now, "pushed")
@@ -45,9 +45,9 @@ def test_an_image_that_keeps_the_limit_ends_it(court: Court) -> None:
 
 
 def test_an_image_just_within_the_limit_ends_it(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
-    court.look({"3": weighing(499)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
+    court.crawl({"3": weighing(499)})
 
     (row,) = court.rows()
     assert (row.closed_at, row.closed_by) == (court.now, "pushed")
@@ -56,10 +56,10 @@ def test_an_image_just_within_the_limit_ends_it(court: Court) -> None:
 
 
 def test_the_end_is_told_of_the_image_that_is_within(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
     light = weighing(499)
-    court.look({"3": light})
+    court.crawl({"3": light})
 
     (end,) = court.read_notices("resolved")
     assert (end.tag, end.amount, end.digest) == ("3", 499 * MB, light.digest)
@@ -68,25 +68,25 @@ def test_the_end_is_told_of_the_image_that_is_within(court: Court) -> None:
 
 def test_growth_that_is_just_allowed_ends_it(court: Court) -> None:
     court.policies = [a_policy("growth", max_growth=0.25, min_growth=50 * MB)]
-    court.look({"latest": weighing(90)})
+    court.crawl({"latest": weighing(90)})
     grown_by(court, 100, 100.1, 100.2, 300, 149)
 
     assert [row.closed_by for row in court.rows()] == ["pushed"]
 
 
 def test_another_stream_is_another_violation(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501), "latest": weighing(502), "2-slim": weighing(90)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501), "latest": weighing(502), "2-slim": weighing(90)})
 
     assert [row.stream for row in court.rows()] == ["#", "latest"]
     assert court.events == ["opened", "opened"]
 
 
 def test_of_images_that_came_at_once_the_newest_decides(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501), "3": weighing(300)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501), "3": weighing(300)})
     before = court.rows()
-    court.look({"4": weighing(300, "4"), "5": weighing(501, "5")})
+    court.crawl({"4": weighing(300, "4"), "5": weighing(501, "5")})
 
     assert before == []
     assert [row.tag for row in court.rows()] == ["5"]
@@ -98,9 +98,9 @@ def test_a_size_that_was_long_in_coming_opens_nothing_behind_a_newer_tag(
 ) -> None:
     court.policies = [a_policy("services", max_uncompressed=900 * MB)]
     heavy, light = weighing(300), weighing(200)
-    court.look({"1": weighing(100)})
-    court.look({"2": heavy})
-    court.look({"3": light})
+    court.crawl({"1": weighing(100)})
+    court.crawl({"2": heavy})
+    court.crawl({"3": light})
     court.measure(light.layers[0], 400 * MB)
     court.measure(heavy.layers[0], 901 * MB)
     court.judge()
@@ -114,9 +114,9 @@ def test_a_size_that_was_long_in_coming_ends_nothing_of_a_newer_tag(
 ) -> None:
     court.policies = [a_policy("services", max_uncompressed=900 * MB)]
     light, heavy = weighing(200), weighing(300)
-    court.look({"1": weighing(100)})
-    court.look({"2": light})
-    court.look({"3": heavy})
+    court.crawl({"1": weighing(100)})
+    court.crawl({"2": light})
+    court.crawl({"3": heavy})
     court.measure(heavy.layers[0], 901 * MB)
     court.judge()
     court.measure(light.layers[0], 400 * MB)
@@ -128,10 +128,10 @@ def test_a_size_that_was_long_in_coming_ends_nothing_of_a_newer_tag(
 def test_a_newest_tag_that_is_deleted_leaves_the_one_before_it_over(
     court: Court,
 ) -> None:
-    court.look({"0": weighing(400)})
-    court.look({"1": weighing(501)})
-    court.look({"2": weighing(502)})
-    court.look(deleted=["2"])
+    court.crawl({"0": weighing(400)})
+    court.crawl({"1": weighing(501)})
+    court.crawl({"2": weighing(502)})
+    court.crawl(deleted=["2"])
 
     (row,) = court.rows()
     assert (row.tag, row.amount, row.closed_at) == ("1", 501 * MB, None)
@@ -139,9 +139,9 @@ def test_a_newest_tag_that_is_deleted_leaves_the_one_before_it_over(
 
 
 def test_the_tag_that_goes_takes_its_violation_along(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
-    court.look(deleted=["2"])
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
+    court.crawl(deleted=["2"])
 
     (row,) = court.rows()
     assert (row.closed_by, row.within_tag) == ("deleted", "1")
@@ -149,23 +149,23 @@ def test_the_tag_that_goes_takes_its_violation_along(court: Court) -> None:
 
 
 def test_a_limit_that_nobody_sets_any_more_ends_what_it_began(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
     court.policies = [a_policy("services", max_compressed=900 * MB, max_layers=90)]
-    court.look({"3": weighing(502)})
+    court.crawl({"3": weighing(502)})
     kept = court.rows()
     court.policies = [a_policy("services", max_layers=90)]
-    court.look({"4": weighing(503)})
+    court.crawl({"4": weighing(503)})
 
     assert [row.closed_by for row in kept] == ["pushed"]
     assert len(court.rows()) == 1
 
 
 def test_a_limit_of_another_policy_is_another_violation(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
     court.policies = [a_policy("teams", max_compressed=500 * MB)]
-    court.look({"3": weighing(502)})
+    court.crawl({"3": weighing(502)})
 
     rows = court.rows()
     assert [(row.policy, row.closed_by) for row in rows] == [
@@ -175,7 +175,7 @@ def test_a_limit_of_another_policy_is_another_violation(court: Court) -> None:
 
 
 def test_only_the_newest_image_of_a_first_crawl_is_judged(court: Court) -> None:
-    court.look({"1": weighing(600), "2": weighing(501), "nightly": weighing(700)})
+    court.crawl({"1": weighing(600), "2": weighing(501), "nightly": weighing(700)})
 
     assert [(row.tag, row.is_silent) for row in court.rows()] == [("2", False)]
     assert court.events == ["opened"]
@@ -186,8 +186,8 @@ def test_the_first_crawl_of_a_registry_tells_nobody(
 ) -> None:
     with a_database(tmp_path, engine) as database:
         court = Court(database, is_listed=False)
-        court.look({"1": weighing(600)}, is_complete=False)
-        court.look({"2": weighing(501)})
+        court.crawl({"1": weighing(600)}, is_complete=False)
+        court.crawl({"2": weighing(501)})
 
         assert [(row.tag, row.is_silent) for row in court.rows()] == [("2", True)]
         assert court.told == []
@@ -196,9 +196,9 @@ def test_the_first_crawl_of_a_registry_tells_nobody(
 def test_the_next_push_is_told_where_nobody_was(tmp_path: Path, engine: Engine) -> None:
     with a_database(tmp_path, engine) as database:
         court = Court(database, is_listed=False)
-        court.look({"1": weighing(501)})
-        court.look({"2": weighing(502)})
-        court.look({"3": weighing(503)})
+        court.crawl({"1": weighing(501)})
+        court.crawl({"2": weighing(502)})
+        court.crawl({"3": weighing(503)})
 
         (row,) = court.rows()
         assert (row.tag, row.is_silent) == ("3", False)
@@ -219,8 +219,8 @@ def test_a_push_is_told_of_while_its_registry_is_crawled_for_the_first_time(
 def test_a_tag_that_moves_before_a_first_crawl_is_whole_was_pushed(
     court: Court,
 ) -> None:
-    court.look({"1": weighing(600), "latest": weighing(400)}, is_complete=False)
-    court.look({"2": weighing(601), "latest": weighing(501)}, is_complete=False)
+    court.crawl({"1": weighing(600), "latest": weighing(400)}, is_complete=False)
+    court.crawl({"2": weighing(601), "latest": weighing(501)}, is_complete=False)
     court.judge()
 
     assert [(row.tag, row.is_silent) for row in court.rows()] == [("latest", False)]
@@ -230,21 +230,21 @@ def test_a_tag_that_moves_before_a_first_crawl_is_whole_was_pushed(
 def test_a_crawl_by_hand_tells_nobody_and_what_comes_next_is_told(
     court: Court,
 ) -> None:
-    court.look({"1": weighing(400)})
+    court.crawl({"1": weighing(400)})
     court.is_by_hand = True
-    court.look({"2": weighing(501)})
+    court.crawl({"2": weighing(501)})
     court.is_by_hand = False
     before = list(court.told)
-    court.look({"3": weighing(501, "again")})
+    court.crawl({"3": weighing(501, "again")})
 
     assert before == []
     assert court.events == ["opened"]
 
 
 def test_what_is_never_judged_waits(court: Court) -> None:
-    court.look({"1": weighing(400)})
+    court.crawl({"1": weighing(400)})
     policies, court.policies = court.policies, []
-    court.look({"2": weighing(501)})
+    court.crawl({"2": weighing(501)})
     court.policies = policies
     court.judge()
 
@@ -255,15 +255,15 @@ def test_a_tag_without_a_limit_is_not_judged(court: Court) -> None:
     court.policies = [
         a_policy("services", Match(tag="release-*"), max_compressed=500 * MB)
     ]
-    court.look({"1": weighing(400)})
-    court.look({"dev-2": weighing(501), "release-2": weighing(502)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"dev-2": weighing(501), "release-2": weighing(502)})
 
     assert [row.tag for row in court.rows()] == ["release-2"]
 
 
 def test_growth_is_against_the_images_before_in_the_stream(court: Court) -> None:
     court.policies = [a_policy("growth", max_growth=0.25, min_growth=50 * MB)]
-    court.look({"latest": weighing(90), "1-slim": weighing(20)})
+    court.crawl({"latest": weighing(90), "1-slim": weighing(20)})
     grown_by(court, 100, 110, 105, 300)
 
     (row,) = court.rows()
@@ -282,7 +282,7 @@ def test_growth_needs_three_images_before(court: Court) -> None:
 
 def test_nothing_of_a_first_crawl_is_growth(court: Court) -> None:
     court.policies = [a_policy("growth", max_growth=0.25, min_growth=50 * MB)]
-    court.look({str(n): weighing(100 + n) for n in range(9)} | {"9": weighing(400)})
+    court.crawl({str(n): weighing(100 + n) for n in range(9)} | {"9": weighing(400)})
 
     assert court.rows() == []
 
@@ -290,8 +290,8 @@ def test_nothing_of_a_first_crawl_is_growth(court: Court) -> None:
 def test_an_uncompressed_size_is_judged_when_it_is_known(court: Court) -> None:
     court.policies = [a_policy("services", max_uncompressed=900 * MB)]
     image = weighing(300)
-    court.look({"1": weighing(200)})
-    court.look({"2": image})
+    court.crawl({"1": weighing(200)})
+    court.crawl({"2": image})
     before = court.rows()
     court.measure(image.layers[0], 901 * MB)
     court.judge()
@@ -309,7 +309,7 @@ def test_a_size_of_a_first_crawl_that_is_known_later_is_told_to_nobody(
         court = Court(database, is_listed=False)
         court.policies = [a_policy("services", max_uncompressed=900 * MB)]
         image = weighing(300)
-        court.look({"1": image})
+        court.crawl({"1": image})
         court.measure(image.layers[0], 901 * MB)
         court.judge()
 
@@ -319,9 +319,9 @@ def test_a_size_of_a_first_crawl_that_is_known_later_is_told_to_nobody(
 
 def test_a_repository_may_hold_too_much(court: Court) -> None:
     court.policies = [a_policy("room", max_deduplicated=700 * MB)]
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(401)})
-    court.look(deleted=["1"])
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(401)})
+    court.crawl(deleted=["1"])
 
     (row,) = court.rows()
     assert (row.stream, row.tag, row.limit_key) == ("", None, "max_deduplicated")
@@ -331,8 +331,8 @@ def test_a_repository_may_hold_too_much(court: Court) -> None:
 def test_what_a_push_added_is_why_a_repository_holds_too_much(court: Court) -> None:
     court.policies = [a_policy("room", max_deduplicated=700 * MB)]
     base = ("FROM debian", a_layer("debian", 600 * MB))
-    court.look({"1": built(base, ("COPY a", a_layer("a", MB)))})
-    court.look({"2": built(base, ("COPY b", a_layer("b", 200 * MB)))})
+    court.crawl({"1": built(base, ("COPY a", a_layer("a", MB)))})
+    court.crawl({"2": built(base, ("COPY b", a_layer("b", 200 * MB)))})
 
     cause = court.cause()
     assert cause.quantity == "deduplicated_bytes"
@@ -347,15 +347,15 @@ def test_an_image_is_not_blamed_for_a_line_that_only_earlier_ones_had(
     base = ("FROM debian", a_layer("debian", 300 * MB))
     torch = ("RUN pip install torch", a_layer("torch", 250 * MB))
     model = ("COPY model", a_layer("model", 400 * MB))
-    court.look({"1": built(base)})
-    court.look({"2": built(base, torch)})
-    court.look({"3": built(base, torch, ("COPY app", a_layer("app", MB)))})
+    court.crawl({"1": built(base)})
+    court.crawl({"2": built(base, torch)})
+    court.crawl({"3": built(base, torch, ("COPY app", a_layer("app", MB)))})
     (row,) = court.rows()
     kept = court.cause()
     assert kept.heaviest is not None
     assert (row.tag, kept.heaviest.instruction) == ("3", "RUN pip install torch")
 
-    court.look({"4": built(base, model)})
+    court.crawl({"4": built(base, model)})
 
     (row,) = court.rows()
     assert (row.tag, row.amount) == ("4", 700 * MB)
@@ -368,9 +368,9 @@ def test_an_image_is_not_blamed_for_a_line_that_only_earlier_ones_had(
 
 @pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_sizes_that_sit_on_the_limit_are_told_once(court: Court) -> None:
-    court.look({"0": weighing(400)})
+    court.crawl({"0": weighing(400)})
     for number in range(100):
-        court.look({"latest": weighing(500 + (1e-6 if number % 2 else -1e-6), number)})
+        court.crawl({"latest": weighing(500 + (1e-6 if number % 2 else -1e-6), number)})
         court.deliver()
     court.deliver_until(court.now + DAY)
 
@@ -381,10 +381,10 @@ def test_f39_sizes_that_sit_on_the_limit_are_told_once(court: Court) -> None:
 def test_what_begins_again_within_a_day_is_told_of_only_if_it_is_heavier(
     court: Court,
 ) -> None:
-    court.look({"0": weighing(400)})
+    court.crawl({"0": weighing(400)})
     events = []
     for number, size in enumerate((510, 400, 509, 400, 510, 400, 511, 400)):
-        court.look({"latest": weighing(size, number)})
+        court.crawl({"latest": weighing(size, number)})
         court.deliver_until(court.now + 10 * MINUTE)
         events.append(len(court.messages))
 
@@ -396,14 +396,14 @@ def test_what_begins_again_within_a_day_is_told_of_only_if_it_is_heavier(
 def test_what_began_again_without_a_word_is_told_of_once_it_is_heavier(
     court: Court,
 ) -> None:
-    court.look({"0": weighing(400)})
+    court.crawl({"0": weighing(400)})
     for number, size in enumerate((510, 400)):
-        court.look({"latest": weighing(size, number)})
+        court.crawl({"latest": weighing(size, number)})
         court.deliver()
     court.deliver_until(court.now + 10 * MINUTE)
-    court.look({"latest": weighing(505)})
+    court.crawl({"latest": weighing(505)})
     before = list(court.events)
-    court.look({"latest": weighing(600)})
+    court.crawl({"latest": weighing(600)})
 
     assert before == ["opened", "resolved"]
     assert court.events == ["opened", "resolved", "opened"]
@@ -413,9 +413,9 @@ def test_what_began_again_without_a_word_is_told_of_once_it_is_heavier(
 def test_an_end_that_is_not_sent_yet_is_never_told_of_an_image_that_is_over(
     court: Court,
 ) -> None:
-    court.look({"0": weighing(400)})
+    court.crawl({"0": weighing(400)})
     for number, size in enumerate((510, 400, 505, 600)):
-        court.look({"latest": weighing(size, number)})
+        court.crawl({"latest": weighing(size, number)})
         court.deliver()
     court.deliver_until(court.now + DAY)
 
@@ -427,9 +427,9 @@ def test_what_was_over_before_a_word_was_sent_is_told_of_when_it_begins_again(
     court: Court,
 ) -> None:
     court.routes = [Route("hook", group_wait_s=3_600)]
-    court.look({"0": weighing(400)})
+    court.crawl({"0": weighing(400)})
     for number, size in enumerate((510, 400, 505)):
-        court.look({"latest": weighing(size, number)})
+        court.crawl({"latest": weighing(size, number)})
     court.deliver_until(court.now + DAY)
 
     assert [event for ((_, event),) in court.messages] == ["opened"]
@@ -438,9 +438,9 @@ def test_what_was_over_before_a_word_was_sent_is_told_of_when_it_begins_again(
 def test_an_alertmanager_is_sent_what_is_open_though_nobody_else_is_told(
     court: Court,
 ) -> None:
-    court.look({"0": weighing(400)})
+    court.crawl({"0": weighing(400)})
     for number, size in enumerate((510, 400, 505)):
-        court.look({"latest": weighing(size, number)})
+        court.crawl({"latest": weighing(size, number)})
         court.deliver()
     court.now += 3 * DAY
 
@@ -453,9 +453,9 @@ def test_an_alertmanager_is_sent_what_is_open_though_nobody_else_is_told(
 
 @pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_sizes_that_come_and_go_are_told_of_twice_at_most(court: Court) -> None:
-    court.look({"0": weighing(400)})
+    court.crawl({"0": weighing(400)})
     for number in range(100):
-        court.look({"latest": weighing(510 if number % 2 else 400, number)})
+        court.crawl({"latest": weighing(510 if number % 2 else 400, number)})
         court.deliver()
     court.now += DAY
     court.deliver()
@@ -465,9 +465,9 @@ def test_f39_sizes_that_come_and_go_are_told_of_twice_at_most(court: Court) -> N
 
 
 def test_f39_an_episode_of_another_day_is_told_again(court: Court) -> None:
-    court.look({"0": weighing(400)})
+    court.crawl({"0": weighing(400)})
     for number in range(4):
-        court.look({"latest": weighing(510 if number % 2 else 400, number)})
+        court.crawl({"latest": weighing(510 if number % 2 else 400, number)})
         court.deliver()
         court.now += DAY
 

@@ -44,7 +44,7 @@ def test_repositories_that_share_a_cause_are_judged_beside_one_another(
         for turn in range(ROUNDS):
             for java in (LIGHT, HEAVY):
                 own = ("COPY app", a_layer((name, turn, java[1].digest), MB))
-                court.look({"latest": built(BASE, java, own)})
+                court.crawl({"latest": built(BASE, java, own)})
 
     with ThreadPoolExecutor(len(courts)) as pool:
         list(pool.map(live, courts))
@@ -96,7 +96,7 @@ def test_repositories_that_find_a_cause_at_the_same_moment_know_of_each_other(
 
     def grow(court: Court) -> None:
         for image in images[court.names[0]]:
-            court.look({"latest": image})
+            court.crawl({"latest": image})
 
     with ThreadPoolExecutor(len(courts)) as pool:
         list(pool.map(grow, courts))

@@ -30,9 +30,9 @@ def court(tmp_path: Path, engine: Engine) -> Iterator[Court]:
 
 def test_an_image_with_several_tags_is_told_of_once(court: Court) -> None:
     heavy = weighing(501)
-    court.look({"1": weighing(400), "latest": weighing(401)})
-    court.look({"2": heavy, "latest": heavy, "stable": heavy})
-    court.look({"2": weighing(502), "latest": weighing(502), "stable": weighing(502)})
+    court.crawl({"1": weighing(400), "latest": weighing(401)})
+    court.crawl({"2": heavy, "latest": heavy, "stable": heavy})
+    court.crawl({"2": weighing(502), "latest": weighing(502), "stable": weighing(502)})
 
     assert sorted(row.stream for row in court.rows()) == ["#", "latest", "stable"]
     assert court.events == ["opened"]
@@ -42,28 +42,28 @@ def test_a_tag_that_is_moved_is_a_stream_of_its_own(court: Court) -> None:
     court.policies = [GROWTH]
     for number in range(4):
         eight, nine = weighing(100 + number, "8"), weighing(300 + number, "9")
-        court.look({"8-jre": eight, "9-jre": nine})
-    court.look({"9-jre": weighing(310, "9")})
+        court.crawl({"8-jre": eight, "9-jre": nine})
+    court.crawl({"9-jre": weighing(310, "9")})
     kept = court.rows()
-    court.look({"8-jre": weighing(290, "8")})
-    court.look({"9-jre": weighing(311, "9")})
+    court.crawl({"8-jre": weighing(290, "8")})
+    court.crawl({"9-jre": weighing(311, "9")})
 
     assert kept == []
     assert [(row.stream, row.closed_at) for row in court.rows()] == [("8-jre", None)]
 
 
 def test_what_a_tag_began_as_one_of_many_it_ends_when_it_is_moved(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
-    court.look({"2": weighing(400, "mended")})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
+    court.crawl({"2": weighing(400, "mended")})
 
     assert [(r.stream, r.closed_by) for r in court.rows()] == [("#", "pushed")]
 
 
 def test_a_new_tag_has_grown_against_others_like_it(court: Court) -> None:
     court.policies = [GROWTH]
-    court.look({f"build-{n}": weighing(100 + n) for n in range(5)})
-    court.look({"build-5": weighing(300)})
+    court.crawl({f"build-{n}": weighing(100 + n) for n in range(5)})
+    court.crawl({"build-5": weighing(300)})
 
     (row,) = court.rows()
     assert (row.stream, row.baseline_compressed_bytes) == ("build-#", 102 * MB)
@@ -72,10 +72,10 @@ def test_a_new_tag_has_grown_against_others_like_it(court: Court) -> None:
 
 def test_tags_that_are_gone_are_still_what_was_before(court: Court) -> None:
     court.policies = [GROWTH]
-    court.look({"0": weighing(90)})
+    court.crawl({"0": weighing(90)})
     for number in range(1, 5):
-        court.look({str(number): weighing(100 + number)}, deleted=[str(number - 1)])
-    court.look({"5": weighing(300)})
+        court.crawl({str(number): weighing(100 + number)}, deleted=[str(number - 1)])
+    court.crawl({"5": weighing(300)})
 
     assert [row.baseline_compressed_bytes for row in court.rows()] == [102 * MB]
 
@@ -95,7 +95,7 @@ def test_each_platform_is_judged_and_all_have_one_cause(court: Court) -> None:
             built(("FROM x", a_layer((str(p), size), size * MB)), platform=p)
             for p in (DEFAULT, ARM, Platform("linux", "s390x"))
         ]
-        court.look({"latest": an_index_of(*images)}, children=images)
+        court.crawl({"latest": an_index_of(*images)}, children=images)
 
     index(100)
     index(600)
@@ -108,11 +108,11 @@ def test_each_platform_is_judged_and_all_have_one_cause(court: Court) -> None:
 def test_a_platform_that_is_no_longer_built_ends_with_it(court: Court) -> None:
     court.platforms = (DEFAULT, ARM)
     arm = weighing(501, "arm", platform=ARM)
-    court.look({"latest": weighing(100)})
-    court.look(
+    court.crawl({"latest": weighing(100)})
+    court.crawl(
         {"latest": an_index_of(arm, weighing(101))}, children=[arm, weighing(101)]
     )
-    court.look({"latest": weighing(102)})
+    court.crawl({"latest": weighing(102)})
 
     assert [(r.platform, r.closed_by) for r in court.rows()] == [
         ("linux/arm64", "gone")
@@ -120,8 +120,8 @@ def test_a_platform_that_is_no_longer_built_ends_with_it(court: Court) -> None:
 
 
 def test_the_cause_names_the_line(court: Court) -> None:
-    court.look({"latest": built(DEBIAN, OLD_JAVA)})
-    court.look({"latest": built(DEBIAN, OLD_JAVA, ("COPY x", a_layer(1, 400 * MB)))})
+    court.crawl({"latest": built(DEBIAN, OLD_JAVA)})
+    court.crawl({"latest": built(DEBIAN, OLD_JAVA, ("COPY x", a_layer(1, 400 * MB)))})
 
     cause = court.cause()
     assert (cause.of, cause.grown_amount) == ("own", 400 * MB)
@@ -129,8 +129,8 @@ def test_the_cause_names_the_line(court: Court) -> None:
 
 
 def test_an_image_without_one_before_it_is_told_by_its_lines(court: Court) -> None:
-    court.look({"other": weighing(1)})
-    court.look({"latest": built(DEBIAN, NEW_JAVA)})
+    court.crawl({"other": weighing(1)})
+    court.crawl({"latest": built(DEBIAN, NEW_JAVA)})
 
     assert [c.instruction for c in court.cause().changes] == ["RUN java", "FROM debian"]
 
@@ -140,10 +140,10 @@ def test_two_repositories_with_one_new_base_know_that_it_is_the_base(
 ) -> None:
     for name in court.names:
         own = ("COPY app", a_layer(name, MB))
-        court.look({"latest": built(DEBIAN, OLD_JAVA, own)}, name)
+        court.crawl({"latest": built(DEBIAN, OLD_JAVA, own)}, name)
     for name in court.names:
         own = ("COPY app", a_layer((name, 2), 2 * MB))
-        court.look({"latest": built(DEBIAN, NEW_JAVA, own)}, name)
+        court.crawl({"latest": built(DEBIAN, NEW_JAVA, own)}, name)
 
     causes = [court.cause(name) for name in court.names]
     assert [cause.of for cause in causes] == ["base"] * 3
@@ -158,12 +158,12 @@ def test_f39_many_repositories_at_once_are_two_messages(
     with a_database(tmp_path, engine) as database:
         court = Court(database, names=names)
         for name in names:
-            court.look({"latest": built(DEBIAN, OLD_JAVA)}, name)
+            court.crawl({"latest": built(DEBIAN, OLD_JAVA)}, name)
         court.now += DAY
         for name in names:
             court.now -= MINUTE
             own = ("COPY app", a_layer(name, MB))
-            court.look({"latest": built(DEBIAN, NEW_JAVA, own)}, name)
+            court.crawl({"latest": built(DEBIAN, NEW_JAVA, own)}, name)
             court.deliver()
         court.deliver_until(court.now + 2 * DAY)
 
@@ -177,11 +177,11 @@ def test_what_is_waived_is_kept_and_told_to_nobody(court: Court) -> None:
             "hub", "acme/*", "*", None, "known", "cli:me", court.now + DAY
         )
         put_waiver(connection, waiver, court.now)
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
     before = list(court.told)
     court.now += 2 * DAY
-    court.look({"3": weighing(502)})
+    court.crawl({"3": weighing(502)})
 
     assert before == []
     assert court.events == ["opened"]
@@ -189,9 +189,9 @@ def test_what_is_waived_is_kept_and_told_to_nobody(court: Court) -> None:
 
 
 def test_many_tags_are_judged_a_piece_at_a_time(court: Court) -> None:
-    court.look({"0": weighing(1)})
+    court.crawl({"0": weighing(1)})
     heavy = weighing(501)
-    court.look({f"tag{'x' * (n % 7)}-{n}": heavy for n in range(2_100)})
+    court.crawl({f"tag{'x' * (n % 7)}-{n}": heavy for n in range(2_100)})
     first = len(court.rows())
     court.judge()
 
@@ -208,8 +208,8 @@ def test_many_tags_are_judged_a_piece_at_a_time(court: Court) -> None:
 
 def test_t11_hostile_texts_are_kept_as_they_are(court: Court) -> None:
     text = "RUN <script>alert(1)</script> \u202e\0" + "x" * 5_000
-    court.look({"latest": built(DEBIAN)})
-    court.look({"latest": built(DEBIAN, (text, a_layer("x", 600 * MB)))})
+    court.crawl({"latest": built(DEBIAN)})
+    court.crawl({"latest": built(DEBIAN, (text, a_layer("x", 600 * MB)))})
 
     (change,) = court.cause().changes
     assert change.instruction.startswith("RUN <script>alert(1)</script>")
@@ -218,10 +218,10 @@ def test_t11_hostile_texts_are_kept_as_they_are(court: Court) -> None:
 
 def test_what_began_an_episode_stays_its_cause(court: Court) -> None:
     big = ("COPY models", a_layer("models", 600 * MB))
-    court.look({"latest": built(DEBIAN)})
-    court.look({"latest": built(DEBIAN, big)})
-    court.look({"latest": built(DEBIAN, big, ("COPY app", a_layer("app", MB)))})
-    court.look({"latest": built(DEBIAN, big)})
+    court.crawl({"latest": built(DEBIAN)})
+    court.crawl({"latest": built(DEBIAN, big)})
+    court.crawl({"latest": built(DEBIAN, big, ("COPY app", a_layer("app", MB)))})
+    court.crawl({"latest": built(DEBIAN, big)})
 
     (row,) = court.rows()
     assert [c.instruction for c in court.cause().changes] == ["COPY models"]

@@ -28,13 +28,13 @@ def a_limit(megabytes: int, name: str = "services") -> Policy:
 def test_what_a_lower_limit_finds_is_listed_and_the_next_push_is_told(
     court: Court,
 ) -> None:
-    court.look({"latest": weighing(400)})
-    court.look({"latest": weighing(401)})
+    court.crawl({"latest": weighing(400)})
+    court.crawl({"latest": weighing(401)})
     court.policies = [a_limit(300)]
     court.judge_what_stands()
     listed = [(row.tag, row.amount, row.is_silent) for row in court.rows()]
     before = list(court.told)
-    court.look({"latest": weighing(402)})
+    court.crawl({"latest": weighing(402)})
 
     assert listed == [("latest", 401 * MB, True)]
     assert before == []
@@ -42,8 +42,8 @@ def test_what_a_lower_limit_finds_is_listed_and_the_next_push_is_told(
 
 
 def test_a_higher_limit_ends_what_keeps_it(court: Court) -> None:
-    court.look({"latest": weighing(400)})
-    court.look({"latest": weighing(501)})
+    court.crawl({"latest": weighing(400)})
+    court.crawl({"latest": weighing(501)})
     court.policies = [a_limit(900)]
     court.judge_what_stands()
 
@@ -55,8 +55,8 @@ def test_a_higher_limit_ends_what_keeps_it(court: Court) -> None:
 def test_a_higher_limit_that_is_not_kept_either_changes_the_violation(
     court: Court,
 ) -> None:
-    court.look({"latest": weighing(400)})
-    court.look({"latest": weighing(600)})
+    court.crawl({"latest": weighing(400)})
+    court.crawl({"latest": weighing(600)})
     court.policies = [a_limit(550)]
     court.judge_what_stands()
 
@@ -68,8 +68,8 @@ def test_a_higher_limit_that_is_not_kept_either_changes_the_violation(
 def test_a_limit_that_is_gone_ends_the_violation_of_a_quiet_repository(
     court: Court,
 ) -> None:
-    court.look({"latest": weighing(400)})
-    court.look({"latest": weighing(501)})
+    court.crawl({"latest": weighing(400)})
+    court.crawl({"latest": weighing(501)})
     court.policies = [a_policy("services", max_layers=90)]
     court.judge_what_stands()
 
@@ -78,8 +78,8 @@ def test_a_limit_that_is_gone_ends_the_violation_of_a_quiet_repository(
 
 
 def test_a_policy_of_another_name_goes_on_with_what_is_over(court: Court) -> None:
-    court.look({"old": weighing(501)})
-    court.look({"latest": weighing(400)})
+    court.crawl({"old": weighing(501)})
+    court.crawl({"latest": weighing(400)})
     court.policies = [a_limit(500, "teams")]
     court.judge_what_stands()
 
@@ -88,8 +88,8 @@ def test_a_policy_of_another_name_goes_on_with_what_is_over(court: Court) -> Non
 
 
 def test_a_repository_that_holds_too_much_by_now_is_listed(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(400, "other")})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(400, "other")})
     court.policies = [a_policy("room", max_deduplicated=700 * MB)]
     court.judge_what_stands()
 
@@ -100,9 +100,9 @@ def test_a_repository_that_holds_too_much_by_now_is_listed(court: Court) -> None
 
 
 def test_growth_of_what_stands_is_nobodys_push(court: Court) -> None:
-    court.look({"1": weighing(100)})
+    court.crawl({"1": weighing(100)})
     for number, size in enumerate((100, 101, 102, 300)):
-        court.look({"latest": weighing(size, number)})
+        court.crawl({"latest": weighing(size, number)})
     court.policies = [a_policy("growth", max_growth=0.25, max_compressed=200 * MB)]
     court.judge_what_stands()
 
@@ -110,8 +110,8 @@ def test_growth_of_what_stands_is_nobodys_push(court: Court) -> None:
 
 
 def test_what_was_judged_as_it_stands_is_not_judged_again(court: Court) -> None:
-    court.look({"latest": weighing(400)})
-    court.look({"latest": weighing(501)})
+    court.crawl({"latest": weighing(400)})
+    court.crawl({"latest": weighing(501)})
     unchanged = court.judge_what_stands()
     court.policies = [a_limit(300)]
     counts = [court.judge_what_stands() for _ in range(2)]
@@ -120,7 +120,7 @@ def test_what_was_judged_as_it_stands_is_not_judged_again(court: Court) -> None:
 
 
 def test_what_a_first_crawl_has_not_seen_whole_is_left_to_it(court: Court) -> None:
-    court.look({"latest": weighing(501)}, is_complete=False)
+    court.crawl({"latest": weighing(501)}, is_complete=False)
 
     assert court.judge_what_stands() == 0
 
@@ -128,13 +128,13 @@ def test_what_a_first_crawl_has_not_seen_whole_is_left_to_it(court: Court) -> No
 def test_who_a_violation_passes_on_to_is_told(court: Court) -> None:
     critical = RouteMatch(severities=("critical",))
     court.routes = [Route("pager", critical), Route("hook")]
-    court.look({"latest": weighing(400)})
-    court.look({"latest": weighing(501)})
+    court.crawl({"latest": weighing(400)})
+    court.crawl({"latest": weighing(501)})
     court.policies = [
         a_policy("services", max_compressed=500 * MB, severity="critical")
     ]
-    court.look({"latest": weighing(502)})
-    court.look({"latest": weighing(503)})
+    court.crawl({"latest": weighing(502)})
+    court.crawl({"latest": weighing(503)})
 
     assert court.channels_told == ["hook", "pager"]
     assert [row.severity for row in court.rows()] == ["critical"]

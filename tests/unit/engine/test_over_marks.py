@@ -45,10 +45,10 @@ def all_tags(court: Court, **wanted: object) -> list[ViolationReport]:
 
 
 def test_a_heavy_tag_that_a_lighter_one_follows_stays_marked(court: Court) -> None:
-    court.look({"1.0.0": weighing(400)})
-    court.look({"1.1.0": weighing(501)})
+    court.crawl({"1.0.0": weighing(400)})
+    court.crawl({"1.1.0": weighing(501)})
     opened = court.over()
-    court.look({"1.2.0": weighing(400, "light")})
+    court.crawl({"1.2.0": weighing(400, "light")})
 
     assert opened == court.over() == {"1.1.0": COMPRESSED}
     assert [row.closed_by for row in court.rows()] == ["pushed"]
@@ -59,9 +59,9 @@ def test_a_heavy_tag_that_a_lighter_one_follows_stays_marked(court: Court) -> No
 
 
 def test_violations_are_listed_once_and_other_tags_behind_them(court: Court) -> None:
-    court.look({"1.0.0": weighing(400)})
+    court.crawl({"1.0.0": weighing(400)})
     for number in range(1, 6):
-        court.look({f"1.{number}.0": weighing(500 + number)})
+        court.crawl({f"1.{number}.0": weighing(500 + number)})
 
     rows = [(row.state, row.tag) for row in all_tags(court)]
 
@@ -72,23 +72,23 @@ def test_violations_are_listed_once_and_other_tags_behind_them(court: Court) -> 
 
 
 def test_a_tag_that_is_moved_or_deleted_loses_its_mark(court: Court) -> None:
-    court.look({"0": weighing(400)})
-    court.look({"a": weighing(501), "b": weighing(502), "c": weighing(503)})
-    court.look({"a": weighing(300)}, deleted=["b"])
+    court.crawl({"0": weighing(400)})
+    court.crawl({"a": weighing(501), "b": weighing(502), "c": weighing(503)})
+    court.crawl({"a": weighing(300)}, deleted=["b"])
 
     assert court.over() == {"c": COMPRESSED}
 
 
 def test_what_was_there_before_us_is_marked_when_its_crawl_ends(court: Court) -> None:
-    court.look({"1": weighing(600), "2": weighing(501), "nightly": weighing(400)})
+    court.crawl({"1": weighing(600), "2": weighing(501), "nightly": weighing(400)})
     court.judge_what_stands()
 
     assert court.over() == {"1": COMPRESSED, "2": COMPRESSED}
 
 
 def test_a_limit_that_is_changed_changes_the_marks_of_all_tags(court: Court) -> None:
-    court.look({"0": weighing(100)})
-    court.look({"1": weighing(300), "2": weighing(501), "3": weighing(200)})
+    court.crawl({"0": weighing(100)})
+    court.crawl({"1": weighing(300), "2": weighing(501), "3": weighing(200)})
     before = court.over()
     court.policies = [a_policy("services", max_compressed=250 * MB)]
     court.judge_what_stands()
@@ -106,7 +106,7 @@ def test_a_limit_is_that_of_the_tags_own_policy(court: Court) -> None:
         a_policy("big", Match(tag="*-big"), max_compressed=None),
         a_policy("services", max_compressed=500 * MB),
     ]
-    court.look({"0": weighing(100), "1-big": weighing(600), "1": weighing(601)})
+    court.crawl({"0": weighing(100), "1-big": weighing(600), "1": weighing(601)})
     court.judge_what_stands()
 
     assert court.over() == {"1": COMPRESSED}
@@ -115,7 +115,7 @@ def test_a_limit_is_that_of_the_tags_own_policy(court: Court) -> None:
 def test_a_size_that_is_known_later_is_marked_when_it_is(court: Court) -> None:
     court.policies = [a_policy("services", max_uncompressed=900 * MB)]
     image = weighing(300)
-    court.look({"1": image, "2": weighing(200)})
+    court.crawl({"1": image, "2": weighing(200)})
     court.judge_what_stands()
     before = court.over()
     court.measure(image.layers[0], 901 * MB)
@@ -128,8 +128,8 @@ def test_a_size_that_is_known_later_is_marked_when_it_is(court: Court) -> None:
 def test_layers_and_the_largest_of_them_are_marked_too(court: Court) -> None:
     court.policies = [a_policy("s", max_layers=2, max_layer_compressed=50 * MB)]
     small = [(f"RUN {n}", a_layer(n, MB)) for n in range(3)]
-    court.look({"0": weighing(1)})
-    court.look({"many": built(*small), "big": weighing(60)})
+    court.crawl({"0": weighing(1)})
+    court.crawl({"many": built(*small), "big": weighing(60)})
 
     assert court.over() == {"big": ("max_layer_compressed",), "many": ("max_layers",)}
 
@@ -137,14 +137,14 @@ def test_layers_and_the_largest_of_them_are_marked_too(court: Court) -> None:
 def test_a_tag_is_over_where_one_of_its_platforms_is(court: Court) -> None:
     court.platforms = (DEFAULT, ARM)
     arm, amd = weighing(501, "arm", platform=ARM), weighing(100)
-    court.look({"0": weighing(1)})
-    court.look({"1": an_index_of(arm, amd)}, children=[arm, amd])
+    court.crawl({"0": weighing(1)})
+    court.crawl({"1": an_index_of(arm, amd)}, children=[arm, amd])
 
     assert court.over() == {"1": COMPRESSED}
 
 
 def test_nobody_is_told_of_a_tag_that_is_only_marked(court: Court) -> None:
-    court.look({"1": weighing(600), "2": weighing(300)})
+    court.crawl({"1": weighing(600), "2": weighing(300)})
     court.judge_what_stands()
     court.deliver_until(court.now + DAY)
 
@@ -154,7 +154,7 @@ def test_nobody_is_told_of_a_tag_that_is_only_marked(court: Court) -> None:
 
 def test_more_tags_than_a_page_are_swept(court: Court) -> None:
     heavy = weighing(501)
-    court.look({f"t{n}": heavy for n in range(1_100)})
+    court.crawl({f"t{n}": heavy for n in range(1_100)})
     court.judge_what_stands()
 
     with court.database.read() as connection:
@@ -165,8 +165,8 @@ def test_more_tags_than_a_page_are_swept(court: Court) -> None:
 
 
 def test_a_count_that_is_wrong_is_found_and_put_right(court: Court) -> None:
-    court.look({"0": weighing(100)})
-    court.look({"1": weighing(501)})
+    court.crawl({"0": weighing(100)})
+    court.crawl({"1": weighing(501)})
     with court.database.write() as connection:
         connection.execute(repository_summaries.update().values(over_tags=7))
 

@@ -49,10 +49,10 @@ async def test_a_push_right_behind_another_is_looked_at_again(
 
     # The tag shows the first of them still, which is news as well.
     pusher.tell(a_push("1.0", digest=first), a_push("1.0", digest=last))
-    await pusher.look()
+    await pusher.handle()
     assert sorted(pusher.outcomes) == ["...", "moved"]
     registry.put(APP, "1.0", THREE)
-    await pusher.look()
+    await pusher.handle()
 
     assert pusher.outcomes == ["moved", "moved"]
     assert yard.tags(APP)["1.0"].digest == last
@@ -67,11 +67,11 @@ async def test_f35_events_that_never_come_true_are_not_looked_at_one_by_one(
 
     for number in range(180):  # Nine seconds.
         pusher.tell(a_push("1.0", digest=a_digest(f"said {number}")))
-        await pusher.look()
+        await pusher.handle()
         yard.now -= timedelta(seconds=0.95)
     asked = registry.asked["get_manifest", "1.0"]
     while "..." in pusher.outcomes:
-        await pusher.look()
+        await pusher.handle()
 
     # Two looks, and what each of them asks again as the registry may be behind.
     assert 2 <= asked <= CHECKS_IN_A_BURST * (1 + len(EARLY_S))
@@ -92,6 +92,6 @@ async def test_an_index_that_is_known_has_its_images_measured(
     assert yard.tags(APP)["many"].uncompressed_bytes is None
 
     pusher.tell(a_push("1.0"))
-    await pusher.look()
+    await pusher.handle()
 
     assert yard.tags(APP)["1.0"].uncompressed_bytes == 5_000

@@ -51,7 +51,7 @@ async def test_a_new_digest_costs_a_manifest_and_a_config(
     registry.asked.clear()
 
     pusher.tell(a_push("1.1", digest=digest))
-    await pusher.look()
+    await pusher.handle()
 
     questions = {operation for operation, _ in registry.asked}
     assert registry.asked["get_manifest", "1.1"] == 1
@@ -71,7 +71,7 @@ async def test_a_digest_that_is_known_costs_one_request(
     registry.asked.clear()
 
     pusher.tell(a_push("latest", digest=digest if says_digest else None))
-    await pusher.look()
+    await pusher.handle()
 
     asked = registry.asked.total() - registry.count("get_range")
     assert (asked, pusher.outcomes) == (1, ["new"])
@@ -85,7 +85,7 @@ async def test_where_manifests_count_a_push_is_asked_about_by_head(
     registry.asked.clear()
 
     pusher.tell(a_push("1.0"))
-    await pusher.look()
+    await pusher.handle()
 
     assert registry.asked == {("head_manifest", "1.0"): 1}
     assert pusher.outcomes == ["same"]
@@ -99,7 +99,7 @@ async def test_f35_all_events_of_a_tag_are_one_question(
     registry.asked.clear()
 
     pusher.tell(*(a_push("1.0") for _ in range(500)))
-    await pusher.look()
+    await pusher.handle()
 
     assert registry.count("get_manifest") == 1
     assert pusher.outcomes == ["moved"] * 500
@@ -113,12 +113,12 @@ async def test_webhook_015_a_tag_is_looked_at_twice_in_a_burst(
 
     for _ in range(9):  # A second each.
         pusher.tell(a_push("1.0"))
-        await pusher.look()
+        await pusher.handle()
     assert registry.asked["get_manifest", "1.0"] == 2
     digest = registry.put(APP, "1.0", TWO)
     pusher.tell(a_push("1.0"))
     yard.now += timedelta(seconds=1)
-    await pusher.look()
+    await pusher.handle()
 
     assert registry.asked["get_manifest", "1.0"] == 3
     assert yard.tags(APP)["1.0"].digest == digest
@@ -132,7 +132,7 @@ async def test_webhook_016_a_late_push_of_what_was_deleted_brings_nothing_back(
     digest = registry.tags_by_repository[APP].pop("1.0")
 
     pusher.tell(a_push("1.0", is_delete=True))
-    await pusher.look()
+    await pusher.handle()
     pusher.tell(a_push("1.0", digest=digest))
     await look_until_done(pusher)
 
@@ -149,10 +149,10 @@ async def test_a_push_that_is_told_before_its_tag_is_there_is_looked_at_again(
 
     # As a distribution does: the event first, then the tag.
     pusher.tell(a_push("2.0", digest=digest))
-    await pusher.look()
+    await pusher.handle()
     assert pusher.outcomes == ["..."]
     tags["2.0"] = digest
-    await pusher.look()
+    await pusher.handle()
 
     assert pusher.outcomes == ["new"]
     assert "2.0" in live_tags(yard)
@@ -168,12 +168,12 @@ async def test_a_push_that_is_told_before_its_tag_has_moved_is_looked_at_again(
     tags["1.0"] = old
 
     pusher.tell(a_push("1.0", digest=new, pushed_at=yard.now))
-    await pusher.look()
+    await pusher.handle()
     assert pusher.outcomes == ["..."]
     after = yard.tags(APP)["1.0"]
     assert (after.digest, after.pushed_at) == (old, before.pushed_at)
     tags["1.0"] = new
-    await pusher.look()
+    await pusher.handle()
 
     assert pusher.outcomes == ["moved"]
     assert yard.tags(APP)["1.0"].digest == new
@@ -199,10 +199,10 @@ async def test_a_late_event_of_an_older_digest_is_not_asked_about_again(
     new = registry.put(APP, "1.0", TWO)
 
     pusher.tell(a_push("1.0", digest=new, pushed_at=yard.now))
-    await pusher.look()
+    await pusher.handle()
     late = yard.now - timedelta(minutes=1)
     pusher.tell(a_push("1.0", digest=old, pushed_at=late))
-    await pusher.look()
+    await pusher.handle()
 
     assert pusher.outcomes == ["moved", "same"]
 
@@ -214,7 +214,7 @@ async def test_webhook_016_both_at_once_end_as_the_registry_says(
     digest = registry.put(APP, "1.0", TWO)
 
     pusher.tell(a_push("1.0", is_delete=True), a_push("1.0"))
-    await pusher.look()
+    await pusher.handle()
 
     assert yard.tags(APP)["1.0"].digest == digest
 
@@ -245,7 +245,7 @@ async def test_a_digest_that_was_deleted_takes_its_tags_along(
     registry.asked.clear()
 
     pusher.tell(a_push(None, digest=digest, is_delete=True))
-    await pusher.look()
+    await pusher.handle()
 
     assert live_tags(yard) == {"2.0"}
     assert registry.asked == {
@@ -264,7 +264,7 @@ async def test_more_than_half_that_vanish_at_once_wait_for_a_crawl(
     registry.tags_by_repository[APP] = {}
 
     pusher.tell(*(a_push(name, is_delete=True) for name in names))
-    await pusher.look()
+    await pusher.handle()
 
     assert set(names) < live_tags(yard)
     assert due_at(yard) <= yard.now
@@ -278,7 +278,7 @@ async def test_a_repository_is_added_once_the_registry_has_it(
     registry.asked.clear()
 
     pusher.tell(a_push("1.0", repository="acme/new"))
-    await pusher.look("acme/new")
+    await pusher.handle("acme/new")
 
     assert yard.tags("acme/new")["1.0"].digest == digest
     assert registry.count("get_manifest") == registry.count("get_blob") == 1
@@ -303,7 +303,7 @@ async def test_a_registry_that_was_never_crawled_can_be_pushed_to(
     yard: Yard, registry: FakeRegistry, pusher: Pusher
 ) -> None:
     pusher.tell(a_push("1.0"))
-    await pusher.look()
+    await pusher.handle()
 
     assert list(yard.tags(APP)) == ["1.0"]
 
@@ -326,14 +326,14 @@ async def test_a_push_without_an_answer_waits(
     registry.breaks["get_manifest", "1.0"] = fault  # type: ignore[assignment]  # one of ours
 
     pusher.tell(a_push("1.0"))
-    await pusher.look()
+    await pusher.handle()
     assert pusher.outcomes == ["..."]
     assert yard.tags(APP)["1.0"].digest != digest
     del registry.breaks["get_manifest", "1.0"]
     registry.asked.clear()
-    await pusher.look()  # A second later, the first time.
+    await pusher.handle()  # A second later, the first time.
     yard.now += timedelta(seconds=getattr(fault, "retry_after", None) or 0)
-    await pusher.look()
+    await pusher.handle()
 
     assert pusher.outcomes == ["moved"]
     assert yard.tags(APP)["1.0"].digest == digest
@@ -349,7 +349,7 @@ async def test_who_gets_no_answer_for_a_day_gives_up(
     pusher.tell(a_push("1.0"))
     looks = 0
     while pusher.outcomes == ["..."]:
-        await pusher.look()
+        await pusher.handle()
         yard.now += timedelta(minutes=10)
         looks += 1
 
@@ -364,7 +364,7 @@ async def test_a_tag_outside_the_filter_is_not_asked_about(
     registry.asked.clear()
 
     pusher.tell(a_push("nightly"))
-    await pusher.look(scope=Scope(wants_tag=lambda name: name != "nightly"))
+    await pusher.handle(scope=Scope(wants_tag=lambda name: name != "nightly"))
 
     assert (pusher.outcomes, registry.asked.total()) == (["outside_filter"], 0)
 
@@ -382,7 +382,7 @@ async def test_the_time_of_a_push_is_that_of_its_digest(
         a_push("1.0", digest=old, pushed_at=yard.now - 2 * minute),
     )
     expected = yard.now - minute
-    await pusher.look()
+    await pusher.handle()
 
     assert yard.tags(APP)["1.0"].pushed_at == expected
 
@@ -394,7 +394,7 @@ async def test_a_push_time_that_is_still_to_come_is_not_believed(
     received_at = yard.now
 
     pusher.tell(a_push("1.0", pushed_at=yard.now + timedelta(days=400)))
-    await pusher.look()
+    await pusher.handle()
 
     assert yard.tags(APP)["1.0"].pushed_at == received_at
 
@@ -407,9 +407,9 @@ async def test_a_late_event_does_not_set_the_push_time_back(
     pushed_at = yard.now
 
     pusher.tell(a_push("1.0", pushed_at=pushed_at))
-    await pusher.look()
+    await pusher.handle()
     pusher.tell(a_push("1.0", pushed_at=late))
-    await pusher.look()
+    await pusher.handle()
 
     assert yard.tags(APP)["1.0"].pushed_at == pushed_at
 
@@ -424,7 +424,7 @@ async def test_a_push_to_what_is_gone_brings_the_repository_back(
         )
 
     pusher.tell(a_push("1.0"))
-    await pusher.look()
+    await pusher.handle()
 
     report = yard.repository(APP)
     assert report.state == "new"
@@ -444,7 +444,7 @@ async def test_a_repository_in_other_hands_is_tried_again(
 
     pusher.tell(a_push("1.0"))
 
-    assert await pusher.look() == "busy"
+    assert await pusher.handle() == "busy"
     assert (pusher.outcomes, registry.asked.total()) == (["..."], 0)
 
 
@@ -457,7 +457,7 @@ async def test_the_verdict_is_told_of_with_when_the_push_came(
 
     pusher.tell(a_push("1.1"))
     yard.now += timedelta(seconds=3)
-    await pusher.look()
+    await pusher.handle()
 
     (judged,) = pusher.judged
     assert (judged.tag, judged.verdict) == ("1.1", "pass")
@@ -471,7 +471,7 @@ async def test_a_look_leaves_no_lease_behind(
     await yard.crawl(registry)
 
     pusher.tell(a_push("1.0"))
-    await pusher.look()
+    await pusher.handle()
 
     with yard.database.read() as connection:
         row = connection.execute(
@@ -483,7 +483,7 @@ async def test_a_look_leaves_no_lease_behind(
 async def look_until_done(pusher: Pusher, repository: str = APP) -> None:
     for _ in range(10):
         if "..." in pusher.outcomes:
-            await pusher.look(repository)
+            await pusher.handle(repository)
     assert "..." not in pusher.outcomes
 
 

@@ -21,7 +21,7 @@ async def test_a_check_leads_to_messages_and_numbers(tmp_path: Path) -> None:
     async with a_stage(tmp_path) as stage:
         stage.registry.may_answer.set()
         stage.tell()
-        await stage.look()
+        await stage.handle()
 
         assert stage.outcomes == ["new"]
         assert stage.jobs.of(DELIVER) != []
@@ -36,7 +36,7 @@ async def test_a_check_leads_to_messages_and_numbers(tmp_path: Path) -> None:
 async def test_a_job_does_not_wait_for_a_registry_that_is_slow(tmp_path: Path) -> None:
     async with a_stage(tmp_path) as stage:
         stage.tell()
-        await stage.look()  # Returns, though nothing was answered.
+        await stage.handle()  # Returns, though nothing was answered.
         assert stage.outcomes == ["..."]
 
         stage.registry.may_answer.set()
@@ -49,9 +49,9 @@ async def test_what_comes_during_a_check_is_checked_after_it(
     async with a_stage(tmp_path) as stage:
         stage.registry.put("acme/app", "1.1", ONE)
         stage.tell()
-        await stage.look()
+        await stage.handle()
         stage.tell(tag="1.1")
-        await stage.look()
+        await stage.handle()
         stage.registry.may_answer.set()
 
         await wait_until(lambda: stage.outcomes == ["new", "new"], "both are looked at")
@@ -63,12 +63,12 @@ async def test_a_repository_in_other_hands_is_enqueued_within_a_moment(
     async with a_stage(tmp_path) as stage:
         stage.registry.may_answer.set()
         stage.tell()
-        await stage.look()
+        await stage.handle()
         with stage.database.write() as connection:
             values = {"lease_until": T0 + MINUTE, "lease_owner": "elsewhere"}
             connection.execute(update(repositories).values(values))
         stage.tell()
-        await stage.look()
+        await stage.handle()
 
         await wait_until(lambda: stage.jobs.of(PUSH) == [APP], "it is asked for again")
         assert stage.outcomes == ["new", "..."]
@@ -82,7 +82,7 @@ async def test_what_is_put_off_is_not_rung_for_though_others_have_its_repository
         stage.registry.put("acme/web", "1.0", ONE)
         for name in ("acme/app", "acme/web"):
             stage.tell(name)
-            await stage.look(f"hub/{name}")
+            await stage.handle(f"hub/{name}")
             stage.tell(name)
         with stage.database.write() as connection:
             values = {"lease_until": T0 + MINUTE, "lease_owner": "elsewhere"}
@@ -90,8 +90,8 @@ async def test_what_is_put_off_is_not_rung_for_though_others_have_its_repository
             is_app = pushes.c.repository == "acme/app"
             later = {"due_at": T0 + 60 * MINUTE}
             connection.execute(update(pushes).where(is_app).values(later))
-        await stage.look(APP)
-        await stage.look("hub/acme/web")
+        await stage.handle(APP)
+        await stage.handle("hub/acme/web")
 
         await wait_until(lambda: stage.jobs.of(PUSH) != [], "one is asked for again")
         assert stage.jobs.of(PUSH) == ["hub/acme/web"]
@@ -100,7 +100,7 @@ async def test_what_is_put_off_is_not_rung_for_though_others_have_its_repository
 async def test_f36_what_a_process_left_is_looked_at_by_the_next(tmp_path: Path) -> None:
     async with a_stage(tmp_path) as stage:
         stage.tell()
-        await stage.look()
+        await stage.handle()
         await stage.looks.aclose()
 
         assert stage.outcomes == ["..."]
@@ -113,7 +113,7 @@ async def test_a_push_that_was_put_off_is_not_asked_for_before(tmp_path: Path) -
         stage.tell()
         stage.registry.may_answer.set()
         with pytest.raises(ConfigError):
-            await stage.look()
+            await stage.handle()
 
         assert stage.tick() == []
         assert stage.tick(T0 + timedelta(seconds=2)) == [APP]
@@ -133,11 +133,11 @@ async def test_a_crawl_answers_a_push_that_names_nothing(tmp_path: Path) -> None
     async with a_stage(tmp_path) as stage:
         stage.registry.may_answer.set()
         stage.tell()
-        await stage.look()
+        await stage.handle()
         stage.registry.put("acme/app", "2.0", ONE)
         event = a_push(None, is_delete=True)
         receive(stage.database, T0, event, registry="hub")
-        await stage.look()
+        await stage.handle()
         assert stage.outcomes == ["new", "..."]
 
         await stage.engine.handlers[CRAWL](APP)
@@ -153,7 +153,7 @@ async def test_what_a_look_measures_keeps_nobody_waiting(tmp_path: Path) -> None
         stage.tell()
         # Well before the time that a job waits for a verdict.
         async with asyncio.timeout(PATIENCE_S / 2):
-            await stage.look()
+            await stage.handle()
 
         assert stage.outcomes == ["new"]
         assert stage.jobs.of(DELIVER) != []

@@ -20,7 +20,7 @@ async def test_one_registry_does_not_take_all_places(tmp_path: Path) -> None:
         for name in names:
             stage.registry.put(name, "1.0", ONE)
             stage.tell(name)
-        await asyncio.gather(*(stage.look(f"hub/{name}") for name in names))
+        await asyncio.gather(*(stage.handle(f"hub/{name}") for name in names))
 
         def begun() -> int:
             return sum(key[0] == "begun" for key in stage.registry.asked)
@@ -44,7 +44,7 @@ async def test_who_is_in_line_twice_is_checked_once(tmp_path: Path) -> None:
             stage.registry.put(name, "1.0", ONE)
             stage.tell(name)
         for name in (*names, names[-1]):
-            await stage.look(f"hub/{name}")
+            await stage.handle(f"hub/{name}")
         stage.registry.may_answer.set()
         await wait_until(lambda: "..." not in stage.outcomes, "all are looked at")
 
@@ -60,9 +60,9 @@ async def test_a_push_that_is_due_soon_does_not_wait_for_one_that_is_due_later(
         with stage.database.write() as connection:
             later = T0 + timedelta(seconds=30)
             connection.execute(update(pushes).values(due_at=later))
-        await stage.look()  # Waits for that.
+        await stage.handle()  # Waits for that.
 
         # The registry tells of a tag that it does not show yet.
         stage.tell(tag="2.0")
-        await stage.look()
+        await stage.handle()
         await wait_until(lambda: stage.jobs.of(PUSH) == [APP], "it is enqueued")

@@ -79,7 +79,7 @@ def is_due_in(yard: Yard, wait: timedelta) -> bool:
 
 async def look_and_be_killed(pusher: Pusher, registry: Silent) -> None:
     """The verdict is stored then, and nothing is measured."""
-    looking = asyncio.create_task(pusher.look())
+    looking = asyncio.create_task(pusher.handle())
     await registry.is_asked.wait()
     looking.cancel()
     with suppress(asyncio.CancelledError):

@@ -53,7 +53,7 @@ async def test_what_the_first_crawl_read_just_before_its_event_is_told(
     pusher = Pusher(yard, registry)
     for _ in range(2):
         pusher.tell(a_push("1", digest=digest if says_digest else None))
-        await pusher.look()
+        await pusher.handle()
 
     assert (before, told.events) == ([], ["opened"])
     assert [(row.tag, row.is_silent) for row in found(yard)] == [("1", False)]
@@ -73,7 +73,7 @@ async def test_what_a_crawl_by_hand_read_just_before_its_event_is_told(
     yard.judging = Judging(LIMIT, tell=told)
     pusher = Pusher(yard, registry)
     pusher.tell(a_push("2", digest=digest))
-    await pusher.look()
+    await pusher.handle()
 
     assert (before, told.events) == ([], ["opened"])
 
@@ -87,16 +87,16 @@ async def test_h10_an_event_whose_senders_clock_was_put_back_is_not_missed(
     await yard.crawl(registry)
     pusher = Pusher(yard, registry)
     pusher.tell(a_push("1", digest=light, pushed_at=yard.now))
-    await pusher.look()
+    await pusher.handle()
     yard.now += PAUSE
     heavy = HEAVY.manifest.digest
     an_hour_ago = yard.now - timedelta(hours=1)
     pusher.tell(a_push("1", digest=heavy, pushed_at=an_hour_ago))
 
-    await pusher.look()
+    await pusher.handle()
     registry.put(APP, "1", HEAVY)
     yard.now += PAUSE
-    await pusher.look()
+    await pusher.handle()
 
     assert told.events == ["opened"]
 
@@ -110,13 +110,13 @@ async def test_a_late_event_of_what_was_read_before_is_asked_about_once(
     pusher = Pusher(yard, registry)
     heavy = registry.put(APP, "1", HEAVY)
     pusher.tell(a_push("1", digest=heavy, pushed_at=yard.now))
-    await pusher.look()
+    await pusher.handle()
     yard.now += PAUSE
     pusher.tell(a_push("1", digest=light, pushed_at=yard.now - timedelta(hours=1)))
     before = registry.cost.requests
 
     for _ in range(4):
-        await pusher.look()
+        await pusher.handle()
         yard.now += PAUSE
 
     assert registry.cost.requests - before == 1
@@ -132,7 +132,7 @@ async def test_a_late_event_of_what_is_no_more_tells_nothing(
     pusher = Pusher(yard, registry)
     pusher.tell(a_push("1", digest=a_digest("what it was before")))
     for _ in range(5):
-        await pusher.look()
+        await pusher.handle()
         yard.now += PAUSE
 
     assert (told.events, found(yard)) == ([], [])

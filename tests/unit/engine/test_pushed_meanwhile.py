@@ -291,7 +291,7 @@ async def test_a_push_that_says_nothing_is_answered_by_a_crawl_that_begins_later
     pusher = Pusher(yard, registry)
 
     pusher.tell(a_push(None, is_delete=True))
-    await pusher.look()
+    await pusher.handle()
     assert (pusher.outcomes, pusher.whole) == (["..."], [APP])
     async with a_long_crawl(yard, registry, pusher):
         pass
@@ -365,7 +365,7 @@ async def test_a_whole_crawl_is_not_asked_for_without_an_end(
     for _ in range(2 * 24 * 60):
         if pusher.outcomes != ["..."]:
             break
-        await pusher.look()
+        await pusher.handle()
         yard.now += timedelta(minutes=5)
 
     assert pusher.outcomes == ["needs_crawl"]

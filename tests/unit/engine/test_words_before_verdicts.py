@@ -89,7 +89,7 @@ async def test_a_layer_of_a_false_small_size_does_not_pass_a_push(yard: Yard) ->
     registry.lengths[LYING.digest] = 3 * MB
 
     pusher.tell(a_push("1.1"))
-    await pusher.look()
+    await pusher.handle()
 
     (violation,) = opened(yard)
     assert violation.id is not None
@@ -112,7 +112,7 @@ async def test_a_layer_of_a_false_large_size_is_nobodys_violation(yard: Yard) ->
     registry.lengths[huge.digest] = 3_000
 
     pusher.tell(a_push("1.1"))
-    await pusher.look()
+    await pusher.handle()
 
     assert opened(yard) == ()
 
@@ -131,7 +131,7 @@ async def test_what_is_not_answered_in_time_is_judged_by_its_claim_and_again(
     registry.lengths[claims.digest] = 5 * MB
 
     pusher.tell(a_push("1.1"))
-    looking = asyncio.create_task(pusher.look())
+    looking = asyncio.create_task(pusher.handle())
     await wait_until(lambda: bool(pusher.judged), "the verdict")
     (before,) = opened(yard)
     registry.may_answer.set()
@@ -157,7 +157,7 @@ async def test_the_repository_is_shown_with_what_is_known_after_the_verdict(
     registry.lengths[claims.digest] = 5 * MB
 
     pusher.tell(a_push("1.1"))
-    looking = asyncio.create_task(pusher.look())
+    looking = asyncio.create_task(pusher.handle())
     await wait_until(lambda: bool(pusher.judged), "the verdict")
     registry.may_answer.set()
     await looking
@@ -182,14 +182,14 @@ async def test_a_word_that_comes_by_another_repository_leaves_no_wrong_row(
     registry.breaks["get_range", LYING.digest] = error
     registry.put("acme/web", "1.1", a_served_image(layers=[other, LYING]))
     pusher.tell(a_push("1.1", repository="acme/web"))
-    await pusher.look("acme/web")
+    await pusher.handle("acme/web")
     assert yard.repository("acme/web").heaviest_compressed_bytes == 900
 
     del registry.breaks["get_range", LYING.digest]
     registry.put(APP, "1.1", LIAR)
     registry.lengths[LYING.digest] = 3 * MB
     pusher.tell(a_push("1.1"))
-    await pusher.look()
+    await pusher.handle()
 
     assert [v.amount for v in opened(yard)] == [3 * MB]
     assert list(verify(yard.database, {}, yard.now, lambda *_: None)) == []
@@ -209,7 +209,7 @@ async def test_a_claim_that_turns_out_to_be_too_large_ends_its_violation(
     registry.lengths[claims.digest] = 5_000
 
     pusher.tell(a_push("1.1"))
-    looking = asyncio.create_task(pusher.look())
+    looking = asyncio.create_task(pusher.handle())
     await wait_until(lambda: bool(pusher.judged), "the verdict")
     registry.may_answer.set()
     await looking
@@ -232,7 +232,7 @@ async def test_a_push_of_known_layers_asks_for_none_of_them(yard: Yard) -> None:
     registry.put(APP, "1.1", again)
 
     pusher.tell(a_push("1.1"))
-    await pusher.look()
+    await pusher.handle()
 
     assert registry.count("get_range") + registry.count("blob_length") == asked
     assert pusher.outcomes == ["new"]
@@ -251,7 +251,7 @@ async def test_a_layer_that_a_neighbour_called_foreign_is_asked_for_at_its_push(
     registry.lengths[LYING.digest] = 3 * MB
 
     pusher.tell(a_push("1.1"))
-    await pusher.look()
+    await pusher.handle()
 
     (violation,) = opened(yard)
     assert (violation.amount, violation.compressed_confidence) == (3 * MB, "disputed")
@@ -275,7 +275,7 @@ async def test_a_neighbours_media_type_hides_no_size_on_disk_from_a_push(
     registry.put(APP, "1.1", a_served_image(layers=[layer]))
 
     pusher.tell(a_push("1.1"))
-    await pusher.look()
+    await pusher.handle()
 
     (violation,) = [one for one in opened(yard) if one.repository == APP]
     assert violation.amount == len(content)

@@ -52,7 +52,7 @@ def test_a_page_of_two_registries_goes_on_in_their_common_order(
 
 
 def test_a_search_of_few_names_is_whole(world: World) -> None:
-    world.look({"v1.2": an_image()})
+    world.crawl({"v1.2": an_image()})
 
     with world.database.read() as connection:
         found = search(connection, "v1.2", 10)
@@ -62,7 +62,7 @@ def test_a_search_of_few_names_is_whole(world: World) -> None:
 
 
 def test_a_search_says_that_older_tags_were_not_looked_at(world: World) -> None:
-    world.look({"first": an_image(), "last": an_image()})
+    world.crawl({"first": an_image(), "last": an_image()})
     with world.database.write() as connection:
         connection.execute(
             update(tags)

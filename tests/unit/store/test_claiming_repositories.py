@@ -53,7 +53,7 @@ def test_new_repositories_are_due_at_once(world: World) -> None:
 
 
 def test_repositories_that_are_there_keep_their_id_and_time(world: World) -> None:
-    world.look()
+    world.crawl()
 
     with world.database.write() as connection:
         ids = put_repositories(
@@ -148,7 +148,7 @@ def test_who_works_under_the_claim_of_another_does_not_say_that_it_lives(
 
 def test_a_claim_tells_what_is_known(world: World) -> None:
     image = an_image([a_layer()])
-    world.look({"1": image, "latest": image}, result=a_result(held=["x", "y"]))
+    world.crawl({"1": image, "latest": image}, result=a_result(held=["x", "y"]))
 
     with world.database.write() as connection:
         mine = world.claimed(connection)
@@ -159,7 +159,7 @@ def test_a_claim_tells_what_is_known(world: World) -> None:
 
 
 def test_only_complete_crawls_count(world: World) -> None:
-    world.look(result=a_result(complete=False, state="partial"))
+    world.crawl(result=a_result(complete=False, state="partial"))
 
     with world.database.write() as connection:
         mine = world.claimed(connection)
@@ -186,7 +186,7 @@ def test_a_closed_crawl_says_what_it_did(world: World) -> None:
 
 
 def test_a_closed_crawl_gives_the_repository_back_until_it_is_due(world: World) -> None:
-    world.look()
+    world.crawl()
 
     with world.database.read() as connection:
         assert due_repositories(connection, "hub", world.now + MINUTE, 10) == []
@@ -201,7 +201,7 @@ def test_a_crawl_that_a_dead_process_left_open_is_closed_by_the_next(
     with world.database.write() as connection:
         left = open_crawl(connection, taken(connection, world), world.now).id
 
-    world.look()
+    world.crawl()
 
     with world.database.read() as connection:
         found = find_crawl(connection, left)
@@ -210,10 +210,10 @@ def test_a_crawl_that_a_dead_process_left_open_is_closed_by_the_next(
 
 
 def test_a_state_that_goes_on_keeps_its_beginning(world: World) -> None:
-    world.look(result=a_result(complete=False, state="error", reason="timeout"))
+    world.crawl(result=a_result(complete=False, state="error", reason="timeout"))
     since = world.now
 
-    world.look(result=a_result(complete=False, state="error", reason="bad_tls"))
+    world.crawl(result=a_result(complete=False, state="error", reason="bad_tls"))
 
     report = world.report()
     assert (report.state, report.state_reason) == ("error", "bad_tls")
@@ -221,10 +221,10 @@ def test_a_state_that_goes_on_keeps_its_beginning(world: World) -> None:
 
 
 def test_a_failed_crawl_keeps_when_the_last_complete_one_was(world: World) -> None:
-    world.look()
+    world.crawl()
     complete = world.now
 
-    world.look(result=a_result(complete=False, state="unreachable", reason="timeout"))
+    world.crawl(result=a_result(complete=False, state="unreachable", reason="timeout"))
 
     report = world.report()
     assert report.last_complete_crawl_at == complete
@@ -232,13 +232,13 @@ def test_a_failed_crawl_keeps_when_the_last_complete_one_was(world: World) -> No
 
 
 def test_crawls_are_listed_newest_first_by_repository(world: World) -> None:
-    world.look()
+    world.crawl()
     with world.database.write() as connection:
         put_repositories(connection, world.registry_id, ["other"], world.now)
     other = World(world.database, repository="other", now=world.now)
-    other.look()
+    other.crawl()
     world.now = other.now
-    world.look()
+    world.crawl()
 
     with world.database.read() as connection:
         first = crawl_page(connection, limit=2)

@@ -105,9 +105,9 @@ def test_sums_are_over_the_repositories_and_images_count_once(
     one, two = World(database, repository="one"), World(database, repository="two")
     World(database, repository="waiting")
     shared, own = an_image([a_layer("s", 70)]), an_image([a_layer("o", 5)])
-    one.look({"a": shared, "b": shared})
+    one.crawl({"a": shared, "b": shared})
     two.now += timedelta(days=3)
-    two.look({"a": shared, "b": own})
+    two.crawl({"a": shared, "b": own})
     settle_all(database)
 
     report = reports(database)["hub"]
@@ -127,9 +127,9 @@ def test_the_version_follows_whatever_is_shown(world: World) -> None:
     seen = [version(world.database)]
     image = an_image([a_layer()])
 
-    world.look({"a": image})
+    world.crawl({"a": image})
     seen.append(version(world.database))
-    world.look(result=a_result(complete=False, state="partial"))
+    world.crawl(result=a_result(complete=False, state="partial"))
     seen.append(version(world.database))
     with world.database.write() as connection:
         note_registry(

@@ -65,10 +65,10 @@ def test_what_waits_elsewhere_or_is_untagged_costs_nothing(
     world: World, finish: Callable[[], None]
 ) -> None:
     other = World(world.database, registry="other", repository="acme/much")
-    world.look(some_images(20, "mine"))
+    world.crawl(some_images(20, "mine"))
     finish()
     before = steps(world.database, lambda c: walk(c, world.registry_id))
-    other.look(some_images(400, "theirs"))
+    other.crawl(some_images(400, "theirs"))
     world.keep(*some_images(400, "untagged").values())
     finish()
 
@@ -82,10 +82,10 @@ def test_what_waits_elsewhere_or_is_untagged_costs_nothing(
 
 
 def test_a_walk_costs_each_image_once(world: World, finish: Callable[[], None]) -> None:
-    world.look(some_images(200, "a"))
+    world.crawl(some_images(200, "a"))
     finish()
     few = steps(world.database, lambda c: walk(c, world.registry_id, 50))
-    world.look(some_images(600, "b"))
+    world.crawl(some_images(600, "b"))
     finish()
 
     many = steps(world.database, lambda c: walk(c, world.registry_id, 50))
@@ -100,12 +100,12 @@ def test_a_sweep_costs_what_it_is_given(
         assert sweep_manifests(connection, scope_id, ids, T0).count == 0
 
     scope_id = world.scope_id
-    world.look(some_images(20, "a"))
+    world.crawl(some_images(20, "a"))
     with world.database.read() as connection:
         ids = connection.execute(select(images.c.id)).scalars().all()
     finish()
     before = steps(world.database, sweep)
-    world.look(some_images(400, "b"))
+    world.crawl(some_images(400, "b"))
     finish()
 
     assert len(ids) == 20
@@ -171,7 +171,7 @@ def add_scopes(world: World, count: int, blob_ids: range) -> None:
 def test_an_image_whose_layers_are_all_measured_waits_for_its_total_only(
     world: World,
 ) -> None:
-    world.look({"a": an_image([a_layer("one", 10)])})
+    world.crawl({"a": an_image([a_layer("one", 10)])})
     measure = Uncompressed("exact", 20, 20, 20)
     with world.database.write() as connection:
         sizes = {a_layer("one", 10).digest: measure}

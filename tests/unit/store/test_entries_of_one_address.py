@@ -74,8 +74,8 @@ def is_sound(database: Database) -> bool:
 def test_what_two_entries_of_one_address_hold_is_exclusive_to_none(
     database: Database, url: str
 ) -> None:
-    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
-    an_entry_world(database, "team", "team/app", url).look({"1": TWO})
+    an_entry_world(database, "shop", "shop/app").crawl({"1": ONE})
+    an_entry_world(database, "team", "team/app", url).crawl({"1": TWO})
 
     shop = report(database, "shop", "shop/app")
     registries = reports(database)
@@ -88,9 +88,9 @@ def test_what_two_entries_of_one_address_hold_is_exclusive_to_none(
 def test_the_scope_of_several_entries_is_called_by_their_address(
     database: Database,
 ) -> None:
-    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
+    an_entry_world(database, "shop", "shop/app").crawl({"1": ONE})
     alone = report(database, "shop", "shop/app").storage_scope
-    an_entry_world(database, "team", "team/app").look({"1": TWO})
+    an_entry_world(database, "team", "team/app").crawl({"1": TWO})
 
     together = report(database, "shop", "shop/app").storage_scope
 
@@ -98,9 +98,9 @@ def test_the_scope_of_several_entries_is_called_by_their_address(
 
 
 def test_entries_together_count_what_they_share_once(database: Database) -> None:
-    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
-    an_entry_world(database, "team", "team/app").look({"1": TWO})
-    an_entry_world(database, "else", "a/b", "https://else.example").look({"1": TWO})
+    an_entry_world(database, "shop", "shop/app").crawl({"1": ONE})
+    an_entry_world(database, "team", "team/app").crawl({"1": TWO})
+    an_entry_world(database, "else", "a/b", "https://else.example").crawl({"1": TWO})
 
     known = list(reports(database).values())
     entries = registry_storage([r for r in known if r.name != "else"])
@@ -118,8 +118,8 @@ def test_entries_together_count_what_they_share_once(database: Database) -> None
 
 
 def test_another_address_shares_nothing(database: Database) -> None:
-    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
-    an_entry_world(database, "team", "team/app", "https://hub.example:8443").look(
+    an_entry_world(database, "shop", "shop/app").crawl({"1": ONE})
+    an_entry_world(database, "team", "team/app", "https://hub.example:8443").crawl(
         {"1": TWO}
     )
 
@@ -129,8 +129,10 @@ def test_another_address_shares_nothing(database: Database) -> None:
 def test_an_entry_that_moves_to_the_address_shares_from_then_on(
     database: Database,
 ) -> None:
-    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
-    an_entry_world(database, "team", "team/app", "https://old.example").look({"1": TWO})
+    an_entry_world(database, "shop", "shop/app").crawl({"1": ONE})
+    an_entry_world(database, "team", "team/app", "https://old.example").crawl(
+        {"1": TWO}
+    )
 
     with database.write() as connection:
         put_registry(connection, an_entry("team", url=URL), T0)
@@ -146,8 +148,8 @@ def test_an_entry_that_moves_to_the_address_shares_from_then_on(
 def test_a_recount_of_one_entry_mends_what_another_shares_with_it(
     database: Database,
 ) -> None:
-    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
-    an_entry_world(database, "team", "team/app").look({"1": TWO})
+    an_entry_world(database, "shop", "shop/app").crawl({"1": ONE})
+    an_entry_world(database, "team", "team/app").crawl({"1": TWO})
     settle_all(database)
     with database.write() as connection:
         connection.execute(text("UPDATE storage_scopes SET shared_bytes = 7"))
@@ -169,11 +171,11 @@ def configure(database: Database, **urls: str) -> None:
 def test_an_address_that_was_crawled_is_known_under_the_name_it_is_given_later(
     database: Database,
 ) -> None:
-    an_entry_world(database, "hub.example", "acme/app").look({"1": ONE})
+    an_entry_world(database, "hub.example", "acme/app").crawl({"1": ONE})
     before = report(database, "hub.example", "acme/app")
 
     configure(database, hub=URL)
-    an_entry_world(database, "hub", "acme/app").look({"1": ONE})
+    an_entry_world(database, "hub", "acme/app").crawl({"1": ONE})
 
     after = report(database, "hub", "acme/app")
     assert list(reports(database)) == ["hub"]
@@ -184,7 +186,7 @@ def test_an_address_that_was_crawled_is_known_under_the_name_it_is_given_later(
 def test_a_crawl_by_the_new_name_takes_it_over_without_a_service(
     database: Database,
 ) -> None:
-    an_entry_world(database, "hub.example", "acme/app").look({"1": ONE})
+    an_entry_world(database, "hub.example", "acme/app").crawl({"1": ONE})
 
     with database.write() as connection:
         entry = an_entry("hub", url=URL, configured=frozenset({"hub"}))
@@ -197,7 +199,7 @@ def test_a_crawl_by_the_new_name_takes_it_over_without_a_service(
 def test_an_entry_that_is_renamed_keeps_its_history_and_its_waivers(
     database: Database,
 ) -> None:
-    an_entry_world(database, "old", "acme/app").look({"1": ONE})
+    an_entry_world(database, "old", "acme/app").crawl({"1": ONE})
     with database.write() as connection:
         connection.execute(
             text(
@@ -217,7 +219,7 @@ def test_an_entry_that_is_renamed_keeps_its_history_and_its_waivers(
 def test_an_entry_that_was_removed_finds_its_history_when_it_comes_back(
     database: Database,
 ) -> None:
-    an_entry_world(database, "hub", "acme/app").look({"1": ONE})
+    an_entry_world(database, "hub", "acme/app").crawl({"1": ONE})
 
     configure(database)
     assert reports(database)["hub"].state == "unconfigured"
@@ -228,7 +230,7 @@ def test_an_entry_that_was_removed_finds_its_history_when_it_comes_back(
 
 
 def test_a_name_that_is_configured_is_not_taken_away(database: Database) -> None:
-    an_entry_world(database, "shop", "shop/app").look({"1": ONE})
+    an_entry_world(database, "shop", "shop/app").crawl({"1": ONE})
 
     configure(database, shop=URL, team=URL)
 
@@ -238,10 +240,10 @@ def test_a_name_that_is_configured_is_not_taken_away(database: Database) -> None
 def test_a_name_goes_to_the_address_that_it_is_given(database: Database) -> None:
     """`hub` was another registry until now; what is known of that one is kept under
     its address."""
-    an_entry_world(database, "hub", "acme/old", "https://old.example:5000").look(
+    an_entry_world(database, "hub", "acme/old", "https://old.example:5000").crawl(
         {"1": ONE}
     )
-    an_entry_world(database, "hub.example", "acme/new").look({"1": TWO})
+    an_entry_world(database, "hub.example", "acme/new").crawl({"1": TWO})
 
     configure(database, hub=URL)
 
@@ -253,9 +255,9 @@ def test_a_name_goes_to_the_address_that_it_is_given(database: Database) -> None
 
 def test_a_repository_follows_the_entry_that_wants_it_now(database: Database) -> None:
     """One entry for all becomes one entry a team: nothing is counted twice."""
-    an_entry_world(database, "hub", "shop/app").look({"1": ONE})
+    an_entry_world(database, "hub", "shop/app").crawl({"1": ONE})
     moved = an_entry_world(database, "hub", "team/app")
-    moved.look({"1": TWO})
+    moved.crawl({"1": TWO})
 
     configure(database, shop=URL, team=URL)
     with database.write() as connection:

@@ -243,7 +243,7 @@ def test_a_foreign_layer_counts_nothing_until_its_registry_was_asked(
 
 def test_a_foreign_layer_weighs_in_a_pull_and_not_in_storage(world: World) -> None:
     image = an_image([a_layer("windows", 10**9, is_foreign=True), a_layer("own", 50)])
-    world.look({"ltsc": image})
+    world.crawl({"ltsc": image})
 
     report = world.report()
 

@@ -42,7 +42,7 @@ def lacking(world: World) -> list[Image]:
 )
 def test_f07_an_image_becomes_what_its_config_says(world: World, code: str) -> None:
     image = replace(an_image(), diff_ids=())
-    world.look({"1": without_config(image, code)})
+    world.crawl({"1": without_config(image, code)})
     assert [found.digest for found in lacking(world)] == [image.digest]
 
     with world.database.write() as connection:
@@ -56,21 +56,21 @@ def test_f07_an_image_becomes_what_its_config_says(world: World, code: str) -> N
 def test_a_config_that_will_be_the_same_is_not_asked_for(
     world: World, code: str
 ) -> None:
-    world.look({"1": without_config(an_image(), code)})
+    world.crawl({"1": without_config(an_image(), code)})
 
     assert lacking(world) == []
 
 
 def test_an_image_that_no_tag_leads_to_is_not_asked_for(world: World) -> None:
-    world.look({"1": without_config(an_image(), "config_missing")})
-    world.look(deleted=["1"])
+    world.crawl({"1": without_config(an_image(), "config_missing")})
+    world.crawl(deleted=["1"])
 
     assert lacking(world) == []
 
 
 def test_repositories_that_have_the_image_are_summed_up_anew(world: World) -> None:
     image = an_image()
-    world.look({"1": without_config(image, "config_missing")})
+    world.crawl({"1": without_config(image, "config_missing")})
 
     with world.database.write() as connection:
         keep_configs(connection, [image])

@@ -84,7 +84,7 @@ class Together:
             if number:
                 layers = [a_layer("shared", 5), a_layer(name, 10)]
                 tags = {f"v{n}": an_image(layers[: n + 1]) for n in range(2)}
-                world.look(tags, deleted=["v1"] if number == 2 else [])
+                world.crawl(tags, deleted=["v1"] if number == 2 else [])
             self.ids.append(world.repository_id)
 
     def undone(self, call: Callable[[Connection], R]) -> R:

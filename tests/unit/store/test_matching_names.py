@@ -28,8 +28,8 @@ from weighbridge.store.reports import matches_anything
 def test_names_match_where_stars_can_be_filled(
     world: World, match: Match, expected: bool
 ) -> None:
-    world.look({"1.4-Slim": an_image(), "gone": an_image()})
-    world.look(deleted=["gone"])
+    world.crawl({"1.4-Slim": an_image(), "gone": an_image()})
+    world.crawl(deleted=["gone"])
 
     with world.database.read() as connection:
         assert matches_anything(connection, match) is expected

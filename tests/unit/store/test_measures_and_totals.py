@@ -53,7 +53,7 @@ def totals(world: World) -> list[tuple[object, ...]]:
 
 def test_the_largest_layer_of_a_live_image_comes_first(world: World) -> None:
     small, large = a_layer("small", 10), a_layer("large", 99)
-    world.look({"latest": an_image([small, large])})
+    world.crawl({"latest": an_image([small, large])})
 
     assert waiting(world) == [
         Unmeasured(world.scope_id, large, "acme/app"),
@@ -64,8 +64,8 @@ def test_the_largest_layer_of_a_live_image_comes_first(world: World) -> None:
 
 def test_only_layers_that_this_registry_serves_are_asked_for(world: World) -> None:
     other = World(world.database, registry="other", now=world.now)
-    world.look({"a": an_image([a_layer("mine", 5), a_layer("both", 4)])})
-    other.look({"a": an_image([a_layer("theirs", 6), a_layer("both", 4)])})
+    world.crawl({"a": an_image([a_layer("mine", 5), a_layer("both", 4)])})
+    other.crawl({"a": an_image([a_layer("theirs", 6), a_layer("both", 4)])})
     world.keep(an_image([a_layer("of no tag", 7)]))
 
     names = [item.layer.digest for item in waiting(world)]
@@ -76,7 +76,7 @@ def test_only_layers_that_this_registry_serves_are_asked_for(world: World) -> No
 def test_layers_below_an_index_are_asked_for(world: World) -> None:
     image = an_image([a_layer("deep", 5)])
     world.keep(image)
-    world.look({"latest": an_index_of(image)})
+    world.crawl({"latest": an_index_of(image)})
 
     assert [item.layer.digest for item in waiting(world)] == [a_digest("deep")]
 
@@ -85,7 +85,7 @@ def test_a_foreign_layer_is_asked_for_and_of_an_artifact_the_length_alone(
     world: World,
 ) -> None:
     windows = a_layer("windows", 10**9, is_foreign=True)
-    world.look(
+    world.crawl(
         {"ltsc": an_image([windows]), "chart": an_artifact_of(a_layer("chart", 70))}
     )
     config = an_artifact_of(a_layer("chart", 70)).config
@@ -104,7 +104,7 @@ def test_a_foreign_layer_is_asked_for_and_of_an_artifact_the_length_alone(
 
 
 def test_a_measured_layer_waits_no_more_and_keeps_its_measure(world: World) -> None:
-    world.look({"latest": an_image([a_layer("one", 10)])})
+    world.crawl({"latest": an_image([a_layer("one", 10)])})
 
     measure(world, one=Uncompressed("estimate", 50, 40, 60, "ambiguous_isize"))
     measure(world, unheard_of=exactly(1))
@@ -125,7 +125,7 @@ def test_a_measured_layer_waits_no_more_and_keeps_its_measure(world: World) -> N
 
 
 def test_an_image_has_a_total_once_all_its_layers_are_measured(world: World) -> None:
-    world.look({"latest": an_image([a_layer("one", 10), a_layer("two", 20)])})
+    world.crawl({"latest": an_image([a_layer("one", 10), a_layer("two", 20)])})
 
     assert measure(world, one=exactly(100)) == 0
     assert totals(world) == [(None, None)]
@@ -136,7 +136,7 @@ def test_an_image_has_a_total_once_all_its_layers_are_measured(world: World) -> 
 
 def test_a_total_counts_every_occurrence_of_a_layer(world: World) -> None:
     twice = a_layer("twice", 10)
-    world.look({"latest": an_image([twice, twice])})
+    world.crawl({"latest": an_image([twice, twice])})
 
     measure(world, twice=exactly(100))
 
@@ -144,7 +144,7 @@ def test_a_total_counts_every_occurrence_of_a_layer(world: World) -> None:
 
 
 def test_a_layer_that_stays_unknown_makes_the_total_unknown(world: World) -> None:
-    world.look({"latest": an_image([a_layer("one", 10), a_layer("two", 20)])})
+    world.crawl({"latest": an_image([a_layer("one", 10), a_layer("two", 20)])})
 
     measure(world, one=exactly(100), two=UNKNOWN)
 
@@ -155,7 +155,7 @@ def test_an_image_with_a_foreign_layer_has_a_total_that_is_claimed(
     world: World,
 ) -> None:
     windows = a_layer("windows", 10**9, is_foreign=True)
-    world.look({"ltsc": an_image([windows, a_layer("own", 5)])})
+    world.crawl({"ltsc": an_image([windows, a_layer("own", 5)])})
     absent = MeasuredBlob(None, UNKNOWN, "not_found")
     answers = {
         a_digest("windows"): absent,
@@ -170,7 +170,7 @@ def test_an_image_with_a_foreign_layer_has_a_total_that_is_claimed(
 
 
 def test_a_total_is_made_once(world: World) -> None:
-    world.look({"latest": an_image([a_layer("one", 10)])})
+    world.crawl({"latest": an_image([a_layer("one", 10)])})
     measure(world, one=exactly(100))
 
     assert measure(world) == 0
@@ -179,10 +179,10 @@ def test_a_total_is_made_once(world: World) -> None:
 def test_a_new_image_of_measured_layers_has_its_total_at_the_next_sweep(
     world: World,
 ) -> None:
-    world.look({"1": an_image([a_layer("one", 10)])})
+    world.crawl({"1": an_image([a_layer("one", 10)])})
     measure(world, one=exactly(100))
     again = an_image([a_layer("one", 10)], platform=Platform("linux", "s390x"))
-    world.look({"2": again})
+    world.crawl({"2": again})
 
     assert measure(world) == 1
 
@@ -199,7 +199,7 @@ def test_many_images_get_their_totals_in_one_sweep(world: World) -> None:
 
 
 def test_the_read_model_gets_the_total_that_it_was_waiting_for(world: World) -> None:
-    world.look({"latest": an_image([a_layer("one", 10)])})
+    world.crawl({"latest": an_image([a_layer("one", 10)])})
     assert world.report().newest_uncompressed_bytes is None
 
     measure(world, one=exactly(100))
@@ -210,7 +210,7 @@ def test_the_read_model_gets_the_total_that_it_was_waiting_for(world: World) -> 
 
 
 def test_a_measure_beyond_64_bits_does_not_stop_a_sweep(world: World) -> None:
-    world.look({"latest": an_image([a_layer("one", 10), a_layer("two", 20)])})
+    world.crawl({"latest": an_image([a_layer("one", 10), a_layer("two", 20)])})
     huge = Uncompressed("annotation", 10**30, 10, 10**30, "claimed")
 
     measure(world, one=huge, two=huge)

@@ -78,7 +78,7 @@ def test_no_statement_of_a_batch_reads_a_table_from_end_to_end(
     targets = [image.digest for image in images[:32]]
     targets += [index.digest for index in indexes]
     world.keep(*images, *indexes)
-    world.look({"v1": images[0], "v2": indexes[0]})
+    world.crawl({"v1": images[0], "v2": indexes[0]})
     over = OverTag(1, 1, "linux/amd64", "max_layers", "p", None, "warning", 1, 1, 2)
     with database.write() as connection:
         put_over_tags(connection, {1: [1]}, [over])
@@ -124,7 +124,7 @@ def test_what_a_repository_holds_of_a_blob_is_found_by_the_whole_key(
     a large repository took the square of its tags."""
     world = World(database)
     layers = [a_layer(f"layer {number}") for number in range(300)]
-    world.look({f"v{n}": an_image(layers[n : n + 8]) for n in range(0, 290)})
+    world.crawl({f"v{n}": an_image(layers[n : n + 8]) for n in range(0, 290)})
     parameters = {"keys": {(1, world.repository_id): range(1, 200)}}
 
     with database.read() as connection:

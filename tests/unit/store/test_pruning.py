@@ -196,7 +196,7 @@ def test_old_crawls_go_but_the_last_one_of_a_repository_stays(
 ) -> None:
     world = World(database)
     for _ in range(4):
-        world.look({"latest": NEW})  # a day each
+        world.crawl({"latest": NEW})  # a day each
     retention = Retention(timedelta(days=1, hours=12), None)
 
     pruned = prune(database, retention, world.now)

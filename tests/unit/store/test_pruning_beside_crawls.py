@@ -162,7 +162,7 @@ def orphans(database: Database, count: int) -> list[Layer]:
                 for layer in layers
             ],
         )
-    world.look({"latest": an_image()})
+    world.crawl({"latest": an_image()})
     return layers
 
 
@@ -236,8 +236,8 @@ def test_a_blob_that_a_tag_came_to_and_left_is_not_pruned(database: Database) ->
 
     def come_and_leave() -> bool:
         """Between the walk and the removal."""
-        world.look({"1": layers[0].digest})
-        world.look(deleted=["1"])
+        world.crawl({"1": layers[0].digest})
+        world.crawl(deleted=["1"])
         return False
 
     assert prune_blobs(database, come_and_leave) == 1
@@ -253,14 +253,14 @@ def test_a_manifest_that_a_tag_came_to_and_left_is_not_pruned(
     read, unread = an_image([a_layer("read", 1)]), an_image([a_layer("unread", 2)])
     world = World(database)
     world.keep(read, unread)
-    world.look({"latest": an_image()})
+    world.crawl({"latest": an_image()})
     asked: list[None] = []
 
     def come_and_leave() -> bool:
         asked.append(None)
         if len(asked) == 2:  # between the list and the removal
-            world.look({"1": read})
-            world.look(deleted=["1"])
+            world.crawl({"1": read})
+            world.crawl(deleted=["1"])
         return False
 
     assert prune_manifests(database, None, MUCH_LATER, come_and_leave) == 1
@@ -273,7 +273,7 @@ def test_a_manifest_that_a_tag_came_to_and_left_is_not_pruned(
 def test_a_pruning_of_manifests_that_was_overtaken_ends(database: Database) -> None:
     world = World(database)
     world.keep(an_image([a_layer("unread", 2)]))
-    world.look({"latest": an_image()})
+    world.crawl({"latest": an_image()})
     asked: list[None] = []
 
     def overtake() -> bool:

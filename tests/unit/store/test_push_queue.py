@@ -203,8 +203,8 @@ def test_what_is_held_back_is_not_read_at_each_look(
 def test_the_live_tags_of_a_digest_are_found(world: World) -> None:
     one = an_image(layers=some_layers(100))
     two = an_image(layers=some_layers(200))
-    world.look({"1.0": one, "1.1": one, "2.0": two})
-    world.look({"2.0": two}, deleted=["1.1"])
+    world.crawl({"1.0": one, "1.1": one, "2.0": two})
+    world.crawl({"2.0": two}, deleted=["1.1"])
 
     with world.database.read() as connection:
         found = tags_at(connection, world.repository_id, one.digest, 10)

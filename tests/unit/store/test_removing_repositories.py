@@ -60,7 +60,7 @@ def test_a_claimed_repository_is_missing_only_while_nobody_has_found_it(
 ) -> None:
     answers = []
     for result in (a_result(), MISSING, a_result(state="partial")):
-        world.look(result=result)
+        world.crawl(result=result)
         taken = claimed(world)
         with world.database.write() as connection:
             answers.append(is_missing(connection, taken, world.now))
@@ -72,8 +72,8 @@ def test_a_claimed_repository_is_missing_only_while_nobody_has_found_it(
 def test_a_catalog_agrees_only_about_a_name_that_was_listed_before(
     world: World,
 ) -> None:
-    world.look({"1": IMAGE})
-    world.look(result=MISSING)
+    world.crawl({"1": IMAGE})
+    world.crawl(result=MISSING)
     assert believed(world, ["other"]) == []
 
     with world.database.write() as connection:
@@ -99,7 +99,7 @@ def test_a_name_is_noted_as_listed_for_its_own_registry_only(world: World) -> No
 
 
 def test_tags_are_buried_a_thousand_at_a_time_and_each_once(world: World) -> None:
-    world.look({f"t{n:04}": IMAGE for n in range(2_000)} | {"zz": IMAGE})
+    world.crawl({f"t{n:04}": IMAGE for n in range(2_000)} | {"zz": IMAGE})
     taken = claimed(world)
     steps: list[str | None] = []
     left = []
@@ -124,7 +124,7 @@ def live_count(world: World) -> int:
 def test_burying_a_thousand_tags_costs_the_same_however_many_there_are(
     world: World,
 ) -> None:
-    world.look({f"t{n:05}": IMAGE for n in range(8_000)})
+    world.crawl({f"t{n:05}": IMAGE for n in range(8_000)})
     taken = claimed(world)
     costs = []
 
@@ -160,7 +160,7 @@ class Instructions:
 
 
 def test_a_repository_that_was_never_there_is_forgotten(world: World) -> None:
-    world.look(result=MISSING)
+    world.crawl(result=MISSING)
 
     forget(world)
 
@@ -171,8 +171,8 @@ def test_a_repository_that_was_never_there_is_forgotten(world: World) -> None:
 def test_a_repository_without_tags_that_was_found_meanwhile_stays(
     world: World, state: RepositoryState
 ) -> None:
-    world.look(result=MISSING)
-    world.look(result=a_result(state=state, complete=False))
+    world.crawl(result=MISSING)
+    world.crawl(result=a_result(state=state, complete=False))
 
     forget(world)
 
@@ -182,7 +182,7 @@ def test_a_repository_without_tags_that_was_found_meanwhile_stays(
 def test_a_repository_that_another_process_has_claimed_is_not_forgotten(
     world: World,
 ) -> None:
-    world.look(result=MISSING)
+    world.crawl(result=MISSING)
     taken = claimed(world)
 
     forget(world)
@@ -193,7 +193,7 @@ def test_a_repository_that_another_process_has_claimed_is_not_forgotten(
 
 
 def test_a_repository_whose_crawl_was_cut_off_is_not_forgotten(world: World) -> None:
-    world.look(result=MISSING)
+    world.crawl(result=MISSING)
     taken = claimed(world)
     with world.database.write() as connection:
         opened = open_crawl(connection, taken, world.now)
@@ -207,7 +207,7 @@ def test_a_repository_whose_crawl_was_cut_off_is_not_forgotten(world: World) -> 
 
 def test_a_first_batch_under_way_is_waited_for_and_kept(world: World) -> None:
     """The batch was written, not committed, when the other process forgets."""
-    world.look(result=MISSING)
+    world.crawl(result=MISSING)
     errors: list[WeighbridgeError] = []
 
     def other() -> None:

@@ -91,7 +91,7 @@ def four(module_database: Database) -> Database:
         world = World(module_database, repository=name)
         for version in range(number * 2 + 1):
             image = an_image([a_layer((name, version), 100 * (version + number))])
-            world.look({f"v{version}": image})
+            world.crawl({f"v{version}": image})
     World(module_database, repository="empty")
     return module_database
 
@@ -199,7 +199,7 @@ def test_search_finds_repositories_before_tags_and_short_names_first(
     world: World,
 ) -> None:
     image = an_image()
-    world.look({"python-3": image, "3-python": image, "py": image, "other": image})
+    world.crawl({"python-3": image, "3-python": image, "py": image, "other": image})
     World(world.database, repository="library/python")
     World(world.database, repository="py")
 
@@ -221,8 +221,8 @@ def test_search_finds_repositories_before_tags_and_short_names_first(
 def test_search_finds_no_tags_that_are_gone_and_none_for_one_character(
     world: World,
 ) -> None:
-    world.look({"old-one": an_image(), "x": an_image()})
-    world.look(deleted=["old-one"])
+    world.crawl({"old-one": an_image(), "x": an_image()})
+    world.crawl(deleted=["old-one"])
 
     with world.database.read() as connection:
         assert search(connection, "old", 10).hits == []

@@ -38,7 +38,7 @@ def revision(connection: Connection) -> int:
 
 
 def test_an_empty_repository_has_sums_and_no_newest_image(world: World) -> None:
-    world.look()
+    world.crawl()
 
     report = world.report()
 
@@ -50,8 +50,8 @@ def test_an_empty_repository_has_sums_and_no_newest_image(world: World) -> None:
 
 def test_the_newest_image_is_the_one_that_was_pushed_last(world: World) -> None:
     pushed = datetime(2026, 2, 1, tzinfo=UTC)
-    world.look({"new": sized(10)}, pushed_at=pushed)
-    world.look({"latest": sized(20)}, pushed_at=pushed - timedelta(days=1))
+    world.crawl({"new": sized(10)}, pushed_at=pushed)
+    world.crawl({"latest": sized(20)}, pushed_at=pushed - timedelta(days=1))
 
     report = world.report()
 
@@ -62,9 +62,9 @@ def test_the_newest_image_is_the_one_that_was_pushed_last(world: World) -> None:
 def test_without_push_times_the_tag_that_moved_last_is_the_newest(
     world: World,
 ) -> None:
-    world.look({"latest": sized(10), "9.0": sized(20)})
+    world.crawl({"latest": sized(10), "9.0": sized(20)})
 
-    world.look({"1.0": sized(30)})
+    world.crawl({"1.0": sized(30)})
 
     report = world.report()
     assert (report.newest_tag, report.newest_by) == ("1.0", "moved")
@@ -73,7 +73,7 @@ def test_without_push_times_the_tag_that_moved_last_is_the_newest(
 
 
 def test_the_first_complete_crawl_is_ordered_by_names(world: World) -> None:
-    world.look({"1.9.0": sized(10), "1.10.0": sized(20), "beta": sized(30)})
+    world.crawl({"1.9.0": sized(10), "1.10.0": sized(20), "beta": sized(30)})
 
     report = world.report()
 
@@ -84,11 +84,11 @@ def test_the_first_complete_crawl_is_ordered_by_names(world: World) -> None:
 def test_the_headline_of_an_index_is_the_preferred_platform(world: World) -> None:
     arm, amd = sized(10, platform=ARM), sized(20, platform=AMD)
     world.keep(arm, amd)
-    world.look({"latest": an_index_of(amd, arm)})
+    world.crawl({"latest": an_index_of(amd, arm)})
     assert world.report().newest_platform == "linux/amd64"
 
     world.platforms = [ARM, AMD]
-    world.look()
+    world.crawl()
 
     report = world.report()
     assert report.newest_platform == "linux/arm64"
@@ -97,10 +97,10 @@ def test_the_headline_of_an_index_is_the_preferred_platform(world: World) -> Non
 
 def test_the_baseline_is_the_median_of_the_images_before(world: World) -> None:
     for compressed_bytes in (100, 300, 200):
-        world.look({f"v{compressed_bytes}": sized(compressed_bytes)})
+        world.crawl({f"v{compressed_bytes}": sized(compressed_bytes)})
     assert world.report().baseline_compressed_bytes is None
 
-    world.look({"newest": sized(900)})
+    world.crawl({"newest": sized(900)})
 
     assert world.report().baseline_compressed_bytes == 200
 
@@ -114,7 +114,7 @@ def test_the_heaviest_line_is_that_of_the_newest_image(world: World) -> None:
             Line("COPY . .", None, 2),
         ],
     )
-    world.look({"latest": image})
+    world.crawl({"latest": image})
 
     report = world.report()
 
@@ -134,7 +134,7 @@ def test_the_heaviest_line_is_the_first_that_pulls_most(
         [a_layer(weight, weight) for weight in weights],
         lines=[Line(f"RUN step-{n}", None, n) for n in range(len(weights))],
     )
-    world.look({"latest": image})
+    world.crawl({"latest": image})
 
     report = world.report()
 
@@ -152,7 +152,7 @@ def test_no_line_is_the_heaviest_where_lines_name_no_layers(world: World) -> Non
     image = an_image(
         [a_layer()], lines=[Line("RUN x", None, None)], history_alignment="unresolved"
     )
-    world.look({"latest": image})
+    world.crawl({"latest": image})
 
     report = world.report()
 
@@ -167,7 +167,7 @@ def test_weighed_bytes_count_an_image_once_and_references_each_tag(
     index = an_index_of(one, two)
     world.keep(one, two)
 
-    world.look({"a": one, "b": one, "all": index})
+    world.crawl({"a": one, "b": one, "all": index})
 
     report = world.report()
     assert (report.images, report.weighed_bytes) == (2, 130)
@@ -182,7 +182,7 @@ def test_artifacts_and_unweighable_manifests_count_in_storage_only(
     chart = an_artifact_of(a_layer("chart", 70), role="artifact")
     old = Unweighable(a_digest("old"), "application/x", 700, "schema1")
 
-    world.look({"chart": chart, "old": old})
+    world.crawl({"chart": chart, "old": old})
 
     report = world.report()
     assert (report.tags, report.images, report.weighed_bytes) == (2, 0, 0)
@@ -191,7 +191,7 @@ def test_artifacts_and_unweighable_manifests_count_in_storage_only(
 
 
 def test_a_row_that_stays_the_same_is_not_written(world: World) -> None:
-    world.look({"latest": sized(10)})
+    world.crawl({"latest": sized(10)})
 
     with world.database.write() as connection:
         before = revision(connection)
@@ -202,9 +202,9 @@ def test_a_row_that_stays_the_same_is_not_written(world: World) -> None:
 
 
 def test_manifest_010_sums_beyond_64_bits_break_no_report(world: World) -> None:
-    world.look({"a": sized(LARGEST), "b": sized(LARGEST - 1)})
+    world.crawl({"a": sized(LARGEST), "b": sized(LARGEST - 1)})
     second = World(world.database, repository="second", now=world.now)
-    second.look({"a": sized(LARGEST)})
+    second.crawl({"a": sized(LARGEST)})
 
     settle_all(world.database)
     with world.database.read() as connection:

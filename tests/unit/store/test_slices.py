@@ -194,9 +194,9 @@ def test_each_repository_that_is_opened_comes_with_what_is_known(
 ) -> None:
     worlds = [World(database, repository=name) for name in ("full", "had", "new")]
     image = an_image([a_layer()])
-    worlds[0].look({"v1": image, "latest": image})
-    worlds[1].look({"v1": image})
-    worlds[1].look(deleted=["v1"])
+    worlds[0].crawl({"v1": image, "latest": image})
+    worlds[1].crawl({"v1": image})
+    worlds[1].crawl(deleted=["v1"])
     openings = [Opening(world.repository_id, T0, 60) for world in worlds]
 
     with database.write() as connection:
@@ -220,7 +220,7 @@ def test_what_lacks_a_child_is_not_whole(world: World) -> None:
     away = Child(Descriptor(image.media_type, a_digest("away"), 300), "image")
     index = Index(a_digest("index"), OCI_INDEX, 300, (away,))
     world.keep(index, missing={away.descriptor.digest: "child_missing"})
-    world.look({"multi": index.digest, "one": an_index_of(image)})
+    world.crawl({"multi": index.digest, "one": an_index_of(image)})
 
     with world.database.write() as connection:
         (opened,) = open_many(connection, [Opening(world.repository_id, T0, 60)])

@@ -78,7 +78,7 @@ def platforms_shown(found: Weighing) -> list[Platform]:
 
 def test_an_image_is_weighed_with_what_is_measured(world: World) -> None:
     image = an_image([a_layer("base", 100), a_layer("app", 20)])
-    world.look({"1.0": image})
+    world.crawl({"1.0": image})
     size = Uncompressed("trailer", 300, 300, 300)
     with world.database.write() as connection:
         sizes = {a_digest("base"): size}
@@ -100,7 +100,7 @@ def test_an_index_shows_its_headline_image_unless_all_are_asked_for(
     world: World,
 ) -> None:
     world.keep(ONE, TWO, THREE)
-    world.look({"latest": an_index_of(THREE, TWO, ONE)})
+    world.crawl({"latest": an_index_of(THREE, TWO, ONE)})
 
     found = must_weigh(world)
     everything = must_weigh(world, "latest", all_platforms=True)
@@ -114,7 +114,7 @@ def test_an_index_shows_its_headline_image_unless_all_are_asked_for(
 def test_a_second_image_of_one_platform_is_shown(world: World) -> None:
     second = an_image([a_layer("second", 999)])
     world.keep(ONE, second)
-    world.look({"latest": an_index_of(ONE, second)})
+    world.crawl({"latest": an_index_of(ONE, second)})
 
     found = must_weigh(world, "latest", all_platforms=True)
 
@@ -131,7 +131,7 @@ def test_the_platform_is_what_the_index_says(world: World) -> None:
         "image",
     )
     world.keep(TWO)
-    world.look({"latest": an_index_of(others=[entry])})
+    world.crawl({"latest": an_index_of(others=[entry])})
 
     found = must_weigh(world)
 
@@ -141,7 +141,7 @@ def test_the_platform_is_what_the_index_says(world: World) -> None:
 
 def test_one_platform_may_be_asked_for(world: World) -> None:
     world.keep(ONE, TWO)
-    world.look({"latest": an_index_of(ONE, TWO)})
+    world.crawl({"latest": an_index_of(ONE, TWO)})
 
     found = must_weigh(world, "latest", platform=ARM)
 
@@ -151,7 +151,7 @@ def test_one_platform_may_be_asked_for(world: World) -> None:
 
 
 def test_a_platform_that_is_not_there_is_said(world: World) -> None:
-    world.look({"latest": ONE})
+    world.crawl({"latest": ONE})
 
     found = must_weigh(world, "latest", platform=ARM)
 
@@ -165,7 +165,7 @@ def test_images_of_a_nested_index_are_found(world: World) -> None:
     inner = an_index_of(ONE, TWO)
     entry = Child(Descriptor(OCI_INDEX, inner.digest, inner.manifest_bytes), "index")
     world.keep(ONE, TWO, inner)
-    world.look({"latest": Index(a_digest("outer"), OCI_INDEX, 300, (entry,))})
+    world.crawl({"latest": Index(a_digest("outer"), OCI_INDEX, 300, (entry,))})
 
     assert must_weigh(world, "latest").platforms == (AMD, ARM)
 
@@ -178,7 +178,7 @@ def test_attestations_are_others_and_never_platforms(world: World) -> None:
         Child(Descriptor(OCI_MANIFEST, unread, 77), "artifact"),
     ]
     world.keep(ONE, attestation)
-    world.look({"latest": an_index_of(ONE, others=entries)})
+    world.crawl({"latest": an_index_of(ONE, others=entries)})
 
     found = must_weigh(world, "latest", all_platforms=True)
 
@@ -193,7 +193,7 @@ def test_attestations_are_others_and_never_platforms(world: World) -> None:
 def test_a_missing_child_is_a_warning_and_still_a_platform(world: World) -> None:
     index = an_index_of(ONE, TWO)
     world.keep(ONE, index, missing={TWO.digest: "not_found"})
-    world.look({"latest": index})
+    world.crawl({"latest": index})
 
     found = must_weigh(world, "latest", all_platforms=True)
 
@@ -206,8 +206,8 @@ def test_a_missing_child_is_a_warning_and_still_a_platform(world: World) -> None
 
 
 def test_a_stale_tag_says_since_when_and_why(world: World) -> None:
-    world.look({"latest": ONE})
-    world.look(failures=[TagFailure("latest", "invalid_size", "negative size", None)])
+    world.crawl({"latest": ONE})
+    world.crawl(failures=[TagFailure("latest", "invalid_size", "negative size", None)])
 
     found = must_weigh(world, "latest")
 
@@ -219,8 +219,8 @@ def test_a_stale_tag_says_since_when_and_why(world: World) -> None:
 
 
 def test_a_tag_that_is_gone_is_weighed_with_a_warning(world: World) -> None:
-    world.look({"old": ONE})
-    world.look(deleted=["old"])
+    world.crawl({"old": ONE})
+    world.crawl(deleted=["old"])
 
     (warning,) = must_weigh(world, "old").warnings
 
@@ -229,7 +229,7 @@ def test_a_tag_that_is_gone_is_weighed_with_a_warning(world: World) -> None:
 
 def test_a_digest_is_weighed_without_a_tag(world: World) -> None:
     world.keep(ONE)
-    world.look({"latest": an_index_of(ONE)})
+    world.crawl({"latest": an_index_of(ONE)})
 
     found = must_weigh(world, digest=ONE.digest)
 
@@ -239,8 +239,8 @@ def test_a_digest_is_weighed_without_a_tag(world: World) -> None:
 
 
 def test_a_digest_that_no_tag_leads_to_any_more_says_so(world: World) -> None:
-    world.look({"latest": ONE})
-    world.look({"latest": TWO})
+    world.crawl({"latest": ONE})
+    world.crawl({"latest": TWO})
 
     found = must_weigh(world, digest=ONE.digest)
 
@@ -249,8 +249,8 @@ def test_a_digest_that_no_tag_leads_to_any_more_says_so(world: World) -> None:
 
 def test_a_digest_of_another_repository_is_not_shown(world: World) -> None:
     other = World(world.database, repository="secret", now=world.now)
-    other.look({"latest": ONE})
-    world.look({"latest": TWO})
+    other.crawl({"latest": ONE})
+    world.crawl({"latest": TWO})
 
     assert weighing(world, digest=ONE.digest) is None
     assert weighing(world, digest=ONE.digest, repository="secret") is not None
@@ -262,14 +262,14 @@ def test_a_digest_of_another_repository_is_not_shown(world: World) -> None:
 def test_what_is_not_known_is_not_found(
     world: World, repository: str, tag: str
 ) -> None:
-    world.look({"latest": ONE})
+    world.crawl({"latest": ONE})
 
     assert weighing(world, tag, repository=repository) is None
     assert weighing(world, digest=a_digest("unknown"), repository=repository) is None
 
 
 def test_a_tag_that_was_never_read_is_not_found(world: World) -> None:
-    world.look(failures=[TagFailure("bad", "timeout", "10 s", None)])
+    world.crawl(failures=[TagFailure("bad", "timeout", "10 s", None)])
 
     assert weighing(world, "bad") is None
 
@@ -278,7 +278,7 @@ def test_a_tag_that_was_never_read_is_not_found(world: World) -> None:
 def test_what_is_no_image_has_a_kind_and_no_images(world: World, kind: str) -> None:
     chart = an_artifact_of(a_layer("chart", 70))
     old = Unweighable(a_digest("old"), "application/x", 700, "schema1")
-    world.look({"artifact": chart, "unweighable": old})
+    world.crawl({"artifact": chart, "unweighable": old})
 
     found = must_weigh(world, kind)
 
@@ -288,8 +288,8 @@ def test_what_is_no_image_has_a_kind_and_no_images(world: World, kind: str) -> N
 def test_a_disputed_size_is_a_warning_and_each_image_has_its_own(world: World) -> None:
     honest = an_image([a_layer("shared", 1000)])
     liar = an_image([a_layer("shared", 1), a_layer("own", 5)])
-    world.look({"honest": honest})
-    world.look({"liar": liar})
+    world.crawl({"honest": honest})
+    world.crawl({"liar": liar})
 
     lying, true = must_weigh(world, "liar"), must_weigh(world, "honest")
 
@@ -304,7 +304,7 @@ def test_the_same_platform_twice_counts_as_the_first(world: World) -> None:
     first: Image = an_image([a_layer("first", 1)])
     second = an_image([a_layer("second", 2)])
     world.keep(first, second)
-    world.look({"latest": an_index_of(first, second)})
+    world.crawl({"latest": an_index_of(first, second)})
 
     found = must_weigh(world, "latest", all_platforms=True)
 

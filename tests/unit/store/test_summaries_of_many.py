@@ -108,7 +108,7 @@ def make_large(world: World) -> None:
     """So many tags that they are not read with those of others."""
     images = [an_image([a_layer(("large", n), n + 1)]) for n in range(20)]
     count = FEW_TAGS + 30
-    world.look({f"nightly-{n}": images[n % len(images)] for n in range(count)})
+    world.crawl({f"nightly-{n}": images[n % len(images)] for n in range(count)})
 
 
 def rows(connection: Connection, ids: Collection[int]) -> dict[int, dict[str, object]]:

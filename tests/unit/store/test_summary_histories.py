@@ -99,8 +99,8 @@ def test_of_images_that_came_at_once_the_highest_versions_are_looked_at(
 ) -> None:
     images = [an_image([a_layer(n, 100 * n)]) for n in range(1, 13)]
     first = {f"1.{n}": image for n, image in enumerate(images)}
-    world.look(first | {f"0.{50 - n}": image for n, image in enumerate(images)})
-    world.look({"main": an_image([a_layer("new", 5)])})
+    world.crawl(first | {f"0.{50 - n}": image for n, image in enumerate(images)})
+    world.crawl({"main": an_image([a_layer("new", 5)])})
 
     with world.database.read() as connection:
         found = leading_tags(connection, world, PageSizes(1, 64, 1))
@@ -118,7 +118,7 @@ def test_the_size_of_an_unread_child_counts_until_documents_disagree_about_it(
     index = Index(a_digest("index"), OCI_INDEX, 300, (child,))
     world.keep(an_image([elsewhere]))
     world.keep(index, missing={elsewhere.digest: "not_found"})
-    world.look({"multi": index})
+    world.crawl({"multi": index})
     assert world.report().referenced_bytes == 300 + 700
 
     world.keep(an_image([here]))
@@ -132,7 +132,7 @@ def test_a_stranger_who_claims_too_much_is_counted_right_once_that_has_gone(
 ) -> None:
     huge = an_image([a_layer("huge", LARGEST)])
     small = an_image([a_layer("small", 10)])
-    world.look({"a": huge, "b": huge, "c": small})
+    world.crawl({"a": huge, "b": huge, "c": small})
 
     assert after_losing(world, "c") == LARGEST
     assert after_losing(world, "a", "b") == 0

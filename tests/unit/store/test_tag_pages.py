@@ -29,7 +29,7 @@ def names(world: World, limit: int) -> list[str]:
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_tags_come_in_natural_order(world: World, limit: int) -> None:
     ordered = ["1.2", "1.10", "1.10-alpine", "2", "010", "10", "latest", "v9", "v10"]
-    world.look(dict.fromkeys(reversed(ordered), an_image()))
+    world.crawl(dict.fromkeys(reversed(ordered), an_image()))
 
     assert names(world, limit) == ordered
 
@@ -44,7 +44,7 @@ def test_a_tag_shows_its_reference_platform(world: World) -> None:
     amd = an_image([a_layer("amd", 20), a_layer("more", 1)])
     index = an_index_of(arm, amd)
     world.keep(arm, amd)
-    world.look({"latest": index})
+    world.crawl({"latest": index})
 
     tag = world.tags()["latest"]
     with world.database.read() as connection:
@@ -59,7 +59,7 @@ def test_a_tag_shows_its_reference_platform(world: World) -> None:
 
 def test_manifest_046_what_is_no_image_has_a_kind_and_no_size(world: World) -> None:
     old = Unweighable(a_digest("old"), "application/x", 700, "schema1")
-    world.look({"chart": an_artifact_of(a_layer("chart", 70)), "old": old})
+    world.crawl({"chart": an_artifact_of(a_layer("chart", 70)), "old": old})
 
     tags = world.tags()
 
@@ -74,7 +74,7 @@ def test_an_index_whose_children_are_missing_has_no_size(world: World) -> None:
     image = an_image()
     index = an_index_of(image)
     world.keep(index, missing={image.digest: "not_found"})
-    world.look({"latest": index})
+    world.crawl({"latest": index})
 
     tag = world.tags()["latest"]
 
@@ -82,7 +82,7 @@ def test_an_index_whose_children_are_missing_has_no_size(world: World) -> None:
 
 
 def test_an_unknown_repository_has_no_tags(world: World) -> None:
-    world.look({"latest": an_image()})
+    world.crawl({"latest": an_image()})
 
     with world.database.read() as connection:
         assert tag_page(connection, "hub", "unknown").items == ()
@@ -92,8 +92,8 @@ def test_an_unknown_repository_has_no_tags(world: World) -> None:
 
 def test_aliases_are_the_live_tags_of_one_digest(world: World) -> None:
     one, two = an_image([a_layer("1")]), an_image([a_layer("2")])
-    world.look({"v10": one, "v9": one, "other": two, "gone": one})
-    world.look(deleted=["gone"])
+    world.crawl({"v10": one, "v9": one, "other": two, "gone": one})
+    world.crawl(deleted=["gone"])
 
     with world.database.read() as connection:
         assert aliases(connection, "hub", "acme/app", one.digest) == ["v9", "v10"]

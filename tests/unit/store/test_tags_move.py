@@ -64,10 +64,10 @@ def live(world: World) -> dict[str, tuple[int, int]]:
 
 
 def test_a_moved_tag_leaves_its_old_target_in_its_history(world: World) -> None:
-    world.look({"latest": ONE})
+    world.crawl({"latest": ONE})
     first = world.now
 
-    world.look({"latest": TWO})
+    world.crawl({"latest": TWO})
 
     assert world.tags()["latest"].digest == TWO.digest
     assert history(world, "latest") == [
@@ -78,19 +78,19 @@ def test_a_moved_tag_leaves_its_old_target_in_its_history(world: World) -> None:
 
 
 def test_a_tag_of_the_first_complete_crawl_has_not_moved(world: World) -> None:
-    world.look({"old": ONE}, result=a_result(complete=False, state="partial"))
-    world.look({"older": ONE})
+    world.crawl({"old": ONE}, result=a_result(complete=False, state="partial"))
+    world.crawl({"older": ONE})
 
-    world.look({"new": ONE})
+    world.crawl({"new": ONE})
 
     moved = {name: tag.moved_at for name, tag in world.tags().items()}
     assert moved == {"old": None, "older": None, "new": world.now}
 
 
 def test_a_move_seen_before_the_first_complete_crawl_is_a_move(world: World) -> None:
-    world.look({"latest": ONE}, result=a_result(complete=False, state="partial"))
+    world.crawl({"latest": ONE}, result=a_result(complete=False, state="partial"))
 
-    world.look({"latest": TWO})
+    world.crawl({"latest": TWO})
 
     assert world.tags()["latest"].moved_at == world.now
 
@@ -122,7 +122,7 @@ def test_the_last_of_two_moves_of_one_tag_in_one_batch_counts(world: World) -> N
 def test_a_clock_that_was_set_back_ends_no_target_before_its_beginning(
     world: World,
 ) -> None:
-    world.look({"latest": ONE})
+    world.crawl({"latest": ONE})
     began = world.now
     with world.database.write() as connection:
         claim = world.claimed(connection)
@@ -134,8 +134,8 @@ def test_a_clock_that_was_set_back_ends_no_target_before_its_beginning(
 
 
 def test_aliases_count_once_each(world: World) -> None:
-    world.look({"3": ONE, "3.11": ONE, "latest": ONE})
-    world.look({"latest": TWO})
+    world.crawl({"3": ONE, "3.11": ONE, "latest": ONE})
+    world.crawl({"latest": TWO})
 
     assert live(world) == {ONE.digest: (2, 0), TWO.digest: (1, 0)}
     assert (world.report().tags, world.report().images) == (3, 2)
@@ -144,14 +144,14 @@ def test_aliases_count_once_each(world: World) -> None:
 def test_an_index_keeps_its_children_live_while_a_tag_names_it(world: World) -> None:
     world.keep(ONE, TWO)
     index = an_index_of(ONE, TWO)
-    world.look({"latest": index, "one": ONE})
+    world.crawl({"latest": index, "one": ONE})
     assert live(world) == {
         index.digest: (1, 0),
         ONE.digest: (1, 1),
         TWO.digest: (0, 1),
     }
 
-    world.look(deleted=["latest"])
+    world.crawl(deleted=["latest"])
 
     assert live(world) == {ONE.digest: (1, 0)}
 
@@ -162,7 +162,7 @@ def test_nested_indexes_hold_what_is_below_them(world: World) -> None:
     outer = Index(a_digest("outer"), OCI_INDEX, 300, (entry, entry))
     world.keep(ONE, inner)
 
-    world.look({"nested": outer})
+    world.crawl({"nested": outer})
 
     # An index that lists a child twice counts once.
     assert live(world) == {
@@ -171,7 +171,7 @@ def test_nested_indexes_hold_what_is_below_them(world: World) -> None:
         ONE.digest: (0, 1),
     }
     assert world.report().images == 1
-    world.look(deleted=["nested"])
+    world.crawl(deleted=["nested"])
     assert live(world) == {}
 
 
@@ -182,7 +182,7 @@ def test_a_child_that_is_read_late_enters_where_its_index_is_live(
     entry = Child(Descriptor(OCI_INDEX, inner.digest, inner.manifest_bytes), "index")
     outer = Index(a_digest("outer"), OCI_INDEX, 300, (entry,))
     world.keep(outer, ONE, missing={inner.digest: "not_found"})
-    world.look({"nested": outer})
+    world.crawl({"nested": outer})
     assert world.report().images == 0
 
     world.keep(inner)
@@ -194,7 +194,7 @@ def test_a_child_that_is_read_late_enters_where_its_index_is_live(
 def test_an_image_that_is_read_late_is_counted_as_one(world: World) -> None:
     index = an_index_of(ONE, TWO)
     world.keep(index, ONE, missing={TWO.digest: "not_found"})
-    world.look({"latest": index})
+    world.crawl({"latest": index})
     assert world.report().images == 1
 
     world.keep(TWO)
@@ -203,10 +203,10 @@ def test_an_image_that_is_read_late_is_counted_as_one(world: World) -> None:
 
 
 def test_a_gone_tag_keeps_its_history_and_its_last_target(world: World) -> None:
-    world.look({"old": ONE})
+    world.crawl({"old": ONE})
     first = world.now
 
-    world.look(deleted=["old", "never seen"])
+    world.crawl(deleted=["old", "never seen"])
 
     tag = world.tags()["old"]
     assert (tag.digest, tag.deleted_at) == (ONE.digest, world.now)
@@ -215,23 +215,23 @@ def test_a_gone_tag_keeps_its_history_and_its_last_target(world: World) -> None:
 
 
 def test_a_tag_that_is_gone_already_goes_no_further(world: World) -> None:
-    world.look({"old": ONE})
-    world.look(deleted=["old"])
+    world.crawl({"old": ONE})
+    world.crawl(deleted=["old"])
     since = world.now
 
-    world.look(deleted=["old"])
+    world.crawl(deleted=["old"])
 
     assert world.tags()["old"].deleted_at == since
     assert world.report().tags == 0
 
 
 def test_a_returning_tag_revives_and_begins_a_new_entry(world: World) -> None:
-    world.look({"old": ONE})
+    world.crawl({"old": ONE})
     first = world.now
-    world.look(deleted=["old"])
+    world.crawl(deleted=["old"])
     lost = world.now
 
-    world.look({"old": ONE})
+    world.crawl({"old": ONE})
 
     tag = world.tags()["old"]
     assert (tag.deleted_at, tag.moved_at, tag.first_seen_at) == (None, world.now, first)
@@ -245,10 +245,10 @@ def test_a_returning_tag_revives_and_begins_a_new_entry(world: World) -> None:
 def test_manifest_007_a_tag_that_cannot_be_read_keeps_its_last_good_target(
     world: World,
 ) -> None:
-    world.look({"latest": ONE})
+    world.crawl({"latest": ONE})
 
     failure = TagFailure("latest", "invalid_size", "a size is negative", TWO.digest)
-    world.look(failures=[failure])
+    world.crawl(failures=[failure])
 
     tag = world.tags()["latest"]
     assert (tag.digest, tag.compressed_bytes) == (ONE.digest, 100)
@@ -259,7 +259,7 @@ def test_manifest_007_a_tag_that_cannot_be_read_keeps_its_last_good_target(
 
 
 def test_a_tag_that_was_never_read_is_there_without_a_target(world: World) -> None:
-    world.look(failures=[TagFailure("bad", "invalid_json", "no JSON", None)])
+    world.crawl(failures=[TagFailure("bad", "invalid_json", "no JSON", None)])
 
     tag = world.tags()["bad"]
 
@@ -269,9 +269,9 @@ def test_a_tag_that_was_never_read_is_there_without_a_target(world: World) -> No
 
 
 def test_reading_a_tag_at_last_is_no_move(world: World) -> None:
-    world.look(failures=[TagFailure("bad", "invalid_json", "no JSON", None)])
+    world.crawl(failures=[TagFailure("bad", "invalid_json", "no JSON", None)])
 
-    world.look({"bad": ONE})
+    world.crawl({"bad": ONE})
 
     tag = world.tags()["bad"]
     assert (tag.digest, tag.moved_at, tag.error_code) == (ONE.digest, None, None)
@@ -279,29 +279,29 @@ def test_reading_a_tag_at_last_is_no_move(world: World) -> None:
 
 
 def test_a_failure_that_goes_on_keeps_its_beginning(world: World) -> None:
-    world.look(failures=[TagFailure("bad", "timeout", "10.0 s", None)])
+    world.crawl(failures=[TagFailure("bad", "timeout", "10.0 s", None)])
     since = world.now
 
-    world.look(failures=[TagFailure("bad", "timeout", "10.1 s", None)])
+    world.crawl(failures=[TagFailure("bad", "timeout", "10.1 s", None)])
 
     assert world.tags()["bad"].error_at == since
 
 
 def test_another_failure_begins_anew(world: World) -> None:
-    world.look({"bad": ONE}, failures=[])
-    world.look(failures=[TagFailure("bad", "timeout", "10 s", None)])
+    world.crawl({"bad": ONE}, failures=[])
+    world.crawl(failures=[TagFailure("bad", "timeout", "10 s", None)])
 
-    world.look(failures=[TagFailure("bad", "invalid_json", "no JSON", None)])
+    world.crawl(failures=[TagFailure("bad", "invalid_json", "no JSON", None)])
 
     tag = world.tags()["bad"]
     assert (tag.error_code, tag.error_at) == ("invalid_json", world.now)
 
 
 def test_a_good_look_at_the_same_target_clears_the_error(world: World) -> None:
-    world.look({"latest": ONE})
-    world.look(failures=[TagFailure("latest", "timeout", "10 s", None)])
+    world.crawl({"latest": ONE})
+    world.crawl(failures=[TagFailure("latest", "timeout", "10 s", None)])
 
-    world.look({"latest": ONE})
+    world.crawl({"latest": ONE})
 
     assert world.tags()["latest"].error_code is None
     assert len(history(world, "latest")) == 1
@@ -309,9 +309,9 @@ def test_a_good_look_at_the_same_target_clears_the_error(world: World) -> None:
 
 
 def test_a_gone_tag_fails_no_more(world: World) -> None:
-    world.look(failures=[TagFailure("bad", "timeout", "10 s", None)])
+    world.crawl(failures=[TagFailure("bad", "timeout", "10 s", None)])
 
-    world.look(deleted=["bad"])
+    world.crawl(deleted=["bad"])
 
     assert world.tags()["bad"].error_code is None
     assert (world.report().tags, world.report().tags_failed) == (0, 0)
@@ -320,10 +320,10 @@ def test_a_gone_tag_fails_no_more(world: World) -> None:
 def test_a_tag_that_returns_and_fails_is_not_said_to_hold_its_old_target(
     world: World,
 ) -> None:
-    world.look({"old": ONE})
-    world.look(deleted=["old"])
+    world.crawl({"old": ONE})
+    world.crawl(deleted=["old"])
 
-    world.look(failures=[TagFailure("old", "timeout", "10 s", None)])
+    world.crawl(failures=[TagFailure("old", "timeout", "10 s", None)])
 
     tag = world.tags()["old"]
     assert (tag.digest, tag.deleted_at, tag.error_code) == (None, None, "timeout")
@@ -332,19 +332,19 @@ def test_a_tag_that_returns_and_fails_is_not_said_to_hold_its_old_target(
 
 def test_a_push_time_is_kept_and_can_be_corrected(world: World) -> None:
     pushed = datetime(2026, 2, 3, tzinfo=UTC)
-    world.look({"latest": ONE}, pushed_at=pushed)
+    world.crawl({"latest": ONE}, pushed_at=pushed)
     assert world.tags()["latest"].pushed_at == pushed
 
-    world.look({"latest": ONE})
+    world.crawl({"latest": ONE})
     assert world.tags()["latest"].pushed_at == pushed
 
-    world.look({"latest": ONE}, pushed_at=pushed + timedelta(hours=1))
+    world.crawl({"latest": ONE}, pushed_at=pushed + timedelta(hours=1))
     assert world.tags()["latest"].pushed_at == pushed + timedelta(hours=1)
 
 
 def test_known_tags_are_live_ones_with_target_and_failure(world: World) -> None:
-    world.look({"good": ONE, "stale": ONE, "old": ONE})
-    world.look(
+    world.crawl({"good": ONE, "stale": ONE, "old": ONE})
+    world.crawl(
         failures=[
             TagFailure("stale", "timeout", "10 s", TWO.digest),
             TagFailure("bad", "not_found", "404", None),
@@ -393,7 +393,7 @@ STEPS: dict[str, Step] = {
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
 def test_nothing_is_written_by_whoever_lost_the_claim(world: World, step: Step) -> None:
-    world.look({"latest": ONE})
+    world.crawl({"latest": ONE})
     world.keep(TWO)
     with world.database.write() as connection:
         late = world.claimed(connection)
@@ -426,11 +426,11 @@ def test_a_second_look_that_finds_nothing_new_writes_the_same_few_rows(
     images = [an_image([a_layer(n, 1000 + n)]) for n in range(count)]
     found: dict[str, Image] = {f"v{n}": image for n, image in enumerate(images)}
     failures = [TagFailure("bad", "timeout", "10 s", None)]
-    world.look(found, failures=failures)
+    world.crawl(found, failures=failures)
     with world.database.write() as connection:
         before = rows_written(connection)
 
-    world.look(found, failures=[replace(failures[0], message="11 s")])
+    world.crawl(found, failures=[replace(failures[0], message="11 s")])
 
     with world.database.write() as connection:
         # claim, open_crawl (fence, row), moves (fence), failures (fence),

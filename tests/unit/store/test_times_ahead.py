@@ -47,7 +47,7 @@ def test_h1_a_repository_whose_last_crawl_is_to_come_is_due(
     world: World, ahead: timedelta
 ) -> None:
     world.now = T0 + ahead
-    world.look()
+    world.crawl()
 
     assert due(world, T0) == ["acme/app"]
 
@@ -62,7 +62,7 @@ def test_h1_a_new_repository_that_is_due_in_years_is_due(world: World) -> None:
 def test_what_is_put_off_for_a_day_by_a_right_clock_is_left_alone(
     world: World,
 ) -> None:
-    world.look()
+    world.crawl()
     with world.database.write() as connection:
         in_a_day = world.now + timedelta(hours=23)
         connection.execute(update(repositories).values(due_at=in_a_day))
@@ -74,7 +74,7 @@ def test_what_is_put_off_for_a_day_by_a_right_clock_is_left_alone(
 def test_what_was_just_crawled_is_not_due_by_a_clock_a_little_behind(
     world: World,
 ) -> None:
-    world.look()
+    world.crawl()
 
     assert due(world, world.now - timedelta(seconds=30)) == []
 
@@ -135,9 +135,9 @@ def test_h1_a_success_of_the_future_does_not_look_fresh_for_years(
     world: World,
 ) -> None:
     world.now = T0 + YEARS
-    world.look()
+    world.crawl()
     world.now = T0
-    world.look(result=a_result(state="unreachable", complete=False))
+    world.crawl(result=a_result(state="unreachable", complete=False))
 
     with world.database.read() as connection:
         last = connection.execute(
@@ -173,7 +173,7 @@ def test_h1_a_shared_job_that_was_done_in_the_future_is_due(
 
 
 def test_what_is_written_stays_as_it_is_where_nothing_is_ahead(world: World) -> None:
-    world.look()
+    world.crawl()
     with world.database.write() as connection:
         note_done(connection, MEASURE, world.now)
     before = due(world, world.now + 2 * HOUR)

@@ -42,7 +42,7 @@ def an_index_of_what_is_elsewhere(world: World) -> Index:
     index = Index(a_digest("index"), OCI_INDEX, 300, (child,))
     world.keep(ELSEWHERE)
     world.keep(index, missing={layer.digest: "not_found"})
-    world.look({"multi": index})
+    world.crawl({"multi": index})
     return index
 
 
@@ -59,7 +59,7 @@ def beside(call: Callable[[], None]) -> Iterator[threading.Thread]:
 def test_a_batch_beside_a_refresh_is_not_written_over(database: Database) -> None:
     world = World(database)
     first, second = an_image(some_layers(1)), an_image(some_layers(2, name="b"))
-    world.look({"v1": first})
+    world.crawl({"v1": first})
     with database.write() as connection:
         claim = world.claimed(connection)
         keep_documents(connection, [second], {})
@@ -115,7 +115,7 @@ def test_a_size_that_comes_late_and_a_batch_do_not_wait_for_each_other(
     world = World(database)
     index = an_index_of_what_is_elsewhere(world)
     # It holds as a layer, too, what its index lists.
-    world.look({"elsewhere": ELSEWHERE})
+    world.crawl({"elsewhere": ELSEWHERE})
     failed: list[StoreError] = []
 
     def resize() -> None:

@@ -77,10 +77,10 @@ def test_where_no_cause_is_known_there_is_none() -> None:
 
 def test_what_was_found_goes_with_a_forgotten_repository(court: Court) -> None:
     for name in court.names:
-        court.look({"1": weighing(400)}, name)
-        court.look({"2": weighing(501)}, name)
+        court.crawl({"1": weighing(400)}, name)
+        court.crawl({"2": weighing(501)}, name)
         court.policies, kept = [], court.policies
-        court.look({"3": weighing(502)}, name)
+        court.crawl({"3": weighing(502)}, name)
         court.policies = kept
     before = counts(court.database)
     with court.database.read() as connection:
@@ -110,9 +110,9 @@ def counts(database: Database) -> list[int]:
 
 
 def test_an_episode_that_ended_today_is_found_again(court: Court) -> None:
-    court.look({"1": weighing(400)})
-    court.look({"2": weighing(501)})
-    court.look({"3": weighing(400, "small")})
+    court.crawl({"1": weighing(400)})
+    court.crawl({"2": weighing(501)})
+    court.crawl({"3": weighing(400, "small")})
     key = ViolationKey("#", "linux/amd64", "services", "max_compressed")
 
     with court.database.read() as connection:
@@ -125,8 +125,8 @@ def test_an_episode_that_ended_today_is_found_again(court: Court) -> None:
 
 def test_a_cause_is_shared_by_other_repositories_only(court: Court) -> None:
     for name in court.names:
-        court.look({"1": weighing(400, name)}, name)
-    court.look({"1": weighing(501)}, "acme/app")
+        court.crawl({"1": weighing(400, name)}, name)
+    court.crawl({"1": weighing(501)}, "acme/app")
     key = court.cause("acme/app").key
     assert key is not None
 
@@ -140,9 +140,9 @@ def test_a_cause_is_shared_by_other_repositories_only(court: Court) -> None:
 
 
 def test_amounts_that_fit_no_column_are_cut(court: Court) -> None:
-    court.look({"1": weighing(1)})
+    court.crawl({"1": weighing(1)})
     layers = [("RUN x", a_layer(n, 2**62)) for n in range(3)]
-    court.look({"1": built(*layers)})
+    court.crawl({"1": built(*layers)})
 
     (row,) = court.rows()
     assert row.amount == 2**63 - 1

@@ -310,7 +310,7 @@ def test_damaged_sizes_are_found_and_counted_anew(fleet: Fleet) -> None:
 
 
 def test_what_will_not_do_is_asked_again_with_growing_pauses(world: World) -> None:
-    world.look({"latest": HONEST})
+    world.crawl({"latest": HONEST})
 
     def due() -> set[Digest]:
         with world.database.read() as connection:
@@ -333,7 +333,7 @@ def test_what_will_not_do_is_asked_again_with_growing_pauses(world: World) -> No
 
 
 def test_an_unchanged_repository_is_not_looked_through_again(world: World) -> None:
-    world.look({"latest": HONEST})
+    world.crawl({"latest": HONEST})
     with world.database.read() as connection:
         waiting = waiting_manifests(connection, world.registry_id, START, 10)
         assert len(waiting) == 1
@@ -347,7 +347,7 @@ def test_an_unchanged_repository_is_not_looked_through_again(world: World) -> No
         note_measured(connection, [world.repository_id])
     with world.database.read() as connection:
         assert unmeasured_repositories(connection, world.registry_id) == []
-    world.look({"next": MODEST})
+    world.crawl({"next": MODEST})
     with world.database.read() as connection:
         assert len(unmeasured_repositories(connection, world.registry_id)) == 1
 

@@ -51,7 +51,7 @@ LISTS = [
 def pushed(world: World) -> World:
     """One repository whose tag names an image for two platforms."""
     world.keep(PYTHON, ARM)
-    world.look({"3.7": an_index_of(PYTHON, ARM), "old": PYTHON}, pushed_at=T0)
+    world.crawl({"3.7": an_index_of(PYTHON, ARM), "old": PYTHON}, pushed_at=T0)
     return world
 
 
@@ -156,7 +156,7 @@ def test_an_artifact_is_answered_as_what_it_is(
     world: World, client: TestClient
 ) -> None:
     chart = an_artifact_of(a_layer("chart", 700), role="artifact")
-    world.look({"chart": chart})
+    world.crawl({"chart": chart})
 
     document = client.get("/api/v1/image?ref=hub/acme/app:chart").json()
 
@@ -230,7 +230,7 @@ def test_nothing_found_in_a_known_registry_is_an_empty_list(
 def test_a_reason_that_there_is_none_of_is_null(
     pushed: World, client: TestClient
 ) -> None:
-    pushed.look(result=a_result(complete=False, state="partial", reason="bad_tls"))
+    pushed.crawl(result=a_result(complete=False, state="partial", reason="bad_tls"))
 
     (registry,) = client.get("/api/v1/registries").json()["items"]
     (repository,) = client.get("/api/v1/repositories").json()["items"]
@@ -265,7 +265,7 @@ def test_a_read_is_answered_304_until_it_changes(
     sent = {"if-none-match": f'"other", {etag}'}
 
     same = client.get(path, headers=sent)
-    pushed.look({"4": an_image(some_layers(7))})
+    pushed.crawl({"4": an_image(some_layers(7))})
     changed = client.get(path, headers=sent)
 
     assert (same.status_code, same.content) == (304, b"")

@@ -27,7 +27,7 @@ WRITES = [route for route in RIGHTS.roles if route[0] != "GET"]
 
 @pytest.fixture
 def filled(world: World) -> World:
-    world.look({"1.0": an_image(some_layers(4000, 96))})
+    world.crawl({"1.0": an_image(some_layers(4000, 96))})
     return world
 
 
@@ -347,7 +347,7 @@ def test_a_line_that_is_a_formula_is_text_in_csv__config_blob_003(
 ) -> None:
     formula = '=HYPERLINK("http://collector.example","open")'
     image = an_image(some_layers(100), lines=[Line(formula, None, 0)])
-    world.look({"1.0": image})
+    world.crawl({"1.0": image})
 
     text = client.get("/image.csv?ref=hub/acme/app:1.0").text
 
@@ -358,7 +358,7 @@ def test_markup_from_a_pusher_is_text_in_every_format__config_blob_001(
     world: World, client: TestClient
 ) -> None:
     markup = "RUN <script>alert(1)</script><img src=x onerror=alert(2)>"
-    world.look({"1.0": an_image(some_layers(100), lines=[Line(markup, None, 0)])})
+    world.crawl({"1.0": an_image(some_layers(100), lines=[Line(markup, None, 0)])})
     ref = "?ref=hub/acme/app:1.0"
 
     page = client.get(f"/image{ref}")

@@ -46,7 +46,7 @@ def items(client: TestClient, ref: str) -> dict[str, tuple[object, object]]:
 def push(world: World, tag: str, size: int) -> Digest:
     image = an_image(some_layers(size, name=f"{tag} {size}"))
     world.keep(image)
-    world.look({tag: image}, pushed_at=world.now)
+    world.crawl({tag: image}, pushed_at=world.now)
     return image.digest
 
 
@@ -116,7 +116,7 @@ def test_an_image_under_two_tags_is_there_once(
     world: World, client: TestClient
 ) -> None:
     digest = push(world, "1.0", 100)
-    world.look({"1.1": digest}, pushed_at=world.now)
+    world.crawl({"1.1": digest}, pushed_at=world.now)
 
     images = client.get("/api/v1/limits?ref=hub/acme/app:1.2").json()["images"]
 
@@ -149,7 +149,7 @@ def test_images_before_it_are_of_configured_platforms_only(
     light = an_image(some_layers(50, name="arm64"), platform=ARM)
     both = an_index_of(heavy, light)
     world.keep(both, heavy, light)
-    world.look({"1.0": both}, pushed_at=world.now)
+    world.crawl({"1.0": both}, pushed_at=world.now)
 
     images = client.get("/api/v1/limits?ref=hub/acme/app:1.1").json()["images"]
 

@@ -28,7 +28,7 @@ def test_promtool_finds_nothing_to_say(world: World, path: str) -> None:
     telemetry = Telemetry()
     telemetry.begin_registry("hub")
     telemetry.registry_requests.labels("hub", "catalog", "2xx").inc()
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     client = a_client(world.database, telemetry)
 
     body = client.get(path).content
@@ -67,7 +67,7 @@ def test_an_accept_line_without_sense_is_answered_all_the_same(
 
 
 def test_a_pushed_image_shows_with_its_bytes(world: World, client: TestClient) -> None:
-    world.look({"1": an_image(some_layers(4000, 96))})
+    world.crawl({"1": an_image(some_layers(4000, 96))})
 
     samples = {
         (sample.name, sample.labels.get("repository")): sample.value
@@ -83,7 +83,7 @@ def test_a_pushed_image_shows_with_its_bytes(world: World, client: TestClient) -
 
 
 def test_one_registry_can_be_asked_for(world: World, client: TestClient) -> None:
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
 
     known = client.get("/metrics/repositories?registry=hub")
     unknown = client.get("/metrics/repositories?registry=elsewhere")
@@ -96,7 +96,7 @@ def test_one_registry_can_be_asked_for(world: World, client: TestClient) -> None
 def test_the_inventory_comes_compressed_where_it_may(
     world: World, client: TestClient
 ) -> None:
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     path = "/metrics/repositories"
 
     plain = client.get(path, headers={"accept-encoding": "identity"})
@@ -111,7 +111,7 @@ def test_the_inventory_comes_compressed_where_it_may(
 def test_the_release_and_the_freshness_of_crawls_are_told(
     world: World, client: TestClient
 ) -> None:
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
 
     text = client.get("/metrics").text
 
@@ -124,7 +124,7 @@ def test_the_release_and_the_freshness_of_crawls_are_told(
 def test_a_registry_that_is_not_configured_is_not_measured(
     world: World, client: TestClient
 ) -> None:
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     with world.database.write() as connection:
         mark_unconfigured(connection, [], NOW)
 
@@ -138,7 +138,7 @@ def test_a_registry_that_is_not_configured_is_not_measured(
 
 
 def test_no_series_is_on_both_endpoints(world: World, client: TestClient) -> None:
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
 
     names = [
         {family.name for family in text_string_to_metric_families(client.get(p).text)}

@@ -29,7 +29,7 @@ class Busy(Database):
         with self._real.read() as connection:
             yield connection
         self._looks += 1
-        self._world.look({f"v{self._looks}": IMAGE})
+        self._world.crawl({f"v{self._looks}": IMAGE})
 
     def close(self) -> None:
         self._real.close()
@@ -39,7 +39,7 @@ class Busy(Database):
 def busy(tmp_path: Path) -> Iterator[Busy]:
     with a_database(tmp_path) as database:
         world = World(database)
-        world.look({"v0": IMAGE})
+        world.crawl({"v0": IMAGE})
         opened = Busy(world, f"sqlite:///{tmp_path / 'weighbridge.db'}")
         try:
             yield opened

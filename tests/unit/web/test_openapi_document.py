@@ -99,7 +99,7 @@ def filled(world: World) -> World:
     sbom = an_artifact_of(a_layer("sbom", 17_800))
     others = [Child(Descriptor(sbom.media_type, sbom.digest, 500), sbom.role)]
     world.keep(image, sbom)
-    world.look(
+    world.crawl(
         {
             "1": an_index_of(image, others=others),
             "chart": an_artifact_of(a_layer("chart", 700), role="artifact"),
@@ -117,7 +117,7 @@ def filled(world: World) -> World:
     with world.database.write() as connection:
         site = Site(an_entry("hub"), Scope())
         ask(connection, site, ["acme/app"], measures=True, now=world.now)
-    world.look(result=a_result(complete=False, state="partial", reason="bad_tls"))
+    world.crawl(result=a_result(complete=False, state="partial", reason="bad_tls"))
     return world
 
 

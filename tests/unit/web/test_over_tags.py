@@ -15,9 +15,9 @@ SVC = "?ref=hub/acme/app"
 def pushed(database: Database) -> Court:
     """1.1.0 is over, and 1.2.0 is within."""
     court = Court(database, [LIMIT])
-    court.look({"1.0.0": weighing(400)})
-    court.look({"1.1.0": weighing(501)})
-    court.look({"1.2.0": weighing(499)})
+    court.crawl({"1.0.0": weighing(400)})
+    court.crawl({"1.1.0": weighing(501)})
+    court.crawl({"1.2.0": weighing(499)})
     return court
 
 

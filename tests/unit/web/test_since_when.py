@@ -127,7 +127,7 @@ def test_a_registry_that_is_not_configured_is_neither_stale_nor_failing() -> Non
 def test_the_state_is_in_the_api_and_on_every_page(
     world: World, client: TestClient
 ) -> None:
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     with world.database.write() as connection:
         mark_unconfigured(connection, [], NOW)
 

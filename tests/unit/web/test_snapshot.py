@@ -86,7 +86,7 @@ def test_a_change_shows_after_fifteen_seconds_and_not_before(
     world: World, keeper: SnapshotKeeper, clock: Clock
 ) -> None:
     assert "newest_image_compressed" not in series(keeper)
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
 
     clock.now += REFRESH_S - 1
     early = series(keeper)
@@ -100,7 +100,7 @@ def test_a_change_shows_after_fifteen_seconds_and_not_before(
 def test_nothing_is_rendered_while_nothing_changes(
     world: World, keeper: SnapshotKeeper, clock: Clock
 ) -> None:
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     first = keeper.current()
 
     clock.now += 3600
@@ -114,9 +114,9 @@ def test_nothing_is_rendered_while_nothing_changes(
 def test_a_vanished_repository_vanishes(
     world: World, keeper: SnapshotKeeper, clock: Clock
 ) -> None:
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     keeper.current()
-    world.look(deleted=["1"])
+    world.crawl(deleted=["1"])
 
     clock.now += REFRESH_S
 
@@ -134,7 +134,7 @@ def test_while_a_thread_watches_no_scrape_reads_the_database(
     watching = threading.Thread(target=keeper.watch, args=(stop, 0.001))
     watching.start()
 
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     clock.now += REFRESH_S
     assert slow.entered.wait(60)
     meanwhile = keeper.current()
@@ -194,7 +194,7 @@ def test_old_numbers_are_served_while_the_database_fails(
 ) -> None:
     failing = Failing(database)
     keeper = SnapshotKeeper(failing, Budget(), clock=clock, wall=clock)
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     before = keeper.current()
 
     failing.is_failing = True
@@ -222,7 +222,7 @@ def test_a_scrape_does_not_wait_for_another_ones_rendering(
     slow = Slow(database)
     keeper = SnapshotKeeper(slow, Budget(), clock=clock, wall=clock)
     before = keeper.current()
-    world.look({"1": an_image(some_layers(4000))})
+    world.crawl({"1": an_image(some_layers(4000))})
     clock.now += REFRESH_S
 
     slow.hold()

@@ -24,7 +24,7 @@ HOSTILE = '"><script>alert(1)</script>=cmd|\u202e'
 
 @pytest.fixture
 def made(world: World) -> Violations:
-    world.look({"1.5": an_image(some_layers(4000, 96))})
+    world.crawl({"1.5": an_image(some_layers(4000, 96))})
     return Violations(world.database, NOW)
 
 

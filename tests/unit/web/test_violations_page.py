@@ -12,7 +12,7 @@ from support.violations import Violations
 
 @pytest.fixture
 def made(world: World) -> Violations:
-    world.look({"1.5": an_image(some_layers(4000, 96))})
+    world.crawl({"1.5": an_image(some_layers(4000, 96))})
     return Violations(world.database, NOW)
 
 
