@@ -44,7 +44,7 @@ def explain(options: Options, ref: str) -> int:
     settings = options.settings(policy_files=True, ending="")
     policies = options.policies().policies
 
-    from weighbridge.cli.options.registry_names import name_at
+    from weighbridge.cli.options.suggestions import name_at
     from weighbridge.domain.image.reference import parse_reference
     from weighbridge.presentation.reports import policy_output
 
@@ -99,7 +99,7 @@ def simulate(
         )
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.policy_simulation import simulate_on_all
+    from weighbridge.bootstrap.commands.reports import simulate_on_all
     from weighbridge.presentation.reports import simulation_output
 
     deduplicated = given["max_deduplicated"]

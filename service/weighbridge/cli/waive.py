@@ -59,7 +59,7 @@ def create(
     settings = options.settings()
 
     from weighbridge.bootstrap.commands import waiving
-    from weighbridge.cli.options.registry_names import name_at
+    from weighbridge.cli.options.suggestions import name_at
     from weighbridge.domain.policy import waiver_target
     from weighbridge.presentation.reports import waiver_output
 

@@ -12,9 +12,9 @@ from support.database import a_database
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
 from weighbridge.cli.main import run
+from weighbridge.cli.output.notify_output import printed
 from weighbridge.domain.message.routing import Route
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.reports.channel_output import printed
 from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from support.images import a_digest
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.size.listed_size import is_explained
+from weighbridge.domain.registry.listing import is_explained
 
 BASE, APP = (a_digest("base"), 1_000), (a_digest("app"), 50)
 CONFIG = 7

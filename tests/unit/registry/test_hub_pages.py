@@ -7,7 +7,7 @@ import pytest
 
 from support.data import documents
 from weighbridge.domain.image.digest import digest_of
-from weighbridge.domain.size.listed_size import is_explained
+from weighbridge.domain.registry.listing import is_explained
 from weighbridge.registry.kinds.dockerhub.hub_listings import (
     parse_hub_repositories,
     parse_hub_tags,

@@ -14,9 +14,14 @@ from support.store_world import T0, an_entry
 from weighbridge.errors import StoreError
 from weighbridge.store.models import SCHEMA
 from weighbridge.store.registries.registry_rows import put_registry
-from weighbridge.store.schema import REVISION, check_schema, upgrade, upgrade_in
+from weighbridge.store.schema import (
+    REVISION,
+    check_schema,
+    check_writable,
+    upgrade,
+    upgrade_in,
+)
 from weighbridge.store.session import Database, open_database
-from weighbridge.store.writable import check_writable
 
 
 def count_registries(connection: Connection) -> int:

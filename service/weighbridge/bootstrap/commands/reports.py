@@ -1,11 +1,18 @@
 """Reads the configured database back. Nothing that asks registries is loaded."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from msgspec import Struct
 
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
+from weighbridge.domain.policy.policy import Limits
+from weighbridge.domain.policy.simulation import (
+    SimulatedImage,
+    Simulation,
+    simulate_limits,
+)
 from weighbridge.domain.report.channel_report import ChannelReport
 from weighbridge.domain.report.inventory import (
     DisputeReport,
@@ -14,6 +21,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
 )
 from weighbridge.domain.report.violation import ViolationList
+from weighbridge.domain.text.globs import fits
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError
 from weighbridge.store.reports import (
@@ -21,6 +29,7 @@ from weighbridge.store.reports import (
     RepositoryQuery,
     ViolationQuery,
     dispute_page,
+    newest_images,
     registry_names,
     registry_reports,
     repository_page,
@@ -111,3 +120,28 @@ def notification_status(settings: Settings) -> list[ChannelReport]:
         database.read() as connection,
     ):
         return channel_reports(connection)
+
+
+def simulate_on_all(
+    settings: Settings, limits: Limits, *, registry: str | None, pattern: str
+) -> Simulation:
+    """What the limits would flag now. Reads only.
+
+    pattern: of the repositories' names
+    Raises UsageError(unknown_registry), StoreError(no_database).
+    """
+    with (
+        ready_database(settings, must_exist=True) as database,
+        database.read() as connection,
+    ):
+        check_registry(connection, registry)
+        return simulate_limits(limits, _images(connection, limits, registry, pattern))
+
+
+def _images(
+    connection: Connection, limits: Limits, registry: str | None, pattern: str
+) -> Iterator[SimulatedImage]:
+    with_layers = limits.max_layer_compressed_bytes is not None
+    for image in newest_images(connection, registry, with_layers=with_layers):
+        if fits(pattern, image.repository):
+            yield image

@@ -2,6 +2,10 @@
 
 import click
 
+from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.config import Settings
+from weighbridge.domain.registry.registry_address import main_url
+
 
 class SuggestingGroup(click.Group):
     """A group that knows the nearest of its commands."""
@@ -44,3 +48,10 @@ class Count(click.ParamType[int]):
             return number
         words = f"{value!r} is no number from {self._least} to {self._most}"
         self.fail(words, param, ctx)
+
+
+def name_at(settings: Settings, address: str) -> str:
+    """The configured name of the registry at this address, else the address."""
+    host = KINDS.hosts.get(address, address)
+    urls = ((r.name, main_url(r.url, KINDS.hosts)) for r in settings.registries)
+    return next((name for name, url in urls if url.endswith(f"//{host}")), address)

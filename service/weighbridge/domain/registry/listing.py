@@ -1,5 +1,6 @@
 """What a registry's listings say: pages of repositories and of tags."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -42,3 +43,20 @@ class RepositoryListing(Struct, frozen=True):
 def is_mass(absent: int, live: int) -> bool:
     """Whether so many of so many cannot be believed to have been deleted at once."""
     return absent > MASS and absent * 2 > live
+
+
+def is_explained(
+    listed_bytes: int, layers: Sequence[tuple[Digest, int]], config_bytes: int
+) -> bool:
+    """Whether a listing's size is what these layers make.
+
+    listed_bytes: as the listing names it
+    layers:       digest and compressed bytes of every layer, repeated ones too
+    config_bytes: length of the image's config
+    """
+    once = sum(dict(layers).values())
+    each = sum(length for _, length in layers)
+    return listed_bytes - once in (0, config_bytes) or listed_bytes - each in (
+        0,
+        config_bytes,
+    )

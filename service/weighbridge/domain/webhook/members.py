@@ -8,8 +8,7 @@ from typing import Final
 from weighbridge.domain.image.digest import Digest, is_digest
 from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.text.strict_json import Members
-from weighbridge.domain.webhook.parsed_delivery import Outcome
-from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.domain.webhook.parsed_delivery import Outcome, PushSeen
 from weighbridge.errors import DocumentError
 
 # RFC 3339; fromisoformat alone would take week dates as well.

@@ -17,7 +17,7 @@ from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
-from weighbridge.store.ledger.sole_blobs import sole_blobs
+from weighbridge.store.ledger.holders import sole_blobs
 from weighbridge.store.violations.judged_repository import JudgedRepository
 from weighbridge.store.violations.open_violations import (
     SharedCause,

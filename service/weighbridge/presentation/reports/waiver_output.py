@@ -8,7 +8,7 @@ from weighbridge.domain.report.inventory import Page
 from weighbridge.presentation.forms.phrases import minute
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.waiver_rows import WAIVER_COLUMNS, waiver_json
+from weighbridge.presentation.rows.violation_rows import WAIVER_COLUMNS, waiver_json
 
 
 def created(waiver: Waiver, output: Output, now: datetime) -> str:

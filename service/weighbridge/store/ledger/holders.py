@@ -8,10 +8,23 @@ committed, either one or the other.
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, FromClause, Table, and_, select, union
+from sqlalchemy import Connection, FromClause, Table, and_, bindparam, select, union
 
-from weighbridge.store.dialect import among_ids, join_in_order, listed
-from weighbridge.store.models import blob_changes, repository_blobs, scope_blobs
+from weighbridge.domain.image.digest import Digest, raw
+from weighbridge.store.dialect import (
+    Rows,
+    among_bytes,
+    among_ids,
+    join_in_order,
+    listed,
+)
+from weighbridge.store.models import (
+    blob_changes,
+    blobs,
+    repositories,
+    repository_blobs,
+    scope_blobs,
+)
 
 _held = repository_blobs.c
 _PLACES: Final = (scope_blobs, blob_changes)
@@ -67,3 +80,31 @@ def find_holders(connection: Connection, blob_ids: Collection[int]) -> Sequence[
     """Every repository that holds one of the blobs."""
     parameters = {"ids": listed(blob_ids)}
     return [Holder(*row) for row in connection.execute(_HOLDERS, parameters)]
+
+
+_holding = repository_blobs.c
+_SOLE: Final = Rows(
+    select(blobs.c.digest)
+    .join_from(blobs, repository_blobs, _holding.blob_id == blobs.c.id)
+    .join(
+        repositories,
+        (repositories.c.id == _holding.repository_id)
+        & (repositories.c.scope_id == _holding.scope_id),
+    )
+    .where(
+        among_bytes(blobs.c.digest),
+        _holding.repository_id == bindparam("repository"),
+        _holding.manifest_count == 1,
+    )
+)
+
+
+def sole_blobs(
+    connection: Connection, repository_id: int, digests: Collection[Digest]
+) -> set[Digest]:
+    """Those of the blobs that a single manifest of the repository holds."""
+    parameters = {
+        "repository": repository_id,
+        "hashes": listed(sorted(map(raw, digests))),
+    }
+    return {digest for (digest,) in _SOLE.read(connection, parameters)}

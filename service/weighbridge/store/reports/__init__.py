@@ -12,7 +12,6 @@ from weighbridge.store.reports.inventory import (
     inventory_pieces,
     pinned_ids,
 )
-from weighbridge.store.reports.matching import matches_anything
 from weighbridge.store.reports.newest_images import (
     heaviest_newest_images,
     newest_images,
@@ -41,7 +40,7 @@ from weighbridge.store.reports.repository_order import (
     RepositoryQuery,
     in_order_of_cursor,
 )
-from weighbridge.store.reports.search import SearchResult, search
+from weighbridge.store.reports.search import SearchResult, matches_anything, search
 from weighbridge.store.reports.tags import TAG_CURSOR, aliases, tag_page
 from weighbridge.store.reports.violations import (
     VIOLATION_CURSORS,

@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, select
 
 from weighbridge.domain.image.digest import Digest, raw
-from weighbridge.domain.size.listed_size import is_explained
+from weighbridge.domain.registry.listing import is_explained
 from weighbridge.store.dialect import (
     Purpose,
     among_bytes,

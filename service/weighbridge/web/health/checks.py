@@ -8,9 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from weighbridge.errors import WeighbridgeError
-from weighbridge.store.schema import check_schema
+from weighbridge.store.schema import check_schema, check_writable
 from weighbridge.store.session import Database
-from weighbridge.store.writable import check_writable
 from weighbridge.web.health.write_watch import WriteWatch
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.answers import json_answer

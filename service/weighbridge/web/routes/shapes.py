@@ -28,8 +28,11 @@ from weighbridge.presentation.rows.limit_rows import ImageLimits, PolicyDecision
 from weighbridge.presentation.rows.report_rows import AGED, AGES, Report
 from weighbridge.presentation.rows.row_fields import REASONS
 from weighbridge.presentation.rows.simulation_rows import OneLimitSimulation
-from weighbridge.presentation.rows.violation_rows import ViolationRow
-from weighbridge.presentation.rows.waiver_rows import WaiverInput, WaiverRow
+from weighbridge.presentation.rows.violation_rows import (
+    ViolationRow,
+    WaiverInput,
+    WaiverRow,
+)
 from weighbridge.web.api.crawl_request_rows import (
     CrawlAsked,
     CrawlInput,

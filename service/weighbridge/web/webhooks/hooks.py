@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from weighbridge.domain.text.secret import Secret
-from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.domain.webhook.parsed_delivery import PushSeen
 from weighbridge.domain.webhook.webhook_secret import (
     SecretKey,
     ShownSecret,

@@ -25,8 +25,7 @@ from starlette.types import Receive, Scope, Send
 from weighbridge.domain.access.authorization import presented_token
 from weighbridge.domain.access.roles import webhook_role
 from weighbridge.domain.access.sender_address import Network, sender_address
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
-from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery, PushSeen
 from weighbridge.domain.webhook.sources.source_table import SOURCES
 from weighbridge.domain.webhook.sources.source_table import read_body as parse_delivery
 from weighbridge.domain.webhook.webhook_secret import (

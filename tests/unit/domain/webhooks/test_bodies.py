@@ -21,8 +21,7 @@ from support.webhook_bodies import (
     resource_of,
     told,
 )
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
-from weighbridge.domain.webhook.push import PushSeen
+from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery, PushSeen
 
 PUSHES: Final[Mapping[str, tuple[ParsedDelivery, PushSeen]]] = {
     "distribution": (

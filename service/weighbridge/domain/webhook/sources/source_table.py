@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.domain.webhook.parsed_delivery import (
     ParsedDelivery,
+    PushSeen,
     RawDelivery,
     Reason,
 )
-from weighbridge.domain.webhook.push import PushSeen
 from weighbridge.domain.webhook.sources.acr import ACR
 from weighbridge.domain.webhook.sources.artifactory import ARTIFACTORY
 from weighbridge.domain.webhook.sources.distribution import DISTRIBUTION
