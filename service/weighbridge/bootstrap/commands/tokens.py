@@ -1,12 +1,13 @@
 """What `weighbridge token` does with the configured database."""
 
+import os
+import pwd
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from weighbridge.bootstrap.commands.actor import system_user
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
 from weighbridge.domain.access.roles import (
@@ -117,3 +118,12 @@ def _unknown(name: str, known: Sequence[AccessToken]) -> UsageError:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def system_user() -> str:
+    """The user of the system who asked; environment variables may say anything."""
+    number = os.geteuid()
+    try:
+        return f"cli:{pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"cli:{number}"

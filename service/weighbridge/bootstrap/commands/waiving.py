@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from weighbridge.bootstrap.commands.actor import system_user
 from weighbridge.bootstrap.commands.reports import check_registry
+from weighbridge.bootstrap.commands.tokens import system_user
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy import LimitKey, Match

@@ -1,4 +1,4 @@
-"""What a webhook's body tells: pushes, each a hint where to ask, or why there is none."""
+"""What a webhook's body tells: pushes, hints where to ask, or why there is none."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -12,8 +12,7 @@ from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import refresh_and_judge
-from weighbridge.engine.writer.batches import pieces
-from weighbridge.engine.writer.writer import Writer
+from weighbridge.engine.writer.writer import Writer, pieces
 from weighbridge.errors import StaleFence
 from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.leases.process_mark import one_claim, this_process

@@ -17,8 +17,7 @@ from weighbridge.engine.judge.judge import (
     refresh_and_judge_many,
 )
 from weighbridge.engine.judge.sweep_tags import mark_of, sweep
-from weighbridge.engine.writer.batches import TOGETHER, by_size, pieces
-from weighbridge.engine.writer.writer import Writer
+from weighbridge.engine.writer.writer import TOGETHER, Writer, by_size, pieces
 from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.summaries import stale_repositories
 from weighbridge.store.session import Connection

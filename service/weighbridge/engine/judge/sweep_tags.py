@@ -7,8 +7,7 @@ from datetime import datetime
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.over_limit_marks import mark_over
-from weighbridge.engine.writer.batches import by_size
-from weighbridge.engine.writer.writer import Writer
+from weighbridge.engine.writer.writer import Writer, by_size
 from weighbridge.store.locks import lock_repositories, lock_summaries
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.over_tags import (

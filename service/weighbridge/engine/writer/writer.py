@@ -1,9 +1,10 @@
 """Makes a process's store calls on threads of their own, many in a transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Concatenate, ParamSpec, TypeVar
+from itertools import islice
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from weighbridge.engine.writer.writer_thread import Lane
 from weighbridge.errors import StoreError
@@ -173,3 +174,31 @@ def _both(
 ) -> None:
     facts(connection)
     ledger(connection)
+
+
+Piece = TypeVar("Piece")
+
+TOGETHER: Final = 100
+"""So many repositories are judged in one transaction, at most."""
+
+
+def pieces(items: Iterable[Piece], length: int) -> Iterator[list[Piece]]:
+    """Of this length, but for the last."""
+    iterator = iter(items)
+    while piece := list(islice(iterator, length)):
+        yield piece
+
+
+def by_size(sizes: Mapping[Piece, int], most: int) -> Iterator[list[Piece]]:
+    """Items in lists whose sizes add up to `most` at most, and of `TOGETHER` items at
+    most; one that is larger is alone."""
+    some: list[Piece] = []
+    size = 0
+    for item, more in sizes.items():
+        if some and (size + more > most or len(some) == TOGETHER):
+            yield some
+            some, size = [], 0
+        some.append(item)
+        size += more
+    if some:
+        yield some

@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from weighbridge.store.dialect.many_rows import InsertedRows
+from weighbridge.store.dialect.many_rows import InsertedRows, Words
 from weighbridge.store.dialect.names import POSTGRESQL
 from weighbridge.store.dialect.prepared import Row
-from weighbridge.store.dialect.quoted_names import Words
 
 
 class NumberedRows:

@@ -11,8 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weighbridge.errors import StoreError
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.access.decision import AccessRules
-from weighbridge.web.access.rights import Rights
+from weighbridge.web.access.decision import AccessRules, Rights
 from weighbridge.web.options import SECURITY_HEADERS
 from weighbridge.web.request.errors import Refusal, refusal_response
 from weighbridge.web.request.route_matching import METHODS, find_route, template_of

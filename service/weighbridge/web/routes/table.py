@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from weighbridge.web.access.rights import Rights
+from weighbridge.web.access.decision import Rights
 from weighbridge.web.api.crawl_requests import CrawlRequests
 from weighbridge.web.api.headroom import Headrooms
 from weighbridge.web.api.image_limits import LimitRoutes

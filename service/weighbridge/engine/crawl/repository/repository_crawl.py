@@ -34,7 +34,7 @@ from weighbridge.engine.crawl.tombstones import delete_unlisted
 from weighbridge.engine.tags.question_plan import wants_head_first
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.task_group import TaskGroup
-from weighbridge.engine.writer.batches import pieces
+from weighbridge.engine.writer.writer import pieces
 from weighbridge.errors import (
     DocumentError,
     NotFound,

@@ -15,7 +15,7 @@ from weighbridge.engine.crawl.repository.crawl_chunk import LENGTH, crawl_chunk
 from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.task_group import TaskGroup
-from weighbridge.engine.writer.batches import pieces
+from weighbridge.engine.writer.writer import pieces
 from weighbridge.errors import StaleFence, TransportError
 from weighbridge.store.crawls.chunks import (
     ChunkRequest,
