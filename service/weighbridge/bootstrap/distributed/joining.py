@@ -3,7 +3,8 @@
 from weighbridge.bootstrap.databases import checked_database
 from weighbridge.config import Settings
 from weighbridge.errors import UsageError
-from weighbridge.jobs.redis.broker import KEEPS, eviction_policy, is_exposed
+from weighbridge.jobs.redis.broker import is_exposed
+from weighbridge.jobs.redis.server_check import KEEPS, eviction_policy
 
 
 def check_distributed(settings: Settings) -> list[str]:

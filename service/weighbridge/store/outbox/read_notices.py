@@ -16,7 +16,7 @@ from weighbridge.store.models import (
     violations,
 )
 from weighbridge.store.models.types import Moment
-from weighbridge.store.sizes.image_weights import (
+from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
     in_scope,

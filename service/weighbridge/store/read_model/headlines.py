@@ -12,7 +12,7 @@ from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts.target_images import headline, load_graph
 from weighbridge.store.models import blobs, images, manifest_sizes
-from weighbridge.store.sizes.image_weights import (
+from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
     in_scope,

@@ -35,7 +35,7 @@ from weighbridge.store.read_model.newest_image import (
     find_newest_images,
     is_by_platform,
 )
-from weighbridge.store.sizes.image_weights import COMPRESSED_BYTES, in_scope
+from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
 from weighbridge.store.tags.over_tags import count_over_tags
 from weighbridge.store.tags.referenced import count_referenced
 

@@ -18,7 +18,7 @@ from weighbridge.store.models import (
     tags,
     violations,
 )
-from weighbridge.store.sizes.image_weights import COMPRESSED_CONFIDENCE
+from weighbridge.store.sizes.manifest_sizes import COMPRESSED_CONFIDENCE
 
 _row = over_tags.c
 _violation = violations.c

@@ -37,7 +37,7 @@ from weighbridge.store.reports.repository_order import (
 )
 from weighbridge.store.reports.search import could_be_in_a_name
 from weighbridge.store.reports.violations import violating_ids
-from weighbridge.store.sizes.image_weights import COMPRESSED_BYTES, in_scope
+from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
 
 _repository = repositories.c
 _summary = repository_summaries.c

@@ -41,7 +41,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.sizes.image_weights import (
+from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
     in_scope,

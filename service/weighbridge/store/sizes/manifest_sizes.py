@@ -11,16 +11,23 @@ from typing import Final, TypeAlias
 from msgspec import Struct, field
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
+    FromClause,
+    Join,
+    Label,
     Row,
     and_,
     bindparam,
     exists,
     func,
+    literal,
     or_,
     select,
+    type_coerce,
 )
 
+from weighbridge.domain.size.confidence import COMPRESSED_CONFIDENCES
 from weighbridge.domain.size.layer_claims import NOT_HELD
 from weighbridge.domain.size.weigh_image import image_total, weakest_word, weigh_layer
 from weighbridge.store.alone import be_alone
@@ -48,9 +55,32 @@ from weighbridge.store.models import (
     repository_manifests,
     repository_summaries,
 )
-from weighbridge.store.models.types import bounded
+from weighbridge.store.models.types import Enumeration, bounded
 from weighbridge.store.sizes.disputes import Dispute, note_disputes
 from weighbridge.store.tags.over_tags import note_weighed
+
+_weighed = manifest_sizes.c
+_CONFIDENCE: Final = Enumeration(COMPRESSED_CONFIDENCES)
+
+COMPRESSED_BYTES: Final[Label[int]] = func.coalesce(
+    _weighed.compressed_bytes, images.c.compressed_bytes
+).label("compressed_bytes")
+COMPRESSED_CONFIDENCE: Final = type_coerce(
+    func.coalesce(_weighed.compressed_confidence, literal("claimed", _CONFIDENCE)),
+    _CONFIDENCE,
+).label("compressed_confidence")
+IS_WHOLE: Final[ColumnElement[bool]] = func.coalesce(_weighed.is_whole, False).label(
+    "is_whole"
+)
+
+
+def in_scope(tables: FromClause, scope: ColumnElement[int]) -> Join:
+    """Tables that hold `images`, with what each weighs in a scope."""
+    return tables.outerjoin(
+        manifest_sizes,
+        and_(_weighed.scope_id == scope, _weighed.manifest_id == images.c.id),
+    )
+
 
 _PIECE: Final = 500
 """Images whose layers are in memory at once."""

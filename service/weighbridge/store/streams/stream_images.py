@@ -17,7 +17,7 @@ from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts.stored_images import load_images
 from weighbridge.store.facts.target_images import Graph, headline, load_graph
 from weighbridge.store.models import blobs, images, manifest_sizes
-from weighbridge.store.sizes.image_weights import (
+from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
     IS_WHOLE,
