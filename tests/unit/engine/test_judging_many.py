@@ -115,7 +115,7 @@ def test_a_platform_that_is_no_longer_built_ends_with_it(court: Court) -> None:
     court.crawl({"latest": weighing(102)})
 
     assert [(r.platform, r.closed_by) for r in court.rows()] == [
-        ("linux/arm64", "gone")
+        ("linux/arm64", "deleted")
     ]
 
 

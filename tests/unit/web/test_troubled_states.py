@@ -121,7 +121,7 @@ async def test_a_repository_that_is_gone_has_no_numbers_that_are_still_to_come(
 ) -> None:
     await crawled_in_trouble(yard)
 
-    page = parse(client.get("/repository?ref=fake/shop/gone").text)
+    page = parse(client.get("/repository?ref=fake/shop/deleted").text)
 
     figures = page.one("dl", "figures")
     assert [word.text for word in figures.all("span", "unknown")] == ["none"] * 4
@@ -176,7 +176,7 @@ async def test_states_are_counted_in_metrics_and_ages_are_told(
     for state in ALIVE:
         assert found[f'{name}{{registry="fake",state="{state}"}}'] == "1"
     assert found['weighbridge_registry_removals_held{registry="fake"}'] == "0"
-    assert "shop/gone" not in "".join(found)
+    assert "shop/deleted" not in "".join(found)
     process = client.get("/metrics").text
     oldest = 'weighbridge_crawl_oldest_audit_timestamp_seconds{registry="fake"}'
     (line,) = [line for line in process.splitlines() if line.startswith(oldest)]
