@@ -332,6 +332,17 @@ def test_a_repository_that_is_gone_is_answered_as_gone_and_listed_nowhere(
     assert client.get("/api/v1/registries").json()["items"][0]["repositories"] == 0
 
 
+def test_the_page_of_a_search_lists_what_has_the_text_in_its_name(
+    pushed: World, client: TestClient
+) -> None:
+    page = client.get("/search?q=acme")
+    empty = client.get("/search?q=")
+
+    assert (page.status_code, empty.status_code) == (200, 200)
+    assert "acme/app" in parse(page.text).one("main").text
+    assert "acme/app" not in parse(empty.text).one("main").text
+
+
 @pytest.mark.parametrize("path", [*LISTS, "/", "/repository?ref=hub/acme/app"])
 def test_while_the_database_is_away_the_answer_says_when_to_come_back__f24(
     pushed: World, path: str

@@ -5,6 +5,7 @@ import re
 from datetime import datetime
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from support.images import an_image, some_layers
@@ -16,6 +17,7 @@ from weighbridge.presentation.forms.csv_json_markdown import csv_cell
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions, host_of, is_loopback
+from weighbridge.web.request.parameters import Parameters
 from weighbridge.web.routes.app import create_app
 from weighbridge.web.routes.table import RIGHTS
 
@@ -103,6 +105,14 @@ def test_a_wrong_parameter_is_refused(
 ) -> None:
     for path in ("/api/v1/repositories", "/repositories.json", "/repositories.csv"):
         assert_error(client, f"{path}?{query}", 400, code)
+
+
+def test_no_handler_can_take_a_parameter_that_nothing_reads() -> None:
+    def handler(request: Request, q: str = "") -> None:
+        """Takes what says nothing of how it is read."""
+
+    with pytest.raises(TypeError, match="how q of"):
+        Parameters(handler, {})
 
 
 def test_an_unknown_parameter_is_named(client: TestClient) -> None:

@@ -43,6 +43,7 @@ from weighbridge.web.request.parameters import (
     PlatformName,
     Ref,
     Repositories,
+    SearchInput,
     TagCursor,
 )
 from weighbridge.web.views.banners import (
@@ -152,7 +153,7 @@ class Pages:
             **paging(links, page.next_cursor, cursor),
         )
 
-    def search(self, request: Request, q: str = "") -> Response:
+    def search(self, request: Request, q: SearchInput = "") -> Response:
         """Repositories and tags by a part of their name."""
         now = self._clock()
         with self._database.read() as connection:

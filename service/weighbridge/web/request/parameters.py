@@ -114,6 +114,9 @@ PartOfName: TypeAlias = Annotated[
 SearchText: TypeAlias = Annotated[
     str, text("A part of a repository's or a tag's name", is_needed=True)
 ]
+SearchInput: TypeAlias = Annotated[
+    str, text("A part of a repository's or a tag's name; empty: nothing is searched")
+]
 MaxCompressed: TypeAlias = Annotated[
     str, text("A limit to be tried, such as 400MB", LIMIT_PATTERN, is_needed=True)
 ]
@@ -256,12 +259,18 @@ class Parameters:
     def __init__(
         self, handler: Callable[..., object], fields: Mapping[str, object]
     ) -> None:
-        """fields: what is said of a parameter beside its own annotation"""
+        """fields: what is said of a parameter beside its own annotation
+
+        Raises TypeError for a parameter of none of the types that are read: it would
+        be refused as unknown, or never get a value.
+        """
         self._groups: dict[str, tuple[Group, Parameters]] = {}
         self._single: list[Parameter] = []
         for key, taken in inspect.signature(handler).parameters.items():
+            if key == "self" or taken.annotation is Request:
+                continue
             kind = fields.get(key, taken.annotation)
-            # Neither the handler's object nor the request is of such a type.
+            before = len(self._groups) + len(self._single)
             for said in getattr(kind, "__metadata__", ()):
                 if isinstance(said, Group):
                     of_group = Parameters(said.make, {**_FIELDS, "cursor": said.cursor})
@@ -269,6 +278,8 @@ class Parameters:
                 if isinstance(said, FieldInfo):
                     reads: TypeAdapter[object] = TypeAdapter(kind)  # type: ignore[arg-type]  # an Annotated alias
                     self._single.append(Parameter(key, reads, taken.default))
+            if len(self._groups) + len(self._single) == before:
+                raise TypeError(f"nothing says how {key} of {handler} is read")
 
     def __iter__(self) -> Iterator[Parameter]:
         """Each, also those of its groups."""
