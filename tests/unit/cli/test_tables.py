@@ -54,6 +54,23 @@ def test_a_pipe_gets_every_column_whole() -> None:
     ]
 
 
+def test_a_pipe_gets_signs_whole_that_some_take_for_wide() -> None:
+    line = "RUN echo \u2630\u2631\u4dc0 torch==1.13.1"
+
+    _, _, row, *_ = text(None, [("9", "open", "hub/shop/api:1.5", line)])
+
+    assert row.endswith(f"  {line}")
+
+
+def test_a_terminal_of_unknown_kind_has_the_width_that_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = TABLE.lines(ROWS, Screen(200, colour=True))
+    monkeypatch.setenv("TERM", "unknown")
+
+    assert TABLE.lines(ROWS, Screen(200, colour=True)) == known
+
+
 @pytest.mark.parametrize(
     ("width", "heads", "left_out"),
     [

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final, Generic
 
 from msgspec import Struct
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,7 +28,9 @@ class _Shown(Struct, Generic[Row]):
 
     @property
     def width(self) -> int:
-        return max(map(columns, (*self.head, *self.cells)))
+        # rich crops what it takes for wider, even where nothing is to be cut.
+        texts = (*self.head, *self.cells)
+        return max(max(columns(text), cell_len(text)) for text in texts)
 
     @property
     def least(self) -> int:
@@ -84,6 +87,7 @@ class Drawing(Generic[Row]):
         console = Console(
             file=file,
             width=self._needed() if self._room is None else max(self._room, 1),
+            height=1,  # without it, rich takes 80 columns where TERM is `unknown`
             color_system="standard" if colour else None,
             force_terminal=colour,
             no_color=not colour,

@@ -13,9 +13,8 @@ def printed(page: Page[DisputeReport], output: Output, screen: Screen) -> str:
     """The API's rows; for people a line each."""
     more = ", there are more: --limit" if page.next_cursor else ""
     count = plural(len(page.items), "claim")
-    return _table(iec=screen.iec).printed(
-        page.items, output, screen, foot=[f"  {count}{more}"]
-    )
+    foot = [f"  {count}{more}"] if page.items else []
+    return _table(iec=screen.iec).printed(page.items, output, screen, foot=foot)
 
 
 def _table(*, iec: bool) -> Table[DisputeReport]:
