@@ -142,33 +142,6 @@ def test_the_overview_names_the_heaviest_line(demo: Running) -> None:
     assert "torch==1.13.1" in page
 
 
-@pytest.mark.parametrize(
-    ("seed", "most"),
-    [
-        (1, 4),
-        # The same with more that is asked for.
-        *(pytest.param(seed, 400, marks=pytest.mark.long) for seed in range(2, 6)),
-    ],
-)
-def test_what_the_description_allows_is_taken_and_nothing_else(
-    demo: Running, tmp_path: Path, seed: int, most: int
-) -> None:
-    """schemathesis makes requests of the description, holds answers against it, and
-    wants wrong requests refused. Without a token, so that what writes answers 401."""
-    # It leaves a folder where it runs.
-    command = [sys.executable, "-m", "schemathesis.cli", "run"]
-    command += [f"{demo.url}/api/v1/openapi.json", "--checks", "all"]
-    command += ["--seed", str(seed), "--max-examples", str(most), "--no-color"]
-    command += ["--phases", "examples,coverage,fuzzing,stateful"]
-
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stdout
-    assert "Selected: 19/19" in done.stdout
-
-
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])
 def test_promtool_finds_nothing_to_say_about_the_metrics(
     demo: Running, path: str
@@ -213,6 +186,34 @@ def test_it_logs_no_small_talk(demo: Running) -> None:
     )
 
     assert "uvicorn" not in demo.said
+
+
+@pytest.mark.parametrize(
+    ("seed", "most"),
+    [
+        (1, 4),
+        # The same with more that is asked for.
+        *(pytest.param(seed, 400, marks=pytest.mark.long) for seed in range(2, 6)),
+    ],
+)
+def test_what_the_description_allows_is_taken_and_nothing_else(
+    demo: Running, tmp_path: Path, seed: int, most: int
+) -> None:
+    """schemathesis makes requests of the description, holds answers against it, and
+    wants wrong requests refused. What is no HTTP at all is logged, so this comes
+    after the test of the log. Without a token, so that what writes answers 401."""
+    # It leaves a folder where it runs.
+    command = [sys.executable, "-m", "schemathesis.cli", "run"]
+    command += [f"{demo.url}/api/v1/openapi.json", "--checks", "all"]
+    command += ["--seed", str(seed), "--max-examples", str(most), "--no-color"]
+    command += ["--phases", "examples,coverage,fuzzing,stateful"]
+
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "Selected: 19/19" in done.stdout
 
 
 def test_a_registry_that_is_down_is_a_warning_with_a_sentence(tmp_path: Path) -> None:
