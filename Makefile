@@ -20,9 +20,8 @@ run-distributed: setup ## The same as several processes over PostgreSQL and Redi
 
 test: setup ## Run all tests, with the servers that they need
 	@scripts/servers
-	@# Tests that start servers wait for them and for time to pass more than they compute:
-	@# three processes a core.
-	@scripts/test --numprocesses $$(( $$(nproc) * 3 )) --dist loadscope \
+	@# Tests that start servers wait for them half of the time: two processes a core.
+	@scripts/test --numprocesses $$(( $$(nproc) * 2 )) --dist loadscope \
 		--no-loadscope-reorder --databases sqlite,postgresql -m 'not long' \
 		tests/integration tests/e2e tests/unit
 

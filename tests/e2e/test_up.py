@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from support.promtool import promtool
+from support.serving import free_address
 from support.wait import wait_in_thread
 
 _DEMO = re.compile(r"weighbridge inspect (127\.0\.0\.1:\d+)/")
@@ -72,8 +73,7 @@ def _heed_ctrl_c() -> None:
 
 
 def start(folder: Path, *arguments: str) -> Running:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
+    port = free_address().rpartition(":")[2]
     errors = folder / "stderr"
     with errors.open("wb") as stream:
         process = subprocess.Popen(

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from support.certificates import Authority
+from support.serving import free_address
 
 _READY_S = 60.0
 _PROGRAM = "docker-registry"
@@ -119,9 +119,7 @@ def _find_program() -> str:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    return int(free_address().rpartition(":")[2])
 
 
 def _config(

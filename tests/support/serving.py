@@ -1,9 +1,11 @@
 """A server as a process of its own, for the length of a block."""
 
+import itertools
+import os
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +16,23 @@ from support.wait import wait_in_thread
 READY_S: Final = 60.0
 
 
+_PORTS: Final = 2_000
+"""Of each process that runs tests, below those that a system gives out by itself: so
+that nobody else takes one between its choice and the start of who is to listen."""
+_next = itertools.count()
+
+
 def free_address() -> str:
     """Host and port on loopback that nobody listens at now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    first = 12_000 + int(worker) % 10 * _PORTS
+    # Another run of the tests begins somewhere else.
+    first_of_run = os.getpid() % _PORTS
+    for number in itertools.islice(_next, _PORTS):
+        port = first + (first_of_run + number) % _PORTS
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return f"127.0.0.1:{port}"
+    raise OSError(f"no port is free from {first} on")
 
 
 def log_of(folder: Path) -> str:
