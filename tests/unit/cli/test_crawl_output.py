@@ -396,6 +396,7 @@ def test_the_worst_twenty_are_shown_and_the_rest_counted() -> None:
     assert len(text.splitlines()) == 1 + 1 + 20 + 1
     assert text.endswith("  and 5 more (-o json lists them)")
     assert "| 19 h ago | missing | `name_unknown` | `harbor/r19` |" in table
+    assert "\n\n  and 5 more (-o json lists them)" in table
     assert "r20" not in text + table
 
 
@@ -406,3 +407,15 @@ def test_a_row_keeps_to_its_terminal() -> None:
     lines = printed(report, "table", Screen(width=80), NOW).splitlines()
 
     assert max(map(len, lines)) <= 80
+
+
+def test_what_a_narrow_terminal_leaves_out_is_named() -> None:
+    one = troubled("shop/api", "missing", "name_unknown", 3)
+    report = CrawlReport((replace(HARBOR, troubled=(one,)),), 1.0)
+
+    shown = printed(report, "table", Screen(width=30), NOW)
+
+    assert shown.endswith(
+        "  STATE    REPOSITORY\n  missing  harbor/shop/api\n"
+        "  no room for last full crawl,\nwhy: -o json has all"
+    )

@@ -97,6 +97,8 @@ def _text(report: CrawlReport, screen: Screen, now: datetime) -> str:
         if found := _not_ok([registry]):
             table = _not_ok_table(now).lines(found, screen, margin=2)
             lines += [*table.head, *table.rows, *_more([registry])]
+            if table.note:
+                lines.append(screen.wrapped(f"  {table.note}"))
         lines += _not_weighed(registry.faults, screen)
     if not is_alone:
         lines.append(_total_line(report, screen))
@@ -115,7 +117,9 @@ def warnings_of(report: CrawlReport) -> list[str]:
 def _not_ok_markdown(report: CrawlReport, now: datetime) -> str:
     if not (found := _not_ok(report.registries)):
         return ""
-    return "\n".join([_not_ok_table(now).markdown(found), *_more(report.registries)])
+    # A line right below a table would be a row of it (GFM 4.10).
+    parts = [_not_ok_table(now).markdown(found), "\n".join(_more(report.registries))]
+    return "\n\n".join(filter(None, parts))
 
 
 class _NotOk(NamedTuple):
