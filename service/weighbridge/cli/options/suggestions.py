@@ -1,10 +1,11 @@
 """Kinds of click's parts that say what a person may have meant."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.config import Settings
-from weighbridge.domain.registry.registry_address import main_url
+if TYPE_CHECKING:
+    from weighbridge.config import Settings
 
 
 class SuggestingGroup(click.Group):
@@ -50,8 +51,12 @@ class Count(click.ParamType[int]):
         self.fail(words, param, ctx)
 
 
-def name_at(settings: Settings, address: str) -> str:
+def name_at(settings: "Settings", address: str) -> str:
     """The configured name of the registry at this address, else the address."""
+    # Every command loads this module, its help too; few have settings.
+    from weighbridge.bootstrap.kinds import KINDS
+    from weighbridge.domain.registry.registry_address import main_url
+
     host = KINDS.hosts.get(address, address)
     urls = ((r.name, main_url(r.url, KINDS.hosts)) for r in settings.registries)
     return next((name for name, url in urls if url.endswith(f"//{host}")), address)
