@@ -31,7 +31,7 @@ from weighbridge.store.session import Connection
 
 _POLL_S: Final = 0.25
 _LONGEST_POLL_S: Final = 2.0
-"""What others do is polled_at for less and less often; what this process does tells."""
+"""What others do is polled less and less often; what this process does is told."""
 _FREE_S: Final = 5.0
 
 

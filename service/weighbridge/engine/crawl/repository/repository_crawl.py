@@ -1,7 +1,7 @@
 """One crawl of one repository, from its tag listing to its summary.
 
 What was not seen is not changed: a listing that breaks off keeps every tag after
-the break, a tag whose look failed keeps its last good record. A tag is gone only
+the break, a tag that could not be read keeps its last good record. A tag is gone only
 when a complete crawl did not see it.
 """
 
