@@ -1,4 +1,4 @@
-"""Requests and asks with defaults, so that a test states only what it is about."""
+"""Requests with defaults, so that a test states only what it is about."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 import httpx
 
 from support.wait import PATIENCE_S
-from weighbridge.net.follow import Ask
+from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.transport import Transport
+from weighbridge.net.guard.url_parts import address_of
+from weighbridge.net.http1.request import HTTPRequest, Sender
+from weighbridge.net.transport import Transport, client_over
 
 
-def an_ask(
+def a_request(
     url: str,
     *,
     method: str = "GET",
@@ -21,51 +23,47 @@ def an_ask(
     body_limit: int = 64 * 1024,
     deadline_s: float = PATIENCE_S,
     ceiling: Reach = Reach.LOOPBACK,
-    trusted_storage_hosts: frozenset[str] = frozenset(),
-    follow_redirects: bool = True,
-) -> Ask:
-    """An ask that may reach loopback."""
-    return Ask(
+    may_repeat: bool = True,
+) -> HTTPRequest:
+    """One that may reach loopback."""
+    return HTTPRequest(
         method,
-        url,
-        headers,
-        secret_headers,
+        address_of(url),
+        [(n.encode(), v.encode("latin-1")) for n, v in headers + secret_headers],
+        ceiling,
         body_limit,
         deadline_s,
-        ceiling,
-        trusted_storage_hosts,
-        follow_redirects,
+        may_repeat,
     )
 
 
 async def asked(
-    transport: httpx.AsyncBaseTransport,
+    connections: Sender,
     url: str,
     *,
     method: str = "GET",
+    content: bytes | None = None,
     ceiling: Reach = Reach.LOOPBACK,
     body_limit: int = 64 * 1024,
     deadline_s: float = PATIENCE_S,
+    may_repeat: bool = True,
 ) -> httpx.Response:
-    """The answer to one request, no redirect followed."""
-    request = httpx.Request(
-        method,
-        url,
-        headers={"Accept-Encoding": "identity"},
-        extensions={
-            "ceiling": ceiling,
-            "body_limit": body_limit,
-            "deadline": deadline_s,
-        },
-    )
-    return await transport.handle_async_request(request)
+    """The answer to one request of an `httpx.AsyncClient`."""
+    # Not closed: these connections may be asked more.
+    http = client_over(Transport(connections), deadline_s)
+    extensions = {
+        "ceiling": ceiling,
+        "body_limit": body_limit,
+        "may_repeat": may_repeat,
+    }
+    return await http.request(method, url, content=content, extensions=extensions)
 
 
 @asynccontextmanager
-async def open_until_done(transport: Transport) -> AsyncIterator[Transport]:
-    """Closes the transport after the block, and lets the servers notice."""
+async def open_until_done(connections: Connections) -> AsyncIterator[Connections]:
+    """Closes them after the block, and lets the servers notice."""
     try:
-        yield transport
+        yield connections
     finally:
-        await transport.aclose()
+        await connections.aclose()
         await asyncio.sleep(0)

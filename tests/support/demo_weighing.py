@@ -5,7 +5,7 @@ import asyncio
 import httpx
 from msgspec.structs import replace
 
-from support.handler_transport import HandlerTransport
+from support.handler_connections import HandlerConnections
 from weighbridge.demo.http.replies import answer
 from weighbridge.demo.story import demo_content
 from weighbridge.domain.image.reference import parse_reference
@@ -45,8 +45,8 @@ def demo_weighing(name: str, *, seconds: float = 0.01) -> Weighing:
         return httpx.Response(reply.status, headers=list(reply.headers), content=body)
 
     async def run() -> Weighing:
-        transport = HandlerTransport(handler)
-        registry = DistributionRegistry(endpoint, transport, Telemetry())
+        connections = HandlerConnections(handler)
+        registry = DistributionRegistry(endpoint, connections, Telemetry())
         try:
             return await weigh(registry, parse_reference(f"{DEMO}/{name}"))
         finally:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import httpx
+from msgspec.structs import replace
 
 from support.crawling import Yard
 from support.fake_clock import FakeClock
@@ -13,7 +13,9 @@ from support.faulty_crawls import NAME, CrawledDatabase
 from support.real_registry import a_loopback_endpoint
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
-from weighbridge.net.transport import Transport
+from weighbridge.net.connections import Connections
+from weighbridge.net.http1.answer import HTTPAnswer
+from weighbridge.net.http1.request import HTTPRequest
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
@@ -21,19 +23,19 @@ from weighbridge.registry.pacing.clock import Clock
 from weighbridge.store.registries.registry_rows import RegistryEntry
 
 
-class ShortDeadline(httpx.AsyncBaseTransport):
-    """Our transport, with less patience than its caller asks for."""
+class ShortDeadline:
+    """Our connections, with less patience than their caller asks for."""
 
     def __init__(self, deadline_s: float) -> None:
-        self._transport = Transport()
+        self._connections = Connections()
         self._deadline_s = deadline_s
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.extensions["deadline"] = self._deadline_s
-        return await self._transport.handle_async_request(request)
+    async def send(self, request: HTTPRequest) -> HTTPAnswer:
+        hasty = replace(request, deadline_s=self._deadline_s)
+        return await self._connections.send(hasty)
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
+        await self._connections.aclose()
 
 
 @dataclass(frozen=True, slots=True)

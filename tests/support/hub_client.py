@@ -6,16 +6,15 @@ from urllib.parse import parse_qs
 import httpx
 
 from support.fake_clock import FakeClock
-from support.handler_transport import Handler, HandlerTransport
+from support.handler_connections import Handler, HandlerConnections
 from support.registry_client import an_endpoint
-from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
 from weighbridge.registry.kinds.dockerhub.hub_api import HubAPI
 from weighbridge.registry.kinds.dockerhub.hub_quota import HUB_WORDS, PullQuota
 from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry
-from weighbridge.registry.kinds.dockerhub.hub_sign_in import HubSignIn
+from weighbridge.registry.kinds.dockerhub.open_dockerhub import open_hub_api
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.telemetry import Telemetry
 
@@ -31,8 +30,8 @@ class AskingHub:
 
     hub: HubRegistry
     listings: HubAPI
-    api: HandlerTransport
-    registry: HandlerTransport
+    api: HandlerConnections
+    registry: HandlerConnections
     time: FakeClock = field(default_factory=FakeClock)
 
 
@@ -50,28 +49,20 @@ def asking_hub(
 ) -> AskingHub:
     """A host without a handler may not be asked."""
     time, telemetry = FakeClock(), Telemetry()
-    transports = HandlerTransport(api), HandlerTransport(registry)
+    asked = HandlerConnections(api), HandlerConnections(registry)
     api_endpoint = an_endpoint(url=API, credential=credential)
-    client = RegistryClient(
-        api_endpoint,
-        transports[0],
-        telemetry,
-        time.clock,
-        sign_in=lambda try_token: HubSignIn(API, credential, try_token, time.clock),
-        words=HUB_WORDS,
-    )
+    listings = open_hub_api(api_endpoint, asked[0], telemetry, time.clock)
     quota = PullQuota(keep, time.clock)
     plain = DistributionRegistry(
         an_endpoint(credential=credential),
-        transports[1],
+        asked[1],
         telemetry,
         clock=time.clock,
         on_answer=quota.saw,
         words=HUB_WORDS,
     )
-    listings = HubAPI(client, API)
     hub = HubRegistry(plain, listings, quota, namespaces)
-    return AskingHub(hub, listings, *transports, time)
+    return AskingHub(hub, listings, *asked, time)
 
 
 def page_asked(request: httpx.Request) -> int:

@@ -1,10 +1,10 @@
-"""Our client over our own transport, for real servers on loopback."""
+"""Our client over our own connections, for real servers on loopback."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.transport import Transport
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
@@ -33,7 +33,7 @@ def a_loopback_endpoint(
 @asynccontextmanager
 async def connected(endpoint: Endpoint) -> AsyncIterator[DistributionRegistry]:
     """A client that is closed when the block ends."""
-    registry = DistributionRegistry(endpoint, Transport(), Telemetry())
+    registry = DistributionRegistry(endpoint, Connections(), Telemetry())
     try:
         yield registry
     finally:

@@ -6,34 +6,35 @@ from typing import Final
 import httpx
 import pytest
 
-from support.handler_transport import HandlerTransport
+from support.handler_connections import HandlerConnections
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import NotifyError
-from weighbridge.net.guard.reach import Reach
-from weighbridge.net.wire import PlainRequest
+from weighbridge.net.transport import Transport
 from weighbridge.notify.post import MessageReceiver
 
 URL: Final = "https://hooks.slack.com/services/T000/B000/SECRET"
 
 
-def receiver(url: str = URL, name: str = "ops") -> MessageReceiver:
+def receiver(
+    connections: HandlerConnections, url: str = URL, name: str = "ops"
+) -> MessageReceiver:
     """Public addresses only."""
-    return MessageReceiver(name, lambda: Secret(url), Reach.PUBLIC)
+    return MessageReceiver(name, lambda: Secret(url), Transport(connections))
 
 
-def answering(*responses: httpx.Response) -> HandlerTransport:
+def answering(*responses: httpx.Response) -> HandlerConnections:
     """One answer after the other."""
     left = list(responses)
-    return HandlerTransport(lambda _: left.pop(0))
+    return HandlerConnections(lambda _: left.pop(0))
 
 
-def failing(error: httpx.RequestError) -> HandlerTransport:
+def failing(error: httpx.RequestError) -> HandlerConnections:
     """No answer at all."""
 
     def fail(_: httpx.Request) -> httpx.Response:
         raise error
 
-    return HandlerTransport(fail)
+    return HandlerConnections(fail)
 
 
 async def refused(sending: Awaitable[None]) -> NotifyError:
@@ -41,9 +42,3 @@ async def refused(sending: Awaitable[None]) -> NotifyError:
     with pytest.raises(NotifyError) as caught:
         await sending
     return caught.value
-
-
-def body_of(request: httpx.Request) -> bytes:
-    """What was posted."""
-    assert isinstance(request, PlainRequest)
-    return request.body

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from support.fake_clock import FakeClock
-from support.handler_transport import Handler, HandlerTransport
+from support.handler_connections import Handler, HandlerConnections
 from weighbridge.domain.text.secret import Secret
 from weighbridge.net.guard.reach import Reach
 from weighbridge.registry.exchange.endpoint import Endpoint
@@ -41,7 +41,7 @@ class Asking:
     """A registry client with everything that a test looks at."""
 
     registry: DistributionRegistry
-    transport: HandlerTransport
+    connections: HandlerConnections
     telemetry: Telemetry
     time: FakeClock = field(default_factory=FakeClock)
 
@@ -52,16 +52,16 @@ class Asking:
 
 
 def asking(handler: Handler, endpoint: Endpoint | None = None) -> Asking:
-    transport = HandlerTransport(handler)
+    connections = HandlerConnections(handler)
     telemetry = Telemetry()
     time = FakeClock()
     registry = DistributionRegistry(
         an_endpoint() if endpoint is None else endpoint,
-        transport,
+        connections,
         telemetry,
         clock=time.clock,
     )
-    return Asking(registry, transport, telemetry, time)
+    return Asking(registry, connections, telemetry, time)
 
 
 def json_answer(text: str | bytes, **headers: str) -> httpx.Response:

@@ -2,66 +2,51 @@
 
 import asyncio
 import re
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import httpx
+from msgspec.structs import replace
 
 from weighbridge.domain.limits import REDIRECTS
 from weighbridge.errors import RegistryError, TransportError
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.guard.url_parts import (
     Address,
-    address_of,
     address_of_url,
     origin,
     origin_of,
 )
+from weighbridge.net.http1.answer import HTTPAnswer
+from weighbridge.net.http1.request import HTTPRequest, Sender
 from weighbridge.net.translate import translated
-from weighbridge.net.wire import PlainRequest
 
-_REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-_OURS: Final = frozenset({"host", "accept-encoding"})
-"""Set here, whatever the ask says."""
-_CARRIED_AWAY: Final = frozenset({"accept", "user-agent", "range"})
-"""What else another origin than the first one is told."""
+REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+_CARRIED_AWAY: Final = frozenset({b"accept", b"user-agent", b"range"})
+"""What another origin than the first one is told; all else may be a secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A GET, HEAD or POST, and what may be done to answer it.
+class FollowedAnswer(NamedTuple):
+    """An answer, and the address that gave it."""
 
-    headers:               sent to the first origin; Accept, User-Agent and Range of
-                           them also to others
-    secret_headers:        sent to the first origin only, and never again once a
-                           redirect has left it, even if a later one comes back
-    body_limit:            bytes
-    deadline_s:            over all hops
-    ceiling:               how near an address may be, at every hop
+    answer: HTTPAnswer
+    address: Address
+
+
+async def follow(
+    connections: Sender,
+    request: HTTPRequest,
+    trusted_storage_hosts: frozenset[str] = frozenset(),
+) -> FollowedAnswer:
+    """The answer to a GET or HEAD at the end of at most five redirects.
+
+    Once a redirect has left the first origin, Accept, User-Agent and Range are all that
+    is sent, even if a later one comes back. Where a body was longer than `body_limit`,
+    an answer that is no success has an empty one, and of a 200 to a request for a range
+    only the status counts: it tells that the range was ignored.
+
     trusted_storage_hosts: "host" or "host:port" that a redirect may lead to wherever
                            they are
-    body:                  of a POST, which is asked with `follow_redirects` off: no
-                           other address ever gets it
-    """
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    secret_headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body_limit: int
-    deadline_s: float
-    ceiling: Reach
-    trusted_storage_hosts: frozenset[str]
-    follow_redirects: bool = True
-    body: bytes = field(default=b"", repr=False)
-
-
-async def follow(transport: httpx.AsyncBaseTransport, ask: Ask) -> httpx.Response:
-    """The answer at the end of at most five redirects, read whole.
-
-    With `follow_redirects` off, a 30x is the answer. Where a body was longer than
-    `body_limit`, an answer that is no success has an empty one, and a 200 to a
-    request for a range cannot be read (its status tells that the range was ignored).
 
     Raises TransportError (deadline, header_too_large, content_encoding_refused,
     too_large, connection_reset, tls_error, connect_error, dns_error, bad_answer,
@@ -69,21 +54,35 @@ async def follow(transport: httpx.AsyncBaseTransport, ask: Ask) -> httpx.Respons
     (address_refused, or redirect_refused after a redirect) and RegistryError
     (unauthorized: another origin than the first asks for credentials).
     """
-    ends_at = asyncio.get_running_loop().time() + ask.deadline_s
-    address = home = _first_address(ask.url)
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + request.deadline_s
+    home, ceiling = request.address, request.ceiling
     away = False
     for hop in range(REDIRECTS + 1):
-        response = await _send(transport, ask, address, hop, away=away, ends_at=ends_at)
-        if response.status_code == 401 and away:
+        address = request.address
+        try:
+            answer = await connections.send(request)
+        except httpx.RequestError as exc:
+            raise translated(exc, address, hop) from exc
+        if answer.status == 401 and away:
             raise RegistryError(
                 f"{address.shown} asks for credentials, but a redirect led there",
                 code="unauthorized",
                 hint="credentials go to the registry's own address only",
             )
-        if response.status_code not in _REDIRECT_STATUSES or not ask.follow_redirects:
-            return _judge_budget(response, ask, address)
-        address = address_of_url(next_url(httpx.URL(address.text), response))
-        away = away or address.origin != home.origin
+        if answer.status not in REDIRECT_STATUSES:
+            _judge_budget(answer, request)
+            return FollowedAnswer(answer, address)
+        target = address_of_url(next_url(httpx.URL(address.text), answer.fields))
+        away = away or target.origin != home.origin
+        is_named = _is_named(target, trusted_storage_hosts)
+        request = replace(
+            request,
+            address=target,
+            fields=_carried(request.fields) if away else request.fields,
+            ceiling=Reach.LOOPBACK if is_named else ceiling,
+            deadline_s=ends_at - loop.time(),
+        )
     raise TransportError(
         f"{home.shown} redirects more than {REDIRECTS} times",
         code="too_many_redirects",
@@ -91,96 +90,38 @@ async def follow(transport: httpx.AsyncBaseTransport, ask: Ask) -> httpx.Respons
     )
 
 
-async def _send(
-    transport: httpx.AsyncBaseTransport,
-    ask: Ask,
-    address: Address,
-    hop: int,
-    *,
-    away: bool,
-    ends_at: float,
-) -> httpx.Response:
-    extensions: dict[str, object] = {
-        "ceiling": _ceiling(ask, address, hop),
-        "body_limit": ask.body_limit,
-        "deadline": ends_at - asyncio.get_running_loop().time(),
-    }
-    fields = _fields(ask, address, away=away)
-    # A body may hold a secret: it goes to the first address alone.
-    body = b"" if hop else ask.body
-    request = PlainRequest(ask.method, address, fields, extensions, body)
-    try:
-        return await transport.handle_async_request(request)
-    except httpx.RequestError as exc:
-        raise translated(exc, address, hop) from exc
+def _carried(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [field for field in fields if field[0].lower() in _CARRIED_AWAY]
 
 
-def _fields(ask: Ask, address: Address, *, away: bool) -> list[tuple[bytes, bytes]]:
-    given = ask.headers if away else ask.headers + ask.secret_headers
-    fields = [(b"Host", address.netloc), (b"Accept-Encoding", b"identity")]
-    for name, value in given:
-        key = name.lower()
-        if key in _OURS or (away and key not in _CARRIED_AWAY):
-            continue
-        # A character beyond Latin-1 becomes "?", which the server will refuse.
-        fields.append(
-            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-        )
-    return fields
+def _is_named(address: Address, hosts: frozenset[str]) -> bool:
+    return not hosts.isdisjoint({address.host, f"{address.host}:{address.port}"})
 
 
-def _ceiling(ask: Ask, address: Address, hop: int) -> Reach:
-    """The ask's own, but for a named host that a redirect leads to."""
-    if hop and ask.trusted_storage_hosts:
-        host, port = address.host, address.port
-        if not ask.trusted_storage_hosts.isdisjoint({host, f"{host}:{port}"}):
-            return Reach.LOOPBACK
-    return ask.ceiling
-
-
-def _first_address(text: str) -> Address:
-    try:
-        return address_of(text)
-    except httpx.InvalidURL as exc:
+def _judge_budget(answer: HTTPAnswer, request: HTTPRequest) -> None:
+    if not answer.over_budget or not 200 <= answer.status < 300:
+        return
+    is_ranged = any(name.lower() == b"range" for name, _ in request.fields)
+    if not is_ranged or answer.status != 200:
         raise TransportError(
-            f"not a usable address: {exc}", code="bad_request", retryable=False
-        ) from exc
-
-
-def _judge_budget(
-    response: httpx.Response, ask: Ask, address: Address
-) -> httpx.Response:
-    if not response.extensions.get("over_budget"):
-        return response
-    if not response.is_success:
-        return httpx.Response(
-            response.status_code,
-            headers=response.headers,
-            content=b"",
-            request=response.request,
-            extensions=response.extensions,
+            f"{request.address.shown} answers with more than"
+            f" {request.body_limit} bytes",
+            code="too_large",
+            retryable=False,
         )
-    ranged = any(name.lower() == "range" for name, _ in ask.headers)
-    if ranged and response.status_code == 200:
-        return response
-    raise TransportError(
-        f"{address.shown} answers with more than {ask.body_limit} bytes",
-        code="too_large",
-        retryable=False,
-    )
 
 
 # Visible ASCII without a backslash, which some parsers take for a slash.
 _LOCATION = re.compile(r"[\x21-\x5b\x5d-\x7e]{1,8192}")
 
 
-def next_url(url: httpx.URL, response: httpx.Response) -> httpx.URL:
-    """The URL that a 30x from `url` names, without its fragment.
+def next_url(url: httpx.URL, fields: Iterable[tuple[bytes, bytes]]) -> httpx.URL:
+    """The URL that a 30x from `url` names in these fields, without its fragment.
 
     Whether its address may be reached is judged when it is dialled. Raises
     TransportError(redirect_refused).
     """
-    locations = [v for k, v in response.headers.raw if k.lower() == b"location"]
+    locations = [v for k, v in fields if k.lower() == b"location"]
     if len(locations) != 1:
         raise _refused(url, f"has {len(locations)} Location fields")
     location = locations[0].decode("latin-1")

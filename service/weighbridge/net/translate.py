@@ -1,5 +1,7 @@
 """httpx's errors to ours, at the one place where both are known."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import httpx
@@ -14,7 +16,7 @@ from weighbridge.net.failure.request_failures import (
     HeaderTooLarge,
     NameNotFound,
 )
-from weighbridge.net.guard.url_parts import Address
+from weighbridge.net.guard.url_parts import Address, address_of_url
 
 
 class _Kind(Struct, frozen=True):
@@ -43,7 +45,23 @@ _KINDS: Final[tuple[tuple[type[httpx.RequestError], _Kind], ...]] = (
 )
 
 
-def translated(exc: httpx.RequestError, address: Address, hop: int) -> TransportError:
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Around what httpx does: its errors leave the block as TransportError
+    (AddressRefused)."""
+    try:
+        yield
+    except httpx.InvalidURL as exc:
+        raise TransportError(
+            f"not a usable address: {exc}", code="bad_request", retryable=False
+        ) from exc
+    except httpx.RequestError as exc:
+        raise translated(exc, address_of_url(exc.request.url)) from exc
+
+
+def translated(
+    exc: httpx.RequestError, address: Address, hop: int = 0
+) -> TransportError:
     """Our error for one of httpx's, at a hop (0: before any redirect)."""
     message = f"{address.shown}: {exc}"
     if isinstance(exc, AddressNotAllowed):

@@ -1,195 +1,130 @@
-"""The only way out over HTTP: whole answers, within a budget, before a deadline."""
+"""Guarded HTTP for an ordinary `httpx.AsyncClient`."""
 
-import asyncio
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import datetime
-from functools import partial
+from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
 
+from weighbridge import __version__
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES, REQUEST_DEADLINE_S
-from weighbridge.net.connection.connect import Connector
-from weighbridge.net.connection.connection import Connection
-from weighbridge.net.connection.connection_pool import Pool, PoolRules
-from weighbridge.net.failure.request_failures import CutOff, KeptConnectionClosed
-from weighbridge.net.guard.resolve import Resolver, SystemResolver
-from weighbridge.net.guard.url_parts import OriginRoute
-from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
-from weighbridge.net.wire import request_bytes, response_of, route_of
+from weighbridge.net.failure.request_failures import BodyTooLarge
+from weighbridge.net.follow import follow
+from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.url_parts import address_of_url
+from weighbridge.net.http1.answer import HTTPAnswer
+from weighbridge.net.http1.request import HTTPRequest, Sender
 
-_POOLS: Final = 64
-"""Redirects may name any number of hosts: the pools least recently used make room."""
-_CLOSING_S: Final = 2.0
+# An AsyncClient keeps cookies for later requests, and reads where a redirect leads.
+# Cookies are kept by nobody, and redirects followed by `follow` alone.
+_NOT_TOLD: Final = frozenset({b"set-cookie", b"location"})
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """httpx's interface over connections of our own; call `handle_async_request`.
+    """What everything asks through that is not the crawl's own path: token servers,
+    the APIs of vendors, channels, another Weighbridge.
 
-    Only GET and HEAD, with a Host field that the caller sets. Of request.extensions:
+    Answers are read whole before they are returned. A 30x is an answer, and does not
+    tell where it leads. Of `request.extensions`:
 
-    ceiling:    the nearest Reach that may be dialled (default PUBLIC)
-    body_limit: bytes of body that are read (default 4 MiB). A longer body ends the
-                read at once: the response then has status and headers, the extension
-                "over_budget", and a stream that raises BodyTooLarge
-    deadline:   seconds for everything, from waiting for a connection to the last byte
+    timeout:    httpx's own; `read` is for everything, from waiting for a connection to
+                the last byte
+    ceiling:    how near the address may be (a Reach)
+    body_limit: bytes of the answer's body. A longer one of a success is not read:
+                reading it raises BodyTooLarge; of a refusal it is left out
+    may_repeat: whether it may be sent once more where the server closed a kept
+                connection before it answered; False unless it is said
 
-    The response is read whole before it is returned, so nothing has to be closed. Its
-    extension "framing" is none, length, chunked or close; nothing proves a body with
-    "close" whole. Raises httpx.RequestError, see `failures`.
+    follow:     whether redirects of this GET are followed, as `follow` says; it then
+                raises as that does
 
-    on_certificate: told of every TLS connection until when the server's certificate
-                    holds
+    An answer's extension `framing` is none, length, chunked or close; nothing proves a
+    body with `close` whole. Raises httpx.RequestError, see `request_failures`.
+
+    ceiling, body_limit:   of requests that say nothing else
+    trusted_storage_hosts: see `follow`
     """
 
     def __init__(
         self,
+        connections: Sender,
         *,
-        connections: int = 32,
-        tls: ssl.SSLContext | None = None,
-        resolver: Resolver | None = None,
-        keepalive_s: float = 30.0,
-        on_desync: Callable[[str], None] | None = None,
-        on_certificate: Callable[[datetime], None] | None = None,
-        rules: PoolRules | None = None,
+        ceiling: Reach = Reach.PUBLIC,
+        body_limit: int = MANIFEST_BODY_BYTES,
+        trusted_storage_hosts: frozenset[str] = frozenset(),
     ) -> None:
-        self._rules = rules or PoolRules(connections, keepalive_s)
-        self._own_resolver: SystemResolver | None = None
-        if resolver is None:
-            resolver = self._own_resolver = SystemResolver()
-        self._connector = Connector(resolver, tls, on_certificate)
-        self._on_desync = on_desync
-        self._pools: dict[OriginRoute, Pool] = {}
-        self._recent: tuple[OriginRoute, Pool] | None = None
-        self._closed = False
+        self._connections = connections
+        self._ceiling = ceiling
+        self._body_limit = body_limit
+        self._trusted_storage_hosts = trusted_storage_hosts
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The whole answer to one request."""
-        deadline_s: float = request.extensions.get("deadline", REQUEST_DEADLINE_S)
-        ends_at = asyncio.get_running_loop().time() + deadline_s
-        return await self._exchange(request, ends_at)
+        """The answer to one request."""
+        said = request.extensions
+        deadline_s = said.get("timeout", {}).get("read")
+        ours = HTTPRequest(
+            method=request.method,
+            address=address_of_url(request.url),
+            fields=request.headers.raw,
+            ceiling=said.get("ceiling", self._ceiling),
+            body_limit=said.get("body_limit", self._body_limit),
+            deadline_s=REQUEST_DEADLINE_S if deadline_s is None else deadline_s,
+            may_repeat=said.get("may_repeat", False),
+            body=await request.aread(),
+        )
+        if said.get("follow", False):
+            hosts = self._trusted_storage_hosts
+            return _response((await follow(self._connections, ours, hosts))[0], request)
+        return _response(await self._connections.send(ours), request)
 
     async def aclose(self) -> None:
-        """End every connection and wait until they are gone. Requests under way fail,
-        and those that still wait for a connection find the transport closed."""
-        self._closed = True
-        if self._own_resolver is not None:
-            self._own_resolver.close()
-        ending = [c for pool in self._pools.values() for c in pool.connections]
-        for connection in ending:
-            connection.fail(CutOff("the transport was closed"))
-        if ending:
-            waits = [asyncio.create_task(c.lost.wait()) for c in ending]
-            _, late = await asyncio.wait(waits, timeout=_CLOSING_S)
-            for wait in late:
-                wait.cancel()
-
-    async def _exchange(self, request: httpx.Request, ends_at: float) -> httpx.Response:
-        route = route_of(request)
-        wire = request_bytes(request)
-        pool = self._pool(route)
-        if pool.slots.locked():
-            async with _until(ends_at):
-                await pool.slots.acquire()
-        else:
-            await pool.slots.acquire()  # at once
-        pool.in_flight += 1
-        try:
-            answer = await self._answer(route, pool, request, wire, ends_at)
-        finally:
-            pool.in_flight -= 1
-            pool.slots.release()
-        return response_of(answer, request)
-
-    async def _answer(
-        self,
-        route: OriginRoute,
-        pool: Pool,
-        request: httpx.Request,
-        wire: bytes,
-        ends_at: float,
-    ) -> HTTPAnswer:
-        self._refuse_if_closed()
-        kept = pool.lend(asyncio.get_running_loop().time())
-        if kept is not None:
-            try:
-                return await _ask(kept, pool, request, wire, ends_at)
-            except KeptConnectionClosed:
-                # The server closed while we asked: it cannot have begun to answer,
-                # and GET and HEAD may be repeated (RFC 9110 9.2.2). So may a POST of
-                # ours: it asks for a token and changes nothing.
-                pass
-        async with _until(ends_at):
-            fresh = await self._open(route, pool)
-        return await _ask(fresh, pool, request, wire, ends_at)
-
-    async def _open(self, route: OriginRoute, pool: Pool) -> Connection:
-        connection = await self._connector.connect(route, pool.forget, pool.distrust)
-        if self._closed:
-            connection.close()
-        self._refuse_if_closed()
-        pool.connections.add(connection)
-        return connection
-
-    def _refuse_if_closed(self) -> None:
-        """Called after each wait: a request that waited must not open connections."""
-        if self._closed:
-            raise CutOff("the transport was closed")
-
-    def _pool(self, route: OriginRoute) -> Pool:
-        """The pool of a route, which is from now on the last to make room."""
-        if self._recent is not None and self._recent[0] == route:
-            return self._recent[1]
-        pool = self._pools.pop(route, None)
-        if pool is None:
-            self._make_room()
-            pool = Pool(self._rules, partial(self._note_desync, route))
-        self._pools[route] = pool
-        self._recent = route, pool
-        return pool
-
-    def _make_room(self) -> None:
-        now = asyncio.get_running_loop().time()
-        surplus = len(self._pools) + 1 - _POOLS
-        for route, pool in list(self._pools.items()):
-            pool.close_expired(now)
-            if surplus > 0:
-                pool.close_idle()
-            if pool.unused(now):
-                del self._pools[route]
-                surplus -= 1
-
-    def _note_desync(self, route: OriginRoute) -> None:
-        if self._on_desync is not None:
-            self._on_desync(str(route))
+        """End every connection."""
+        await self._connections.aclose()
 
 
-@asynccontextmanager
-async def _until(ends_at: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout_at(ends_at):
-            yield
-    except TimeoutError as exc:
-        raise httpx.ReadTimeout("the deadline passed before the answer") from exc
+def client_over(
+    transport: httpx.AsyncBaseTransport,
+    timeout_s: float,
+    *,
+    contact: str = "",
+    auth: httpx.Auth | None = None,
+) -> httpx.AsyncClient:
+    """An ordinary client. It says who we are, and reads nothing from the environment.
+
+    timeout_s: of each request, as `Transport` takes it
+    contact:   see `user_agent`
+    """
+    return httpx.AsyncClient(
+        transport=transport,
+        headers=[(b"User-Agent", user_agent(contact))],
+        timeout=timeout_s,
+        auth=auth,
+        trust_env=False,
+    )
 
 
-async def _ask(
-    connection: Connection,
-    pool: Pool,
-    request: httpx.Request,
-    wire: bytes,
-    ends_at: float,
-) -> HTTPAnswer:
-    body_limit: int = request.extensions.get("body_limit", MANIFEST_BODY_BYTES)
-    reader = AnswerReader(request.method, body_limit)
-    try:
-        answer = await connection.ask(wire, reader, ends_at)
-    except BaseException:
-        # Whoever stops waiting, by a deadline or a cancel, must not leave the rest of
-        # the answer to the next request.
-        connection.close()
-        raise
-    pool.keep(connection, asyncio.get_running_loop().time())
-    return answer
+def user_agent(contact: str = "") -> bytes:
+    """What we say that we are. contact: whom a server's operator may ask about us"""
+    told = f"weighbridge/{__version__}{f' (+{contact})' if contact else ''}"
+    return told.encode("latin-1", "replace")
+
+
+def _response(answer: HTTPAnswer, request: httpx.Request) -> httpx.Response:
+    is_unread = answer.over_budget and 200 <= answer.status < 300
+    return httpx.Response(
+        answer.status,
+        headers=[f for f in answer.fields if f[0].lower() not in _NOT_TOLD],
+        stream=_Unread() if is_unread else httpx.ByteStream(answer.body),
+        request=request,
+        extensions={
+            "http_version": answer.http_version,
+            "reason_phrase": answer.reason,
+            "framing": answer.framing,
+        },
+    )
+
+
+class _Unread(httpx.AsyncByteStream):
+    """Stands for a body that was not read."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        raise BodyTooLarge("the body exceeds its budget")

@@ -8,6 +8,7 @@ from weighbridge.config.channels.channel_settings import (
     ReachSettings,
 )
 from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.transport import Transport
 from weighbridge.notify.post import MessageReceiver
@@ -23,18 +24,18 @@ def ceiling_of(channel: ReachSettings) -> Reach:
 
 
 def receiver_of(channel: PostSettings) -> MessageReceiver:
-    """The one address that it has."""
-    return MessageReceiver(channel.name, channel.current_url, ceiling_of(channel))
+    """The one address that it has. Raises ConfigError(ca_file)."""
+    return MessageReceiver(channel.name, channel.current_url, transport_of(channel))
 
 
 def transport_of(channel: HTTPSettings) -> Transport:
-    """Nothing is kept open between two messages: on a connection that the receiver
-    has closed meanwhile, the transport would send a message twice. Raises
-    ConfigError(ca_file)."""
+    """Nothing is kept open between two messages: they seldom follow each other soon.
+    Raises ConfigError(ca_file)."""
     # The system's certificates are read by the first connection that needs them.
     ca_file = ca_file_of(channel)
     tls = None if ca_file is None else client_tls(ca_file)
-    return Transport(connections=CONNECTIONS, tls=tls, keepalive_s=0.0)
+    connections = Connections(connections=CONNECTIONS, tls=tls, keepalive_s=0.0)
+    return Transport(connections, ceiling=ceiling_of(channel))
 
 
 def ca_file_of(channel: ReachSettings) -> str | None:

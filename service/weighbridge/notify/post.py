@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import httpx
-from msgspec import Struct
 
-from weighbridge import __version__
 from weighbridge.domain.limits import ERROR_BODY_BYTES
 from weighbridge.domain.message.message import Message
 from weighbridge.domain.text.secret import Secret
@@ -21,19 +19,20 @@ from weighbridge.errors import (
     ConfigError,
     NotifyError,
     TransportError,
-    WeighbridgeError,
 )
-from weighbridge.net.follow import Ask, follow
-from weighbridge.net.guard.reach import Reach
 from weighbridge.net.guard.url_parts import address_of
-from weighbridge.net.http1.header_fields import Fields
 from weighbridge.net.http1.retry_after import parse
-from weighbridge.net.wire import fields_of
+from weighbridge.net.translate import our_errors
+from weighbridge.net.transport import client_over
 from weighbridge.notify.render.content import MessageContent, content_of
 
 DEADLINE_S: Final = 30.0
 """For everything, from the look-up of the name to the last byte of the answer."""
-JSON: Final = "application/json"
+_HEADERS: Final = (
+    ("Content-Type", "application/json"),
+    # A message seldom follows another soon.
+    ("Connection", "close"),
+)
 # Refusals of the moment and not of the message: its bytes came too slowly (RFC 9110
 # 15.5.9), it came too early on its connection (RFC 8470 5.2), or too many came.
 _BUSY: Final = frozenset({408, 425, 429})
@@ -50,19 +49,54 @@ _HINTS: Final = {
 _WORD: Final = re.compile(rb"[a-z]{2,20}(?:_[a-z]{2,20}){0,5}")
 
 
-class MessageReceiver(Struct, frozen=True):
+class MessageReceiver:
     """Where the messages of a channel go.
 
     name:       the channel's
     url:        reads the address as it is now. Raises ConfigError
-    ceiling:    how near the address may be
+    transport:  a guarded one, under the channel's ceiling
     deadline_s: for one message
     """
 
-    name: str
-    url: Callable[[], Secret]
-    ceiling: Reach
-    deadline_s: float = DEADLINE_S
+    def __init__(
+        self,
+        name: str,
+        url: Callable[[], Secret],
+        transport: httpx.AsyncBaseTransport,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self.name = name
+        self._url = url
+        self._http = client_over(transport, deadline_s)
+
+    async def post(self, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Returns once the receiver has taken the body, by a status of success.
+        Redirects are not followed. Raises NotifyError.
+
+        It is sent once: where nobody knows whether it was taken, whoever has the
+        message decides."""
+        # In a thread: the file may be on a disk that is slow just now.
+        url = (await read(self.name, self._url)).reveal()
+        try:
+            with our_errors():
+                # Streamed: a success counts, however much is said besides.
+                async with self._http.stream(
+                    "POST",
+                    url,
+                    content=body,
+                    headers=[*_HEADERS, *headers],
+                    extensions={"body_limit": ERROR_BODY_BYTES, "may_repeat": False},
+                ) as response:
+                    if not response.is_success:
+                        await response.aread()
+        except TransportError as exc:
+            # Not as its cause: a traceback would show the address.
+            raise _no_answer(self.name, url, exc) from None
+        _judge(self.name, url, response)
+
+    async def aclose(self) -> None:
+        """End every connection."""
+        await self._http.aclose()
 
 
 class JSONNotifier:
@@ -74,11 +108,9 @@ class JSONNotifier:
     def __init__(
         self,
         receiver: MessageReceiver,
-        transport: httpx.AsyncBaseTransport,
         payload: Callable[[MessageContent], Mapping[str, object]],
     ) -> None:
         self._receiver = receiver
-        self._transport = transport
         self._payload = payload
 
     @property
@@ -87,50 +119,11 @@ class JSONNotifier:
 
     async def send(self, message: Message) -> None:
         """Raises NotifyError."""
-        body = json.dumps(self._payload(content_of(message))).encode()
-        await post(self._transport, self._receiver, body)
+        payload = self._payload(content_of(message))
+        await self._receiver.post(json.dumps(payload).encode())
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
-
-
-async def post(
-    transport: httpx.AsyncBaseTransport,
-    receiver: MessageReceiver,
-    body: bytes,
-    headers: Sequence[tuple[str, str]] = (),
-) -> None:
-    """Returns once the receiver has taken the body, by a status of success. Redirects
-    are not followed. Raises NotifyError."""
-    # In a thread: the file may be on a disk that is slow just now.
-    url = (await read(receiver.name, receiver.url)).reveal()
-    ask = Ask(
-        method="POST",
-        url=url,
-        headers=(
-            ("User-Agent", f"weighbridge/{__version__}"),
-            ("Content-Type", JSON),
-            ("Accept", "*/*"),
-            # A message seldom follows another soon.
-            ("Connection", "close"),
-            *headers,
-        ),
-        secret_headers=(),
-        body_limit=ERROR_BODY_BYTES,
-        deadline_s=receiver.deadline_s,
-        ceiling=receiver.ceiling,
-        trusted_storage_hosts=frozenset(),
-        follow_redirects=False,
-        body=body,
-    )
-    try:
-        response = await follow(transport, ask)
-    except TransportError as exc:
-        if exc.code == "too_large":
-            return  # only a success is told so: the message was taken
-        # Not as its cause: a traceback would show the address.
-        raise _no_answer(receiver.name, url, exc) from None
-    _judge(receiver.name, url, response)
+        await self._receiver.aclose()
 
 
 async def read(channel: str, secret: Callable[[], Secret]) -> Secret:
@@ -177,27 +170,15 @@ def _judge(channel: str, url: str, response: httpx.Response) -> None:
             code="redirect_refused",
             hint="configure the address that it redirects to",
         )
-    is_busy = status in _BUSY or status >= 500
-    raise _refusal(channel, url, response, is_busy=is_busy)
-
-
-def _refusal(
-    channel: str, url: str, response: httpx.Response, *, is_busy: bool
-) -> WeighbridgeError:
     word = _WORD.fullmatch(response.content.strip())
     said = word[0].decode() if word else ""
     told = f" ({said})" if said and said not in url else ""
-    return NotifyError(
-        f"channel {channel}: HTTP {response.status_code}{told}",
+    is_busy = status in _BUSY or status >= 500
+    wait = parse(response.headers.get("retry-after", ""), datetime.now(UTC))
+    raise NotifyError(
+        f"channel {channel}: HTTP {status}{told}",
         code="channel_busy" if is_busy else "channel_refused",
         retryable=is_busy,
-        retry_after=_retry_after(response) if is_busy else None,
+        retry_after=wait if is_busy else None,
         hint="" if is_busy else "check the url, and whether the channel still exists",
     )
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    fields = Fields(fields_of(response))
-    if "retry-after" not in fields:
-        return None
-    return parse(fields.get("retry-after"), datetime.now(UTC))

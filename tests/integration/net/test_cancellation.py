@@ -18,7 +18,7 @@ from support.certificates import an_authority
 from support.listening import listening
 from support.wait import PATIENCE_S, wait_until
 from weighbridge.net.connection.tls import client_tls
-from weighbridge.net.transport import Transport
+from weighbridge.net.connections import Connections
 
 
 def _descriptors() -> int:
@@ -44,20 +44,20 @@ async def _slow_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
 
 
 async def _right(
-    transport: Transport, url: str, deadline_s: float = PATIENCE_S
+    connections: Connections, url: str, deadline_s: float = PATIENCE_S
 ) -> bool:
-    response = await asked(transport, url, deadline_s=deadline_s)
+    response = await asked(connections, url, deadline_s=deadline_s)
     return response.content.decode() == httpx.URL(url).path
 
 
 async def _randomly_cancelled(
-    transport: Transport, origin: str, many: int
+    connections: Connections, origin: str, many: int
 ) -> Sequence[bool | BaseException]:
     chance = random.Random(11)  # noqa: S311 - a load that repeats
     loop = asyncio.get_running_loop()
     tasks = []
     for number in range(many):
-        task = asyncio.create_task(_right(transport, f"{origin}/cancel/{number}"))
+        task = asyncio.create_task(_right(connections, f"{origin}/cancel/{number}"))
         # Some at once and some never, however slow the machine is.
         if number % 10 == 0:
             loop.call_soon(task.cancel)
@@ -80,25 +80,28 @@ async def test_requests_that_end_early_leave_no_trace(
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
         async with _slow_server(server_tls) as origin:
-            transport = Transport(connections=8, tls=client_tls(authority.ca_file))
+            connections = Connections(connections=8, tls=client_tls(authority.ca_file))
 
-            cancelled = await _randomly_cancelled(transport, origin, 300)
+            cancelled = await _randomly_cancelled(connections, origin, 300)
             after = await asyncio.gather(
-                *(_right(transport, f"{origin}/after/{number}") for number in range(64))
+                *(
+                    _right(connections, f"{origin}/after/{number}")
+                    for number in range(64)
+                )
             )
             expired = await asyncio.gather(
                 *(
-                    _right(transport, f"{origin}/late/{number}", deadline_s=0.012)
+                    _right(connections, f"{origin}/late/{number}", deadline_s=0.012)
                     for number in range(100)
                 ),
                 return_exceptions=True,
             )
             flying = [
-                asyncio.create_task(_right(transport, f"{origin}/closed/{number}"))
+                asyncio.create_task(_right(connections, f"{origin}/closed/{number}"))
                 for number in range(20)
             ]
             await asyncio.sleep(0.01)
-            await transport.aclose()
+            await connections.aclose()
             closed = await asyncio.gather(*flying, return_exceptions=True)
 
         await wait_until(
@@ -119,21 +122,21 @@ async def test_requests_that_end_early_leave_no_trace(
 
 async def test_a_closed_transport_opens_no_connection() -> None:
     async with _slow_server() as origin:
-        transport = Transport()
-        await transport.aclose()
+        connections = Connections()
+        await connections.aclose()
 
         with pytest.raises(httpx.ReadError, match="closed"):
-            await asked(transport, f"{origin}/")
+            await asked(connections, f"{origin}/")
 
 
 async def test_closing_ends_a_look_up_without_cancelling_who_waits_for_it() -> None:
     async with _slow_server() as origin:
-        transport = Transport()
+        connections = Connections()
         named = origin.replace("127.0.0.1", "localhost")
-        waiting = asyncio.create_task(asked(transport, f"{named}/"))
+        waiting = asyncio.create_task(asked(connections, f"{named}/"))
         await asyncio.sleep(0)
 
-        await transport.aclose()
+        await connections.aclose()
 
         with pytest.raises(httpx.RequestError):
             await waiting

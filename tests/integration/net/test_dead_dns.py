@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from support.asking import an_ask, asked, open_until_done
+from support.asking import a_request, asked, open_until_done
 from support.namespace import NamespaceUnavailable, run_in_namespace
 from support.recording_server import recording_server
 from support.wait import PATIENCE_S
 from weighbridge.errors import TransportError
+from weighbridge.net.connections import Connections
 from weighbridge.net.follow import follow
-from weighbridge.net.transport import Transport
 
 pytestmark = pytest.mark.netns
 
@@ -53,13 +53,13 @@ def _check(result: int) -> None:
         raise NamespaceUnavailable(f"no file system of our own: {reason}")
 
 
-async def _codes(transport: Transport, deadline_s: float) -> list[str]:
+async def _codes(connections: Connections, deadline_s: float) -> list[str]:
     """How requests to names end."""
 
     async def code(number: int) -> str:
         url = f"http://registry{number}.example/v2/"
         with pytest.raises(TransportError) as caught:
-            await follow(transport, an_ask(url, deadline_s=deadline_s))
+            await follow(connections, a_request(url, deadline_s=deadline_s))
         return caught.value.code
 
     return await asyncio.gather(*(code(number) for number in range(_NAMES)))
@@ -89,11 +89,11 @@ def test_a_silent_name_server_costs_a_deadline_and_stops_nothing_else(
         with closing(silent):
             async with (
                 recording_server() as server,
-                open_until_done(Transport()) as transport,
+                open_until_done(Connections()) as connections,
             ):
-                waiting = asyncio.create_task(_timed(_codes(transport, _DEADLINE_S)))
+                waiting = asyncio.create_task(_timed(_codes(connections, _DEADLINE_S)))
                 query = await asyncio.get_running_loop().sock_recv(silent, 512)
-                literal = await asked(transport, f"{server.origin}/")
+                literal = await asked(connections, f"{server.origin}/")
                 answered_meanwhile = not waiting.done()
                 codes, took_s, stood_still_s = await waiting
 
@@ -112,8 +112,8 @@ def test_a_name_server_that_is_not_there_is_a_dns_error_within_the_deadline(
 ) -> None:
     async def story() -> None:
         _ask_only_our_name_server(tmp_path)
-        async with open_until_done(Transport()) as transport:
-            codes, took_s, stood_still_s = await _timed(_codes(transport, PATIENCE_S))
+        async with open_until_done(Connections()) as connections:
+            codes, took_s, stood_still_s = await _timed(_codes(connections, PATIENCE_S))
 
             assert codes == ["dns_error"] * _NAMES
             assert took_s < PATIENCE_S

@@ -15,10 +15,10 @@ from support.recording_server import RecordingServer, recording_server
 from support.resolvers import ScriptedResolver
 from weighbridge.domain.limits import CONNECT_DEADLINE_S
 from weighbridge.errors import AddressRefused
+from weighbridge.net.connections import Connections
 from weighbridge.net.failure.request_failures import AddressNotAllowed
 from weighbridge.net.guard.dial import open_socket
 from weighbridge.net.guard.reach import CheckedAddress, Reach
-from weighbridge.net.transport import Transport
 
 _LOOPBACK_SPELLINGS = (
     "127.0.0.1",
@@ -59,10 +59,10 @@ async def victim() -> AsyncIterator[RecordingServer]:
 async def test_a_public_ceiling_keeps_every_spelling_from_loopback(
     host: str, victim: RecordingServer
 ) -> None:
-    async with open_until_done(Transport()) as transport:
+    async with open_until_done(Connections()) as connections:
         with pytest.raises((AddressNotAllowed, httpx.ConnectError, httpx.InvalidURL)):
             await asked(
-                transport, f"http://{host}:{victim.port}/", ceiling=Reach.PUBLIC
+                connections, f"http://{host}:{victim.port}/", ceiling=Reach.PUBLIC
             )
 
     assert victim.connections == 0
@@ -72,8 +72,8 @@ async def test_a_public_ceiling_keeps_every_spelling_from_loopback(
 async def test_a_loopback_registry_is_reached_at_loopback(
     host: str, victim: RecordingServer
 ) -> None:
-    async with open_until_done(Transport()) as transport:
-        response = await asked(transport, f"http://{host}:{victim.port}/")
+    async with open_until_done(Connections()) as connections:
+        response = await asked(connections, f"http://{host}:{victim.port}/")
 
     assert response.content == b"hello"
 
@@ -92,9 +92,11 @@ async def test_one_bad_address_keeps_the_good_ones_from_being_dialled(
 ) -> None:
     resolver = ScriptedResolver(answers)
 
-    async with open_until_done(Transport(resolver=resolver)) as transport:
+    async with open_until_done(Connections(resolver=resolver)) as connections:
         with pytest.raises(AddressNotAllowed):
-            await asked(transport, f"http://r.example:{victim.port}/", ceiling=ceiling)
+            await asked(
+                connections, f"http://r.example:{victim.port}/", ceiling=ceiling
+            )
 
     assert victim.connections == 0
 
@@ -106,11 +108,11 @@ async def test_a_name_that_is_bound_anew_is_refused_at_its_next_connection(
     resolver = ScriptedResolver(["127.0.0.1"], ["169.254.169.254"])
     url = f"http://r.example:{victim.port}/"
 
-    async with open_until_done(Transport(resolver=resolver)) as transport:
-        await asked(transport, url)
+    async with open_until_done(Connections(resolver=resolver)) as connections:
+        await asked(connections, url)
         # At once: the first connection still rests, so this needs another.
         with pytest.raises(AddressNotAllowed):
-            await asked(transport, url)
+            await asked(connections, url)
 
     # One look-up for each connection: what was checked is what was dialled.
     assert resolver.asked == ["r.example", "r.example"]
@@ -122,10 +124,10 @@ async def test_a_kept_connection_is_not_lent_to_a_request_with_a_lower_ceiling(
 ) -> None:
     url = f"{victim.origin}/"
 
-    async with open_until_done(Transport()) as transport:
-        await asked(transport, url, ceiling=Reach.LOOPBACK)
+    async with open_until_done(Connections()) as connections:
+        await asked(connections, url, ceiling=Reach.LOOPBACK)
         with pytest.raises(AddressNotAllowed):
-            await asked(transport, url, ceiling=Reach.PUBLIC)
+            await asked(connections, url, ceiling=Reach.PUBLIC)
 
     assert len(victim.seen) == 1
 
@@ -135,9 +137,9 @@ async def test_a_kept_connection_needs_no_second_look_up(
 ) -> None:
     resolver = ScriptedResolver(["127.0.0.1"])
 
-    async with open_until_done(Transport(resolver=resolver)) as transport:
+    async with open_until_done(Connections(resolver=resolver)) as connections:
         for _ in range(6):
-            await asked(transport, f"http://r.example:{victim.port}/")
+            await asked(connections, f"http://r.example:{victim.port}/")
 
     assert len(victim.seen) == 6
     assert len(resolver.asked) <= 2
@@ -148,17 +150,17 @@ async def test_the_host_field_is_the_name_and_not_the_address(
 ) -> None:
     resolver = ScriptedResolver(["127.0.0.1"])
 
-    async with open_until_done(Transport(resolver=resolver)) as transport:
-        await asked(transport, f"http://r.example:{victim.port}/")
+    async with open_until_done(Connections(resolver=resolver)) as connections:
+        await asked(connections, f"http://r.example:{victim.port}/")
 
     assert victim.seen[0].fields["host"] == f"r.example:{victim.port}"
 
 
 @pytest.mark.parametrize("port", [0, 99_999])
 async def test_a_port_out_of_range_reaches_nobody(port: int) -> None:
-    async with open_until_done(Transport()) as transport:
+    async with open_until_done(Connections()) as connections:
         with pytest.raises((AddressNotAllowed, httpx.UnsupportedProtocol)):
-            await asked(transport, f"http://127.0.0.1:{port}/")
+            await asked(connections, f"http://127.0.0.1:{port}/")
 
 
 def _address(text: str, port: int) -> CheckedAddress:

@@ -6,15 +6,15 @@ registry, its storage and its victims can all be real.
 
 import pytest
 
-from support.asking import an_ask, asked, open_until_done
+from support.asking import a_request, asked, open_until_done
 from support.namespace import run_in_namespace
 from support.recording_server import recording_server
 from support.resolvers import ScriptedResolver
 from weighbridge.errors import AddressRefused
+from weighbridge.net.connections import Connections
 from weighbridge.net.failure.request_failures import AddressNotAllowed
 from weighbridge.net.follow import follow
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.transport import Transport
 
 pytestmark = pytest.mark.netns
 
@@ -39,18 +39,18 @@ def test_a_public_registry_may_redirect_to_public_storage() -> None:
         async with (
             recording_server(_REGISTRY) as registry,
             recording_server(_STORAGE) as storage,
-            open_until_done(Transport()) as transport,
+            open_until_done(Connections()) as connections,
         ):
             registry.redirect("/blob", f"{storage.origin}/signed?sig=a%2Fb")
-            ask = an_ask(
+            ask = a_request(
                 f"{registry.origin}/blob",
                 ceiling=Reach.PUBLIC,
                 secret_headers=(("Authorization", "Bearer canary"),),
             )
 
-            response = await follow(transport, ask)
+            answer, _ = await follow(connections, ask)
 
-            assert response.content == b"hello"
+            assert answer.body == b"hello"
             assert storage.seen[0].target == "/signed?sig=a%2Fb"
             assert "authorization" not in storage.seen[0].fields
 
@@ -61,10 +61,10 @@ def test_a_public_registry_over_ipv6_is_reached() -> None:
     async def story() -> None:
         async with (
             recording_server(_REGISTRY6) as registry,
-            open_until_done(Transport()) as transport,
+            open_until_done(Connections()) as connections,
         ):
             response = await asked(
-                transport, f"{registry.origin}/", ceiling=Reach.PUBLIC
+                connections, f"{registry.origin}/", ceiling=Reach.PUBLIC
             )
 
             assert response.content == b"hello"
@@ -95,13 +95,14 @@ def test_registry_http_004_a_public_registry_cannot_send_us_inside(
         async with (
             recording_server(_REGISTRY) as registry,
             recording_server(listens) as victim,
-            open_until_done(Transport()) as transport,
+            open_until_done(Connections()) as connections,
         ):
             registry.redirect("/v2/", f"http://{named}:{victim.port}/latest/meta-data/")
 
             with pytest.raises(AddressRefused) as refused:
                 await follow(
-                    transport, an_ask(f"{registry.origin}/v2/", ceiling=Reach.PUBLIC)
+                    connections,
+                    a_request(f"{registry.origin}/v2/", ceiling=Reach.PUBLIC),
                 )
 
             assert refused.value.code == "redirect_refused"
@@ -116,13 +117,15 @@ def test_registry_http_006_a_name_that_turns_inward_is_refused() -> None:
         async with (
             recording_server(_REGISTRY) as registry,
             recording_server("127.0.0.1", registry.port) as victim,
-            open_until_done(Transport(resolver=resolver)) as transport,
+            open_until_done(Connections(resolver=resolver)) as connections,
         ):
             name = f"http://r.example:{registry.port}"
             registry.redirect("/v2/", f"http://other.example:{registry.port}/")
 
             with pytest.raises(AddressRefused) as refused:
-                await follow(transport, an_ask(f"{name}/v2/", ceiling=Reach.PUBLIC))
+                await follow(
+                    connections, a_request(f"{name}/v2/", ceiling=Reach.PUBLIC)
+                )
 
             assert refused.value.code == "redirect_refused"
             assert resolver.asked == ["r.example", "other.example"]
@@ -139,19 +142,19 @@ def test_a_private_registry_may_lead_anywhere_but_to_loopback() -> None:
             recording_server(_CARRIER) as private,
             recording_server(_STORAGE) as public,
             recording_server("127.0.0.1") as loopback,
-            open_until_done(Transport()) as transport,
+            open_until_done(Connections()) as connections,
         ):
             registry.redirect("/private", f"{private.origin}/")
             registry.redirect("/public", f"{public.origin}/")
             registry.redirect("/loopback", f"{loopback.origin}/")
 
             for path in ("/private", "/public"):
-                ask = an_ask(f"{registry.origin}{path}", ceiling=Reach.PRIVATE)
-                assert (await follow(transport, ask)).content == b"hello"
+                ask = a_request(f"{registry.origin}{path}", ceiling=Reach.PRIVATE)
+                assert (await follow(connections, ask)).answer.body == b"hello"
             with pytest.raises(AddressRefused):
                 await follow(
-                    transport,
-                    an_ask(f"{registry.origin}/loopback", ceiling=Reach.PRIVATE),
+                    connections,
+                    a_request(f"{registry.origin}/loopback", ceiling=Reach.PRIVATE),
                 )
 
             assert loopback.connections == 0
@@ -164,18 +167,14 @@ def test_storage_that_the_operator_named_may_be_inside() -> None:
         async with (
             recording_server(_REGISTRY) as registry,
             recording_server(_INSIDE) as storage,
-            open_until_done(Transport()) as transport,
+            open_until_done(Connections()) as connections,
         ):
             registry.redirect("/blob", f"{storage.origin}/")
-            ask = an_ask(
-                f"{registry.origin}/blob",
-                ceiling=Reach.PUBLIC,
-                trusted_storage_hosts=frozenset({_INSIDE}),
-            )
+            ask = a_request(f"{registry.origin}/blob", ceiling=Reach.PUBLIC)
 
-            response = await follow(transport, ask)
+            answer, _ = await follow(connections, ask, frozenset({_INSIDE}))
 
-            assert response.content == b"hello"
+            assert answer.body == b"hello"
 
     run_in_namespace(_NETWORK, story)
 
@@ -184,11 +183,11 @@ def test_a_configured_metadata_address_is_refused_under_every_ceiling() -> None:
     async def story() -> None:
         async with (
             recording_server(_METADATA) as victim,
-            open_until_done(Transport()) as transport,
+            open_until_done(Connections()) as connections,
         ):
             for ceiling in Reach:
                 with pytest.raises(AddressNotAllowed):
-                    await asked(transport, f"{victim.origin}/", ceiling=ceiling)
+                    await asked(connections, f"{victim.origin}/", ceiling=ceiling)
 
             assert victim.connections == 0
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import resource
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
-from support.asking import an_ask, asked, open_until_done
+from support.asking import a_request, asked, open_until_done
 from support.hostile_server import (
     BODY_LIMIT,
     HOSTILE,
@@ -16,8 +16,9 @@ from support.hostile_server import (
 )
 from support.wait import PATIENCE_S, wait_until
 from weighbridge.errors import TransportError
+from weighbridge.net.connections import Connections
 from weighbridge.net.follow import follow
-from weighbridge.net.transport import Transport
+from weighbridge.net.translate import our_errors
 
 _DEADLINE_S = 0.4
 _ROWS: Mapping[str, str] = {
@@ -38,26 +39,45 @@ def _id(hostile: Hostile) -> str:
     return f"{row}:{hostile.name}" if row else hostile.name
 
 
-async def _outcome(transport: Transport, url: str, hostile: Hostile) -> bytes | str:
-    ask = an_ask(
+async def _by_follow(connections: Connections, url: str, hostile: Hostile) -> bytes:
+    ask = a_request(
         url,
         method=hostile.method,
         body_limit=BODY_LIMIT,
-        deadline_s=_DEADLINE_S if hostile.refused == "deadline" else PATIENCE_S,
+        deadline_s=_deadline_s(hostile),
     )
-    try:
-        response = await follow(transport, ask)
-    except TransportError as exc:
-        return exc.code
+    return (await follow(connections, ask)).answer.body
+
+
+async def _by_httpx(connections: Connections, url: str, hostile: Hostile) -> bytes:
+    with our_errors():
+        response = await asked(
+            connections,
+            url,
+            method=hostile.method,
+            body_limit=BODY_LIMIT,
+            deadline_s=_deadline_s(hostile),
+        )
     return response.content
 
 
+def _deadline_s(hostile: Hostile) -> float:
+    return _DEADLINE_S if hostile.refused == "deadline" else PATIENCE_S
+
+
+async def _outcome(reading: Awaitable[bytes]) -> bytes | str:
+    try:
+        return await reading
+    except TransportError as exc:
+        return exc.code
+
+
 async def _wrong_answers(
-    transport: Transport, server: HostileServer, wave: str
+    connections: Connections, server: HostileServer, wave: str
 ) -> list[bytes]:
     paths = [f"honest-{wave}-{number}" for number in range(8)]
     answers = await asyncio.gather(
-        *(asked(transport, f"{server.origin}/{path}") for path in paths)
+        *(asked(connections, f"{server.origin}/{path}") for path in paths)
     )
     bodies = [answer.content for answer in answers]
     return [
@@ -69,22 +89,27 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@pytest.mark.parametrize("way", [_by_follow, _by_httpx])
 @pytest.mark.parametrize("hostile", HOSTILE, ids=_id)
-async def test_a_hostile_answer_is_judged_and_harms_no_other(hostile: Hostile) -> None:
+async def test_a_hostile_answer_is_judged_and_harms_no_other(
+    hostile: Hostile,
+    way: Callable[[Connections, str, Hostile], Awaitable[bytes]],
+) -> None:
     async with (
         hostile_server() as server,
-        open_until_done(Transport(connections=8)) as transport,
+        open_until_done(Connections(connections=8)) as connections,
     ):
-        await _wrong_answers(transport, server, "before")
+        await _wrong_answers(connections, server, "before")
         sent_before, peak_before = server.sent_bytes, _peak_bytes()
 
-        outcome = await _outcome(transport, f"{server.origin}/{hostile.name}", hostile)
+        url = f"{server.origin}/{hostile.name}"
+        outcome = await _outcome(way(connections, url, hostile))
         if hostile.late:
             await wait_until(lambda: hostile.name in server.ended, "the stray was sent")
         wrong = [
             body
             for wave in ("one", "two", "three")
-            for body in await _wrong_answers(transport, server, wave)
+            for body in await _wrong_answers(connections, server, wave)
         ]
 
         assert outcome == (hostile.refused or hostile.given)
@@ -97,9 +122,9 @@ async def test_a_hostile_answer_is_judged_and_harms_no_other(hostile: Hostile) -
 async def test_a_body_to_the_end_of_the_connection_says_that_it_is_unproven() -> None:
     async with (
         hostile_server() as server,
-        open_until_done(Transport()) as transport,
+        open_until_done(Connections()) as connections,
     ):
-        response = await asked(transport, f"{server.origin}/to-close")
+        response = await asked(connections, f"{server.origin}/to-close")
 
         assert response.content == b"hi"
         assert response.extensions["framing"] == "close"
@@ -108,16 +133,16 @@ async def test_a_body_to_the_end_of_the_connection_says_that_it_is_unproven() ->
 async def test_a_range_that_was_ignored_is_seen_without_reading_the_body() -> None:
     async with (
         hostile_server() as server,
-        open_until_done(Transport()) as transport,
+        open_until_done(Connections()) as connections,
     ):
-        ask = an_ask(
+        ask = a_request(
             f"{server.origin}/five-gibibytes",
             headers=(("Range", "bytes=0-7"),),
             body_limit=8,
         )
 
-        response = await follow(transport, ask)
+        answer, _ = await follow(connections, ask)
 
-        assert response.status_code == 200
-        assert response.headers["content-length"] == "5368709120"
-        assert not response.is_stream_consumed
+        assert answer.status == 200
+        assert (b"Content-Length", b"5368709120") in answer.fields
+        assert answer.over_budget

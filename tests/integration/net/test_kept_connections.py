@@ -14,9 +14,13 @@ from support.recording_server import recording_server
 from support.resolvers import ScriptedResolver
 from support.wait import wait_until
 from weighbridge.net.connection.connection_pool import PoolRules
-from weighbridge.net.failure.request_failures import CutOff, NameNotFound
+from weighbridge.net.connections import Connections
+from weighbridge.net.failure.request_failures import (
+    CutOff,
+    KeptConnectionClosed,
+    NameNotFound,
+)
 from weighbridge.net.guard.resolve import SystemResolver
-from weighbridge.net.transport import Transport
 
 _NO_REST = PoolRules(rest_s=0.0)
 
@@ -41,10 +45,10 @@ async def _numbered_server(serve: Serve) -> AsyncIterator[tuple[str, list[int]]]
 async def test_a_connection_is_used_again() -> None:
     async with (
         recording_server() as server,
-        open_until_done(Transport(rules=_NO_REST)) as transport,
+        open_until_done(Connections(rules=_NO_REST)) as connections,
     ):
         for _ in range(5):
-            await asked(transport, f"{server.origin}/")
+            await asked(connections, f"{server.origin}/")
 
         assert server.connections == 1
 
@@ -59,12 +63,44 @@ async def test_a_kept_connection_that_closes_unanswered_is_replaced_silently() -
 
     async with (
         _numbered_server(answers_once) as (url, opened),
-        open_until_done(Transport(rules=_NO_REST)) as transport,
+        open_until_done(Connections(rules=_NO_REST)) as connections,
     ):
-        bodies = [(await asked(transport, url)).content for _ in range(3)]
+        bodies = [(await asked(connections, url)).content for _ in range(3)]
 
         assert bodies == [b"1", b"2", b"3"]
         assert opened == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("method", "content"), [("POST", b"message"), ("GET", None)])
+async def test_what_may_not_be_repeated_is_sent_once(
+    method: str, content: bytes | None
+) -> None:
+    received: list[bytes] = []
+
+    async def answers_once(
+        number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        await reader.readexactly(len(content or b""))
+        writer.write(with_length(b"taken"))
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+
+    async with (
+        _numbered_server(answers_once) as (url, opened),
+        open_until_done(Connections(rules=_NO_REST)) as connections,
+    ):
+
+        async def sent() -> httpx.Response:
+            return await asked(
+                connections, url, method=method, content=content, may_repeat=False
+            )
+
+        await sent()
+        with pytest.raises(KeptConnectionClosed):
+            await sent()
+
+        assert opened == [1]
+        assert len(received) == 2
 
 
 async def test_a_fresh_connection_that_closes_unanswered_is_an_error() -> None:
@@ -75,10 +111,10 @@ async def test_a_fresh_connection_that_closes_unanswered_is_an_error() -> None:
 
     async with (
         _numbered_server(never_answers) as (url, opened),
-        open_until_done(Transport()) as transport,
+        open_until_done(Connections()) as connections,
     ):
         with pytest.raises(CutOff):
-            await asked(transport, url)
+            await asked(connections, url)
 
         assert opened == [1]
 
@@ -94,11 +130,11 @@ async def test_an_answer_that_began_is_never_asked_for_again() -> None:
 
     async with (
         _numbered_server(begins) as (url, opened),
-        open_until_done(Transport(rules=_NO_REST)) as transport,
+        open_until_done(Connections(rules=_NO_REST)) as connections,
     ):
-        await asked(transport, url)
+        await asked(connections, url)
         with pytest.raises(CutOff):
-            await asked(transport, url)
+            await asked(connections, url)
 
         assert opened == [1]
 
@@ -116,12 +152,12 @@ async def test_a_connection_that_the_server_closed_while_idle_is_not_used() -> N
 
     async with (
         _numbered_server(closes) as (url, _),
-        open_until_done(Transport(rules=_NO_REST)) as transport,
+        open_until_done(Connections(rules=_NO_REST)) as connections,
     ):
-        await asked(transport, url)
+        await asked(connections, url)
         await closed.wait()
 
-        assert (await asked(transport, url)).content == b"2"
+        assert (await asked(connections, url)).content == b"2"
 
 
 async def test_no_more_requests_are_in_flight_than_there_are_slots() -> None:
@@ -146,9 +182,9 @@ async def test_no_more_requests_are_in_flight_than_there_are_slots() -> None:
 
     async with (
         _numbered_server(counts) as (url, _),
-        open_until_done(Transport(connections=3)) as transport,
+        open_until_done(Connections(connections=3)) as connections,
     ):
-        await asyncio.gather(*(asked(transport, url) for _ in range(20)))
+        await asyncio.gather(*(asked(connections, url) for _ in range(20)))
 
         assert most == 3
 
@@ -170,12 +206,12 @@ async def test_many_origins_do_not_keep_many_connections() -> None:
     async with (
         _numbered_server(serve) as (url, _),
         open_until_done(
-            Transport(resolver=ScriptedResolver(["127.0.0.1"]))
-        ) as transport,
+            Connections(resolver=ScriptedResolver(["127.0.0.1"]))
+        ) as connections,
     ):
         port = httpx.URL(url).port
         for number in range(100):
-            await asked(transport, f"http://host-{number}.example:{port}/")
+            await asked(connections, f"http://host-{number}.example:{port}/")
 
         await wait_until(lambda: len(opened) <= 64, "old ones close", seen=opened.copy)
 
@@ -189,9 +225,9 @@ class _DeadResolver:
 
 
 async def test_a_dead_resolver_ends_at_the_deadline() -> None:
-    async with open_until_done(Transport(resolver=_DeadResolver())) as transport:
+    async with open_until_done(Connections(resolver=_DeadResolver())) as connections:
         with pytest.raises(httpx.ReadTimeout):
-            await asked(transport, "http://r.example/", deadline_s=0.1)
+            await asked(connections, "http://r.example/", deadline_s=0.1)
 
 
 class _EmptyResolver:
@@ -200,9 +236,9 @@ class _EmptyResolver:
 
 
 async def test_a_name_that_does_not_resolve_says_so() -> None:
-    async with open_until_done(Transport(resolver=_EmptyResolver())) as transport:
+    async with open_until_done(Connections(resolver=_EmptyResolver())) as connections:
         with pytest.raises(NameNotFound, match="does not resolve"):
-            await asked(transport, "http://r.example/")
+            await asked(connections, "http://r.example/")
 
 
 async def test_the_system_resolver_reads_odd_spellings_and_refuses_bad_labels() -> None:
@@ -217,6 +253,6 @@ async def test_the_system_resolver_reads_odd_spellings_and_refuses_bad_labels() 
 
 
 async def test_nobody_listening_is_a_connect_error() -> None:
-    async with open_until_done(Transport()) as transport:
+    async with open_until_done(Connections()) as connections:
         with pytest.raises(httpx.ConnectError, match="no connection"):
-            await asked(transport, "http://127.0.0.1:1/")
+            await asked(connections, "http://127.0.0.1:1/")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from support.asking import an_ask, open_until_done
+from support.asking import a_request, open_until_done
 from support.certificates import an_authority
 from support.listening import listening
 from support.recording_server import RecordingServer, recording_server
 from weighbridge.errors import RegistryError, TransportError
 from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connections import Connections
 from weighbridge.net.follow import follow
-from weighbridge.net.transport import Transport
 
 _SECRET = (
     ("Authorization", "Bearer canary"),
@@ -30,7 +30,7 @@ class _Sites:
     registry: RecordingServer
     other: RecordingServer
     secure: RecordingServer
-    transport: Transport
+    connections: Connections
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ async def sites(tmp_path: Path) -> AsyncIterator[_Sites]:
         recording_server() as registry,
         recording_server() as other,
         recording_server(tls=authority.server("127.0.0.1")) as secure,
-        open_until_done(Transport(tls=client_tls(authority.ca_file))) as transport,
+        open_until_done(Connections(tls=client_tls(authority.ca_file))) as connections,
     ):
-        yield _Sites(registry, other, secure, transport)
+        yield _Sites(registry, other, secure, connections)
 
 
 async def test_registry_http_001_credentials_are_not_given_to_a_second_server(
@@ -53,8 +53,8 @@ async def test_registry_http_001_credentials_are_not_given_to_a_second_server(
 
     with pytest.raises(RegistryError) as refused:
         await follow(
-            sites.transport,
-            an_ask(f"{sites.registry.origin}/m", secret_headers=_SECRET),
+            sites.connections,
+            a_request(f"{sites.registry.origin}/m", secret_headers=_SECRET),
         )
 
     assert refused.value.code == "unauthorized"
@@ -67,8 +67,8 @@ async def test_registry_http_002_another_port_is_another_server(sites: _Sites) -
     sites.registry.redirect("/m", f"{sites.other.origin}/m", 302)
 
     await follow(
-        sites.transport,
-        an_ask(
+        sites.connections,
+        a_request(
             f"{sites.registry.origin}/m",
             headers=(("Range", "bytes=0-7"), ("X-Team", "shop")),
             secret_headers=_SECRET,
@@ -87,7 +87,7 @@ async def test_registry_http_003_https_never_leads_to_http(sites: _Sites) -> Non
     sites.secure.redirect("/m", f"{sites.other.origin}/m", 302)
 
     with pytest.raises(TransportError) as refused:
-        await follow(sites.transport, an_ask(f"{sites.secure.origin}/m"))
+        await follow(sites.connections, a_request(f"{sites.secure.origin}/m"))
 
     assert refused.value.code == "redirect_refused"
     assert sites.other.connections == 0
@@ -96,9 +96,9 @@ async def test_registry_http_003_https_never_leads_to_http(sites: _Sites) -> Non
 async def test_https_may_lead_to_https(sites: _Sites) -> None:
     sites.secure.redirect("/m", "/n")
 
-    response = await follow(sites.transport, an_ask(f"{sites.secure.origin}/m"))
+    answer, _ = await follow(sites.connections, a_request(f"{sites.secure.origin}/m"))
 
-    assert response.content == b"hello"
+    assert answer.body == b"hello"
     assert [seen.target for seen in sites.secure.seen] == ["/m", "/n"]
 
 
@@ -106,7 +106,7 @@ async def test_registry_http_007_a_loop_ends_after_five_hops(sites: _Sites) -> N
     sites.registry.redirect("/loop", "/loop")
 
     with pytest.raises(TransportError) as refused:
-        await follow(sites.transport, an_ask(f"{sites.registry.origin}/loop"))
+        await follow(sites.connections, a_request(f"{sites.registry.origin}/loop"))
 
     assert refused.value.code == "too_many_redirects"
     assert len(sites.registry.seen) == 6
@@ -119,7 +119,7 @@ async def test_registry_http_007_a_chain_of_fifty_ends_after_five_hops(
         sites.registry.redirect(f"/{number}", f"/{number + 1}")
 
     with pytest.raises(TransportError) as refused:
-        await follow(sites.transport, an_ask(f"{sites.registry.origin}/0"))
+        await follow(sites.connections, a_request(f"{sites.registry.origin}/0"))
 
     assert refused.value.code == "too_many_redirects"
     assert len(sites.registry.seen) == 6
@@ -130,7 +130,8 @@ async def test_a_redirect_home_again_carries_no_credentials(sites: _Sites) -> No
     sites.other.redirect("/m", f"{sites.registry.origin}/back")
 
     await follow(
-        sites.transport, an_ask(f"{sites.registry.origin}/m", secret_headers=_SECRET)
+        sites.connections,
+        a_request(f"{sites.registry.origin}/m", secret_headers=_SECRET),
     )
 
     back = sites.registry.seen[1]
@@ -141,7 +142,9 @@ async def test_a_redirect_home_again_carries_no_credentials(sites: _Sites) -> No
 async def test_head_stays_head_on_the_way(sites: _Sites) -> None:
     sites.registry.redirect("/m", f"{sites.other.origin}/m", 303)
 
-    await follow(sites.transport, an_ask(f"{sites.registry.origin}/m", method="HEAD"))
+    await follow(
+        sites.connections, a_request(f"{sites.registry.origin}/m", method="HEAD")
+    )
 
     assert [seen.method for seen in sites.other.seen] == ["HEAD"]
 
@@ -152,7 +155,7 @@ async def test_a_signed_query_reaches_the_second_server_unchanged(
     target = "/b?X-Amz-Signature=a%2Fb%2B&sig=c+d/e%3D&k=%7E~&p=a%20b"
     sites.registry.redirect("/b", f"{sites.other.origin}{target}")
 
-    await follow(sites.transport, an_ask(f"{sites.registry.origin}/b"))
+    await follow(sites.connections, a_request(f"{sites.registry.origin}/b"))
 
     assert sites.other.seen[0].target == target
 
@@ -170,7 +173,8 @@ async def test_one_deadline_holds_for_all_hops(sites: _Sites) -> None:
     async with listening(slowly) as port:
         with pytest.raises(TransportError) as refused:
             await follow(
-                sites.transport, an_ask(f"http://127.0.0.1:{port}/", deadline_s=0.4)
+                sites.connections,
+                a_request(f"http://127.0.0.1:{port}/", deadline_s=0.4),
             )
 
     # One a hop would have ended by there being too many.

@@ -13,7 +13,7 @@ from support.asking import asked, open_until_done
 from support.hostile_server import STRAY, with_length
 from support.listening import listening
 from weighbridge.net.connection.connection_pool import PoolRules
-from weighbridge.net.transport import Transport
+from weighbridge.net.connections import Connections
 
 _REQUESTS = 3_000
 _IN_FLIGHT = 16
@@ -83,11 +83,11 @@ async def _load(rules: PoolRules, strays: Strays) -> tuple[_Result, list[str]]:
     desyncs: list[str] = []
     numbers = iter(range(_REQUESTS))
 
-    async def work(transport: Transport, origin: str) -> None:
+    async def work(connections: Connections, origin: str) -> None:
         for number in numbers:
             warned = bool(desyncs)
             try:
-                response = await asked(transport, f"{origin}/{number}")
+                response = await asked(connections, f"{origin}/{number}")
             except httpx.RequestError:
                 result.failed += 1
                 continue
@@ -99,9 +99,11 @@ async def _load(rules: PoolRules, strays: Strays) -> tuple[_Result, list[str]]:
 
     async with (
         _straying_server(strays) as origin,
-        open_until_done(Transport(rules=rules, on_desync=desyncs.append)) as transport,
+        open_until_done(
+            Connections(rules=rules, on_desync=desyncs.append)
+        ) as connections,
     ):
-        await asyncio.gather(*(work(transport, origin) for _ in range(_IN_FLIGHT)))
+        await asyncio.gather(*(work(connections, origin) for _ in range(_IN_FLIGHT)))
     return result, desyncs
 
 

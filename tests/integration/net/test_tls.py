@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.asking import an_ask, open_until_done
+from support.asking import a_request, open_until_done
 from support.certificates import Authority, an_authority
 from support.hostile_server import with_length
 from support.listening import listening
@@ -14,8 +14,8 @@ from support.recording_server import RecordingServer, recording_server
 from support.resolvers import ScriptedResolver
 from weighbridge.errors import ConfigError, TransportError
 from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connections import Connections
 from weighbridge.net.follow import follow
-from weighbridge.net.transport import Transport
 
 
 @pytest.fixture
@@ -23,18 +23,20 @@ def authority(tmp_path: Path) -> Authority:
     return an_authority(tmp_path)
 
 
-def _transport(ca_file: str | None) -> Transport:
+def _transport(ca_file: str | None) -> Connections:
     """Every name leads to loopback."""
-    return Transport(tls=client_tls(ca_file), resolver=ScriptedResolver(["127.0.0.1"]))
+    return Connections(
+        tls=client_tls(ca_file), resolver=ScriptedResolver(["127.0.0.1"])
+    )
 
 
 async def _ask(port: int, host: str, ca_file: str | None) -> bytes:
-    async with open_until_done(_transport(ca_file)) as transport:
-        ask = an_ask(
+    async with open_until_done(_transport(ca_file)) as connections:
+        ask = a_request(
             f"https://{host}:{port}/v2/",
             secret_headers=(("Authorization", "Bearer canary"),),
         )
-        return (await follow(transport, ask)).content
+        return (await follow(connections, ask)).answer.body
 
 
 @pytest.mark.parametrize("host", ["r.example", "r.example.", "127.0.0.1"])
@@ -176,12 +178,12 @@ async def test_a_body_cut_without_notice_is_marked_as_unproven(
     tls = authority.server("r.example")
     async with (
         listening(cut, tls=tls) as port,
-        open_until_done(_transport(authority.ca_file)) as transport,
+        open_until_done(_transport(authority.ca_file)) as connections,
     ):
-        response = await follow(transport, an_ask(f"https://r.example:{port}/"))
+        answer, _ = await follow(connections, a_request(f"https://r.example:{port}/"))
 
-    assert response.content == b"half"
-    assert response.extensions["framing"] == "close"
+    assert answer.body == b"half"
+    assert answer.framing == "close"
 
 
 @pytest.mark.parametrize("content", [None, "no certificate here"])

@@ -16,10 +16,11 @@ from support.channels import a_channel, opened
 from support.receivers import refused
 from support.tolds import a_message, hostile_message
 from weighbridge.domain.text.secret import Secret
+from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.transport import Transport
 from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
-from weighbridge.notify.post import MessageReceiver
+from weighbridge.notify.post import DEADLINE_S, MessageReceiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -121,14 +122,15 @@ async def test_a_receiver_that_takes_ten_minutes_is_left_at_the_deadline_alert_o
     async with message_sink() as sink:
         sink.fault = fault
         # Thirty seconds, but for a test.
-        hasty = MessageReceiver("ops", lambda: Secret(sink.url), Reach.LOOPBACK, 1.0)
-        channel = WebhookNotifier(hasty, Transport(), lambda: None)
+        near = Transport(Connections(), ceiling=Reach.LOOPBACK)
+        hasty = MessageReceiver("ops", lambda: Secret(sink.url), near, 1.0)
+        channel = WebhookNotifier(hasty, lambda: None)
 
         error = await refused(channel.send(a_message()))
 
         await channel.aclose()
     assert (error.code, error.retryable) == ("deadline", True)
-    assert MessageReceiver("ops", lambda: Secret(""), Reach.PUBLIC).deadline_s == 30
+    assert DEADLINE_S == 30
 
 
 async def test_a_slow_receiver_keeps_no_other_waiting(tmp_path: Path) -> None:

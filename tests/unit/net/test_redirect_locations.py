@@ -11,8 +11,8 @@ from weighbridge.net.follow import next_url
 _FROM = httpx.URL("https://r.example/v2/a/blobs/b?x=1")
 
 
-def _redirect(*locations: bytes) -> httpx.Response:
-    return httpx.Response(307, headers=[(b"Location", value) for value in locations])
+def _redirect(*locations: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"Location", value) for value in locations]
 
 
 def _next(location: bytes, url: httpx.URL = _FROM) -> str:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from support.handler_transport import HandlerTransport
-from support.receivers import URL, answering, body_of, failing, receiver, refused
+from support.handler_connections import HandlerConnections
+from support.receivers import URL, answering, failing, receiver, refused
 from support.tolds import a_message
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
@@ -19,6 +19,7 @@ from weighbridge.net.failure.request_failures import (
     NameNotFound,
 )
 from weighbridge.net.guard.reach import Reach
+from weighbridge.net.transport import Transport
 from weighbridge.notify.channels.slack.payload import slack_payload
 from weighbridge.notify.channels.teams.payload import teams_payload
 from weighbridge.notify.channels.webhook.notifier import WebhookNotifier, signature
@@ -33,18 +34,18 @@ def no_key() -> bytes | None:
 
 
 def webhook(
-    transport: HandlerTransport, key: Callable[[], bytes | None] = no_key
+    connections: HandlerConnections, key: Callable[[], bytes | None] = no_key
 ) -> WebhookNotifier:
-    return WebhookNotifier(receiver(), transport, key)
+    return WebhookNotifier(receiver(connections), key)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 async def test_any_success_means_that_it_was_taken(status: int) -> None:
-    transport = answering(httpx.Response(status))
+    connections = answering(httpx.Response(status))
 
-    await webhook(transport).send(a_message())
+    await webhook(connections).send(a_message())
 
-    assert len(transport.requests) == 1
+    assert len(connections.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,12 @@ async def test_what_is_tried_again_alert_out_002(
     status: int, code: str, retryable: bool
 ) -> None:
     location = {"Location": "http://127.0.0.1/inside"}
-    transport = answering(httpx.Response(status, headers=location))
+    connections = answering(httpx.Response(status, headers=location))
 
-    error = await refused(webhook(transport).send(a_message()))
+    error = await refused(webhook(connections).send(a_message()))
 
     assert (error.code, error.retryable) == (code, retryable)
-    assert len(transport.requests) == 1
+    assert len(connections.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -85,9 +86,9 @@ async def test_what_is_tried_again_alert_out_002(
 async def test_retry_after_is_handed_on(
     status: int, value: str, seconds: float | None
 ) -> None:
-    transport = answering(httpx.Response(status, headers={"Retry-After": value}))
+    connections = answering(httpx.Response(status, headers={"Retry-After": value}))
 
-    error = await refused(webhook(transport).send(a_message()))
+    error = await refused(webhook(connections).send(a_message()))
 
     assert error.retry_after == seconds
 
@@ -119,7 +120,7 @@ async def test_no_answer_is_tried_again_but_not_a_refused_address(
 
 
 @pytest.mark.parametrize(
-    "transport",
+    "connections",
     [
         failing(httpx.ConnectError(f"no connection to {URL}")),
         failing(AddressNotAllowed("hooks.slack.com leads to 127.0.0.1")),
@@ -130,9 +131,9 @@ async def test_no_answer_is_tried_again_but_not_a_refused_address(
     ids=["no connection", "guard", "page", "word of the address", "redirect"],
 )
 async def test_no_error_holds_the_address_alert_out_003(
-    transport: HandlerTransport,
+    connections: HandlerConnections,
 ) -> None:
-    error = await refused(webhook(transport).send(a_message()))
+    error = await refused(webhook(connections).send(a_message()))
 
     told = "".join(traceback.format_exception(error)) + repr(error.__dict__)
     for secret in ("SECRET", "hooks.slack.com", "T000", "(services)"):
@@ -141,78 +142,79 @@ async def test_no_error_holds_the_address_alert_out_003(
 
 
 async def test_what_slack_answers_is_told() -> None:
-    transport = answering(httpx.Response(404, text="no_service"))
+    connections = answering(httpx.Response(404, text="no_service"))
 
     error = await refused(
-        JSONNotifier(receiver(), transport, slack_payload).send(a_message())
+        JSONNotifier(receiver(connections), slack_payload).send(a_message())
     )
 
     assert error.message == "channel ops: HTTP 404 (no_service)"
 
 
 async def test_a_success_with_a_body_without_end_was_taken() -> None:
-    transport = answering(httpx.Response(200, content=b"x" * 100_000))
+    connections = answering(httpx.Response(200, content=b"x" * 100_000))
 
-    await webhook(transport).send(a_message())
+    await webhook(connections).send(a_message())
 
-    assert transport.requests[0].extensions["body_limit"] == 64 * 1024
+    assert connections.asks[0].body_limit == 64 * 1024
 
 
-async def test_the_guard_and_the_deadline_are_asked_for() -> None:
-    transport = answering(httpx.Response(200))
+async def test_a_message_is_bounded_and_never_sent_again_by_itself() -> None:
+    connections = answering(httpx.Response(200))
 
-    await webhook(transport).send(a_message())
+    await webhook(connections).send(a_message())
 
-    extensions = transport.requests[0].extensions
-    assert extensions["ceiling"] == Reach.PUBLIC
-    assert 0 < extensions["deadline"] <= 30
+    (sent,) = connections.asks
+    assert sent.ceiling == Reach.PUBLIC
+    assert sent.deadline_s == 30
+    assert not sent.may_repeat
 
 
 async def test_the_id_is_the_key_and_the_body_is_signed_as_it_was_sent() -> None:
-    transport = answering(httpx.Response(200))
+    connections = answering(httpx.Response(200))
     before = int(datetime.now(UTC).timestamp())
 
-    await webhook(transport, lambda: KEY).send(a_message(key="msg-7"))
+    await webhook(connections, lambda: KEY).send(a_message(key="msg-7"))
 
-    (request,) = transport.requests
+    (request,) = connections.requests
     sent = request.headers
     assert sent["webhook-id"] == "msg-7"
     at = int(sent["webhook-timestamp"])
     assert before <= at <= before + 5
-    assert sent["webhook-signature"] == signature(KEY, "msg-7", at, body_of(request))
+    assert sent["webhook-signature"] == signature(KEY, "msg-7", at, request.content)
     assert sent["content-type"] == "application/json"
 
 
 async def test_without_a_secret_nothing_is_signed() -> None:
-    transport = answering(httpx.Response(200))
+    connections = answering(httpx.Response(200))
 
-    await webhook(transport).send(a_message())
+    await webhook(connections).send(a_message())
 
-    assert transport.sent("webhook-signature") == [None]
-    assert transport.sent("webhook-id") == ["msg-1"]
+    assert connections.sent("webhook-signature") == [None]
+    assert connections.sent("webhook-id") == ["msg-1"]
 
 
 async def test_the_same_message_has_the_same_body_when_it_is_sent_again() -> None:
-    transport = answering(httpx.Response(503), httpx.Response(200))
-    notifier = webhook(transport)
+    connections = answering(httpx.Response(503), httpx.Response(200))
+    notifier = webhook(connections)
 
     await refused(notifier.send(a_message()))
     await notifier.send(a_message())
 
-    first, second = transport.requests
-    assert body_of(first) == body_of(second)
+    first, second = connections.requests
+    assert first.content == second.content
 
 
 async def test_a_rotated_secret_is_read_again() -> None:
     urls = [Secret("https://a.example/1"), Secret("https://b.example/2")]
-    transport = answering(httpx.Response(200), httpx.Response(200))
-    rotated = MessageReceiver("ops", lambda: urls.pop(0), Reach.PUBLIC)
-    notifier = JSONNotifier(rotated, transport, slack_payload)
+    connections = answering(httpx.Response(200), httpx.Response(200))
+    rotated = MessageReceiver("ops", lambda: urls.pop(0), Transport(connections))
+    notifier = JSONNotifier(rotated, slack_payload)
 
     await notifier.send(a_message())
     await notifier.send(a_message())
 
-    assert [str(r.url) for r in transport.requests] == [
+    assert [str(r.url) for r in connections.requests] == [
         "https://a.example/1",
         "https://b.example/2",
     ]
@@ -223,7 +225,7 @@ async def test_a_secret_that_is_not_there_may_be_there_soon() -> None:
         raise ConfigError("/run/secrets/ops is empty", code="secret_file")
 
     notifier = JSONNotifier(
-        MessageReceiver("ops", gone, Reach.PUBLIC), answering(), slack_payload
+        MessageReceiver("ops", gone, Transport(answering())), slack_payload
     )
 
     error = await refused(notifier.send(a_message()))
@@ -233,17 +235,17 @@ async def test_a_secret_that_is_not_there_may_be_there_soon() -> None:
 
 
 async def test_teams_gets_a_card() -> None:
-    transport = answering(httpx.Response(202))
+    connections = answering(httpx.Response(202))
 
-    await JSONNotifier(receiver(), transport, teams_payload).send(a_message())
+    await JSONNotifier(receiver(connections), teams_payload).send(a_message())
 
-    payload = json.loads(body_of(transport.requests[0]))
+    payload = json.loads(connections.requests[0].content)
     assert payload["attachments"][0]["content"]["type"] == "AdaptiveCard"
 
 
 async def test_closing_a_channel_closes_its_connections() -> None:
-    transport = answering()
+    connections = answering()
 
-    await webhook(transport).aclose()
+    await webhook(connections).aclose()
 
-    assert transport.is_closed
+    assert connections.is_closed

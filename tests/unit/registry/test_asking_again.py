@@ -120,7 +120,7 @@ async def test_no_request_is_sent_more_often_than_it_can_help(
     error = await refused(ask)
 
     assert error.code == code
-    assert len(ask.transport.requests) == attempts
+    assert len(ask.connections.requests) == attempts
 
 
 async def test_retry_after_is_waited_once_by_the_clock_registry_http_013() -> None:
@@ -166,7 +166,7 @@ async def test_a_wait_beyond_the_cap_is_told_and_not_slept(value: str) -> None:
     assert isinstance(error, RateLimited)
     assert error.retry_after == 900.0
     assert ask.time.sleeps == []
-    assert len(ask.transport.requests) == 1
+    assert len(ask.connections.requests) == 1
 
 
 async def test_while_a_registry_wants_rest_nothing_is_sent() -> None:
@@ -176,7 +176,7 @@ async def test_while_a_registry_wants_rest_nothing_is_sent() -> None:
     error = await refused(ask)
 
     assert isinstance(error, RateLimited)
-    assert len(ask.transport.requests) == 1
+    assert len(ask.connections.requests) == 1
 
 
 async def test_a_spent_quota_of_pulls_is_not_asked_again() -> None:
@@ -187,7 +187,7 @@ async def test_a_spent_quota_of_pulls_is_not_asked_again() -> None:
 
     assert isinstance(error, RateLimited)
     assert "registry behind it" in error.hint
-    assert len(ask.transport.requests) == 1
+    assert len(ask.connections.requests) == 1
 
 
 async def test_an_error_in_a_200_is_no_empty_repository_registry_http_017() -> None:
@@ -359,7 +359,7 @@ async def test_failures_are_counted_by_reason(trouble: Step, reason: str) -> Non
 
     name = "weighbridge_registry_request_failures_total"
     counted = ask.sample(name, operation="tags", reason=reason)
-    assert counted == len(ask.transport.requests)
+    assert counted == len(ask.connections.requests)
 
 
 @pytest.mark.parametrize(
@@ -408,9 +408,9 @@ async def test_a_quota_that_the_registry_tells_is_shown(
     assert reset == (None if resets_in is None else now + resets_in)
 
 
-async def test_closing_the_registry_closes_its_transport() -> None:
+async def test_closing_the_registry_closes_its_connections() -> None:
     ask = scripted(json_answer(GOOD))
 
     await ask.registry.aclose()
 
-    assert ask.transport.is_closed
+    assert ask.connections.is_closed

@@ -74,8 +74,13 @@ async def test_storage_that_is_signed_for_get_alone_is_asked_by_get() -> None:
     length = await ask.registry.blob_length("shop/cart", DIGEST)
 
     assert length == TOTAL
-    assert [r.method for r in ask.transport.requests] == ["HEAD", "HEAD", "GET", "GET"]
-    away = [r for r in ask.transport.requests if r.url.host == "storage.example"]
+    assert [r.method for r in ask.connections.requests] == [
+        "HEAD",
+        "HEAD",
+        "GET",
+        "GET",
+    ]
+    away = [r for r in ask.connections.requests if r.url.host == "storage.example"]
     assert not any("authorization" in request.headers for request in away)
 
 

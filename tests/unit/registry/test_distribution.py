@@ -8,7 +8,7 @@ from itertools import repeat
 import httpx
 import pytest
 
-from support.handler_transport import Handler
+from support.handler_connections import Handler
 from support.registry_client import (
     OWNER,
     an_endpoint,
@@ -70,7 +70,7 @@ async def test_the_catalog_is_asked_for_long_pages_and_followed_by_link() -> Non
         RepositoryListing(("shop/cart",)),
         RepositoryListing(("shop/till",), invalid=1),
     ]
-    assert ask.transport.sent("accept") == ["application/json"] * 2
+    assert ask.connections.sent("accept") == ["application/json"] * 2
 
 
 async def test_a_registry_that_refuses_long_pages_is_asked_without_a_length() -> None:
@@ -84,7 +84,7 @@ async def test_a_registry_that_refuses_long_pages_is_asked_without_a_length() ->
     got = [page async for page in ask.registry.repositories()]
 
     assert got == [RepositoryListing(("shop/cart",))]
-    assert ask.transport.paths == ["/v2/_catalog?n=1000", "/v2/_catalog"]
+    assert ask.connections.paths == ["/v2/_catalog?n=1000", "/v2/_catalog"]
 
 
 async def test_400_without_a_length_is_an_error() -> None:
@@ -93,7 +93,7 @@ async def test_400_without_a_length_is_an_error() -> None:
     with pytest.raises(RegistryError):
         [page async for page in ask.registry.repositories()]
 
-    assert len(ask.transport.requests) == 2
+    assert len(ask.connections.requests) == 2
 
 
 async def test_a_closed_catalog_tells_to_name_the_repositories() -> None:
@@ -131,7 +131,7 @@ async def test_a_next_in_the_body_leads_nowhere_registry_list_003() -> None:
     got = [page async for page in ask.registry.tags("shop/cart")]
 
     assert got == [TagPage(())]
-    assert len(ask.transport.requests) == 1
+    assert len(ask.connections.requests) == 1
 
 
 async def test_a_page_beyond_the_cap_breaks_the_listing_registry_list_020() -> None:
@@ -191,7 +191,7 @@ async def test_head_gives_the_digest_that_the_registry_says() -> None:
     ask = asking(serving(b"", docker_content_digest=DIGEST))
 
     assert await ask.registry.head_manifest("shop/cart", "v1") == DIGEST
-    request = ask.transport.requests[0]
+    request = ask.connections.requests[0]
     assert (request.method, request.headers["accept"]) == ("HEAD", ACCEPT)
 
 
@@ -237,8 +237,8 @@ async def test_a_manifest_by_tag_is_named_by_its_content() -> None:
     assert answer.content == MANIFEST
     assert (answer.content_type, answer.digest) == (OCI, DIGEST)
     assert answer.claimed_digest == DIGEST
-    assert ask.transport.paths == ["/v2/shop/cart/manifests/v1"]
-    assert ask.transport.sent("accept") == [ACCEPT]
+    assert ask.connections.paths == ["/v2/shop/cart/manifests/v1"]
+    assert ask.connections.sent("accept") == [ACCEPT]
 
 
 async def test_a_lying_digest_header_is_passed_on_but_not_believed_manifest_030() -> (
@@ -249,7 +249,7 @@ async def test_a_lying_digest_header_is_passed_on_but_not_believed_manifest_030(
     answer = await ask.registry.get_manifest("shop/cart", "v1")
 
     assert (answer.digest, answer.claimed_digest) == (DIGEST, OTHER)
-    asked = [(r.method, r.url.path[-8:]) for r in ask.transport.requests]
+    asked = [(r.method, r.url.path[-8:]) for r in ask.connections.requests]
     assert asked == [("GET", "fests/v1"), ("HEAD", DIGEST[-8:])]
 
 
@@ -330,7 +330,7 @@ async def test_a_manifest_that_stays_wrong_is_refused_manifest_029() -> None:
         await ask.registry.get_manifest("shop/cart", DIGEST)
 
     assert refused.value.code == "digest_mismatch"
-    assert len(ask.transport.requests) == 2
+    assert len(ask.connections.requests) == 2
     assert ask.sample("weighbridge_integrity_errors_total") == 2
 
 
@@ -346,7 +346,7 @@ async def test_a_manifest_may_have_exactly_4_mib_and_not_one_more_manifest_025()
 
     assert len(answer.content) == MANIFEST_BODY_BYTES
     assert refused.value.code == "too_large"
-    assert len(beyond.transport.requests) == 1
+    assert len(beyond.connections.requests) == 1
 
 
 async def test_a_manifest_with_an_errors_member_is_still_a_manifest() -> None:
@@ -367,7 +367,7 @@ async def test_what_is_no_reference_never_becomes_a_url(reference: str) -> None:
     with pytest.raises(InvalidReference):
         await ask.registry.get_manifest("../vault", "v1")
 
-    assert ask.transport.requests == []
+    assert ask.connections.requests == []
 
 
 # Blobs
@@ -379,7 +379,7 @@ async def test_a_config_is_read_whole_and_checked() -> None:
     got = await ask.registry.get_blob("shop/cart", digest_of(CONFIG), len(CONFIG), 4096)
 
     assert got == CONFIG
-    assert ask.transport.paths == [f"/v2/shop/cart/blobs/{digest_of(CONFIG)}"]
+    assert ask.connections.paths == [f"/v2/shop/cart/blobs/{digest_of(CONFIG)}"]
     assert ask.registry.cost.by_operation == {"config": 1}
 
 
@@ -398,7 +398,7 @@ async def test_a_config_of_another_length_is_refused(served: bytes) -> None:
         await ask.registry.get_blob("shop/cart", digest_of(CONFIG), len(CONFIG), 4096)
 
     assert refused.value.code == "size_mismatch"
-    assert len(ask.transport.requests) == 1
+    assert len(ask.connections.requests) == 1
 
 
 async def test_a_config_beyond_the_limit_is_not_asked_for_config_blob_008() -> None:
@@ -408,7 +408,7 @@ async def test_a_config_beyond_the_limit_is_not_asked_for_config_blob_008() -> N
         await ask.registry.get_blob("shop/cart", OTHER, 8_000_000, 4_194_304)
 
     assert refused.value.code == "too_large"
-    assert ask.transport.requests == []
+    assert ask.connections.requests == []
 
 
 async def test_an_altered_config_is_refused_config_blob_009() -> None:
@@ -465,7 +465,7 @@ async def test_a_range_is_asked_for_with_both_ends() -> None:
     got = await ask.registry.get_range("shop/cart", BLOB_DIGEST, 2, 9)
 
     assert got == RangeAnswer(BLOB[2:10], len(BLOB))
-    assert ask.transport.sent("range") == ["bytes=2-9"]
+    assert ask.connections.sent("range") == ["bytes=2-9"]
     assert ask.registry.cost.bytes_read == 8
 
 
@@ -572,7 +572,7 @@ async def test_a_range_follows_to_storage_without_credentials_blob_range_011() -
     got = await ask.registry.get_range("shop/cart", BLOB_DIGEST, 2, 9)
 
     assert got == RangeAnswer(BLOB[2:10], len(BLOB))
-    last = ask.transport.requests[-1]
+    last = ask.connections.requests[-1]
     assert last.url.host == "storage.example"
     assert last.headers["range"] == "bytes=2-9"
     assert "authorization" not in last.headers
@@ -606,7 +606,7 @@ async def test_403_by_the_registry_itself_is_final() -> None:
         await ask.registry.get_range("shop/cart", BLOB_DIGEST, 2, 9)
 
     assert refused.value.code == "denied"
-    assert len(ask.transport.requests) == 1
+    assert len(ask.connections.requests) == 1
 
 
 async def test_another_total_is_the_registrys_word_blob_range_003() -> None:
@@ -658,4 +658,4 @@ async def test_storage_that_wants_credentials_gets_none_registry_http_001() -> N
         await ask.registry.get_manifest("shop/cart", "v1")
 
     assert refused.value.code == "unauthorized"
-    assert ask.transport.sent("authorization") == [None, None]
+    assert ask.connections.sent("authorization") == [None, None]

@@ -6,9 +6,11 @@ import httpx
 from msgspec.structs import replace
 
 from support.fake_clock import FakeClock
-from support.handler_transport import HandlerTransport
+from support.handler_connections import HandlerConnections
 from support.registry_client import an_endpoint
 from weighbridge.domain.image.digest import digest_of
+from weighbridge.net.http1.answer import HTTPAnswer
+from weighbridge.net.http1.request import HTTPRequest
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
@@ -17,32 +19,32 @@ from weighbridge.telemetry import Telemetry
 CONFIG = b"{}"
 
 
-class Unhurried(HandlerTransport):
+class Unhurried(HandlerConnections):
     """Lets others come between a question and its answer."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: HTTPRequest) -> HTTPAnswer:
         await asyncio.sleep(0)
-        return await super().handle_async_request(request)
+        return await super().send(request)
 
 
 async def test_a_config_does_not_wait_behind_manifests() -> None:
-    transport = Unhurried(lambda _: httpx.Response(200, content=CONFIG))
+    connections = Unhurried(lambda _: httpx.Response(200, content=CONFIG))
     registry = DistributionRegistry(
         replace(an_endpoint(), concurrency=1),
-        transport,
+        connections,
         Telemetry(),
         clock=FakeClock().clock,
     )
     digest = digest_of(CONFIG)
 
     await registry.get_manifest("app", "first")  # it goes alone
-    transport.requests.clear()
+    connections.requests.clear()
     await asyncio.gather(
         *(registry.get_manifest("app", f"v{number}") for number in range(4)),
         registry.get_blob("app", digest, len(CONFIG), 100),
     )
 
-    assert transport.paths == [
+    assert connections.paths == [
         "/v2/app/manifests/v0",
         f"/v2/app/blobs/{digest}",
         "/v2/app/manifests/v1",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.hub_client import API, AskingHub, asking_hub
 from support.registry_client import OWNER, error_answer, json_answer
 from weighbridge.domain.text.secret import Secret
-from weighbridge.errors import AuthError
+from weighbridge.errors import AuthError, TransportError
 from weighbridge.registry.kinds.dockerhub.hub_sign_in import (
     TOKEN_LASTS_S,
     parse_hub_token,
@@ -128,6 +128,43 @@ async def test_nobody_signs_in_without_a_password() -> None:
         await look(ask)
 
         assert ask.api.sent("authorization") == [None]
+
+
+async def test_pages_follow_redirects_and_the_token_stays_at_its_origin() -> None:
+    places = {
+        "/v2/namespaces/acme/repositories/app/tags": f"{API}/moved",
+        "/moved": "https://pages.example/x",
+    }
+    signed_in = API2FA()
+
+    def api(request: httpx.Request) -> httpx.Response:
+        if (place := places.get(request.url.path)) is not None:
+            return httpx.Response(307, headers={"location": place})
+        away = request.url.host == "pages.example"
+        return json_answer(PAGE) if away else signed_in(request)
+
+    ask = asking_hub(api, credential=OWNER)
+
+    await look(ask)
+
+    shown = [(r.url.host, r.headers.get("authorization")) for r in ask.api.requests]
+    assert shown == [
+        ("hub.example", None),
+        ("hub.example", "Bearer jwt-1"),
+        ("hub.example", "Bearer jwt-1"),
+        ("pages.example", None),
+    ]
+
+
+async def test_a_page_that_leads_out_of_https_is_refused() -> None:
+    elsewhere = httpx.Response(302, headers={"location": "http://pages.example/x"})
+    ask = asking_hub(lambda _: elsewhere)
+
+    with pytest.raises(TransportError) as refused:
+        await look(ask)
+
+    assert refused.value.code == "redirect_refused"
+    assert len(ask.api.requests) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from weighbridge.errors import ListingError, NotFound, RegistryError
 from weighbridge.net.http1.header_fields import Fields
-from weighbridge.registry.exchange.paging import next_url, pages
+from weighbridge.registry.exchange.paging import by_link, next_url, pages
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
 
 HERE = httpx.URL("https://registry.example/v2/shop/cart/tags/list?n=1000")
@@ -145,7 +145,7 @@ class Server:
 
     async def names(self, got: list[str]) -> None:
         # One by one: what came before an error must be kept.
-        async for page in pages(self.ask, str(HERE), _parse):
+        async for page in pages(self.ask, str(HERE), _parse, by_link):
             got += [page.first]
 
 

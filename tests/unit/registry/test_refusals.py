@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from support.fake_clock import START
 from weighbridge.domain.text.printable import printable
 from weighbridge.net.http1.header_fields import Fields
-from weighbridge.registry.errors.refusals import ORDINARY, RefusalWords, find_refusal
+from weighbridge.registry.exchange.refusals import (
+    ORDINARY,
+    RefusalWords,
+    find_refusal,
+)
 from weighbridge.registry.exchange.registry_request import (
     Operation,
     RegistryAnswer,

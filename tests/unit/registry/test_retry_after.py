@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.net.http1.header_fields import Fields
-from weighbridge.registry.errors.rate_limit_reset import parse, until_reset
+from weighbridge.net.http1.retry_after import parse, until_reset
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FIFTEEN_MINUTES = 900.0

@@ -100,7 +100,7 @@ async def test_a_token_is_fetched_with_the_credential_and_shown_to_the_registry(
     tags = await tags_of(ask)
 
     assert tags == ["v1"]
-    assert ask.transport.sent("authorization") == [None, BASIC, "Bearer token-1"]
+    assert ask.connections.sent("authorization") == [None, BASIC, "Bearer token-1"]
 
 
 async def test_only_reading_this_repository_is_asked_for_registry_auth_014() -> None:
@@ -177,7 +177,7 @@ async def test_many_requests_at_once_fetch_one_token() -> None:
 
 def challenges(server: BearerRegistry, ask: Asking) -> int:
     """How often the registry was asked in vain."""
-    return len(ask.transport.requests) - server.tokens - server.answered
+    return len(ask.connections.requests) - server.tokens - server.answered
 
 
 async def test_two_hundred_first_requests_meet_one_challenge_and_fetch_one_token() -> (
@@ -228,7 +228,7 @@ async def test_where_nothing_is_wanted_only_the_first_request_goes_alone() -> No
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(tags_of(ask) for _ in range(8)))
 
-    assert len(ask.transport.requests) == 8
+    assert len(ask.connections.requests) == 8
 
 
 async def test_a_first_request_without_an_answer_lets_the_next_one_go_ahead() -> None:
@@ -247,7 +247,7 @@ async def test_a_first_request_without_an_answer_lets_the_next_one_go_ahead() ->
     )
 
     assert [type(end) for end in ends].count(list) == 49
-    assert len(ask.transport.requests) == 1 + 1 + 1 + 49
+    assert len(ask.connections.requests) == 1 + 1 + 1 + 49
 
 
 async def test_a_first_request_that_is_cancelled_keeps_nobody_waiting() -> None:
@@ -430,7 +430,7 @@ async def test_basic_is_answered_at_once_and_remembered() -> None:
     await tags_of(ask)
     await tags_of(ask)
 
-    assert ask.transport.sent("authorization") == [None, BASIC, BASIC]
+    assert ask.connections.sent("authorization") == [None, BASIC, BASIC]
 
 
 @pytest.mark.parametrize("credential", [None, OWNER])
@@ -449,7 +449,7 @@ async def test_a_refused_basic_is_not_tried_twice(
 
     assert refused.value.code == "unauthorized"
     assert "auth" in refused.value.hint or "password" in refused.value.hint
-    assert len(ask.transport.requests) == (2 if credential is None else 3)
+    assert len(ask.connections.requests) == (2 if credential is None else 3)
 
 
 async def test_catalog_and_repositories_may_want_different_ways_in() -> None:
@@ -468,7 +468,7 @@ async def test_catalog_and_repositories_may_want_different_ways_in() -> None:
         assert [page async for page in ask.registry.repositories()]
         assert await tags_of(ask)
 
-    assert len(ask.transport.requests) == 2 + 3 + 1 + 1
+    assert len(ask.connections.requests) == 2 + 3 + 1 + 1
 
 
 async def test_an_anonymous_token_is_fetched_without_credentials() -> None:
@@ -478,7 +478,7 @@ async def test_an_anonymous_token_is_fetched_without_credentials() -> None:
     tags = await tags_of(ask)
 
     assert tags == ["v1"]
-    assert ask.transport.sent("authorization") == [None, None, "Bearer token-1"]
+    assert ask.connections.sent("authorization") == [None, None, "Bearer token-1"]
 
 
 async def test_a_configured_token_goes_to_the_registry_alone() -> None:
@@ -490,7 +490,7 @@ async def test_a_configured_token_goes_to_the_registry_alone() -> None:
         await tags_of(ask)
 
     assert refused.value.code == "unauthorized"
-    assert ask.transport.sent("authorization") == ["Bearer given"]
+    assert ask.connections.sent("authorization") == ["Bearer given"]
 
 
 @pytest.mark.parametrize(
@@ -510,8 +510,8 @@ async def test_a_refused_realm_sees_no_request(realm: str) -> None:
 
     assert refused.value.code == "realm_refused"
     assert "trusted_realm_hosts" in refused.value.hint
-    assert [r.url.host for r in ask.transport.requests] == ["registry.example"]
-    assert ask.transport.sent("authorization") == [None]
+    assert [r.url.host for r in ask.connections.requests] == ["registry.example"]
+    assert ask.connections.sent("authorization") == [None]
 
 
 async def test_a_token_server_that_redirects_is_not_followed_registry_auth_013() -> (
@@ -527,7 +527,7 @@ async def test_a_token_server_that_redirects_is_not_followed_registry_auth_013()
         await tags_of(ask)
 
     assert refused.value.code == "realm_refused"
-    assert {r.url.host for r in ask.transport.requests} == {"registry.example"}
+    assert {r.url.host for r in ask.connections.requests} == {"registry.example"}
 
 
 @pytest.mark.parametrize(
@@ -601,7 +601,7 @@ async def test_a_malformed_challenge_is_an_error(challenge: str) -> None:
         await tags_of(ask)
 
     assert refused.value.code == "auth_error"
-    assert len(ask.transport.requests) == 1
+    assert len(ask.connections.requests) == 1
 
 
 async def test_a_401_without_a_challenge_is_unauthorized() -> None:
@@ -612,7 +612,7 @@ async def test_a_401_without_a_challenge_is_unauthorized() -> None:
 
     assert refused.value.code == "unauthorized"
     assert "owner" in refused.value.message
-    assert ask.transport.sent("authorization") == [None]
+    assert ask.connections.sent("authorization") == [None]
 
 
 async def test_two_entries_for_one_host_share_no_token() -> None:
@@ -624,7 +624,7 @@ async def test_two_entries_for_one_host_share_no_token() -> None:
     await tags_of(mine)
     await tags_of(theirs)
 
-    assert theirs.transport.sent("authorization") == [
+    assert theirs.connections.sent("authorization") == [
         None,
         other.basic().reveal(),
         "Bearer token-2",

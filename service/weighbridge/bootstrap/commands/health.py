@@ -5,12 +5,13 @@ from typing import Final
 
 from weighbridge.config import split_bind
 from weighbridge.errors import TransportError
-from weighbridge.net.follow import Ask, follow
+from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.transport import Transport
+from weighbridge.net.translate import our_errors
+from weighbridge.net.transport import Transport, client_over
 
 _DEADLINE_S: Final = 3.0
-_BODY_BYTES: Final = 64
+_EXTENSIONS: Final = {"body_limit": 64, "may_repeat": True}
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with
 
 
@@ -34,19 +35,7 @@ def why_unhealthy(url: str) -> str | None:
 
 
 async def _status_of(url: str) -> int:
-    transport = Transport(connections=1)
-    ask = Ask(
-        method="GET",
-        url=url,
-        headers=(),
-        secret_headers=(),
-        body_limit=_BODY_BYTES,
-        deadline_s=_DEADLINE_S,
-        ceiling=Reach.LOOPBACK,
-        trusted_storage_hosts=frozenset(),
-        follow_redirects=False,
-    )
-    try:
-        return (await follow(transport, ask)).status_code
-    finally:
-        await transport.aclose()
+    transport = Transport(Connections(connections=1), ceiling=Reach.LOOPBACK)
+    async with client_over(transport, _DEADLINE_S) as http:
+        with our_errors():
+            return (await http.get(url, extensions=_EXTENSIONS)).status_code

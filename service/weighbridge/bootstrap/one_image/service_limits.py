@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import httpx
 
-from weighbridge import __version__
 from weighbridge.config import is_loopback
 from weighbridge.domain.check.service_limits import ServiceLimits, parse_service_limits
 from weighbridge.domain.image.reference import without_login
@@ -17,9 +16,10 @@ from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import DocumentError, RegistryError, UsageError
 from weighbridge.net.connection.tls import client_tls
-from weighbridge.net.follow import Ask, follow
+from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.transport import Transport
+from weighbridge.net.translate import our_errors
+from weighbridge.net.transport import Transport, client_over
 
 _DEADLINE_S: Final = 15.0
 _BODY_BYTES: Final = 256 * 1024
@@ -83,11 +83,15 @@ async def limits_of_service(service: Service, reference: str) -> ServiceLimits:
     Raises TransportError, AuthError, RegistryError(server_refused) and
     DocumentError(invalid_limits).
     """
-    transport = Transport(connections=1, tls=_tls(service))
-    try:
-        answer = await follow(transport, _ask(service, reference))
-    finally:
-        await transport.aclose()
+    connections = Connections(connections=1, tls=_tls(service))
+    transport = Transport(connections, ceiling=Reach.LOOPBACK, body_limit=_BODY_BYTES)
+    async with client_over(transport, _DEADLINE_S) as http:
+        with our_errors():
+            answer = await http.get(
+                f"{service.url}/api/v1/limits?ref={quote(reference, safe='')}",
+                headers=_headers(service),
+                extensions={"may_repeat": True},
+            )
     if answer.status_code == 200:
         try:
             return parse_service_limits(answer.content)
@@ -102,24 +106,11 @@ def _tls(service: Service) -> ssl.SSLContext | None:
     return client_tls(service.ca_file) if service.url.startswith("https:") else None
 
 
-def _ask(service: Service, reference: str) -> Ask:
-    token = service.token
-    return Ask(
-        method="GET",
-        url=f"{service.url}/api/v1/limits?ref={quote(reference, safe='')}",
-        headers=(
-            ("Accept", "application/json"),
-            ("User-Agent", f"weighbridge/{__version__}"),
-        ),
-        secret_headers=(
-            () if token is None else (("Authorization", f"Bearer {token.reveal()}"),)
-        ),
-        body_limit=_BODY_BYTES,
-        deadline_s=_DEADLINE_S,
-        ceiling=Reach.LOOPBACK,
-        trusted_storage_hosts=frozenset(),
-        follow_redirects=False,
-    )
+def _headers(service: Service) -> dict[str, str]:
+    accepted = {"Accept": "application/json"}
+    if service.token is None:
+        return accepted
+    return accepted | {"Authorization": f"Bearer {service.token.reveal()}"}
 
 
 def _refusal(service: Service, answer: httpx.Response) -> RegistryError:

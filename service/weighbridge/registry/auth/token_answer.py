@@ -1,5 +1,7 @@
 """What a token server answers, and how long it holds."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +14,12 @@ from weighbridge.domain.limits import (
 )
 from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.text.strict_json import parse_json
-from weighbridge.errors import AuthError, WeighbridgeError
+from weighbridge.errors import (
+    AuthError,
+    RegistryError,
+    TransportError,
+    WeighbridgeError,
+)
 from weighbridge.registry.login.credentials import is_bearer_token
 
 _RENEW_EARLY: Final = 0.1
@@ -37,23 +44,48 @@ def parse_token(body: bytes, now: datetime) -> BearerToken:
     60 as its default, `issued_at`. Raises AuthError(auth_error); the body is a
     secret, so no message repeats any of it.
     """
+    text, answer = read_token(body, ("token", "access_token"), unusable_token)
+    life = _life_s(answer.get("expires_in"))
+    age = _age_s(answer.get("issued_at"), now)
+    return BearerToken(text, max(0.0, life * (1 - _RENEW_EARLY) - age))
+
+
+def read_token(
+    body: bytes, names: Sequence[str], unusable: Callable[[str], AuthError]
+) -> tuple[Secret, dict[str, object]]:
+    """The token that the first of these names has, and all that was answered. The body
+    is a secret, so no message repeats any of it. unusable: the error, by its reason"""
     if len(body) > TOKEN_BODY_BYTES:
-        raise unusable_token("its answer is too long")
+        raise unusable("its answer is too long")
     try:
         answer = parse_json(body)
     except WeighbridgeError as exc:
         # `from None`: the cause may quote the body.
-        raise unusable_token(f"its answer is not JSON ({exc.code})") from None
+        raise unusable(f"its answer is not JSON ({exc.code})") from None
     if not isinstance(answer, dict):
-        raise unusable_token("its answer is not a JSON object")
-    text = answer.get("token") or answer.get("access_token")
+        raise unusable("its answer is not a JSON object")
+    text = next((answer[name] for name in names if answer.get(name)), None)
     if not isinstance(text, str):
-        raise unusable_token("its answer holds no token")
+        raise unusable("its answer holds no token")
     if not is_bearer_token(text):
-        raise unusable_token("its token is not visible ASCII")
-    life = _life_s(answer.get("expires_in"))
-    age = _age_s(answer.get("issued_at"), now)
-    return BearerToken(Secret(text), max(0.0, life * (1 - _RENEW_EARLY) - age))
+        raise unusable("its token is not visible ASCII")
+    return Secret(text), answer
+
+
+@contextmanager
+def token_errors(unusable: Callable[[str], AuthError]) -> Iterator[None]:
+    """Around asking for a token. An error that may pass (no connection, 429, 5xx) stays
+    what it is; a 404 says nothing about the repository that was asked for."""
+    try:
+        yield
+    except TransportError as exc:
+        if exc.code != "too_large":
+            raise
+        raise unusable("its answer is too long") from exc
+    except RegistryError as exc:
+        if exc.retryable or isinstance(exc, AuthError):
+            raise
+        raise unusable(exc.message) from exc
 
 
 def unusable_token(reason: str) -> AuthError:

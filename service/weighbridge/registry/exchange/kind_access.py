@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from weighbridge.config import RegistrySettings
 from weighbridge.net.connection.tls import client_tls
-from weighbridge.net.transport import Transport
+from weighbridge.net.connections import Connections
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.pacing.clock import Clock
@@ -39,10 +39,10 @@ class KindAccess(Struct, frozen=True):
     settings: RegistrySettings | None = None
     on_certificate: Callable[[datetime], None] | None = None
 
-    def transport(self, endpoint: Endpoint, *, is_api: bool = False) -> Transport:
-        """Connections of one client. is_api: its certificate is not the registry's"""
+    def connections(self, endpoint: Endpoint, *, is_api: bool = False) -> Connections:
+        """Those of one client. is_api: its certificate is not the registry's"""
         counter = self.telemetry.registry_desync
-        return Transport(
+        return Connections(
             connections=endpoint.concurrency,
             tls=client_tls(endpoint.ca_file),
             on_desync=lambda _: counter.labels(endpoint.name).inc(),

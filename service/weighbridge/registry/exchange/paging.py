@@ -35,8 +35,9 @@ class ListingPage(Protocol):
         """The first name, or "" on an empty page."""
 
 
+AnswerT = TypeVar("AnswerT")
 PageT = TypeVar("PageT", bound=ListingPage)
-FindNext: TypeAlias = Callable[[str, RegistryAnswer, PageT], str | None]
+FindNext: TypeAlias = Callable[[str, AnswerT, PageT], str | None]
 """From a page's URL, its answer, and what was read of it to the next page's URL."""
 
 
@@ -49,10 +50,10 @@ def by_link(url: str, answer: RegistryAnswer, page: ListingPage) -> str | None:
 
 
 async def pages(
-    ask: Callable[[str], Awaitable[RegistryAnswer]],
+    ask: Callable[[str], Awaitable[AnswerT]],
     first_url: str,
-    parse: Callable[[RegistryAnswer], PageT],
-    find_next: FindNext[PageT] = by_link,
+    parse: Callable[[AnswerT], PageT],
+    find_next: FindNext[AnswerT, PageT],
 ) -> AsyncIterator[PageT]:
     """All pages of a listing: `ask` gets the URLs, `parse` reads the answers.
 

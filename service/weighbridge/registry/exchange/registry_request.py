@@ -4,8 +4,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from weighbridge.domain.text.secret import Secret
-from weighbridge.net.guard.reach import Reach
+from weighbridge.domain.limits import ERROR_BODY_BYTES
 from weighbridge.net.http1.header_fields import Fields
 
 Operation: TypeAlias = Literal[
@@ -28,14 +27,12 @@ JSON: Final = "application/json"
 
 
 class RegistryRequest(Struct, frozen=True):
-    """A GET or HEAD, or the POST of a sign-in.
+    """What is asked, and what counts as its answer.
 
     scope:      what a token must allow, see `auth`; "" asks for none
     body_limit: bytes of a good answer; errors have a cap of their own
     byte_range: the value of `Range`, or ""
     handles:    statuses that whoever asks wants to see instead of an error
-    ceiling:    instead of the endpoint's own, or None
-    secret:     of a POST: the JSON that it sends
     """
 
     operation: Operation
@@ -46,9 +43,12 @@ class RegistryRequest(Struct, frozen=True):
     accept: str = JSON
     byte_range: str = ""
     handles: frozenset[int] = field(default_factory=frozenset)
-    follow_redirects: bool = True
-    ceiling: Reach | None = None
-    secret: Secret | None = None
+
+    @property
+    def read_limit(self) -> int:
+        """Bytes of any answer: room for an error's own words, where little is asked
+        for."""
+        return max(self.body_limit, ERROR_BODY_BYTES)
 
     @property
     def is_of_blob(self) -> bool:

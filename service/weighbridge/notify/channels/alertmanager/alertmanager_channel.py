@@ -48,21 +48,22 @@ class AlertmanagerSettings(HTTPSettings):
 
 def _open(channel: AlertmanagerSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
-    from weighbridge.notify.channel_access import ceiling_of, transport_of
+    from weighbridge.notify.channel_access import transport_of
     from weighbridge.notify.channels.alertmanager.notifier import (
         Alertmanager,
         AlertmanagerNotifier,
     )
     from weighbridge.notify.post import MessageReceiver
 
-    ceiling = ceiling_of(channel)
     receivers = [
-        MessageReceiver(channel.name, partial(Secret, f"{url}{_ALERTS}"), ceiling)
+        MessageReceiver(
+            channel.name, partial(Secret, f"{url}{_ALERTS}"), transport_of(channel)
+        )
         for url in channel.urls
     ]
     is_alone = len(receivers) == 1
     each = [
-        Alertmanager(receiver, transport_of(channel), None if is_alone else number)
+        Alertmanager(receiver, None if is_alone else number)
         for number, receiver in enumerate(receivers, start=1)
     ]
     return AlertmanagerNotifier(channel.name, each)

@@ -5,8 +5,6 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import httpx
-
 from weighbridge.domain.message.message import Message, ViolationNotice
 from weighbridge.errors import NotifyError
 from weighbridge.notify.channels.alertmanager.payload import (
@@ -15,7 +13,7 @@ from weighbridge.notify.channels.alertmanager.payload import (
     Alert,
     alerts_of,
 )
-from weighbridge.notify.post import MessageReceiver, post
+from weighbridge.notify.post import MessageReceiver
 
 ALERTS_A_REQUEST = 500
 
@@ -30,11 +28,9 @@ class Alertmanager:
     def __init__(
         self,
         receiver: MessageReceiver,
-        transport: httpx.AsyncBaseTransport,
         number: int | None = None,
     ) -> None:
         self._receiver = receiver
-        self._transport = transport
         self.number = number
 
     @property
@@ -50,10 +46,10 @@ class Alertmanager:
         """Send alerts, so many in a request. Raises NotifyError."""
         for start in range(0, len(alerts), ALERTS_A_REQUEST):
             piece = alerts[start : start + ALERTS_A_REQUEST]
-            await post(self._transport, self._receiver, json.dumps(piece).encode())
+            await self._receiver.post(json.dumps(piece).encode())
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
+        await self._receiver.aclose()
 
 
 class AlertmanagerNotifier:

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 def _open(channel: PostSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
-    from weighbridge.notify.channel_access import receiver_of, transport_of
+    from weighbridge.notify.channel_access import receiver_of
     from weighbridge.notify.channels.slack.payload import slack_payload
     from weighbridge.notify.post import JSONNotifier
 
-    return JSONNotifier(receiver_of(channel), transport_of(channel), slack_payload)
+    return JSONNotifier(receiver_of(channel), slack_payload)
 
 
 SLACK: Final = channel_kind(PostSettings, _open)

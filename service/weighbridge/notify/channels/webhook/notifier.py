@@ -7,12 +7,10 @@ import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import httpx
-
 from weighbridge.domain.message.message import Message
 from weighbridge.errors import ConfigError
 from weighbridge.notify.channels.webhook.payload import webhook_body
-from weighbridge.notify.post import MessageReceiver, post, unreadable
+from weighbridge.notify.post import MessageReceiver, unreadable
 
 
 def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
@@ -32,11 +30,9 @@ class WebhookNotifier:
     def __init__(
         self,
         receiver: MessageReceiver,
-        transport: httpx.AsyncBaseTransport,
         key: Callable[[], bytes | None],
     ) -> None:
         self._receiver = receiver
-        self._transport = transport
         self._key = key
 
     @property
@@ -56,7 +52,7 @@ class WebhookNotifier:
         if key is not None:
             signed = signature(key, message.key, timestamp, body)
             headers.append(("webhook-signature", signed))
-        await post(self._transport, self._receiver, body, headers)
+        await self._receiver.post(body, headers)
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
+        await self._receiver.aclose()

@@ -85,11 +85,10 @@ class WebhookChannelSettings(PostSettings):
 
 def _open(channel: WebhookChannelSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
-    from weighbridge.notify.channel_access import receiver_of, transport_of
+    from weighbridge.notify.channel_access import receiver_of
     from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
 
-    transport = transport_of(channel)
-    return WebhookNotifier(receiver_of(channel), transport, channel.current_key)
+    return WebhookNotifier(receiver_of(channel), channel.current_key)
 
 
 WEBHOOK: Final = channel_kind(WebhookChannelSettings, _open)

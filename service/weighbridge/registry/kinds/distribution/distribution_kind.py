@@ -18,7 +18,7 @@ def _open(endpoint: "Endpoint", access: "KindAccess") -> "KindRegistry":
     )
 
     return DistributionRegistry(
-        endpoint, access.transport(endpoint), access.telemetry, clock=access.clock
+        endpoint, access.connections(endpoint), access.telemetry, clock=access.clock
     )
 
 

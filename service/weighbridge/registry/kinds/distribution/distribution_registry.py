@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
-import httpx
 from msgspec.structs import replace
 
 from weighbridge.domain import limits
@@ -16,11 +15,13 @@ from weighbridge.errors import (
     RegistryError,
     TransportError,
 )
+from weighbridge.net.http1.request import Sender
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, RequestCost
 from weighbridge.registry.client import RegistryClient
-from weighbridge.registry.errors.refusals import RefusalWords
 from weighbridge.registry.exchange.endpoint import Endpoint
-from weighbridge.registry.exchange.paging import PAGE_LENGTH, pages
+from weighbridge.registry.exchange.paced_exchange import OnAnswer
+from weighbridge.registry.exchange.paging import PAGE_LENGTH, by_link, pages
+from weighbridge.registry.exchange.refusals import RefusalWords
 from weighbridge.registry.exchange.registry_request import (
     Operation,
     RegistryAnswer,
@@ -83,18 +84,18 @@ class DistributionRegistry:
     def __init__(
         self,
         endpoint: Endpoint,
-        transport: httpx.AsyncBaseTransport,
+        connections: Sender,
         telemetry: Telemetry,
         *,
         clock: Clock | None = None,
-        on_answer: Callable[[RegistryRequest, RegistryAnswer], None] | None = None,
+        on_answer: OnAnswer | None = None,
         words: RefusalWords = CACHE_WORDS,
     ) -> None:
         self._endpoint = endpoint
         self._questions = Questions(endpoint.url)
         self._client = RegistryClient(
             endpoint,
-            transport,
+            connections,
             telemetry,
             Clock() if clock is None else clock,
             on_answer=on_answer,
@@ -274,7 +275,7 @@ class DistributionRegistry:
                 raise
 
         entries = 0
-        async for page in pages(ask, first_url, read):
+        async for page in pages(ask, first_url, read, by_link):
             entries += page.entries
             if entries > most:
                 raise ListingError(

@@ -7,13 +7,10 @@ from typing import Final, TypeVar
 import httpx
 
 from weighbridge.domain import limits
-from weighbridge.errors import DocumentError, ListingError, TransportError
-from weighbridge.registry.client import RegistryClient
+from weighbridge.errors import AuthError, DocumentError, ListingError, TransportError
+from weighbridge.registry.exchange.paced_exchange import PacedExchange
+from weighbridge.registry.exchange.paced_transport import answer_of, question_of
 from weighbridge.registry.exchange.paging import pages, same_origin
-from weighbridge.registry.exchange.registry_request import (
-    RegistryAnswer,
-    RegistryRequest,
-)
 from weighbridge.registry.kinds.dockerhub.hub_listings import (
     HubPage,
     HubRepositories,
@@ -26,16 +23,30 @@ HUB_API_URL: Final = "https://hub.docker.com"
 PAGE_LENGTH: Final = 100
 """The most that the API gives; more is refused."""
 
+_PAGE: Final[dict[str, object]] = {
+    "operation": "bulk",
+    "body_limit": limits.PAGE_BODY_BYTES,
+    "may_repeat": True,
+    "follow": True,
+}
+
 PageT = TypeVar("PageT", bound=HubPage)
 
 
 class HubAPI:
     """Pages of a hundred, asked through a client of the API's own: it has another
-    host, another limit and other tokens than the registry."""
+    host, another limit and other tokens than the registry.
 
-    def __init__(self, client: RegistryClient, url: str) -> None:
-        self._client = client
+    http:     over a `PacedTransport` of `exchange`
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, exchange: PacedExchange, url: str
+    ) -> None:
+        self._http = http
+        self._exchange = exchange
         self._url = url
+        self.counts = exchange.counts
 
     async def repositories(self, namespace: str) -> AsyncIterator[HubRepositories]:
         """The repositories of one namespace that we may see."""
@@ -65,7 +76,7 @@ class HubAPI:
             yield page
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._http.aclose()
 
     async def _listing(
         self,
@@ -88,21 +99,26 @@ class HubAPI:
             yield page
         seen.check(is_exact=is_exact)
 
-    async def _ask(self, url: str) -> RegistryAnswer:
+    async def _ask(self, url: str) -> httpx.Response:
         try:
-            return await self._client.ask(
-                RegistryRequest("bulk", url, "", limits.PAGE_BODY_BYTES)
-            )
+            response = await self._http.get(url, extensions=_PAGE)
+            if response.status_code == 401:
+                question = question_of(response.request)
+                raise self._exchange.refusal(question, answer_of(response))
+        except AuthError as error:
+            self.counts.note_failure("bulk", error)
+            raise
         except TransportError as exc:
             if exc.code != "too_large":
                 raise
             raise ListingError(exc.message, code="too_large") from exc
+        return response
 
-    def _read(self, answer: RegistryAnswer, parse: Callable[[bytes], PageT]) -> PageT:
+    def _read(self, answer: httpx.Response, parse: Callable[[bytes], PageT]) -> PageT:
         try:
-            return parse(answer.content or b"")
+            return parse(answer.content)
         except DocumentError as error:
-            self._client.counts.note_failure("bulk", error)
+            self.counts.note_failure("bulk", error)
             raise
 
 
@@ -157,7 +173,7 @@ class _Seen:
         return max(self._totals) if has_fallen else self._totals[0]
 
 
-def _next_url(current_url: str, answer: RegistryAnswer, page: HubPage) -> str | None:
+def _next_url(current_url: str, answer: httpx.Response, page: HubPage) -> str | None:
     """The page after this one, if it says that there is one.
 
     Its link is only looked at: who moves it to another host is refused, and the

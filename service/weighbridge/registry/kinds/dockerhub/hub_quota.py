@@ -14,7 +14,7 @@ from typing import Final
 
 from weighbridge.domain.registry.rate_limit import parse_rate_limit
 from weighbridge.errors import QuotaSpent
-from weighbridge.registry.errors.refusals import RefusalWords
+from weighbridge.registry.exchange.refusals import RefusalWords
 from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,

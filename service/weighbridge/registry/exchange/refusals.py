@@ -19,7 +19,7 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.net.failure.redact import redact_url
-from weighbridge.registry.errors import rate_limit_reset
+from weighbridge.net.http1.retry_after import RETRY_AFTER, asked_wait
 from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,
@@ -50,7 +50,7 @@ class RefusalWords(Struct, frozen=True):
 
     quota: str | None = None
     quota_hint: str = ""
-    wait_headers: tuple[str, ...] = ("retry-after",)
+    wait_headers: tuple[str, ...] = (RETRY_AFTER,)
 
 
 ORDINARY: Final = RefusalWords()
@@ -117,19 +117,8 @@ def refusal(
     return RegistryError(
         told,
         retryable=answer.status in _PASSING,
-        retry_after=asked_wait(answer, now, words),
+        retry_after=asked_wait(answer.headers, now, words.wait_headers),
     )
-
-
-def asked_wait(
-    answer: RegistryAnswer, now: datetime, words: RefusalWords
-) -> float | None:
-    """Seconds that Retry-After asks for, None where it is absent or asks for no
-    wait."""
-    for name in words.wait_headers:
-        if name in answer.headers:
-            return rate_limit_reset.parse(answer.headers.get(name), now)
-    return None
 
 
 def _by_code(
@@ -163,7 +152,7 @@ def _rate_limited(
         told,
         hint=words.quota_hint if is_quota else "set `limits` for this registry lower",
         retryable=not is_quota,
-        retry_after=asked_wait(answer, now, words),
+        retry_after=asked_wait(answer.headers, now, words.wait_headers),
     )
 
 

@@ -1,1 +1,0 @@
-"""What a refusal of a registry means, and when to ask again."""

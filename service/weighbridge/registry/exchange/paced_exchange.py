@@ -1,0 +1,217 @@
+"""Asking one registry: at its pace, tried again where that can help, counted."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from weighbridge.domain.limits import ATTEMPTS, RETRY_AFTER_MAX_S
+from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.errors import (
+    AuthError,
+    DocumentError,
+    RateLimited,
+    TransportError,
+    WeighbridgeError,
+)
+from weighbridge.net.http1.retry_after import REMAINING, asked_wait, until_reset
+from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT
+from weighbridge.registry.exchange.endpoint import Endpoint
+from weighbridge.registry.exchange.refusals import (
+    ANONYMOUS,
+    ORDINARY,
+    RefusalWords,
+    find_refusal,
+    refusal,
+)
+from weighbridge.registry.exchange.registry_request import (
+    Operation,
+    RegistryAnswer,
+    RegistryRequest,
+)
+from weighbridge.registry.exchange.request_counts import RequestCounts
+from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import RateLimiter
+from weighbridge.registry.pacing.wait_order import Rank
+from weighbridge.telemetry import Telemetry
+
+# A server that is silent for a whole deadline, or not there, is not asked five times
+# while somebody waits; the next crawl asks again.
+_FEWER_ATTEMPTS: Final = {"deadline": 1, "dns_error": 2, "connect_error": 3}
+_PUT_OFF: Final = 3 * ATTEMPTS
+"""Tries where the registry itself says when to come back: of many requests that come
+back together some are refused again, and one would always be unlucky five times. How
+long a crawl waits in all is bounded by the gate."""
+_FIRST_BACK_OFF_S: Final = 0.5
+
+Send: TypeAlias = Callable[[], Awaitable[RegistryAnswer]]
+"""Sends a request once. Raises TransportError, RegistryError."""
+OnAnswer: TypeAlias = Callable[[RegistryRequest, RegistryAnswer], None]
+
+
+# What is half read is finished first: a kill costs all that is not. And a request that
+# had its turn waits for its token.
+_AHEAD: Final = frozenset(("config", "token"))
+
+
+class Attempts(Struct):
+    """How often one question was sent, with all tokens.
+
+    is_ahead: it need not queue again behind those that came later
+    """
+
+    used: int = 0
+    is_ahead: bool = False
+
+    @classmethod
+    def of(cls, operation: Operation) -> "Attempts":
+        """None yet."""
+        return cls(is_ahead=operation in _AHEAD)
+
+    @property
+    def rank(self) -> Rank:
+        """Before whom it goes where it has to wait."""
+        if IS_URGENT.get():
+            return Rank.URGENT
+        return Rank.AHEAD if self.is_ahead else Rank.ORDINARY
+
+
+def is_worth_repeating(error: WeighbridgeError, attempt: int) -> bool:
+    """Whether the same question may be asked once more after so many attempts."""
+    is_put_off = isinstance(error, RateLimited) and error.retry_after is not None
+    most = _PUT_OFF if is_put_off else _FEWER_ATTEMPTS.get(error.code, ATTEMPTS)
+    if not error.retryable or attempt >= most:
+        return False
+    return error.retry_after is None or error.retry_after < RETRY_AFTER_MAX_S
+
+
+class PacedExchange:
+    """What all requests to one endpoint go through, whatever sends them: its gate, its
+    counts, its pauses, and what its refusals mean.
+
+    on_answer: told of every answer, refusals included
+    words:     how registries of this kind refuse
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        telemetry: Telemetry,
+        clock: Clock,
+        on_answer: OnAnswer | None = None,
+        words: RefusalWords = ORDINARY,
+    ) -> None:
+        self.counts = RequestCounts(telemetry, endpoint)
+        self._clock = clock
+        self._gate = endpoint.gate or RateLimiter(
+            concurrency=endpoint.concurrency,
+            requests_per_second=endpoint.requests_per_second,
+            clock=clock,
+        )
+        self._on_answer = on_answer
+        self._words = words
+        credential = endpoint.credential
+        self._who = ANONYMOUS if credential is None else f"as {credential}"
+
+    async def ask(
+        self, question: RegistryRequest, attempts: Attempts, send: Send
+    ) -> RegistryAnswer:
+        """Send it until there is an answer or no hope. A 200, a 206, a 401 and what
+        the question handles are answers. Raises TransportError, RegistryError."""
+        while True:
+            attempts.used += 1
+            try:
+                answer = await self._ask_once(question, attempts.rank, send)
+                self._raise_refusal(question, answer)
+                return answer
+            except WeighbridgeError as error:
+                if not isinstance(error, AuthError):  # whoever signs in counts those
+                    self.counts.note_failure(question.operation, error)
+                if not is_worth_repeating(error, attempts.used):
+                    raise
+                await self._back_off(error, attempts.used)
+                attempts.is_ahead = True
+
+    def refusal(
+        self, question: RegistryRequest, answer: RegistryAnswer
+    ) -> WeighbridgeError:
+        """The error for an answer that whoever asked cannot use after all."""
+        return refusal(question, answer, self._who, self._clock.now(), self._words)
+
+    def _raise_refusal(self, question: RegistryRequest, answer: RegistryAnswer) -> None:
+        if answer.status == 401:
+            return
+        error = find_refusal(
+            question, answer, self._who, self._clock.now(), self._words
+        )
+        if isinstance(error, RateLimited):
+            self.counts.note_throttled()
+        if error is not None:
+            raise error
+
+    async def _ask_once(
+        self, question: RegistryRequest, rank: Rank, send: Send
+    ) -> RegistryAnswer:
+        # A crawl is alive as long as its requests are, so that its id is its own.
+        owner, on_wait = id(CRAWL_COST.get()), self.counts.note_wait
+        async with self._gate.turn(rank, owner, on_wait):
+            self.counts.note_request(question.operation)
+            began = self._clock.monotonic()
+            try:
+                answer = await send()
+            except TransportError as error:
+                if error.retryable:
+                    self._gate.saw(None)
+                if error.code == "too_large":
+                    self.counts.note_bytes(question.read_limit)
+                raise
+            finally:
+                self.counts.note_duration(self._clock.monotonic() - began)
+        self._gate.saw(answer.status, self._pause(answer))
+        self._count(question, answer)
+        if self._on_answer is not None:
+            self._on_answer(question, answer)
+        _check_end(question, answer)
+        return answer
+
+    def _pause(self, answer: RegistryAnswer) -> float | None:
+        """A Retry-After is for everyone who asks this registry, whatever its status.
+        An API that says that nothing is left need not be asked once more to hear it."""
+        fields, is_refused = answer.headers, answer.status >= 400
+        if not is_refused and REMAINING not in fields:
+            return None  # Nearly all answers, and the clock need not be asked.
+        now, names = self._clock.now(), self._words.wait_headers
+        wait = asked_wait(fields, now, names) if is_refused else None
+        return until_reset(fields, now) if wait is None else wait
+
+    def _count(self, question: RegistryRequest, answer: RegistryAnswer) -> None:
+        # Of a body that was cut at its budget, the budget at most was read.
+        content = answer.content
+        self.counts.note_bytes(question.read_limit if content is None else len(content))
+        self.counts.note_answer(question.operation, answer, self._clock.now())
+
+    async def _back_off(self, error: WeighbridgeError, attempt: int) -> None:
+        """The pauses grow. Where the registry asked for a longer one, the gate keeps
+        everyone away for so long; a shorter one does not shorten ours."""
+        longest = _FIRST_BACK_OFF_S * 2 ** (min(attempt, ATTEMPTS - 1) - 1)
+        wait = longest * (1 + self._clock.jitter()) / 2
+        if wait <= (error.retry_after or 0.0):
+            return
+        self.counts.note_wait(wait)
+        await self._clock.sleep(wait)
+
+
+def _check_end(question: RegistryRequest, answer: RegistryAnswer) -> None:
+    """Where the connection's end is the body's end, only JSON that closes shows that
+    it is whole. Blobs prove it by their digest or length."""
+    if answer.is_proven or answer.status != 200:
+        return
+    if question.is_of_blob or question.method == "HEAD":
+        return
+    try:
+        parse_json(answer.content or b"")
+    except DocumentError as exc:
+        raise TransportError(
+            "the answer ends in the middle, together with its connection",
+            code="connection_reset",
+        ) from exc
