@@ -95,6 +95,35 @@ async def test_no_redirect_is_followed_even_where_a_client_would(location: str) 
     assert len(connections.asks) == 1
 
 
+async def test_redirects_are_followed_where_the_request_says_so() -> None:
+    places = {
+        "api.example": "https://store.example/x",
+        "store.example": "https://cdn.example/x",
+    }
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        place = places.get(request.url.host)
+        if place is None:
+            return httpx.Response(200, content=b"page")
+        return httpx.Response(307, headers={"Location": place})
+
+    connections = HandlerConnections(handler)
+    trusted = frozenset({"store.example"})
+    http = client_over(Transport(connections, trusted_storage_hosts=trusted), 7.0)
+
+    response = await http.get(
+        _URL, headers={"Authorization": "secret"}, extensions={"follow": True}
+    )
+
+    assert response.content == b"page"
+    assert connections.sent("authorization") == ["secret", None, None]
+    assert [asked.ceiling for asked in connections.asks] == [
+        Reach.PUBLIC,
+        Reach.LOOPBACK,
+        Reach.PUBLIC,
+    ]
+
+
 async def test_a_cookie_is_not_sent_back() -> None:
     http, connections = _client(
         lambda _: httpx.Response(200, headers={"Set-Cookie": "a=b; Path=/"})
