@@ -469,9 +469,14 @@ class HearingResultHandler(asynpool.ResultHandler):
         super().on_stop_not_started()
         living = dict(self.fileno_to_outq)
         while living and self._state != TERMINATE:
+            ended: set[int] = set()  # Celery may say of one twice that it has.
             for fd in wait(living, _HEARD_S):
-                self._flush_outqueue(fd, living.pop, living, self.on_state_change)
-            living = {fd: one for fd, one in living.items() if one._is_alive()}
+                self._flush_outqueue(fd, ended.add, living, self.on_state_change)
+            living = {
+                fd: one
+                for fd, one in living.items()
+                if fd not in ended and one._is_alive()
+            }
 
 
 class HearingAsynPool(asynpool.AsynPool):

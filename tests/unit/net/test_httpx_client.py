@@ -62,7 +62,7 @@ async def test_the_transports_bounds_hold_for_what_says_no_other() -> None:
 
 async def test_a_bare_transport_is_bounded_as_well() -> None:
     connections = HandlerConnections(lambda _: httpx.Response(200))
-    http = httpx.AsyncClient(transport=Transport(connections), timeout=None)  # noqa: S113
+    http = httpx.AsyncClient(transport=Transport(connections), timeout=None)  # noqa: S113 - the transport bounds it
 
     await http.get(_URL)
 
