@@ -83,6 +83,7 @@ def test_checking_the_configuration_loads_no_client_of_a_kind(folder: Path) -> N
     assert done.stderr == "\n"
 
 
+@pytest.mark.slow
 def test_reading_what_was_crawled_loads_nothing_that_asks_registries(
     folder: Path,
 ) -> None:
@@ -349,6 +350,7 @@ def start(arguments: str, redirected: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["--help", "config check"])
 @pytest.mark.parametrize(
     ("redirected", "said"),

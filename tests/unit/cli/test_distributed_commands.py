@@ -142,6 +142,7 @@ def test_f17_a_node_that_does_not_stop_well_is_told(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "end", ["sys.exit(70)", "sys.exit(0)", "os.kill(os.getpid(), 9)"]
 )

@@ -59,6 +59,7 @@ def printed(
     return printed
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_prints_the_same(
     url: str, printed: Callable[[str, str], bytes]
 ) -> None:

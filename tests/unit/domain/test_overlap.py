@@ -87,6 +87,7 @@ def test_a_common_name_is_given_as_an_example(
     assert len(found) <= len(name)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_followed_to_the_end_is_left_undecided() -> None:
     """Three counters of 120 steps each, and no name at the end of them."""
     counters = ("a*" * 120 + "-", "b*" * 120 + "-", "*" + "a*b*" * 60 + "-")

@@ -90,6 +90,7 @@ def test_a_sum_that_leaves_64_bits_is_the_largest_number_and_says_so(
     assert row["saturated"] == ["newest_compressed_bytes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("families", [(), ("largest", "tags", "pushed", "audited")])
 def test_metrics_003_ten_thousand_repositories_keep_the_budget(
     database: Database, families: tuple[Family, ...]
