@@ -29,8 +29,7 @@ from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.document import Child, Descriptor, Image, Line
 from weighbridge.domain.image.history import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.image.platform import Platform
-from weighbridge.domain.policy.policy import Match
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import Match, PolicySet
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.telemetry import Telemetry

@@ -13,7 +13,7 @@ from support.database import Engine
 from support.message_sink import MessageSink, message_sink, slow
 from support.message_stage import Stage, a_message_stage, now, wait_for
 from support.outbox_world import OutboxWorld
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from support.webhook_load import (
     with_duplicates,
 )
 from support.weighbridge_up import Up, weighbridge_up
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.pushes.receiving import ReceivedPush
 
 CONFIGURATION: Final = f"""\

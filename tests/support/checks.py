@@ -7,7 +7,7 @@ from support.policies import a_policy
 from support.read_model import a_weighed_image, a_weighed_layer, a_weighing, measured
 from weighbridge.domain.check.image_check import ImageCheck, checked, rules_of
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
 
 MB: Final = 1_000_000

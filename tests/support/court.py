@@ -16,10 +16,15 @@ from support.store_world import T0, a_result, an_entry
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.image.document import Document, Image, Layer, Line
 from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.message.message import NotificationEvent, ViolationNotice
-from weighbridge.domain.message.routing import Route
-from weighbridge.domain.policy.policy import DEFAULT_POLICY, LimitKey, Policy
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import (
+    DEFAULT_POLICY,
+    NO_POLICIES,
+    LimitKey,
+    Policy,
+    PolicySet,
+)
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.engine.judge.changed_policies import find_changed
 from weighbridge.engine.judge.criteria import Judging

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from sqlalchemy import Column, Connection, Table, UniqueConstraint, select
 
 from support.row_names import BLOB_TABLES, RowNames
-from weighbridge.domain.size.layer_format import claimed_format
+from weighbridge.domain.size.blob_format import claimed_format
 from weighbridge.store.models import SCHEMA
 from weighbridge.store.models.types import Moment
 from weighbridge.store.session import Database, open_database

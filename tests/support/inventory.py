@@ -1,6 +1,6 @@
 """The inventory of a database as `/metrics/repositories` would show it."""
 
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.series_budget import Budget
 from weighbridge.store.session import Database
 from weighbridge.web.metrics.inventory import Choice

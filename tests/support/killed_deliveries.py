@@ -18,7 +18,7 @@ from support.message_sink import MessageSink, ok
 from support.outbox_world import OutboxWorld
 from support.serving import free_address
 from support.wait import wait_in_thread
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 
 HOOK = Route("hook", group_interval_s=1)
 """So that an end need not wait for five minutes."""

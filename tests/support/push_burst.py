@@ -22,7 +22,7 @@ from support.webhook_load import (
     with_duplicates,
 )
 from support.weighbridge_up import weighbridge_up
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.pushes.push_queue import BURST, CHECKS_IN_A_BURST
 from weighbridge.store.pushes.receiving import ReceivedPush
 

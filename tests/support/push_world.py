@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from support.crawling import ENTRY, Yard
 from support.fake_registry import FakeRegistry
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.engine.context.crawl_context import (
     WORD_WITHIN_S,
     CrawlContext,

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from support.html import Element, parse
 from support.many_repositories import add_repositories, change
 from support.read_model import NOW
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

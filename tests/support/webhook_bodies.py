@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
 from weighbridge.domain.webhook.sources.source_table import read_body
+from weighbridge.domain.webhook.webhook_source import ParsedDelivery
 
 DIGEST: Final = Digest("sha256:" + "a" * 64)
 AT: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

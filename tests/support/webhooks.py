@@ -13,7 +13,7 @@ from support.fake_jobs import FakeJobs
 from support.read_model import NOW
 from support.wait import PATIENCE_S
 from weighbridge.domain.text.secret import Secret
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.models import pushes
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

@@ -26,7 +26,7 @@ from weighbridge.bootstrap.distributed.worker_metrics import (
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.cli.main import cli
 from weighbridge.config import load_settings
-from weighbridge.domain.policy.policy_set import DEFAULT_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import DEFAULT_POLICIES, PolicySet
 from weighbridge.domain.registry.rate_limit import Probe, RateLimit
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 from weighbridge.domain.series_budget import (

@@ -24,7 +24,7 @@ from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
 
 if TYPE_CHECKING:
     from weighbridge.bootstrap.one_image.service_limits import Service
-    from weighbridge.domain.policy.policy_set import PolicySet
+    from weighbridge.domain.policy.policy import PolicySet
 
 _EXAMPLES = """\b
 Examples:
@@ -191,7 +191,7 @@ class _Source(Struct, frozen=True):
     def policies(self, options: Options) -> "PolicySet":
         """Those of files. Without any there are none, and the default policy is none
         either: a gate has no limits that nobody wrote down."""
-        from weighbridge.domain.policy.policy_set import (
+        from weighbridge.domain.policy.policy import (
             DEFAULT_POLICIES,
             NO_POLICIES,
             PolicySet,

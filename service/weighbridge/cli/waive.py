@@ -60,19 +60,25 @@ def create(
 
     from weighbridge.bootstrap.commands import waiving
     from weighbridge.cli.options.suggestions import name_at
-    from weighbridge.domain.policy import waiver_target
+    from weighbridge.domain.policy.waiver import (
+        checked_limit,
+        checked_reason,
+        checked_target,
+        parse_target,
+        parse_until,
+    )
     from weighbridge.presentation.reports import waiver_output
 
     now = datetime.now(UTC)
-    written = waiver_target.parse_target(ref)
-    target = waiver_target.checked_target(
+    written = parse_target(ref)
+    target = checked_target(
         name_at(settings, written.registry), written.repository, written.tag
     )
     wanted = waiving.WaiverRequest(
         target=target,
-        limit_key=None if limit_key is None else waiver_target.checked_limit(limit_key),
-        reason=waiver_target.checked_reason(reason),
-        expires_at=waiver_target.parse_until(until, now),
+        limit_key=None if limit_key is None else checked_limit(limit_key),
+        reason=checked_reason(reason),
+        expires_at=parse_until(until, now),
     )
     waiver, is_about_known = waiving.create(settings, wanted)
     emit(waiver_output.created(waiver, options.output, now))

@@ -32,7 +32,7 @@ from weighbridge.config.value.value_types import (
     SecretFile,
 )
 from weighbridge.config.webhook_settings import Webhooks
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.retention import Retention
 from weighbridge.domain.series_budget import DEFAULT_MAX_SERIES, Budget, Family
 

@@ -16,8 +16,8 @@ from weighbridge.config.kinds import Kinds
 from weighbridge.config.registries.registry_settings import RegistrySettings
 from weighbridge.config.value.clashes import Clash
 from weighbridge.config.yaml.nodes import Path, Plain
-from weighbridge.domain.registry.registry_address import registry_address
-from weighbridge.domain.text.glob_overlap import common_name
+from weighbridge.domain.registry.listing import registry_address
+from weighbridge.domain.text.globs import common_name
 
 
 class _Entry(NamedTuple):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain.access.sender_address import Network
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.registry.rate_limit import Probe
 from weighbridge.domain.series_budget import Budget
 from weighbridge.engine.context.site import JobTarget

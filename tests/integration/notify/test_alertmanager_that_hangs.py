@@ -17,7 +17,7 @@ from support.channels import opened
 from support.database import a_database
 from support.fake_notifier import CountedTries
 from support.outbox_world import OutboxWorld
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 from weighbridge.engine.deliver.all_channels import Deliverers
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending

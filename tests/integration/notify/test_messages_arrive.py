@@ -11,8 +11,7 @@ from support.message_sink import message_sink
 from support.message_stage import Stage, a_message_stage, now, wait_for
 from support.outbox_world import OutboxWorld
 from support.serving import free_address
-from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, Route
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from support.message_sink import MessageSink, message_sink, ok, slow
 from support.outbox_world import OutboxWorld
 from support.serving import free_address
 from support.worker_crew import Crew, a_crew
-from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, Route
 
 NOBODY = "http://127.0.0.1:1"
 _COUNTED = re.compile(r'weighbridge_notifications_total{channel="hook"} [12]\.0')

@@ -26,9 +26,14 @@ from support.read_model import (
     a_weighing,
     unknown,
 )
-from weighbridge.domain.check.image_check import ImageCheck, checked, rules_of
-from weighbridge.domain.growth.earlier import Earlier, EarlierImage
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.check.image_check import (
+    Earlier,
+    EarlierImage,
+    ImageCheck,
+    checked,
+    rules_of,
+)
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import WeighingCost
 from weighbridge.presentation.check.check_table import render_check

@@ -13,7 +13,7 @@ from support.outbox_world import OutboxWorld
 from support.store_world import T0
 from weighbridge.cli.main import run
 from weighbridge.cli.output.notify_output import printed
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.session import Database

@@ -12,7 +12,7 @@ from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
 from weighbridge.config.channels.channel_settings import ChannelSettings, PostSettings
 from weighbridge.config.effective import effective_settings
-from weighbridge.domain.message.routing import Route, RouteMatch
+from weighbridge.domain.message.grouping import Route, RouteMatch
 from weighbridge.errors import ConfigError
 from weighbridge.notify.channels.email.email_channel import EmailSettings
 from weighbridge.notify.channels.webhook.webhook_channel import WebhookChannelSettings

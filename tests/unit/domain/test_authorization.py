@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.access.authorization import presented_token
-from weighbridge.domain.access.roles import could_be_token, new_secret
+from weighbridge.domain.access.roles import could_be_token, new_secret, presented_token
 
 TOKEN = new_secret("read", bytes(range(32))).reveal()
 

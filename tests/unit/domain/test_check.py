@@ -15,15 +15,16 @@ from support.read_model import (
     unknown,
 )
 from weighbridge.domain.check.image_check import (
+    Earlier,
+    EarlierImage,
     ImageCheck,
     Rules,
     by_outcome,
     checked,
     rules_of,
 )
-from weighbridge.domain.growth.earlier import Earlier, EarlierImage
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import WeighedImage
 

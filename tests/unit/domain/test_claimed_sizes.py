@@ -5,8 +5,7 @@ import pytest
 from support.checks import MB, a_check, an_image_of, before
 from support.read_model import a_weighed_image, a_weighed_layer, measured
 from weighbridge.domain.check.image_check import Outcome
-from weighbridge.domain.size.weighing import WeighedImage
-from weighbridge.domain.size.whose_word import claim_words, doubts_of
+from weighbridge.domain.size.weighing import WeighedImage, claim_words, doubts_of
 
 
 def disputed(registry: int, claim: int) -> WeighedImage:

@@ -13,6 +13,8 @@ from weighbridge.domain.message.grouping import (
     LONGEST_GATHERING,
     LONGEST_PAUSE,
     GroupState,
+    Route,
+    Routed,
     about,
     cause_group,
     due_in_cause,
@@ -23,7 +25,6 @@ from weighbridge.domain.message.grouping import (
     retry_at,
     route_group,
 )
-from weighbridge.domain.message.routing import Route, Routed
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

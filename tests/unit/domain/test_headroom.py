@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.policies import a_policy
-from weighbridge.domain.policy.headroom import (
+from weighbridge.domain.policy.policy import NO_POLICIES, Match, PolicySet
+from weighbridge.domain.policy.simulation import (
     FLOORS,
     Headroom,
     NewestSize,
@@ -18,8 +19,6 @@ from weighbridge.domain.policy.headroom import (
     patterns_of,
     spans,
 )
-from weighbridge.domain.policy.policy import Match
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
 from weighbridge.domain.text.globs import fits
 
 MB = 1_000_000

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.text.glob_overlap import UNDECIDED, common_name
-from weighbridge.domain.text.globs import Patterns, matches
+from weighbridge.domain.text.globs import UNDECIDED, Patterns, common_name, matches
 
 # distribution-spec, Pulling manifests.
 NAME = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")

@@ -9,15 +9,17 @@ from hypothesis import strategies as st
 from support.policies import a_policy
 from weighbridge.domain.policy.policy import (
     KEYS,
+    NO_POLICIES,
     Limits,
     Match,
     Policy,
     PolicyKey,
+    PolicySet,
     decide,
     is_matched,
     limits_of,
+    policy_set,
 )
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet, policy_set
 
 
 def test_the_first_policy_that_sets_a_key_wins_key_by_key() -> None:

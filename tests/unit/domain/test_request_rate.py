@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.registry.request_rate import RequestRate
+from weighbridge.domain.registry.rate_limit import RequestRate
 
 ASKED = st.lists(st.tuples(st.floats(0, 0.5), st.booleans()), max_size=200)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weighbridge.domain.message.routing import (
+from weighbridge.domain.message.grouping import (
     Route,
     Routed,
     RouteMatch,

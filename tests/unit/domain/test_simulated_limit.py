@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.policies import a_policy
-from weighbridge.domain.policy.headroom import NewestSize, limit_of
-from weighbridge.domain.policy.policy import Match
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
-from weighbridge.domain.policy.simulated_limit import (
+from weighbridge.domain.policy.policy import NO_POLICIES, Match, PolicySet
+from weighbridge.domain.policy.simulation import (
     THRESHOLDS,
+    NewestSize,
     compare,
+    limit_of,
     present_limit,
     setters,
     suggestion,

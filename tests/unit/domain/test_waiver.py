@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.domain.policy.policy import LimitKey, Match, is_matched
-from weighbridge.domain.policy.waiver import ActiveWaivers, Waiver
-from weighbridge.domain.policy.waiver_target import (
+from weighbridge.domain.policy.waiver import (
     LONGEST,
+    ActiveWaivers,
+    Waiver,
     checked_limit,
     checked_reason,
     parse_moment,

@@ -30,7 +30,7 @@ from support.images import (
 from support.statements import counted
 from support.store_world import T0, an_entry
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.engine.context.crawl_context import (
     CrawlContext,
     CrawlOutcome,

@@ -12,8 +12,7 @@ from support.database import a_database
 from support.fake_notifier import CountedTries, FakeNotifier, FakeResender, down
 from support.outbox_world import OPS, OutboxWorld
 from support.wait import wait_until
-from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE
-from weighbridge.domain.message.routing import Route, RouteMatch
+from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, Route, RouteMatch
 from weighbridge.engine.deliver.all_channels import Deliverers
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending

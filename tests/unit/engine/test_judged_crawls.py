@@ -14,8 +14,7 @@ from support.policies import a_policy
 from support.telling import Told
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Layer
-from weighbridge.domain.policy.policy import Policy
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import Policy, PolicySet
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.errors import TransportError
 from weighbridge.store.models import repositories, unjudged, violations

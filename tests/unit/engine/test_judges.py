@@ -5,7 +5,7 @@ from pathlib import Path
 from support.policies import a_policy
 from weighbridge.config import RegistrySettings, load_policies
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.engine.judge.criteria import NO_JUDGING, Judges
 from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.telemetry import Telemetry

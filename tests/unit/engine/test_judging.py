@@ -9,7 +9,7 @@ from support.court import DAY, MB, MINUTE, Court, built, grown_by, weighing
 from support.database import Engine, a_database
 from support.images import a_layer
 from support.policies import a_policy
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.policy.policy import Match
 from weighbridge.store.outbox.read_notices import read_firing
 

@@ -8,7 +8,7 @@ import pytest
 from support.court import MB, Court, weighing
 from support.database import Engine, a_database
 from support.policies import a_policy
-from weighbridge.domain.message.routing import Route, RouteMatch
+from weighbridge.domain.message.grouping import Route, RouteMatch
 from weighbridge.domain.policy.policy import Policy
 
 # No statement of its own: tests of the store run on both.

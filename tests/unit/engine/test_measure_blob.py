@@ -14,7 +14,7 @@ from support.images import GZIP_LAYER, TAR_LAYER, ZSTD_LAYER, a_layer
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Layer
 from weighbridge.domain.size.confidence import MeasuredBlob
-from weighbridge.domain.size.layer_claims import uncompressed_size
+from weighbridge.domain.size.weigh_image import uncompressed_size
 from weighbridge.engine.measure import one_layer
 from weighbridge.engine.measure.one_layer import measure_blob, measure_length
 from weighbridge.errors import NotFound, RegistryError, TransportError

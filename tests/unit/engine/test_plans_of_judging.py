@@ -11,7 +11,7 @@ from support.database import Engine, a_database
 from support.large_inventory import NOW, fill
 from support.plans import asked_by, read_whole
 from support.policies import a_policy
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import end_first_crawls, refresh_and_judge_many
 from weighbridge.store.models import repository_summaries, unjudged

@@ -17,8 +17,7 @@ from support.policies import a_policy
 from support.push_world import Pusher, a_push
 from support.telling import Told
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.policy.policy import Policy
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import Policy, PolicySet
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
 from weighbridge.ports.protocols import RangeAnswer

@@ -13,7 +13,7 @@ from support.images import a_digest, a_layer, a_served_image
 from support.policies import a_policy
 from support.push_world import Pusher, a_push
 from support.telling import Told
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.store.models import violations
 

@@ -21,7 +21,7 @@ from support.wait import wait_until
 from weighbridge.domain.image.digest import Digest, digest_of
 from weighbridge.domain.image.document import Layer
 from weighbridge.domain.image.platform import Platform
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.errors import TransportError

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, Route
 from weighbridge.store.outbox.deliveries import Delivery
 from weighbridge.store.session import Database
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 from weighbridge.store.models import (
     notification_groups,
     notifications,

@@ -7,8 +7,7 @@ from sqlalchemy import update
 
 from support.many_repositories import add_repositories, change, mark_gone
 from support.store_world import T0
-from weighbridge.domain.policy.headroom import NewestSize
-from weighbridge.domain.policy.simulation import SimulatedImage
+from weighbridge.domain.policy.simulation import NewestSize, SimulatedImage
 from weighbridge.store.models import registries
 from weighbridge.store.reports import (
     counts_above,

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from support.outbox_world import OPS, OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.message.routing import Route, RouteMatch
+from weighbridge.domain.message.grouping import Route, RouteMatch
 from weighbridge.store.outbox.deliveries import Delivery
 from weighbridge.store.session import Database
 

@@ -14,7 +14,7 @@ import pytest
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 from weighbridge.store.outbox.deliveries import Delivery
 from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.session import Connection, Database

@@ -8,7 +8,7 @@ from sqlalchemy import event, insert, text
 from support.outbox_world import OutboxWorld
 from support.sqlite_steps import steps
 from support.store_world import T0
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 from weighbridge.store.models import notification_groups
 from weighbridge.store.outbox.due_groups import due_groups, next_due, next_due_on
 from weighbridge.store.session import Connection, Database

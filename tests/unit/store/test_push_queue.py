@@ -11,7 +11,7 @@ from support.images import an_image, some_layers
 from support.push_world import a_push, outcomes, receive
 from support.store_world import T0, World
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.leases.process_mark import one_claim
 from weighbridge.store.pushes.push_queue import (
     BURST,

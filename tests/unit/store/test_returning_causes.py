@@ -6,7 +6,7 @@ import pytest
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.domain.message.routing import Route
+from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.policy.policy import LimitKey
 from weighbridge.store.session import Database
 

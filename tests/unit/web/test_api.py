@@ -23,8 +23,7 @@ from support.policies import a_policy
 from support.read_model import NOW
 from support.store_world import T0, World, a_result
 from weighbridge.domain.image.platform import Platform
-from weighbridge.domain.policy.policy import Match
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import Match, PolicySet
 from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.errors import StoreError
 from weighbridge.store.registries.repository_rows import put_repositories

@@ -9,8 +9,7 @@ from support.policies import a_policy
 from support.read_model import NOW
 from support.simulation_panel import MB, asking
 from support.violations import waived
-from weighbridge.domain.policy.policy import Match
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import NO_POLICIES, Match, PolicySet
 from weighbridge.store.session import Database
 
 POLICIES = PolicySet(

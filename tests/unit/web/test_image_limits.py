@@ -11,8 +11,7 @@ from support.read_model import ARM, NOW
 from support.store_world import World
 from weighbridge.domain.check.service_limits import parse_service_limits
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.policy.policy import LimitKey, Match
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import LimitKey, Match, PolicySet
 from weighbridge.domain.policy.waiver import NewWaiver
 from weighbridge.store.registries.registry_rows import find_registry_id, note_discovery
 from weighbridge.store.session import Database

@@ -6,8 +6,7 @@ from support.inventory import snapshot_of
 from support.many_repositories import add_repositories, change, some_names
 from support.policies import a_policy
 from support.promtool import promtool
-from weighbridge.domain.policy.policy import Match
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet, policy_set
+from weighbridge.domain.policy.policy import NO_POLICIES, Match, PolicySet, policy_set
 from weighbridge.domain.series_budget import (
     CORE_SERIES,
     EXPORTER_SERIES,

@@ -12,8 +12,8 @@ from support.policies import a_policy
 from support.read_model import NOW
 from support.simulation_panel import MB, add_sizes, asking, panel_of, rows_of
 from support.violations import Violations
-from weighbridge.domain.policy.policy_set import PolicySet
-from weighbridge.domain.policy.simulated_limit import Comparison
+from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.domain.policy.simulation import Comparison
 from weighbridge.store.reports import SizeCounts
 from weighbridge.store.session import Database
 from weighbridge.web.api.simulation import COMPARED, read_comparison

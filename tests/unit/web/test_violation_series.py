@@ -14,8 +14,7 @@ from support.policies import a_policy
 from support.promtool import promtool
 from support.store_world import T0
 from support.violations import Violations, waived
-from weighbridge.domain.policy.policy import Severity
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet, Severity
 from weighbridge.domain.series_budget import (
     CORE_SERIES,
     EXPORTER_SERIES,

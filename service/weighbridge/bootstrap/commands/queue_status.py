@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from weighbridge.bootstrap.databases import checked_database
 from weighbridge.bootstrap.registries.asked_targets import asked_targets
 from weighbridge.config import Settings
-from weighbridge.domain.report.crawl_queue import (
+from weighbridge.domain.report.inventory import (
     QueueWaiting,
     RegistryWaiting,
     RepositoryWaiting,

@@ -13,8 +13,8 @@ from weighbridge.domain.policy.simulation import (
     Simulation,
     simulate_limits,
 )
-from weighbridge.domain.report.channel_report import ChannelReport
 from weighbridge.domain.report.inventory import (
+    ChannelReport,
     DisputeReport,
     Page,
     RegistryReport,

@@ -12,7 +12,7 @@ from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.targets import Target, find_targets
 from weighbridge.bootstrap.registries.unconfigured import PLAIN, AddressAccess
 from weighbridge.config import Settings
-from weighbridge.domain.policy.policy_set import NO_POLICIES
+from weighbridge.domain.policy.policy import NO_POLICIES
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_now import crawl_now
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport

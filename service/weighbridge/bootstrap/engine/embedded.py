@@ -10,7 +10,7 @@ from weighbridge.bootstrap.engine.delivery_parts import Delivering, notice_plann
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.sites import configured_targets
 from weighbridge.config import Settings
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.schedule.waiting_work import show_waiting
 from weighbridge.errors import StoreError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from weighbridge.bootstrap.databases import checked_database
 from weighbridge.bootstrap.registries.targets import Target, address_of
 from weighbridge.config import Settings
-from weighbridge.domain.growth.earlier import Earlier, EarlierImage
+from weighbridge.domain.check.image_check import Earlier, EarlierImage
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import Reference
 from weighbridge.errors import StoreError

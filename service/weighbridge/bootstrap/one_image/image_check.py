@@ -18,12 +18,16 @@ from weighbridge.bootstrap.one_image.service_limits import Service, limits_of_se
 from weighbridge.bootstrap.registries.targets import image_of, refuse_misplaced
 from weighbridge.bootstrap.registries.unconfigured import PLAIN, AddressAccess
 from weighbridge.config import Settings
-from weighbridge.domain.check.image_check import ImageCheck, Rules, checked, rules_of
-from weighbridge.domain.growth.earlier import Earlier
+from weighbridge.domain.check.image_check import (
+    Earlier,
+    ImageCheck,
+    Rules,
+    checked,
+    rules_of,
+)
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import DOCKER_HUB, Reference
-from weighbridge.domain.policy.policy import Policy
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import NO_POLICIES, Policy, PolicySet
 from weighbridge.domain.size.weighing import Weighing, WeighingCost
 from weighbridge.engine.weigh.weigh import OUT_OF_TIME, TIMEOUT_S, within
 from weighbridge.errors import TransportError, UsageError

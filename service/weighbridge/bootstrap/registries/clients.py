@@ -19,7 +19,7 @@ from weighbridge.bootstrap.registries.unconfigured import login_of
 from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
 from weighbridge.domain.image.document import Problem
-from weighbridge.domain.registry.registry_address import main_url
+from weighbridge.domain.registry.listing import main_url
 from weighbridge.net.guard.reach import Reach, checked, classify, reach_of_host
 from weighbridge.net.guard.resolve import Resolver, SystemResolver
 from weighbridge.ports.protocols import Registry

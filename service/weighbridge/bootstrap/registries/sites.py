@@ -11,7 +11,7 @@ from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.targets import Target, kind_of
 from weighbridge.config import Settings
 from weighbridge.domain.image.reference import is_repository_name
-from weighbridge.domain.registry.registry_address import main_url
+from weighbridge.domain.registry.listing import main_url
 from weighbridge.domain.text.globs import matches
 from weighbridge.engine.context.site import Scope, Site
 from weighbridge.net.guard.reach import Reach

@@ -19,7 +19,7 @@ from weighbridge.domain.image.reference import (
     parse_reference,
     without_login,
 )
-from weighbridge.domain.registry.registry_address import main_url, registry_address
+from weighbridge.domain.registry.listing import main_url, registry_address
 from weighbridge.domain.text.globs import matches
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.registry.exchange.endpoint import no_registry, registry_url

@@ -55,7 +55,7 @@ def name_at(settings: "Settings", address: str) -> str:
     """The configured name of the registry at this address, else the address."""
     # Every command loads this module, its help too; few have settings.
     from weighbridge.bootstrap.kinds import KINDS
-    from weighbridge.domain.registry.registry_address import main_url
+    from weighbridge.domain.registry.listing import main_url
 
     host = KINDS.hosts.get(address, address)
     urls = ((r.name, main_url(r.url, KINDS.hosts)) for r in settings.registries)

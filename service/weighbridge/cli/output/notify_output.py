@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.bootstrap.commands.notify_test import ListedChannel, Tried
-from weighbridge.domain.report.channel_report import ChannelReport
+from weighbridge.domain.report.inventory import ChannelReport
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_duration
 from weighbridge.presentation.forms.phrases import ago, ahead

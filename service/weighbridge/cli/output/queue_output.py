@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from weighbridge.bootstrap.commands.queue_status import QueueStatus, TaskLine
-from weighbridge.domain.report.crawl_queue import (
+from weighbridge.domain.report.inventory import (
     WAIT_REASONS,
     CrawlBar,
     QueueWaiting,

@@ -30,7 +30,7 @@ from weighbridge.config.value.value_types import (
     SecretText,
 )
 from weighbridge.config.yaml.nodes import Path, Plain
-from weighbridge.domain.message.routing import (
+from weighbridge.domain.message.grouping import (
     DEFAULT_GROUP_BY,
     DEFAULT_GROUP_INTERVAL_S,
     DEFAULT_GROUP_WAIT_S,

@@ -13,7 +13,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.policies.policy_settings import NAME_CHARACTERS
-from weighbridge.domain.message.routing import GROUP_BY, GroupBy
+from weighbridge.domain.message.grouping import GROUP_BY, GroupBy
 from weighbridge.domain.policy.policy import Severity
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import parse_duration, written_duration

@@ -20,8 +20,12 @@ from weighbridge.config.policies.policy_files import (
 from weighbridge.config.policies.policy_settings import PolicyKeys
 from weighbridge.config.yaml.draft import Draft
 from weighbridge.config.yaml.faults import config_error
-from weighbridge.domain.policy.policy import Policy
-from weighbridge.domain.policy.policy_set import DEFAULT_POLICIES, PolicySet, policy_set
+from weighbridge.domain.policy.policy import (
+    DEFAULT_POLICIES,
+    Policy,
+    PolicySet,
+    policy_set,
+)
 
 State: TypeAlias = tuple[tuple[str, int, int, int], ...]
 """Of each file its path, time of change, number of bytes and inode; 0 if absent."""

@@ -1,10 +1,11 @@
-"""Who may do what: roles, and the tokens that stand for them.
+"""Who may do what: roles, the tokens that stand for them, and how a client shows one.
 
 A token is `PREFIX_` and 32 random bytes in base64url. The prefix tells people and
 scanners of leaked secrets what they have found; only the stored role grants anything.
 """
 
 import base64
+import binascii
 import hashlib
 import re
 from datetime import datetime
@@ -106,3 +107,32 @@ def digest_of(text: str) -> bytes:
     """What is kept in place of the text: its SHA-256. A slow hash would gain nothing,
     since nobody guesses 32 random bytes."""
     return hashlib.sha256(text.encode(errors="surrogateescape")).digest()
+
+
+_CHARACTERS: Final = 1024
+
+
+def presented_token(header: str) -> str | None:
+    """The token of `Bearer TOKEN` (RFC 6750 2.1), or of `Basic` (RFC 7617) with any
+    user name and the token as the password. None for everything else."""
+    if len(header) > _CHARACTERS:
+        return None
+    scheme, _, rest = header.strip(" ").partition(" ")
+    rest = rest.strip(" ")
+    # Schemes are case-insensitive (RFC 9110 11.1).
+    if scheme.lower() == "bearer":
+        text = rest
+    elif scheme.lower() == "basic":
+        text = _password(rest)
+    else:
+        return None
+    return text if could_be_token(text) else None
+
+
+def _password(encoded: str) -> str:
+    try:
+        pair = base64.b64decode(encoded, validate=True).decode("ascii", "replace")
+    except (binascii.Error, ValueError):
+        return ""
+    # The first colon ends the user name (RFC 7617 2).
+    return pair.partition(":")[2]

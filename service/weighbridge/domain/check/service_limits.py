@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from weighbridge.domain.growth.earlier import Earlier, EarlierImage
+from weighbridge.domain.check.image_check import Earlier, EarlierImage
 from weighbridge.domain.policy.policy import (
     KEYS,
     LIMIT_KEYS,

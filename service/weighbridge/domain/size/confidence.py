@@ -66,7 +66,7 @@ class BlobContent(NamedTuple):
 
 class MeasuredBlob(Struct, frozen=True):
     """What a registry answered about one blob, and what the blob's own bytes show: no
-    claim of any manifest is in it (`layer_claims` applies those).
+    claim of any manifest is in it (`weigh_image` applies those).
 
     registry_bytes: the blob's length by the registry's word (total of Content-Range,
         Content-Length of HEAD); None: it gave none, so that the manifest's claim stays

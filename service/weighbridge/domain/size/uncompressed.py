@@ -2,7 +2,7 @@
 
 `measuring` is a generator without I/O: it yields the range that it wants, is sent
 exactly those bytes, and returns what they say. What a manifest claims of the blob only
-decides which bytes are read first, never what is found (`layer_claims` applies it).
+decides which bytes are read first, never what is found (`weigh_image` applies it).
 
 1. A blob of at most 64 KiB is read whole.
 2. A larger one that is called gzip: its last 72 bytes; its head too, where those leave
@@ -18,21 +18,23 @@ from msgspec import Struct
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.document import Layer
+from weighbridge.domain.size.blob_format import (
+    GZIP_MOST_RATIO,
+    HEAD_BYTES,
+    TAIL_BYTES,
+    claimed_format,
+    judge_head,
+    judge_tail,
+    most_uncompressed_bytes,
+    seen_format,
+    weigh_zstd,
+)
 from weighbridge.domain.size.confidence import (
     BlobContent,
     RangeWanted,
     Seen,
     Uncompressed,
 )
-from weighbridge.domain.size.gzip_tail import TAIL_BYTES, judge_tail
-from weighbridge.domain.size.layer_format import (
-    GZIP_MOST_RATIO,
-    HEAD_BYTES,
-    claimed_format,
-    most_uncompressed_bytes,
-    seen_format,
-)
-from weighbridge.domain.size.zstd_frame import judge_head, weigh_zstd
 
 _STEP_BYTES: Final = 256 * limits.KIB
 _GZIP_WBITS: Final = 31

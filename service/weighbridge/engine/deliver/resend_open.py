@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from weighbridge.domain.message.grouping import Route, Routed, routes_for
 from weighbridge.domain.message.message import ViolationNotice, with_link
-from weighbridge.domain.message.routing import Route, Routed, routes_for
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.errors import NotifyError, StoreError
 from weighbridge.store.outbox.read_notices import read_firing

@@ -32,7 +32,7 @@ from weighbridge.domain.image.document import (
 from weighbridge.domain.image.image_config import build_image, parse_config
 from weighbridge.domain.image.manifest import parse_manifest
 from weighbridge.domain.image.platform import Platform
-from weighbridge.domain.size.layer_format import HEAD_BYTES
+from weighbridge.domain.size.blob_format import HEAD_BYTES
 from weighbridge.engine.documents.bytes_in_flight import PROCESS, InFlight, Transfer
 from weighbridge.engine.documents.known_digests import KnownDigests
 from weighbridge.engine.documents.reading import Reading, kept_bytes, layers_bytes

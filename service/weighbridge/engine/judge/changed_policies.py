@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.policy.verdict import LimitedNumbers, verdict
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import (

@@ -9,7 +9,7 @@ from msgspec import Struct
 from weighbridge.config import RegistrySettings
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.message.message import NotificationEvent
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.session import Connection
 

@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from weighbridge.domain.growth.tag_stream import stream_of
-from weighbridge.domain.growth.version import natural_key
+from weighbridge.domain.growth.version import natural_key, stream_of
 from weighbridge.domain.policy.policy import Limits
 from weighbridge.domain.policy.verdict import Finding, is_exceeded, limits_images
 from weighbridge.engine.judge.image_findings import (

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from weighbridge.config import PolicySource
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.errors import ConfigError
 from weighbridge.telemetry import Telemetry
 

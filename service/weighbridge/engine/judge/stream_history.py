@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct, field
 
 from weighbridge.domain.growth.newest import Candidate, Ranked, baseline, ranked
-from weighbridge.domain.growth.tag_stream import stream_of
+from weighbridge.domain.growth.version import stream_of
 from weighbridge.domain.image.digest import Digest
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.store.streams.earlier_targets import read_streams

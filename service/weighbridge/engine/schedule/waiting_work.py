@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from weighbridge.domain.report.crawl_queue import (
+from weighbridge.domain.report.inventory import (
     WAIT_REASONS,
     JobWaiting,
     QueueWaiting,

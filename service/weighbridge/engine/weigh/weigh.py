@@ -40,10 +40,10 @@ from weighbridge.domain.size.weighing import (
     Other,
     Weighing,
     WeighingCost,
+    doubts_of,
     other_platform_text,
     second_text,
 )
-from weighbridge.domain.size.whose_word import doubts_of
 from weighbridge.domain.text.units import format_bytes, written_duration
 from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.engine.documents.known_digests import KnownDigests, nothing_known

@@ -18,7 +18,7 @@ from msgspec import Struct
 from redis.exceptions import ResponseError
 
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
-from weighbridge.domain.registry.request_rate import RequestRate, Slots, open_to_all
+from weighbridge.domain.registry.rate_limit import RequestRate, Slots, open_to_all
 from weighbridge.domain.text.secret import Secret
 from weighbridge.jobs.pacing.pacing_script import EXCHANGE, PacingAnswer
 from weighbridge.jobs.redis.broker import GIVE_UP_S

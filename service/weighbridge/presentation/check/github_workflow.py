@@ -9,7 +9,7 @@ from typing import Final
 
 from weighbridge.domain.check.image_check import ImageCheck, Outcome, by_outcome
 from weighbridge.domain.growth.quantity import QUANTITIES
-from weighbridge.domain.size.whose_word import doubts_of
+from weighbridge.domain.size.weighing import doubts_of
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.blamed_lines import (
     in_one_line,

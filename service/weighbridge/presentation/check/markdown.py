@@ -16,7 +16,7 @@ from weighbridge.domain.check.image_check import (
 )
 from weighbridge.domain.growth.quantity import Quantity
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.size.whose_word import doubts_of
+from weighbridge.domain.size.weighing import doubts_of
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
 from weighbridge.presentation.check.blamed_lines import (

@@ -6,8 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.image.history import LINE_UNKNOWN
-from weighbridge.domain.image.instruction import keyword
+from weighbridge.domain.image.history import LINE_UNKNOWN, keyword
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
 from weighbridge.presentation.rows.report_rows import line_number

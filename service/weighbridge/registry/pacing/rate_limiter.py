@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final
 
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
-from weighbridge.domain.registry.request_rate import RequestRate, Slots, open_to_all
+from weighbridge.domain.registry.rate_limit import RequestRate, Slots, open_to_all
 from weighbridge.errors import RateLimited
 from weighbridge.ports.protocols import Demand, Pacing
 from weighbridge.registry.pacing.clock import Clock

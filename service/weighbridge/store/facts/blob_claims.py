@@ -15,7 +15,7 @@ from weighbridge.domain.image.document import (
     Layer,
     Unweighable,
 )
-from weighbridge.domain.size.layer_format import claimed_format
+from weighbridge.domain.size.blob_format import claimed_format
 
 FactsState: TypeAlias = Literal[
     "none", "missing", "image", "index", "artifact", "unweighable"

@@ -15,7 +15,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from weighbridge.domain.size.layer_claims import NOT_HELD
+from weighbridge.domain.size.weigh_image import NOT_HELD
 from weighbridge.store.models import (
     FACTS_STATES,
     KEPT_STATES,

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
+from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.message.message import NotificationEvent
-from weighbridge.domain.message.routing import Route
 from weighbridge.store.dialect import BulkInsert, Purpose, among_ids, listed, lock
 from weighbridge.store.models import CLOSED, REVOCABLE, notifications
 from weighbridge.store.outbox.groups import (

@@ -11,12 +11,14 @@ from weighbridge.domain.message.grouping import (
     AHEAD,
     CAUSE_WITHIN,
     SHARE_CAUSE,
+    Route,
+    Routed,
     about,
     can_share_cause,
     cause_group,
     route_group,
+    routes_for,
 )
-from weighbridge.domain.message.routing import Route, Routed, routes_for
 from weighbridge.store.dialect import among_bytes, among_ids, listed
 from weighbridge.store.models import (
     notification_groups,

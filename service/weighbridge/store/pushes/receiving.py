@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.dialect import NumberedRows, among_bytes, listed
 from weighbridge.store.dialect.names import time_of_server
 from weighbridge.store.models import pushes

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from weighbridge.domain.registry.registry_address import registry_address
+from weighbridge.domain.registry.listing import registry_address
 from weighbridge.store.dialect import among_texts, listed
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.holdings import move_holdings

@@ -15,8 +15,8 @@ from sqlalchemy import (
     update,
 )
 
+from weighbridge.domain.registry.listing import registry_address
 from weighbridge.domain.registry.rate_limit import RateLimit
-from weighbridge.domain.registry.registry_address import registry_address
 from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.store.dialect import BulkInsert
 from weighbridge.store.ledger.scope_parts import scopes_beside

@@ -14,7 +14,7 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.policy.headroom import NewestSize, Span
+from weighbridge.domain.policy.simulation import NewestSize, Span
 from weighbridge.store.models import registries, repositories, repository_summaries
 from weighbridge.store.reports.inventory import PIECE, is_shown, name_fits
 

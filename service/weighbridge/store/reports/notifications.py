@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from weighbridge.domain.report.channel_report import ChannelReport, ChannelState
+from weighbridge.domain.report.inventory import ChannelReport, ChannelState
 from weighbridge.store.models import notification_groups, notifications
 from weighbridge.store.models.types import Moment
 from weighbridge.store.outbox.groups import WAITS

@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from weighbridge.domain.report.crawl_queue import (
+from weighbridge.domain.report.inventory import (
     CrawlBar,
     JobWaiting,
     RegistryWaiting,

@@ -16,11 +16,11 @@ from weighbridge.domain.size.weighing import (
     Other,
     WeighedImage,
     Weighing,
+    doubts_of,
     other_platform_text,
     rfc3339,
     second_text,
 )
-from weighbridge.domain.size.whose_word import doubts_of
 from weighbridge.store.facts.stored_images import StoredImage, load_images
 from weighbridge.store.facts.target_images import Graph, Member, headline, load_graph
 from weighbridge.store.models import (

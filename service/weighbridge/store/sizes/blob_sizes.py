@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.size.confidence import MeasuredBlob
-from weighbridge.domain.size.layer_claims import NOT_HELD
+from weighbridge.domain.size.weigh_image import NOT_HELD
 from weighbridge.store.alone import be_alone
 from weighbridge.store.dialect import (
     BulkUpsert,

@@ -28,8 +28,12 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.size.confidence import COMPRESSED_CONFIDENCES
-from weighbridge.domain.size.layer_claims import NOT_HELD
-from weighbridge.domain.size.weigh_image import image_total, weakest_word, weigh_layer
+from weighbridge.domain.size.weigh_image import (
+    NOT_HELD,
+    image_total,
+    weakest_word,
+    weigh_layer,
+)
 from weighbridge.store.alone import be_alone
 from weighbridge.store.dialect import (
     BulkUpdate,

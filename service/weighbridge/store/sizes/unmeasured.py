@@ -29,9 +29,9 @@ from sqlalchemy import (
 
 from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.image.document import Layer
+from weighbridge.domain.size.blob_format import claimed_format
 from weighbridge.domain.size.confidence import Seen
-from weighbridge.domain.size.layer_claims import NOT_HELD
-from weighbridge.domain.size.layer_format import claimed_format
+from weighbridge.domain.size.weigh_image import NOT_HELD
 from weighbridge.store.dialect import (
     BulkUpdate,
     among_bytes,

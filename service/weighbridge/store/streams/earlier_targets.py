@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, func, select
 
-from weighbridge.domain.growth.tag_stream import stream_of
+from weighbridge.domain.growth.version import stream_of
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.models import tag_moves
 from weighbridge.store.streams.latest_tags import LatestTags, Pointed, StreamTag

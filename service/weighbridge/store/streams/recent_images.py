@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from weighbridge.domain.growth.newest import Candidate, ranked
-from weighbridge.domain.growth.tag_stream import stream_of
+from weighbridge.domain.growth.version import stream_of
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.models import registries, repositories

@@ -6,8 +6,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
-from weighbridge.domain.access.authorization import presented_token
-from weighbridge.domain.access.roles import AccessToken, grants
+from weighbridge.domain.access.roles import AccessToken, grants, presented_token
 from weighbridge.web.access.known_tokens import KnownTokens
 from weighbridge.web.options import Role, WebOptions, host_of, is_loopback
 from weighbridge.web.request.errors import Refusal

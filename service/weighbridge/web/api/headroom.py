@@ -7,7 +7,8 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weighbridge.domain.policy.headroom import (
+from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.domain.policy.simulation import (
     Headroom,
     NewestSize,
     Span,
@@ -15,7 +16,6 @@ from weighbridge.domain.policy.headroom import (
     nearest,
     patterns_of,
 )
-from weighbridge.domain.policy.policy_set import PolicySet
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.store import reports
 from weighbridge.store.session import Connection, Database

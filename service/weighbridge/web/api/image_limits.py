@@ -11,10 +11,9 @@ from starlette.responses import Response
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import Reference, parse_reference
-from weighbridge.domain.policy.policy import LIMIT_KEYS, Decided
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import LIMIT_KEYS, Decided, PolicySet
 from weighbridge.domain.policy.waiver import ActiveWaivers
-from weighbridge.domain.registry.registry_address import main_url
+from weighbridge.domain.registry.listing import main_url
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.presentation.rows.limit_rows import (

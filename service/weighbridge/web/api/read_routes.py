@@ -7,9 +7,8 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weighbridge.domain.policy.policy_set import PolicySet
-from weighbridge.domain.report.channel_report import ChannelReport
-from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.domain.report.inventory import ChannelReport, Page
 from weighbridge.domain.size.weighing import as_json
 from weighbridge.presentation.rows.dispute_rows import dispute_json
 from weighbridge.presentation.rows.limit_rows import policy_rows

@@ -5,17 +5,18 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weighbridge.domain.policy.headroom import limit_of, limits_in
-from weighbridge.domain.policy.policy import Limits
-from weighbridge.domain.policy.policy_set import PolicySet
-from weighbridge.domain.policy.simulated_limit import (
+from weighbridge.domain.policy.policy import Limits, PolicySet
+from weighbridge.domain.policy.simulation import (
     ONE_IN,
     Comparison,
+    Flagged,
     compare,
+    limit_of,
+    limits_in,
     present_limit,
+    simulate_limits,
     thresholds,
 )
-from weighbridge.domain.policy.simulation import Flagged, simulate_limits
 from weighbridge.domain.text.units import parse_limit_bytes
 from weighbridge.presentation.rows.simulation_rows import simulation_row
 from weighbridge.store import reports

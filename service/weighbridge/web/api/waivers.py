@@ -8,8 +8,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from weighbridge.domain.policy.waiver import NewWaiver, Waiver
-from weighbridge.domain.policy.waiver_target import (
+from weighbridge.domain.policy.waiver import (
+    NewWaiver,
+    Waiver,
     checked_limit,
     checked_reason,
     checked_target,

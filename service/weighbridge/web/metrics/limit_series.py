@@ -6,8 +6,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from weighbridge.domain.policy.policy import LimitKey, Limits
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import LimitKey, Limits, PolicySet
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.store.reports import InventoryRow
 from weighbridge.web.metrics.violation_series import NOBODY, Counts, Violating

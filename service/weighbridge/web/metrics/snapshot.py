@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from weighbridge.domain.policy.policy_set import NO_POLICIES, PolicySet
+from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.policy.waiver import NO_WAIVERS, ActiveWaivers
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.series_budget import Budget

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weighbridge.domain.policy.policy_set import PolicySet
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.text.units import parse_limit_bytes
 from weighbridge.errors import UsageError

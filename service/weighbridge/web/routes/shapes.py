@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import HistoryAlignment, Role
-from weighbridge.domain.report.channel_report import ChannelReport
 from weighbridge.domain.report.inventory import (
+    ChannelReport,
     RegistryReport,
     RepositoryCrawlReport,
     RepositoryReport,

@@ -22,8 +22,8 @@ from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings, Settings, split_bind
 from weighbridge.config.webhook_settings import WebhookSettings
 from weighbridge.domain.image.platform import DEFAULT
-from weighbridge.domain.policy.policy_set import NO_POLICIES
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
+from weighbridge.domain.policy.policy import NO_POLICIES
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.session import Database

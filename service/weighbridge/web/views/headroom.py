@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from weighbridge.domain.policy.headroom import Headroom
+from weighbridge.domain.policy.simulation import Headroom
 from weighbridge.web.views.violations import LIMIT_PERCENT
 
 AT_LEAST: Final = 3

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.image.instruction import METADATA, keyword
+from weighbridge.domain.image.history import METADATA, keyword
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer, WeighedLine
 from weighbridge.presentation.rows.stand_ins import StandIn, stand_in
 from weighbridge.web.views.charts import LayerShare, row_share

@@ -5,15 +5,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from weighbridge.domain.policy.headroom import NewestSize
-from weighbridge.domain.policy.policy_set import PolicySet
-from weighbridge.domain.policy.simulated_limit import (
+from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.domain.policy.simulation import (
     Comparison,
+    Flagged,
+    NewestSize,
     present_limit,
     setters,
     suggestion,
 )
-from weighbridge.domain.policy.simulation import Flagged
 from weighbridge.domain.text.units import written_bytes
 from weighbridge.store.reports import SizeCounts
 from weighbridge.web.views.charts import row_share

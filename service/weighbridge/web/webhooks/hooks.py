@@ -9,12 +9,12 @@ import structlog
 from msgspec import Struct
 
 from weighbridge.domain.text.secret import Secret
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
 from weighbridge.domain.webhook.webhook_secret import (
     SecretKey,
     ShownSecret,
     shown_digests,
 )
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.errors import ConfigError
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.web.webhooks.body import READ_S

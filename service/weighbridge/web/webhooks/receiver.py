@@ -22,10 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from weighbridge.domain.access.authorization import presented_token
-from weighbridge.domain.access.roles import webhook_role
+from weighbridge.domain.access.roles import presented_token, webhook_role
 from weighbridge.domain.access.sender_address import Network, sender_address
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery, PushSeen
 from weighbridge.domain.webhook.sources.source_table import SOURCES
 from weighbridge.domain.webhook.sources.source_table import read_body as parse_delivery
 from weighbridge.domain.webhook.webhook_secret import (
@@ -33,6 +31,7 @@ from weighbridge.domain.webhook.webhook_secret import (
     USUAL_WAYS,
     ShownSecret,
 )
+from weighbridge.domain.webhook.webhook_source import ParsedDelivery, PushSeen
 from weighbridge.errors import StoreError
 from weighbridge.store.pushes.receiving import ReceivedPush
 from weighbridge.telemetry import Telemetry

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.domain.image.reference import is_repository_name, is_tag
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
 from weighbridge.domain.webhook.sources.source_table import SOURCE_NAMES, read_body
+from weighbridge.domain.webhook.webhook_source import ParsedDelivery
 
 pytestmark = pytest.mark.slow
 

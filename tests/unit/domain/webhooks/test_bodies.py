@@ -21,7 +21,7 @@ from support.webhook_bodies import (
     resource_of,
     told,
 )
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery, PushSeen
+from weighbridge.domain.webhook.webhook_source import ParsedDelivery, PushSeen
 
 PUSHES: Final[Mapping[str, tuple[ParsedDelivery, PushSeen]]] = {
     "distribution": (

@@ -3,7 +3,7 @@
 import pytest
 
 from support.webhook_bodies import AT, DIGEST, TIME, ZOT, resource_of, told
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery, PushSeen
+from weighbridge.domain.webhook.webhook_source import ParsedDelivery, PushSeen
 
 
 def test_harbor_tells_of_pushes_as_cd_events_too() -> None:

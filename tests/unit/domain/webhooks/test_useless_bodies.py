@@ -19,8 +19,8 @@ from support.webhook_bodies import (
     resource_of,
     told,
 )
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery, Reason
 from weighbridge.domain.webhook.sources.source_table import read_body
+from weighbridge.domain.webhook.webhook_source import ParsedDelivery, Reason
 
 GRID_SCAN: Final = [{"eventType": "Microsoft.ContainerRegistry.ChartPushed"}]
 NO_PUSHES: Final[Mapping[str, tuple[ParsedDelivery, Reason]]] = {

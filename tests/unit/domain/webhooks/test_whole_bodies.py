@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from support.data import documents
-from weighbridge.domain.webhook.parsed_delivery import ParsedDelivery
 from weighbridge.domain.webhook.sources.source_table import read_body
+from weighbridge.domain.webhook.webhook_source import ParsedDelivery
 
 DELIVERIES: Final = documents("deliveries")
 

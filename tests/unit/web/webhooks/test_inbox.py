@@ -14,7 +14,7 @@ from support.fake_jobs import FakeJobs
 from support.read_model import NOW
 from support.wait import PATIENCE_S, wait_until
 from support.webhooks import a_hook, a_service
-from weighbridge.domain.webhook.parsed_delivery import PushSeen
+from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.errors import StoreError
 from weighbridge.ports.job_names import PUSH
 from weighbridge.store.models import pushes

@@ -9,11 +9,16 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from weighbridge.domain.text.strict_json import Members
-from weighbridge.domain.webhook.members import each_of, members_of, text_of
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
 from weighbridge.domain.webhook.sources import distribution
 from weighbridge.domain.webhook.webhook_secret import SecretWays
-from weighbridge.domain.webhook.webhook_source import WebhookSource
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
+    each_of,
+    members_of,
+    text_of,
+)
 
 _VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _EVENTS: Final = frozenset(

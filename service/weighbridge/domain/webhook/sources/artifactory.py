@@ -9,10 +9,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.text.strict_json import Members
-from weighbridge.domain.webhook.members import members_of, pushed, text_of
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
 from weighbridge.domain.webhook.webhook_secret import SecretWays
-from weighbridge.domain.webhook.webhook_source import WebhookSource, form
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
+    form,
+    members_of,
+    pushed,
+    text_of,
+)
 
 _PUSHED: Final = frozenset({"pushed", "promoted"})
 

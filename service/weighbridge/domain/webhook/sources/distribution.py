@@ -9,15 +9,16 @@ from typing import Final
 
 from weighbridge.domain.image.media_types import OCTET_STREAM, is_file_system
 from weighbridge.domain.text.strict_json import Members
-from weighbridge.domain.webhook.members import (
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
     each_of,
     members_of,
     moment_of,
     pushed,
     text_of,
 )
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
-from weighbridge.domain.webhook.webhook_source import WebhookSource
 
 
 def read(delivery: RawDelivery) -> Iterable[Outcome]:

@@ -6,15 +6,17 @@ docker/docs, docker-hub/repos/manage/webhooks.md. Its `callback_url` is never as
 from collections.abc import Iterable
 from typing import Final
 
-from weighbridge.domain.webhook.members import (
+from weighbridge.domain.webhook.webhook_secret import SecretWays
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
+    form,
     members_of,
     moment_of_seconds,
     pushed,
     text_of,
 )
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
-from weighbridge.domain.webhook.webhook_secret import SecretWays
-from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 
 
 def read(delivery: RawDelivery) -> Iterable[Outcome]:

@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from weighbridge.domain.webhook.members import (
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
     members_of,
     moment_of,
     pushed,
     text_of,
 )
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
-from weighbridge.domain.webhook.webhook_source import WebhookSource
 
 _HOST: Final = re.compile(r"([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com.*")
 

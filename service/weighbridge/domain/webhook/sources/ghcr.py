@@ -8,14 +8,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.text.strict_json import Members
-from weighbridge.domain.webhook.members import (
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
+    form,
     members_of,
     moment_of,
     pushed,
     text_of,
 )
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
-from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 
 _HOST: Final = "ghcr.io/"
 _EVENTS: Final = frozenset({"registry_package", "package"})

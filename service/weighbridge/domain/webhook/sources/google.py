@@ -10,16 +10,17 @@ from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.text.strict_json import parse_json
-from weighbridge.domain.webhook.members import (
+from weighbridge.domain.webhook.webhook_secret import SecretWays
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
     malformed,
     members_of,
     moment_of,
     pushed,
     text_of,
 )
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
-from weighbridge.domain.webhook.webhook_secret import SecretWays
-from weighbridge.domain.webhook.webhook_source import WebhookSource
 
 
 def read(delivery: RawDelivery) -> Iterable[Outcome]:

@@ -8,16 +8,18 @@ from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.text.strict_json import Members
-from weighbridge.domain.webhook.members import (
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
     each_of,
+    form,
     members_of,
     moment_of,
     moment_of_seconds,
     pushed,
     text_of,
 )
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
-from weighbridge.domain.webhook.webhook_source import WebhookSource, form
 
 _PUSHED: Final = frozenset({"PUSH_ARTIFACT", "harbor.artifact.pushed"})
 _DELETED: Final = frozenset({"DELETE_ARTIFACT", "harbor.artifact.deleted"})

@@ -9,10 +9,17 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from weighbridge.domain.webhook.members import members_of, moment_of, pushed, text_of
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
 from weighbridge.domain.webhook.webhook_secret import SecretWays
-from weighbridge.domain.webhook.webhook_source import WebhookSource, form
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
+    form,
+    members_of,
+    moment_of,
+    pushed,
+    text_of,
+)
 
 _ACTIONS: Final = frozenset({"CREATED", "UPDATED", "DELETED"})
 _MANIFEST: Final = re.compile(r"/?v2/(.+)/manifests/([^/]+)")

@@ -7,10 +7,17 @@ each of them counts: a second look costs less than a push that nobody sees.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from weighbridge.domain.webhook.members import items_of, malformed, members_of, pushed
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
 from weighbridge.domain.webhook.webhook_secret import SecretWays
-from weighbridge.domain.webhook.webhook_source import WebhookSource, form
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
+    form,
+    items_of,
+    malformed,
+    members_of,
+    pushed,
+)
 from weighbridge.errors import DocumentError
 
 

@@ -6,12 +6,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from weighbridge.domain.text.strict_json import parse_json
-from weighbridge.domain.webhook.parsed_delivery import (
-    ParsedDelivery,
-    PushSeen,
-    RawDelivery,
-    Reason,
-)
 from weighbridge.domain.webhook.sources.acr import ACR
 from weighbridge.domain.webhook.sources.artifactory import ARTIFACTORY
 from weighbridge.domain.webhook.sources.distribution import DISTRIBUTION
@@ -24,7 +18,13 @@ from weighbridge.domain.webhook.sources.harbor import HARBOR
 from weighbridge.domain.webhook.sources.nexus import NEXUS
 from weighbridge.domain.webhook.sources.quay import QUAY
 from weighbridge.domain.webhook.sources.zot import ZOT
-from weighbridge.domain.webhook.webhook_source import WebhookSource
+from weighbridge.domain.webhook.webhook_source import (
+    ParsedDelivery,
+    PushSeen,
+    RawDelivery,
+    Reason,
+    WebhookSource,
+)
 from weighbridge.errors import DocumentError
 
 SOURCES: Final[Mapping[str, WebhookSource]] = {

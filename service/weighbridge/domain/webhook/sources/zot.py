@@ -7,9 +7,14 @@ the registry's configuration says instead.
 from collections.abc import Iterable
 from typing import Final
 
-from weighbridge.domain.webhook.members import members_of, moment_of, pushed
-from weighbridge.domain.webhook.parsed_delivery import Outcome, RawDelivery
-from weighbridge.domain.webhook.webhook_source import WebhookSource
+from weighbridge.domain.webhook.webhook_source import (
+    Outcome,
+    RawDelivery,
+    WebhookSource,
+    members_of,
+    moment_of,
+    pushed,
+)
 
 _PUSHED: Final = ".image.updated"
 _DELETED: Final = ".image.deleted"
