@@ -18,11 +18,11 @@ from sqlalchemy import make_url
 
 from support.data import data_path
 from support.database import Engine
+from support.generated_content import generated_content
 from support.message_sink import message_sink
 from support.postgres import a_postgresql_url, run_tool
 from support.serving import free_address, serving
 from support.wait import wait_in_thread
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.store.schema import REVISION
 

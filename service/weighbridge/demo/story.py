@@ -5,11 +5,14 @@ with its own `now`, gives the first screen a past.
 """
 
 from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
+import msgspec
+
+from weighbridge.demo.content.recipe import Figures
 from weighbridge.demo.content.shelf import RegistryContent, Shelf
-from weighbridge.demo.figures.official import OFFICIAL
-from weighbridge.demo.figures.services import MOVING, STANDING
 
 _MOMENTS: Final = (
     datetime(2025, 11, 18, 9, 40, tzinfo=UTC),
@@ -27,13 +30,20 @@ def demo_content(step: int = -1) -> RegistryContent:
     Raises IndexError for a moment that is not there.
     """
     now = _MOMENTS[step]
+    figures = _figures()
     moved = sorted(
-        (push for push in MOVING if push.item.created_at <= now),
+        (push for push in figures.moving if push.item.created_at <= now),
         key=lambda push: push.item.created_at,
     )
-    return Shelf((*OFFICIAL, *STANDING, *moved))
+    return Shelf((*figures.standing, *moved))
 
 
 def demo_steps() -> list[tuple[datetime, RegistryContent]]:
     """Each moment with what the registry held then, oldest first."""
     return [(now, demo_content(step)) for step, now in enumerate(_MOMENTS)]
+
+
+@cache
+def _figures() -> Figures:
+    text = files("weighbridge.demo").joinpath("figures.yaml").read_bytes()
+    return msgspec.yaml.decode(text, type=Figures)

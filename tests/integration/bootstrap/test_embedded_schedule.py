@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.database import a_database
+from support.generated_content import generated_content
 from support.of_one import close_crawl, open_crawl
 from support.store_world import a_result, an_entry
 from support.wait import wait_in_thread
@@ -14,7 +15,6 @@ from weighbridge.bootstrap.engine.crawl_registries import utc_now
 from weighbridge.bootstrap.engine.embedded import Embedded
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import RunningDemo, start_in_thread
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.registries.registry_rows import put_registry

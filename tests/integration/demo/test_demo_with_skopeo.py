@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from weighbridge.demo.content.generated_content import generated_content
+from support.generated_content import generated_content
 from weighbridge.demo.http.server import RunningDemo, start_in_thread
 from weighbridge.demo.story import demo_content
 

@@ -19,9 +19,9 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
+from support.generated_content import generated_content
 from support.guarded_registry import a_free_port
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import RunningDemo, start_in_thread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import CRAWL, DISCOVER, TICK

@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import select
 
+from support.generated_content import generated_content
 from support.moved_clock import MovedClock
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.store.models.types import Moment, metadata
 

@@ -10,6 +10,7 @@ import pytest
 
 from support.database_faults import assert_sound
 from support.far_server import far_server, run_beside
+from support.generated_content import generated_content
 from support.postgres import Cluster, a_cluster
 from support.redis_server import a_redis
 from support.wait import PATIENCE_S, wait_in_thread
@@ -17,7 +18,6 @@ from support.worker_crew import Crew, a_crew
 from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.errors import StoreError
 from weighbridge.jobs.redis.worker_register import WorkerRegister

@@ -7,12 +7,12 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from support.generated_content import generated_content
 from support.redis_server import GuardedRedis, a_guarded_redis
 from support.worker_crew import a_crew
 from weighbridge.bootstrap.distributed.joining import redis_warnings
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.jobs.redis.worker_register import WorkerRegister

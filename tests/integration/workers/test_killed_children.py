@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
+from support.generated_content import generated_content
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import CRAWL

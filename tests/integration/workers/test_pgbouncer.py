@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from support.database_dump import assert_same, dump_of, dump_of_url
+from support.generated_content import generated_content
 from support.pgbouncer import in_session_mode
 from support.worker_crew import a_crew
 from weighbridge.bootstrap.engine.crawl_registries import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.engine.context.crawl_context import Progress
 

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from support.generated_content import generated_content
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.jobs.redis.job_messages import JobMessage, payload_of
 from weighbridge.jobs.redis.worker_register import (

@@ -12,8 +12,8 @@ from typing import Any, Final
 import pytest
 from celery import Celery
 
+from support.generated_content import generated_content
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.ports.job_names import CRAWL, QUEUES, TICK
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from sqlalchemy import func, select, update
 
+from support.generated_content import generated_content
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.content.generated_content import generated_content
 from weighbridge.demo.http.server import start_in_thread
 from weighbridge.store.models import crawls, jobs, repositories
 

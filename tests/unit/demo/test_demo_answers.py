@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.demo.content.generated_content import generated_content
+from support.generated_content import generated_content
 from weighbridge.demo.http.replies import DemoReply, answer
 from weighbridge.demo.story import demo_content
 from weighbridge.domain.image.manifest import ACCEPT

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.demo.content.generated_content import generated_content
+from support.generated_content import generated_content
 from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.content.stored_documents import Served
 from weighbridge.domain.image.digest import digest_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from weighbridge.demo.content.build_image import created_by
 from weighbridge.demo.content.recipe import Dialect
+from weighbridge.demo.content.stored_documents import created_by
 
 
 @pytest.mark.parametrize(

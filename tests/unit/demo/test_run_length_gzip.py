@@ -6,7 +6,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.demo.content.deflate import gzip_bytes
+from weighbridge.demo.content.virtual_blobs import gzip_bytes
 
 RUNS = st.lists(st.tuples(st.binary(min_size=1, max_size=1), st.integers(1, 700)))
 

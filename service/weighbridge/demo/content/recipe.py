@@ -1,4 +1,5 @@
-"""How the demo's images are written down: steps with figures, one after another."""
+"""How the demo's images are written down in `figures.yaml`: steps with figures, one
+after another."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,27 +17,24 @@ Style: TypeAlias = Literal["docker", "oci"]
 """Whose media types the manifest has: Docker's schema 2 or OCI's."""
 
 
-class LayerFigure(Struct, frozen=True):
-    """What one step added: bytes in the registry, bytes of its tar.
+class RecipeStep(Struct, frozen=True, array_like=True):
+    """One Dockerfile instruction and what it added.
 
+    at:      ISO 8601 in UTC
+    compressed_bytes: in the registry; 0: it made no layer
+    uncompressed_bytes: of its tar
     edition: told apart from other layers of the same text; a rebuild has a new one
     """
 
-    compressed_bytes: int
-    uncompressed_bytes: int
+    at: str
+    instruction: str
+    compressed_bytes: int = 0
+    uncompressed_bytes: int = 0
     packing: Packing = "gzip"
     edition: str = ""
 
 
-class RecipeStep(Struct, frozen=True):
-    """One Dockerfile instruction and its layer; `at` is ISO 8601 in UTC."""
-
-    at: str
-    instruction: str
-    layer: LayerFigure | None = None
-
-
-class ImageRecipe(Struct, frozen=True):
+class ImageRecipe(Struct, frozen=True, tag_field="kind", tag="image"):
     """One platform's image: its own steps on those of its base."""
 
     steps: tuple[RecipeStep, ...]
@@ -65,7 +63,7 @@ class Attestation(Struct, frozen=True):
     is_legacy: bool = True
 
 
-class Variants(Struct, frozen=True):
+class Variants(Struct, frozen=True, tag_field="kind", tag="index"):
     """An index: images of several platforms, each with its attestation or None."""
 
     members: tuple[tuple[ImageRecipe, Attestation | None], ...]
@@ -76,7 +74,7 @@ class Variants(Struct, frozen=True):
         return max(image.created_at for image, _ in self.members)
 
 
-class Chart(Struct, frozen=True):
+class Chart(Struct, frozen=True, tag_field="kind", tag="chart"):
     """A Helm chart: an artifact in a registry, and no image."""
 
     name: str
@@ -100,17 +98,12 @@ class Push(Struct, frozen=True):
     item: Item
 
 
-def step(
-    at: str,
-    instruction: str,
-    compressed_bytes: int = 0,
-    uncompressed_bytes: int = 0,
-    *,
-    packing: Packing = "gzip",
-    edition: str = "",
-) -> RecipeStep:
-    """A step; without figures it made no layer."""
-    if not compressed_bytes:
-        return RecipeStep(at, instruction)
-    figure = LayerFigure(compressed_bytes, uncompressed_bytes, packing, edition)
-    return RecipeStep(at, instruction, figure)
+class Figures(Struct, frozen=True):
+    """All pushes.
+
+    standing: there from the first crawl on
+    moving:   pushed in the course of the year, each when its image was made
+    """
+
+    standing: tuple[Push, ...]
+    moving: tuple[Push, ...]

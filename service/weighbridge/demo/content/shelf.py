@@ -1,41 +1,12 @@
 """What a registry holds, as the demo's server asks for it, and a shelf of pushes."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Protocol
 
-from weighbridge.demo.content.build_image import build_image
-from weighbridge.demo.content.build_index import build_index
-from weighbridge.demo.content.recipe import Chart, ImageRecipe, Item, Push, Variants
-from weighbridge.demo.content.stored_documents import (
-    MANIFEST,
-    Served,
-    StoredPush,
-    as_json,
-    as_served,
-    descriptor,
-)
-from weighbridge.demo.content.virtual_blobs import Blob, make_blob, whole_blob
+from weighbridge.demo.content.recipe import Push
+from weighbridge.demo.content.stored_documents import Served, stored_push
+from weighbridge.demo.content.virtual_blobs import Blob
 from weighbridge.domain.image.digest import Digest
-
-
-def build_chart(chart: Chart) -> StoredPush:
-    """A chart as helm pushes it: a manifest whose config is no image's."""
-    about = {"name": chart.name, "version": chart.version, "apiVersion": "v2"}
-    config = whole_blob(as_json(about))
-    content = make_blob(f"{chart.name} {chart.version}", "gzip", chart.content_bytes)
-    helm = "application/vnd.cncf.helm"
-    manifest = as_served(
-        {
-            "schemaVersion": 2,
-            "config": descriptor(config, f"{helm}.config.v1+json"),
-            "layers": [descriptor(content, f"{helm}.chart.content.v1.tar+gzip")],
-            "annotations": {"org.opencontainers.image.created": chart.at},
-        },
-        MANIFEST["oci"],
-    )
-    blobs = {config.digest: config, content.digest: content}
-    return StoredPush(manifest, (manifest,), blobs)
 
 
 class RegistryContent(Protocol):
@@ -71,7 +42,7 @@ class Shelf:
         self._repositories = sorted(self._listings)
 
     def _keep(self, push: Push) -> None:
-        item = _stored(push.item)
+        item = stored_push(push.item)
         manifests = self._manifests.setdefault(push.repository, {})
         # What a moved tag named before stays under its digest, as in a registry
         # whose garbage nobody collects.
@@ -91,12 +62,3 @@ class Shelf:
 
     def blob(self, repository: str, digest: str) -> Blob | None:
         return self._blobs.get(repository, {}).get(Digest(digest))
-
-
-@cache
-def _stored(item: Item) -> StoredPush:
-    if isinstance(item, ImageRecipe):
-        return build_image(item)
-    if isinstance(item, Variants):
-        return build_index(item)
-    return build_chart(item)

@@ -3,26 +3,38 @@
 A registry client that weighs reads a blob's first and last bytes, so only those
 are real: a gzip header and trailer, a zstd frame header, a tar header. Blobs of
 at most 64 KiB are read whole by clients, so these are real to the last byte.
+
+Their gzip is written here, as zlib's own output differs between its versions and forks
+(zlib-ng), and with it the digests of everything that it packed. Runs are all that a
+small tar needs.
 """
 
 import hashlib
+import re
 import struct
 import tarfile
 import zlib
+from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from weighbridge.demo.content.deflate import gzip_bytes
 from weighbridge.domain.image.digest import Digest, digest_of
 from weighbridge.domain.limits import SMALL_BLOB_BYTES
+
+_LONGEST_RUN: Final = 258
+_SHORTEST_RUN: Final = 3
+_END_OF_BLOCK: Final = 256
+_RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
+# RFC 1952 2.3: deflate, no flags, no time, written on an unknown system.
+_GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
 
 Packing: TypeAlias = Literal["gzip", "zstd", "tar", "json"]
 """How a blob's content is packed; `json` is an in-toto statement, not a layer."""
 
 _BLOCK: Final = 512
 _END_OF_TAR: Final = bytes(2 * _BLOCK)
-_GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 # RFC 8878 3.1.1: magic; a checksum follows, no content size; a window of 8 MiB.
 _ZSTD_HEADER: Final = b"\x28\xb5\x2f\xfd\x04\x68"
 
@@ -171,13 +183,95 @@ def _virtual_json(name: str, content_bytes: int) -> Blob:
     if content_bytes <= SMALL_BLOB_BYTES:
         letters = _tar(name, content_bytes - len(head) - len(tail))[_BLOCK:]
         inside = letters[: content_bytes - len(head) - len(tail)]
-        return _statement(head + inside + tail)
+        content = head + inside + tail
+        digest = digest_of(content)
+        return Blob(digest, len(content), content, b"", b"", len(content), digest)
     digest = digest_of(f"json {name} {content_bytes}".encode())
     return Blob(
         digest, content_bytes, head, b" " * 32, tail, content_bytes, _diff_id(digest)
     )
 
 
-def _statement(content: bytes) -> Blob:
-    digest = digest_of(content)
-    return Blob(digest, len(content), content, b"", b"", len(content), digest)
+def gzip_bytes(content: bytes) -> bytes:
+    """One gzip member that holds `content`: runs shortened, the rest as it is."""
+    trailer = struct.pack("<II", zlib.crc32(content), len(content) & 0xFFFFFFFF)
+    return _GZIP_HEADER + _deflated(content) + trailer
+
+
+class _Bits:
+    """A deflate bit stream: values low bit first, Huffman codes high bit first."""
+
+    def __init__(self) -> None:
+        self._done = bytearray()
+        self._pending = 0
+        self._count = 0
+
+    def value(self, number: int, width: int) -> None:
+        self._pending |= number << self._count
+        self._count += width
+        while self._count >= 8:
+            self._done.append(self._pending & 0xFF)
+            self._pending >>= 8
+            self._count -= 8
+
+    def code(self, number: int, width: int) -> None:
+        self.value(int(f"{number:0{width}b}"[::-1], 2), width)
+
+    def symbol(self, symbol: int) -> None:
+        """One literal or length by the fixed code (RFC 1951 3.2.6)."""
+        if symbol < 144:
+            self.code(0x30 + symbol, 8)
+        elif symbol < 256:
+            self.code(0x190 + symbol - 144, 9)
+        elif symbol < 280:
+            self.code(symbol - 256, 7)
+        else:
+            self.code(0xC0 + symbol - 280, 8)
+
+    def finished(self) -> bytes:
+        if self._count:
+            self._done.append(self._pending & 0xFF)
+        return bytes(self._done)
+
+
+def _length_codes() -> Iterator[tuple[int, int, int]]:
+    """(symbol, first length, extra bits), RFC 1951 3.2.5."""
+    symbol, length = 257, 3
+    for extra in (0, 0, 1, 2, 3, 4, 5):
+        for _ in range(4):
+            yield symbol, length, extra
+            symbol, length = symbol + 1, length + (1 << extra)
+    yield 285, _LONGEST_RUN, 0
+
+
+_LENGTHS: Final = tuple(_length_codes())
+
+
+def _deflated(content: bytes) -> bytes:
+    bits = _Bits()
+    bits.value(1, 1)  # the last block
+    bits.value(1, 2)  # fixed Huffman codes
+    for byte, count in _runs(content):
+        bits.symbol(byte)
+        _repeat(bits, byte, count - 1)
+    bits.symbol(_END_OF_BLOCK)
+    return bits.finished()
+
+
+def _runs(content: bytes) -> Iterator[tuple[int, int]]:
+    for run in _RUN.finditer(content):
+        yield content[run.start()], run.end() - run.start()
+
+
+def _repeat(bits: _Bits, byte: int, times: int) -> None:
+    while times >= _SHORTEST_RUN:
+        length = min(times, _LONGEST_RUN)
+        symbol, first, extra = next(
+            entry for entry in reversed(_LENGTHS) if entry[1] <= length
+        )
+        bits.symbol(symbol)
+        bits.value(length - first, extra)
+        bits.code(0, 5)  # one byte back
+        times -= length
+    for _ in range(times):
+        bits.symbol(byte)
