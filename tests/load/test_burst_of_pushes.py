@@ -11,7 +11,7 @@ import pytest
 
 from support.push_burst import BEFORE, check_burst
 from support.webhook_load import made_up
-from weighbridge.engine.push.merged_events import EARLY_S
+from weighbridge.engine.push.push_plan import EARLY_S
 from weighbridge.store.pushes.push_queue import CHECKS_IN_A_BURST
 
 

@@ -35,7 +35,7 @@ from weighbridge.engine.judge.judge import (
     judge_standing,
     refresh_and_judge,
 )
-from weighbridge.engine.judge.sweep_tags import sweep_page
+from weighbridge.engine.judge.over_limit_marks import sweep_page
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.models import (

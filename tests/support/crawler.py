@@ -14,13 +14,15 @@ from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl_requests.crawl_now import crawl_now
-from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
-from weighbridge.engine.crawl_requests.request_facts import RequestRecorder, report_of
+from weighbridge.engine.crawl_requests.crawl_report import (
+    RegistryCrawl,
+    RequestRecorder,
+    report_of,
+)
 from weighbridge.engine.engine import Engine
 from weighbridge.engine.judge.criteria import NO_JUDGING, Judges, Judging
-from weighbridge.engine.measure.measure_job import bring_up_to_date
-from weighbridge.engine.tasks.job_leases import SharedJobs
-from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
+from weighbridge.engine.measure.many_layers import bring_up_to_date
+from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.jobs.in_process.job_pool import JobPool
 from weighbridge.net.guard.reach import Reach
@@ -37,7 +39,7 @@ from weighbridge.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """See `engine.context.registry_clients.Connected`."""
+    """See `engine.context.parts.Connected`."""
 
     registry: Registry
     seen: Reach | None = None
@@ -46,7 +48,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class FakeClients:
-    """`Clients` of `engine.context.registry_clients` over registries that are there."""
+    """`Clients` of `engine.context.parts` over registries that are there."""
 
     registries: Mapping[str, Registry]
 

@@ -15,7 +15,7 @@ from weighbridge.engine.judge.judge import (
     refresh_and_judge,
     refresh_and_judge_many,
 )
-from weighbridge.engine.judge.sweep_tags import sweep_many
+from weighbridge.engine.judge.over_limit_marks import sweep_many
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.models import (

@@ -17,10 +17,11 @@ from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.engine.context.crawl_context import (
     WORD_WITHIN_S,
     CrawlContext,
+    JudgedTag,
     Progress,
+    PushCallbacks,
     crawl_context,
 )
-from weighbridge.engine.context.push_callbacks import JudgedTag, PushCallbacks
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.push.handle_pushes import Ended, PushCheck
 from weighbridge.engine.tasks.lease_renewal import Heartbeat

@@ -18,7 +18,7 @@ from weighbridge.engine.context.site import asked_registry, asked_repository
 from weighbridge.engine.crawl.registry.crawl_job import TURN_S, Slices
 from weighbridge.engine.crawl.registry.discover_job import discover
 from weighbridge.engine.crawl_requests.requests import handle_requests
-from weighbridge.engine.measure.measure_job import measure
+from weighbridge.engine.measure.many_layers import measure
 from weighbridge.engine.push.push_job import PushJob
 from weighbridge.engine.schedule.tick_job import Tick
 from weighbridge.engine.tasks.side_by_side import cancel

@@ -9,7 +9,7 @@ from support.database_dump import assert_same, dump_of_url
 from support.killed_crawls import crawl, kill_and_crawl
 from support.replica.fleet import Fleet
 from support.replica.process import fleet_replica
-from weighbridge.engine.context.in_flight_limiter import LIMIT
+from weighbridge.engine.context.crawl_context import LIMIT
 
 FLEET = Fleet(repositories=6, tags=1_500, largest=900)
 QUESTIONS_A_TAG = 2

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.store_world import an_entry
-from weighbridge.engine.context.registry_clients import Costing
+from weighbridge.engine.context.parts import Costing
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.registries.registry_rows import put_registry

@@ -34,13 +34,13 @@ from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.engine.context.crawl_context import (
     CrawlContext,
     CrawlOutcome,
+    InFlightLimiter,
     Progress,
     crawl_context,
 )
-from weighbridge.engine.context.in_flight_limiter import InFlightLimiter
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.crawl.registry.crawl_job import crawl_claimed
-from weighbridge.engine.crawl.repository.finish import CrawlEnd, finish_many
+from weighbridge.engine.crawl.repository.transactions import CrawlEnd, finish_many
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
 from weighbridge.engine.tasks.lease_renewal import Heartbeat

@@ -22,7 +22,7 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.engine.context.site import Scope, Site
 from weighbridge.engine.crawl.registry.crawl_job import STILL_S
-from weighbridge.engine.measure.measure_job import measure
+from weighbridge.engine.measure.many_layers import measure
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer
 from weighbridge.store.leases.jobs import Job, make_due

@@ -14,8 +14,11 @@ from support.outbox_world import OutboxWorld
 from support.store_world import T0
 from support.wait import wait_until
 from weighbridge.domain.message.grouping import Route
-from weighbridge.engine.deliver.all_channels import Deliverers
-from weighbridge.engine.deliver.channel_line import REFUSED_HOLD_S, REFUSED_IN_A_ROW
+from weighbridge.engine.deliver.all_channels import (
+    REFUSED_HOLD_S,
+    REFUSED_IN_A_ROW,
+    Deliverers,
+)
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.session import Database

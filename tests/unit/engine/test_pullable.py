@@ -20,7 +20,7 @@ from weighbridge.domain.image.document import Artifact, Document, Image, Index
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.engine.documents.document_reader import Reader
-from weighbridge.engine.documents.known_digests import KnownDigests, nothing_known
+from weighbridge.engine.documents.reading import KnownDigests, nothing_known
 from weighbridge.engine.weigh.weigh import weigh
 
 APP = parse_reference("registry.example/app:1")

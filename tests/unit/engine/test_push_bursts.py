@@ -13,7 +13,7 @@ from support.images import a_digest, a_layer, a_served_image, an_index
 from support.push_world import Pusher, a_push
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Layer
-from weighbridge.engine.push.merged_events import EARLY_S
+from weighbridge.engine.push.push_plan import EARLY_S
 from weighbridge.store.pushes.push_queue import CHECKS_IN_A_BURST
 
 ONE, TWO, THREE = (

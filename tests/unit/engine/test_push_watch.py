@@ -11,7 +11,7 @@ import pytest
 from support.crawling import Yard, a_yard
 from support.push_world import a_push, receive
 from support.wait import wait_until
-from weighbridge.engine.context.push_callbacks import PushWatch
+from weighbridge.engine.context.crawl_context import PushWatch
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError
 from weighbridge.store.pushes.push_queue import PushedTo, are_pushed_to

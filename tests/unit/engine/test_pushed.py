@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.images import a_digest
 from support.store_world import T0
 from weighbridge.domain.image.digest import Digest
-from weighbridge.engine.push.merged_events import AHEAD, EARLY_S, by_tag
+from weighbridge.engine.push.push_plan import AHEAD, EARLY_S, by_tag
 from weighbridge.store.pushes.push_queue import WaitingPush
 
 DIGESTS = tuple(a_digest(name) for name in "abc")

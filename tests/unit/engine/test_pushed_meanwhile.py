@@ -22,7 +22,7 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
 from weighbridge.engine.crawl.registry.crawl_job import crawl_claimed
-from weighbridge.engine.crawl.repository.write_steps import keep_many
+from weighbridge.engine.crawl.repository.transactions import keep_many
 from weighbridge.engine.push.push_plan import plan_pushes
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer

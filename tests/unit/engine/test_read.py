@@ -24,7 +24,7 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Artifact, Image, Index
 from weighbridge.domain.image.platform import Platform
 from weighbridge.engine.documents.document_reader import Reader
-from weighbridge.engine.documents.known_digests import KnownDigests, nothing_known
+from weighbridge.engine.documents.reading import KnownDigests, nothing_known
 from weighbridge.engine.tasks.side_by_side import together
 from weighbridge.errors import DocumentError, NotFound, TransportError
 

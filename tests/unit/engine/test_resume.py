@@ -13,7 +13,7 @@ from support.database_dump import assert_same, dump_of
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from support.wait import wait_until
-from weighbridge.engine.context.in_flight_limiter import LIMIT
+from weighbridge.engine.context.crawl_context import LIMIT
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.store.crawls.crawl_requests import open_requests, put_request
 from weighbridge.store.leases.claiming import claim

@@ -13,13 +13,11 @@ from weighbridge.bootstrap.registries.sites import SiteClients, Sites
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import Settings
 from weighbridge.engine.context.crawl_context import Progress
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.watcher import LogWatcher, Watcher
+from weighbridge.engine.context.parts import LogWatcher, Parts, Watcher
 from weighbridge.engine.engine import Engine
 from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.schedule.tick_job import Tick
-from weighbridge.engine.tasks.job_leases import SharedJobs
-from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
+from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.leases.process_mark import this_process

@@ -15,8 +15,7 @@ from weighbridge.config import Settings
 from weighbridge.domain.policy.policy import NO_POLICIES
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_now import crawl_now
-from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
-from weighbridge.engine.crawl_requests.request_facts import RequestRecorder
+from weighbridge.engine.crawl_requests.crawl_report import CrawlReport, RequestRecorder
 from weighbridge.engine.judge.criteria import Judges
 from weighbridge.jobs.in_process.job_pool import JobPool
 from weighbridge.store.session import Database

@@ -46,7 +46,7 @@ class Sites(Struct, frozen=True):
 
 
 class SiteClients(Struct, frozen=True):
-    """`engine.context.registry_clients.Clients` over the clients of the process."""
+    """`engine.context.parts.Clients` over the clients of the process."""
 
     kept: KeptClients
     targets: Callable[[str], Target | None]

@@ -1,37 +1,206 @@
-"""What the handlers of one process work with."""
+"""What the handlers of one process work with: the clients of registries and what these
+cost, and who is told of what is done."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
+import structlog
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from weighbridge.domain.report.inventory import Source
+from weighbridge.domain.image.document import Problem
+from weighbridge.domain.report.inventory import RegistryState, Source
 from weighbridge.domain.retention import Retention
 from weighbridge.engine.context.crawl_context import (
     RESUME_S,
     CrawlContext,
+    CrawlOutcome,
     Progress,
+    PushCallbacks,
     crawl_context,
 )
-from weighbridge.engine.context.push_callbacks import PushCallbacks
-from weighbridge.engine.context.registry_clients import (
-    Clients,
-    ConnectedRegistry,
-    asking,
-)
 from weighbridge.engine.context.site import Site, Sites
-from weighbridge.engine.context.watcher import Watcher
 from weighbridge.engine.judge.criteria import Judges, Judging
-from weighbridge.engine.tasks.job_leases import SharedJobs
-from weighbridge.engine.tasks.lease_renewal import Heartbeat
+from weighbridge.engine.tasks.lease_renewal import Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
+from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
+from weighbridge.net.guard.reach import Reach
 from weighbridge.ports.job_names import CRAWL, MEASURE
-from weighbridge.ports.protocols import JobQueue, Registry
+from weighbridge.ports.protocols import JOB_COST, JobQueue, Registry, RequestCost
 from weighbridge.store.leases.jobs import Job
+from weighbridge.store.registries.registry_rows import find_registry_id, note_cost
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
+
+
+class Watcher:
+    """Nobody, as it stands."""
+
+    def listed(
+        self, registry: str, state: RegistryState, reason: str, repositories: int
+    ) -> None:
+        """A registry's repositories are known, so many of them."""
+
+    def held(self, registry: str, removals: int) -> None:
+        """So many repositories are not removed before another crawl agrees."""
+
+    def crawled(self, registry: str, repository: str, outcome: CrawlOutcome) -> None:
+        """A repository was crawled."""
+
+    def failed(
+        self, registry: str, repository: str | None, error: WeighbridgeError
+    ) -> None:
+        """A registry, or one repository, could not be crawled."""
+
+    def measured(self, registry: str, left: int) -> None:
+        """Layers were measured; so many could not be."""
+
+    def asked(self, registry: str, requests: int, bytes_read: int) -> None:
+        """A registry was asked so much more."""
+
+    def requests_handled(self) -> None:
+        """The requests were handled."""
+
+
+class LogWatcher(Watcher):
+    """Writes it into the log of a process that serves or works."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("weighbridge.crawl")
+
+    def listed(
+        self, registry: str, state: RegistryState, reason: str, repositories: int
+    ) -> None:
+        if state == "ok":  # Else `failed` has told more.
+            self._log.info(
+                "registry listed", registry=registry, repositories=repositories
+            )
+
+    def held(self, registry: str, removals: int) -> None:
+        if removals:
+            self._log.warning("removals held", registry=registry, removals=removals)
+
+    def failed(
+        self, registry: str, repository: str | None, error: WeighbridgeError
+    ) -> None:
+        if isinstance(error, StaleFence):
+            return  # Whoever has taken it over goes on with it.
+        if repository is None:
+            self._log.warning(
+                "the registry could not be read to its end; what was known is kept",
+                registry=registry,
+                code=error.code,
+                why=error.message,
+            )
+        else:
+            self._log.error(
+                "a repository could not be crawled",
+                registry=registry,
+                repository=repository,
+                code=error.code,
+                why=error.message,
+            )
+
+
+class ConnectedRegistry(Protocol):
+    """An open client.
+
+    seen:     the class of its own address; None if its name could not be resolved
+    warnings: what is to be said about its credentials
+    """
+
+    @property
+    def registry(self) -> Registry: ...
+
+    @property
+    def seen(self) -> Reach | None: ...
+
+    @property
+    def warnings(self) -> Sequence[Problem]: ...
+
+
+class Clients(Protocol):
+    """Clients of registries by their names: one for each registry and credential of a
+    process, so that its limits hold for all that asks it."""
+
+    def use(self, registry: str) -> AbstractAsyncContextManager[ConnectedRegistry]: ...
+
+
+class Costing:
+    """What a piece of work asks of a registry, to be added to the registry's row.
+
+    cost:  counts what is asked, see `ports.JOB_COST`
+    asked: told of the same: registry, requests, bytes
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        registry: str,
+        cost: RequestCost,
+        asked: Callable[[str, int, int], None],
+    ) -> None:
+        self._writer = writer
+        self._registry = registry
+        self._cost = cost
+        self._asked = asked
+        self._noted = RequestCost()
+        self._reported = RequestCost()
+        self._noting = asyncio.Lock()
+
+    async def note(self, client: Registry) -> None:
+        """Add what is new since the last time. Nobody fails for want of a number: it
+        is added the next time then."""
+        cost = replace(self._cost)
+        self._asked(
+            self._registry,
+            cost.requests - self._reported.requests,
+            cost.bytes_read - self._reported.bytes_read,
+        )
+        self._reported = cost
+        async with self._noting:
+            with suppress(StoreError):
+                await self._keep(client)
+
+    async def _keep(self, client: Registry) -> None:
+        cost = replace(self._cost)
+        if cost.requests == self._noted.requests:
+            return
+        registry_id = await self._writer.read(find_registry_id, self._registry)
+        if registry_id is None:
+            return
+        await self._writer.write(
+            note_cost,
+            registry_id,
+            requests=cost.requests - self._noted.requests,
+            bytes_read=cost.bytes_read - self._noted.bytes_read,
+            rate_limit=client.rate_limit,
+        )
+        self._noted = cost
+
+
+@asynccontextmanager
+async def asking(
+    clients: Clients,
+    writer: Writer,
+    registry: str,
+    asked: Callable[[str, int, int], None],
+) -> AsyncIterator[ConnectedRegistry]:
+    """The registry's client; what the block has asked is added to the registry's row
+    at its end, whatever that is."""
+    cost = RequestCost()
+    costing = Costing(writer, registry, cost, asked)
+    async with clients.use(registry) as connected:
+        mark = JOB_COST.set(cost)
+        try:
+            yield connected
+        finally:
+            JOB_COST.reset(mark)
+            await asyncio.shield(costing.note(connected.registry))
 
 
 class Parts(Struct, frozen=True):

@@ -13,8 +13,12 @@ from typing import Final
 
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site
-from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl, failed_crawl
-from weighbridge.engine.crawl_requests.request_facts import RequestRecorder, report_of
+from weighbridge.engine.crawl_requests.crawl_report import (
+    RegistryCrawl,
+    RequestRecorder,
+    failed_crawl,
+    report_of,
+)
 from weighbridge.engine.crawl_requests.requests import (
     RESUME_S,
     ask,

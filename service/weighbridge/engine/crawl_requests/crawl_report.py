@@ -1,13 +1,28 @@
-"""What a crawl did, as values: for its closing table and its JSON."""
+"""What a crawl that somebody asked for has done, as values: as this process was told,
+and as it is stored; for its closing table and its JSON."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from weighbridge.domain.report.inventory import RegistryState
-from weighbridge.errors import TransportError, WeighbridgeError
-from weighbridge.store.registries.repository_rows import Troubled
+from weighbridge.domain.report.inventory import RegistryState, RepositoryState
+from weighbridge.engine.context.crawl_context import CrawlOutcome, Progress
+from weighbridge.engine.context.parts import Watcher
+from weighbridge.engine.context.site import Site
+from weighbridge.errors import StoreError, TransportError, WeighbridgeError
+from weighbridge.ports.protocols import RequestCost
+from weighbridge.store.connection.failures import OF_THE_DATABASE
+from weighbridge.store.crawls.requested_crawls import (
+    CrawledRepository,
+    CrawlRequest,
+    crawled_since,
+)
+from weighbridge.store.registries.repository_rows import Troubled, find_troubled
+from weighbridge.store.reports import weighed
+from weighbridge.store.session import Connection
 
 UNAUTHORIZED: Final = frozenset(
     {"unauthorized", "denied", "auth_error", "realm_refused"}
@@ -162,3 +177,211 @@ def state_of(exc: WeighbridgeError) -> tuple[RegistryState, str]:
     if exc.code in ("unauthorized", "denied", "auth_error", "realm_refused"):
         return "unauthorized", exc.code
     return "error", exc.code
+
+
+_PAGE: Final = 1_000
+_WORDS: Final = {
+    "partial": "the crawl did not reach the end; what was not seen is unchanged",
+    "missing": "the registry does not know this repository",
+    "unauthorized": "the registry refuses these credentials",
+    "unreachable": "the registry could not be reached",
+    "error": "the registry's answer could not be used",
+}
+
+
+class RequestFacts(Struct):
+    """What this process did for one request.
+
+    taken_over: repositories that had been crawled when it was taken up
+    broken:     the database refuses what is to be stored
+    known:      the request's repositories; None: not listed yet
+    """
+
+    outcomes: dict[str, CrawlOutcome] = field(default_factory=dict)
+    errors: dict[str, WeighbridgeError] = field(default_factory=dict)
+    of_registry: list[WeighbridgeError] = field(default_factory=list)
+    taken_over: set[int] = field(default_factory=set)
+    broken: StoreError | None = None
+    not_measured: int = 0
+    held: int = 0
+    cost: RequestCost = field(default_factory=RequestCost)
+    known: int | None = None
+
+
+class RequestRecorder(Watcher):
+    """Keeps the facts of one request after the other."""
+
+    def __init__(self) -> None:
+        self.facts = RequestFacts()
+        self.changed = asyncio.Event()
+
+    def begin(self) -> None:
+        """Forget the request before."""
+        self.facts = RequestFacts()
+
+    def listed(
+        self, registry: str, state: RegistryState, reason: str, repositories: int
+    ) -> None:
+        self.facts.known = repositories
+
+    def crawled(self, registry: str, repository: str, outcome: CrawlOutcome) -> None:
+        self.facts.outcomes[repository] = outcome
+        self.facts.errors.pop(repository, None)
+
+    def failed(
+        self, registry: str, repository: str | None, error: WeighbridgeError
+    ) -> None:
+        if repository is None:
+            self.facts.of_registry.append(error)
+        else:
+            self.facts.errors[repository] = error
+        if isinstance(error, StoreError) and error.code in OF_THE_DATABASE:
+            self.facts.broken = self.facts.broken or error
+            self.changed.set()
+
+    def measured(self, registry: str, left: int) -> None:
+        self.facts.not_measured = left
+
+    def held(self, registry: str, removals: int) -> None:
+        self.facts.held = removals
+
+    def asked(self, registry: str, requests: int, bytes_read: int) -> None:
+        self.facts.cost.requests += requests
+        self.facts.cost.bytes_read += bytes_read
+
+    def requests_handled(self) -> None:
+        self.changed.set()
+
+
+class _FactSum(Struct):
+    """What the crawls of a request's repositories came to."""
+
+    registry: str
+    ids: list[int] = field(default_factory=list)
+    complete: int = 0
+    partial: int = 0
+    failed: int = 0
+    tags: int = 0
+    taken_over: int = 0
+    requests: int = 0
+    bytes_read: int = 0
+    faults: list[CrawlFault] = field(default_factory=list)
+
+    def add(self, state: RepositoryState, tags: int) -> None:
+        self.tags += tags
+        self.complete += state == "ok"
+        self.partial += state == "partial"
+        self.failed += state not in ("ok", "partial")
+
+    def note(
+        self, repository: str | None, code: str, message: str, hint: str = ""
+    ) -> None:
+        fault = CrawlFault(self.registry, repository, None, code, message, hint)
+        self.faults.append(fault)
+
+    def note_outcome(self, repository: str, outcome: CrawlOutcome) -> None:
+        result = outcome.result
+        if result.state != "ok" and not outcome.faults:
+            self.note(repository, result.reason, _WORDS[result.state])
+        for one in outcome.faults:
+            fault = CrawlFault(
+                self.registry, repository, one.tag, one.code, one.message
+            )
+            self.faults.append(fault)
+
+
+def report_of(
+    connection: Connection,
+    site: Site,
+    request: CrawlRequest,
+    facts: RequestFacts,
+    warnings: Sequence[str],
+    progress: Progress,
+) -> RegistryCrawl:
+    """All that came of a request that has ended."""
+    total = _FactSum(site.name)
+    for exc in facts.of_registry:
+        total.note(None, exc.code, exc.message, exc.hint)
+    _add_crawled(connection, request, facts, total)
+    for repository, exc in facts.errors.items():
+        total.partial += 1
+        total.note(repository, exc.code, exc.message, exc.hint)
+    if facts.held:
+        total.note(
+            None,
+            "removals_held",
+            f"{facts.held} repositories are missing at once; they are kept until "
+            "another crawl finds the same",
+        )
+    if facts.not_measured:
+        count = facts.not_measured
+        layers = "1 layer" if count == 1 else f"{count:,} layers"
+        total.note(None, "not_measured", f"{layers} could not be measured now")
+    images, weighed_bytes = weighed(connection, total.ids)
+    state, reason = _state(facts)
+    requests = facts.cost.requests + total.requests
+    bytes_read = facts.cost.bytes_read + total.bytes_read
+    progress.requests, progress.bytes_read = requests, bytes_read
+    return RegistryCrawl(
+        name=site.name,
+        url=site.registered.url,
+        state=state,
+        reason=reason,
+        repositories=total.complete + total.partial + total.failed,
+        complete=total.complete,
+        partial=total.partial,
+        failed=total.failed,
+        tags=total.tags,
+        images=images,
+        requests=requests,
+        bytes_read=bytes_read,
+        weighed_bytes=weighed_bytes,
+        faults=tuple(total.faults),
+        warnings=tuple(warnings),
+        resumed_at=request.asked_at if request.is_resumed else None,
+        taken_over=total.taken_over,
+        held=facts.held,
+        troubled=tuple(find_troubled(connection, total.ids)),
+    )
+
+
+def _state(facts: RequestFacts) -> tuple[RegistryState, str]:
+    for exc in facts.of_registry:
+        return state_of(exc)
+    return "ok", ""
+
+
+def _add_crawled(
+    connection: Connection, request: CrawlRequest, facts: RequestFacts, total: _FactSum
+) -> None:
+    """In the order of their ids; at the end those of which nothing is kept."""
+    left, after = dict(facts.outcomes), 0
+    while page := crawled_since(connection, request, after, _PAGE):
+        after = page[-1].repository_id
+        for one in page:
+            total.ids.append(one.repository_id)
+            total.add(one.state, one.tags)
+            facts.errors.pop(one.repository, None)
+            _add_one(one, left.pop(one.repository, None), facts, total)
+    for repository, outcome in left.items():
+        total.add(outcome.result.state, outcome.result.tags_seen)
+        total.note_outcome(repository, outcome)
+
+
+def _add_one(
+    one: CrawledRepository,
+    here: CrawlOutcome | None,
+    facts: RequestFacts,
+    total: _FactSum,
+) -> None:
+    if here is not None:
+        total.note_outcome(one.repository, here)
+        return
+    if one.repository_id in facts.taken_over:
+        total.taken_over += 1
+        return
+    # Another process was faster.
+    total.requests += one.requests
+    total.bytes_read += one.bytes_read
+    if one.state != "ok":
+        total.note(one.repository, one.reason, _WORDS.get(one.state, _WORDS["error"]))

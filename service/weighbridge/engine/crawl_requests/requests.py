@@ -6,7 +6,7 @@ from typing import Final
 
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site
-from weighbridge.engine.measure.measure_job import bring_up_to_date
+from weighbridge.engine.measure.many_layers import bring_up_to_date
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE
 from weighbridge.store.crawls.crawl_requests import (
     end_request,

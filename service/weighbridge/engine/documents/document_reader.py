@@ -34,13 +34,15 @@ from weighbridge.domain.image.manifest import parse_manifest
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.blob_format import HEAD_BYTES
 from weighbridge.engine.documents.bytes_in_flight import PROCESS, InFlight, Transfer
-from weighbridge.engine.documents.known_digests import KnownDigests
-from weighbridge.engine.documents.reading import Reading, kept_bytes, layers_bytes
-from weighbridge.engine.documents.single_flight import (
+from weighbridge.engine.documents.reading import (
     MOST_LANDED,
     OF_THE_WAY,
     DigestQuestion,
+    KnownDigests,
+    Reading,
     SingleFlight,
+    kept_bytes,
+    layers_bytes,
 )
 from weighbridge.engine.tasks.side_by_side import together
 from weighbridge.errors import DocumentError, NotFound, QuotaSpent, RegistryError

@@ -1,12 +1,78 @@
-"""What a tag or digest led to."""
+"""What a tag or digest led to. Each reading is made once: those under way or done and
+not kept yet are shared, and the store is asked in batches for what it knows already."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+import asyncio
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
+from weighbridge.domain import limits
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Artifact, Document, Image, Index, Layer
+from weighbridge.errors import DocumentError
+
+FindKnown: TypeAlias = Callable[[Collection[Digest]], Awaitable[set[Digest]]]
+_Waiting: TypeAlias = dict[Digest, list[asyncio.Future[bool]]]
+
+
+class KnownDigests:
+    """Gathers the questions of one turn of the event loop into one query."""
+
+    def __init__(self, find: FindKnown) -> None:
+        self._find = find
+        self._waiting: _Waiting = {}
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def contains(self, digest: Digest) -> bool:
+        """Whether the facts of this manifest are in the store."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._ask)
+        # One for each who asks: who is cancelled takes only their own along.
+        future: asyncio.Future[bool] = loop.create_future()
+        self._waiting.setdefault(digest, []).append(future)
+        return await future
+
+    def _ask(self) -> None:
+        batch, self._waiting = self._waiting, {}
+        task = asyncio.ensure_future(self._answer(batch))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, batch: _Waiting) -> None:
+        try:
+            known = await self._find(batch.keys())
+        except BaseException as exc:
+            for future in _open(batch):
+                future.set_exception(exc)
+                # Nobody may be waiting any more; asyncio must not complain then.
+                future.exception()
+            if not isinstance(exc, Exception):
+                raise
+            return
+        for digest, futures in batch.items():
+            for future in futures:
+                if not future.done():
+                    future.set_result(digest in known)
+
+
+def _open(batch: _Waiting) -> Iterator[asyncio.Future[bool]]:
+    for futures in batch.values():
+        yield from (future for future in futures if not future.done())
+
+
+async def nothing_known(digests: Collection[Digest]) -> set[Digest]:
+    """The `find` of a weighing without a store."""
+    return set()
+
 
 _ENTRY_BYTES: Final = 600
 """What a layer or a child takes in memory, its digest and media type included."""
@@ -48,3 +114,107 @@ def _kept_bytes(document: Document) -> int:
         case Artifact():
             return _ENTRY_BYTES * (1 + len(document.blobs))
     return _ENTRY_BYTES
+
+
+MOST_LANDED: Final = 2_048
+"""Readings that are done and that nobody has kept yet, the children's included. A crawl
+that goes well has fewer in hand; where an index is refused, those of its good children
+stay behind."""
+MOST_LANDED_BYTES: Final = 8 * limits.MIB
+"""The same in bytes; two hundred ordinary ones have less."""
+OF_THE_WAY: Final = "index_too_large"
+"""It depends on what else the tag leads to: another tag may read the same document."""
+
+
+class DigestQuestion(NamedTuple):
+    """What of a digest was asked: an answer speaks for one repository, and whether a
+    child is true depends on the index that names it. Were these shared, an index of
+    one pusher could have another's image refused.
+
+    is_deepest: it is asked at the last level, where an index is not read any more
+    """
+
+    repository: str
+    manifest_bytes: int
+    is_deepest: bool = False
+
+
+class SingleFlight:
+    """most_landed: readings that may be done and wait to be kept"""
+
+    def __init__(self, most_landed: int) -> None:
+        self._flights: dict[Digest, dict[DigestQuestion, asyncio.Task[Reading]]] = {}
+        self._most_landed = most_landed
+        self._landed_flights: dict[Digest, int] = {}
+        self._landed_bytes = 0
+        # Code and message alone: an error that was raised holds, by its traceback,
+        # the document that it is about, and that may be 4 MiB.
+        self._refused: dict[tuple[Digest, DigestQuestion], tuple[str, str]] = {}
+
+    def is_known(self, digest: Digest, asked: DigestQuestion) -> bool:
+        """Whether `once` would join a reading, or refuse it, and begin none."""
+        is_refused = (digest, asked) in self._refused
+        return is_refused or asked in self._flights.get(digest, {})
+
+    async def once(
+        self,
+        digest: Digest,
+        asked: DigestQuestion,
+        start: Callable[[], Awaitable[Reading]],
+    ) -> Reading:
+        """Join the reading that is under way or done for the same question, or begin
+        it."""
+        if refused := self._refused.get((digest, asked)):
+            code, message = refused
+            raise DocumentError(message, code=code)
+        flight = self._flights.get(digest, {}).get(asked)
+        if flight is None:
+
+            async def fly() -> Reading:
+                return await start()
+
+            flight = asyncio.create_task(fly())
+            self._flights.setdefault(digest, {})[asked] = flight
+            flight.add_done_callback(lambda done: self._landed(digest, asked, done))
+        try:
+            return await asyncio.shield(flight)
+        finally:
+            # The traceback of an error holds this frame, the flight holds the error:
+            # such a ring keeps the document until the collector looks.
+            del flight
+
+    def forget(self, digest: Digest) -> None:
+        """It is kept: later questions go to the store."""
+        self._flights.pop(digest, None)
+        self._landed_bytes -= self._landed_flights.pop(digest, 0)
+
+    def _landed(
+        self, digest: Digest, asked: DigestQuestion, flight: asyncio.Task[Reading]
+    ) -> None:
+        """Keep what will not change if asked again: a reading, a broken rule."""
+        failed = flight.cancelled() or flight.exception()
+        if not failed:
+            self._landed_bytes -= self._landed_flights.pop(digest, 0)
+            size = kept_bytes(flight.result().documents)
+            self._landed_flights[digest] = size
+            self._landed_bytes += size
+            self._bound_landed()
+            return
+        if isinstance(failed, DocumentError) and failed.code != OF_THE_WAY:
+            self._refused[digest, asked] = (failed.code, failed.message)
+        flights = self._flights.get(digest, {})
+        flights.pop(asked, None)
+        if not flights:
+            self._flights.pop(digest, None)
+
+    def _bound_landed(self) -> None:
+        """The oldest are asked for again if anybody still wants them."""
+        while (
+            len(self._landed_flights) > self._most_landed
+            or self._landed_bytes > MOST_LANDED_BYTES
+        ):
+            digest = next(iter(self._landed_flights))
+            self._landed_bytes -= self._landed_flights.pop(digest)
+            flights = self._flights.pop(digest, {})
+            if under_way := {k: f for k, f in flights.items() if not f.done()}:
+                self._flights[digest] = under_way

@@ -16,7 +16,7 @@ from weighbridge.engine.judge.judge import (
     judge_standing,
     refresh_and_judge_many,
 )
-from weighbridge.engine.judge.sweep_tags import mark_of, sweep
+from weighbridge.engine.judge.over_limit_marks import mark_of, sweep
 from weighbridge.engine.writer.writer import TOGETHER, Writer, by_size, pieces
 from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.summaries import stale_repositories

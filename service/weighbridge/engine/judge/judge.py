@@ -15,10 +15,8 @@ from weighbridge.domain.policy.verdict import limits_images
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage, Judgement, judge_images
-from weighbridge.engine.judge.over_limit_marks import mark_over
-from weighbridge.engine.judge.sweep_tags import mark_of
-from weighbridge.engine.judge.violation_episodes import Episodes
-from weighbridge.engine.judge.violation_notices import tell
+from weighbridge.engine.judge.over_limit_marks import mark_of, mark_over
+from weighbridge.engine.judge.violation_episodes import Episodes, tell
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection

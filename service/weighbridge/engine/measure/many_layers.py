@@ -1,8 +1,15 @@
-"""Asks a registry for what its images are made of, each blob of a scope once."""
+"""Asks a registry for what its images are made of, each blob of a scope once, and keeps
+the answers and the totals that follow: the job MEASURE for all that crawls have
+brought, a push for its own images.
+
+What changes nothing that was counted, which is the rule, is kept beside others. What
+does is kept alone, in a transaction of its own (see `store.alone`).
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from msgspec import Struct, field
@@ -10,11 +17,19 @@ from msgspec import Struct, field
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.size.confidence import MeasuredBlob
 from weighbridge.engine.context.crawl_context import Counted, Progress
-from weighbridge.engine.measure.keep_answers import keep_answers, sum_up
+from weighbridge.engine.context.parts import Parts
+from weighbridge.engine.context.site import Site
+from weighbridge.engine.judge.changed_policies import refresh_stale
 from weighbridge.engine.measure.one_layer import measure_blob, measure_length
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import DocumentError, RegistryError, TransportError
+from weighbridge.ports.job_names import MEASURE, TICK
 from weighbridge.ports.protocols import Registry
+from weighbridge.store.crawls.crawl_requests import open_requests
+from weighbridge.store.leases.jobs import Job, due_jobs
+from weighbridge.store.registries.registry_rows import find_registry_id
+from weighbridge.store.sizes.blob_sizes import keep_measures
+from weighbridge.store.sizes.manifest_sizes import sweep_manifests
 from weighbridge.store.sizes.unmeasured import (
     START,
     LiveManifest,
@@ -25,6 +40,53 @@ from weighbridge.store.sizes.unmeasured import (
     unmeasured_repositories,
     waiting_manifests,
 )
+
+
+async def keep_answers(
+    writer: Writer,
+    answers: Mapping[tuple[int, Digest], MeasuredBlob | None],
+    now: datetime,
+) -> None:
+    """Keep answers by storage scope and digest; None: no answer came."""
+    for scope_id in sorted({scope for scope, _ in answers}):
+        found = {d: m for (scope, d), m in answers.items() if scope == scope_id}
+        left = await writer.write(keep_measures, scope_id, found, now)
+        if left:
+            changed = {digest: found[digest] for digest in left}
+            await writer.write(keep_measures, scope_id, changed, now, is_alone=True)
+
+
+async def sum_up(
+    writer: Writer,
+    places: Sequence[LiveManifest],
+    now: datetime,
+    counted: Counted,
+    *,
+    is_partial: bool = False,
+) -> None:
+    """Give these manifests their totals, as far as their blobs are answered.
+
+    is_partial: also the others, by what is known so far
+    """
+    for scope_id in sorted({place.scope_id for place in places}):
+        ids = sorted({p.manifest_id for p in places if p.scope_id == scope_id})
+        swept = await writer.write(
+            sweep_manifests, scope_id, ids, now, is_partial=is_partial
+        )
+        if swept.learned:
+            counted("manifest", swept.learned)
+        if swept.left:
+            alone = await writer.write(
+                sweep_manifests,
+                scope_id,
+                swept.left,
+                now,
+                is_alone=True,
+                is_partial=is_partial,
+            )
+            if alone.learned:
+                counted("manifest", alone.learned)
+
 
 MEASURED_WITHIN: Final = timedelta(minutes=5)
 """What somebody was to measure at once, and did not since its process ended, is
@@ -209,3 +271,39 @@ async def ask_for(registry: Registry, item: Unmeasured) -> MeasuredBlob:
         layer = item.layer._replace(compressed_bytes=claim)
         found = await measure_blob(registry, item.repository, layer)
     return found
+
+
+async def measure(parts: Parts, site: Site) -> None:
+    """Measure what is not measured yet, if that is due."""
+    registry_id = await parts.writer.read(find_registry_id, site.name)
+    if registry_id is None:
+        return
+    job = Job(MEASURE, site.name)
+    every = timedelta(seconds=site.interval_s)
+    async with parts.shared.doing(job, every) as claimed:
+        if claimed is None:
+            return
+        async with parts.asking(site) as connected:
+            left = await measure_registry(
+                connected.registry,
+                registry_id,
+                parts.writer,
+                parts.progress,
+                parts.clock,
+                partial(parts.count_conflicts, site.name),
+                partial(parts.shared.gets_further, claimed),
+            )
+        parts.watcher.measured(site.name, left)
+        await bring_up_to_date(parts, site, registry_id)
+        parts.deliver()
+    if await parts.writer.read(due_jobs, [job], parts.clock()):
+        # More came while it was done. Who took that job found it in our hands.
+        parts.jobs.put(MEASURE, site.name)
+    if await parts.writer.read(open_requests, registry_id):
+        parts.jobs.put(TICK, "")
+
+
+async def bring_up_to_date(parts: Parts, site: Site, registry_id: int) -> None:
+    """Make anew and judge what is behind what is known by now."""
+    await refresh_stale(parts.writer, registry_id, parts.judging(site), parts.clock)
+    await parts.writer.settle()

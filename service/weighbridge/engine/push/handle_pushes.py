@@ -15,19 +15,19 @@ from msgspec import Struct
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.size.confidence import MeasuredBlob
-from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.push_callbacks import PushCallbacks
+from weighbridge.engine.context.crawl_context import CrawlContext, PushCallbacks
 from weighbridge.engine.judge.judge import refresh_and_judge
 from weighbridge.engine.measure.many_layers import measure_images
-from weighbridge.engine.push.ask_registry import TagStatus, ask_about
-from weighbridge.engine.push.keep_verdicts import PushLedger, note_statuses
-from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
-from weighbridge.engine.push.pushed_layers import (
+from weighbridge.engine.push.ask_registry import (
+    TagStatus,
+    ask_about,
     ask_new_layers,
     keep_words,
     pushed_images,
 )
-from weighbridge.engine.tags.answer_batch import Batch
+from weighbridge.engine.push.keep_verdicts import PushLedger, note_statuses
+from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
+from weighbridge.engine.tags.tag_request import Batch
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT, RequestCost

@@ -8,13 +8,12 @@ from msgspec import Struct, field
 
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.registry.listing import is_mass
-from weighbridge.engine.context.push_callbacks import JudgedTag, Verdict
+from weighbridge.engine.context.crawl_context import JudgedTag, Verdict
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import refresh_and_judge
 from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
 from weighbridge.engine.push.ask_registry import TagStatus
-from weighbridge.engine.push.merged_events import EARLY_S
-from weighbridge.engine.push.push_plan import GIVE_UP, PushPlan
+from weighbridge.engine.push.push_plan import EARLY_S, GIVE_UP, PushPlan
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.leases.claiming import Claim, hold
 from weighbridge.store.leases.jobs import Job, make_due

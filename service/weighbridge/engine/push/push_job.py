@@ -15,10 +15,12 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.push_callbacks import JudgedTag, PushCallbacks
-from weighbridge.engine.context.registry_clients import ConnectedRegistry
+from weighbridge.engine.context.crawl_context import (
+    CrawlContext,
+    JudgedTag,
+    PushCallbacks,
+)
+from weighbridge.engine.context.parts import ConnectedRegistry, Parts
 from weighbridge.engine.context.site import JobTarget
 from weighbridge.engine.push.handle_pushes import Ended, PushCheck
 from weighbridge.engine.push.keep_verdicts import put_all_off

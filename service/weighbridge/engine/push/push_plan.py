@@ -1,13 +1,15 @@
-"""What is to be asked about the pushes that wait for a repository."""
+"""What is to be asked about the pushes that wait for a repository: what events tell is
+put together, so that each tag is asked about once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct, field
 
-from weighbridge.engine.push.merged_events import Pushed, by_tag
+from weighbridge.domain.image.digest import Digest
 from weighbridge.engine.tags.question_plan import DISTRUST
+from weighbridge.engine.tags.tag_request import TagAnswer
 from weighbridge.store.pushes.push_queue import (
     PushedTo,
     WaitingPush,
@@ -20,7 +22,172 @@ from weighbridge.store.pushes.push_queue import (
 )
 from weighbridge.store.registries.registry_rows import find_false_head
 from weighbridge.store.session import Connection
-from weighbridge.store.tags.applying import KnownTag, known_tags
+from weighbridge.store.tags.applying import KnownTag, Move, known_tags
+
+EARLY_S: Final = (0.1, 0.5, 2.0)
+"""After so long the registry is asked again where its answer does not fit the event."""
+AHEAD: Final = timedelta(minutes=5)
+"""A sender's clock may be ahead by so much; beyond that its time is not believed."""
+
+
+class Pushed(Struct):
+    """A tag of which events tell.
+
+    is_delete: one of them says that the tag is gone
+    times:     when it was pushed, by the digest that it was to have then
+    read:      of the digests, those that were read before events told of them now
+    """
+
+    name: str
+    events: list[WaitingPush] = field(default_factory=list)
+    is_delete: bool = False
+    times: dict[Digest | None, datetime] = field(default_factory=dict)
+    digests: set[Digest] = field(default_factory=set)
+    read: set[Digest] = field(default_factory=set)
+
+    @property
+    def ids(self) -> list[int]:
+        return [event.id for event in self.events]
+
+    @property
+    def received_at(self) -> datetime:
+        """When the first of them came."""
+        return min(event.received_at for event in self.events)
+
+    def split(self) -> tuple[list[int], "Pushed | None"]:
+        """Events that nobody has handled yet, and what is left without them: that
+        is asked about again a few times at most, and not again for each new event."""
+        tried = [(self.name, event) for event in self.events if event.attempts]
+        fresh = [event.id for event in self.events if not event.attempts]
+        return fresh, by_tag(tried).get(self.name)
+
+    def tells_of(self, digest: Digest | None) -> bool:
+        """Whether an event says that this was pushed, or does not say what was."""
+        return any(
+            not event.is_delete and event.digest in (None, digest)
+            for event in self.events
+        )
+
+    def add(self, push: WaitingPush) -> None:
+        """One more event."""
+        self.events.append(push)
+        if push.is_delete:
+            self.is_delete = True
+            return
+        if push.digest is not None:
+            self.digests.add(push.digest)
+        if push.pushed_at is not None:
+            before = self.times.get(push.digest)
+            self.times[push.digest] = max(push.pushed_at, before or push.pushed_at)
+
+    def early(
+        self, digest: Digest | None, known_at: datetime | None = None
+    ) -> frozenset[int]:
+        """Events that the registry's answer does not fit, and that may have come before
+        the registry had done what they tell of.
+
+        digest:   what the tag has, None where there is none
+        known_at: when that was pushed: an event from before it is late, and not early
+        """
+        return frozenset(
+            event.id
+            for event in self.events
+            if not event.is_delete
+            and event.attempts < len(EARLY_S)
+            and (digest is None or event.digest not in (None, digest))
+            and not self._is_late(event, known_at)
+        )
+
+    def _is_late(self, event: WaitingPush, known_at: datetime | None) -> bool:
+        """Whether it tells of what was before. Its time alone does not say so: the
+        sender's clock may have been put back, and what was never read is new."""
+        is_new = event.digest is not None and event.digest not in self.read
+        return _is_before(event.pushed_at, known_at) and not is_new
+
+    def early_after(self, digest: Digest) -> frozenset[int]:
+        """The same where the tag has just moved to a digest. Of events that are older
+        than the one which tells of it, or where none does, it has moved on since."""
+        named = [e for e in self.events if e.digest == digest and not e.is_delete]
+        if not named:
+            return frozenset()
+        early = self.early(digest, self.times.get(digest))
+        # Ids say nothing of the order of events that came within the same moment.
+        last_at = max(event.received_at for event in named)
+        known_at = self.times.get(digest)
+        before = {
+            e.id
+            for e in self.events
+            if e.received_at < last_at
+            or (e.received_at == last_at and _is_before(e.pushed_at, known_at))
+        }
+        return early - before
+
+    def time_of(self, digest: Digest, now: datetime) -> datetime | None:
+        """When this digest was pushed. None where no event tells a time at all; the
+        moment of receipt where they tell none of this digest, or one to come: a tag
+        with a push time counts as newer than any without."""
+        if not self.times:
+            return None
+        said = self.times.get(digest) or self.times.get(None)
+        if said is None or said > now + AHEAD:
+            return self.last_received_at(now)
+        return said
+
+    def last_received_at(self, now: datetime) -> datetime:
+        """When the last of them came."""
+        return min(now, max(event.received_at for event in self.events))
+
+
+def by_tag(waiting: Iterable[tuple[str, WaitingPush]]) -> dict[str, Pushed]:
+    """The tags that events tell of, each with all its events."""
+    found: dict[str, Pushed] = {}
+    for name, push in waiting:
+        if name not in found:
+            found[name] = Pushed(name)
+        found[name].add(push)
+    return found
+
+
+def with_time(
+    answer: TagAnswer, pushed: Pushed, before: KnownTag | None, now: datetime
+) -> TagAnswer:
+    """The registry's answer with the time of the push.
+
+    That of an event which is late changes nothing: only a tag that moved, or a later
+    push of what it has already, gets another time.
+    """
+    if answer.move is None and (answer.failure or answer.fault):
+        return answer
+    digest = answer.move.digest if answer.move is not None else _digest_of(before)
+    if digest is None:
+        return answer
+    known_at = None if before is None else before.pushed_at
+    at = pushed.time_of(digest, now)
+    if before is not None and before.digest == digest:
+        # An event of another digest says nothing of this one.
+        is_dated = bool({digest, None} & pushed.times.keys())
+        if not is_dated or at is None or _is_before(at, known_at):
+            at = known_at
+    elif _is_before(at, known_at):
+        at = pushed.last_received_at(now)
+    if answer.move is None and at == known_at:
+        return answer
+    return TagAnswer(
+        answer.name,
+        move=Move(answer.name, digest, at),
+        reading=answer.reading,
+        fault=answer.fault,
+        was=None if before is None else before.digest,
+    )
+
+
+def _is_before(at: datetime | None, known_at: datetime | None) -> bool:
+    return at is not None and known_at is not None and at <= known_at
+
+
+def _digest_of(before: KnownTag | None) -> Digest | None:
+    return None if before is None else before.digest
+
 
 TAGS: Final = 200
 """Tags that are asked about at once, as many as a crawl has in hand."""

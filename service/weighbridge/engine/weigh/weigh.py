@@ -46,8 +46,7 @@ from weighbridge.domain.size.weighing import (
 )
 from weighbridge.domain.text.units import format_bytes, written_duration
 from weighbridge.engine.documents.document_reader import Reader
-from weighbridge.engine.documents.known_digests import KnownDigests, nothing_known
-from weighbridge.engine.documents.reading import kept_bytes
+from weighbridge.engine.documents.reading import KnownDigests, kept_bytes, nothing_known
 from weighbridge.engine.measure.one_layer import measure_blob
 from weighbridge.engine.tasks.side_by_side import together
 from weighbridge.engine.weigh.explore import IndexContents, explore, fetch_child

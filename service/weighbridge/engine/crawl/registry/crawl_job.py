@@ -16,13 +16,15 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.push_callbacks import PushCallbacks
-from weighbridge.engine.context.registry_clients import Costing
+from weighbridge.engine.context.crawl_context import (
+    CrawlContext,
+    CrawlOutcome,
+    PushCallbacks,
+)
+from weighbridge.engine.context.parts import Costing, Parts
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl.registry.after_crawls import Following
-from weighbridge.engine.crawl.registry.help_others import Helping
+from weighbridge.engine.crawl.repository.chunks import Helping
 from weighbridge.engine.crawl.repository.repository_crawl import RepositoryCrawl
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.side_by_side import cancel_begun

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence, Set
 
 from msgspec.structs import replace
 
-from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.push_callbacks import PushCallbacks
+from weighbridge.engine.context.crawl_context import CrawlContext, PushCallbacks
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
-from weighbridge.engine.push.ask_registry import TagStatus, ask_about
+from weighbridge.engine.push.ask_registry import TagStatus, ask_about, ask_new_layers
 from weighbridge.engine.push.handle_pushes import after_writing, keep
 from weighbridge.engine.push.keep_verdicts import PushLedger
 from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
-from weighbridge.engine.push.pushed_layers import ask_new_layers
-from weighbridge.engine.tasks.task_group import TaskGroup
+from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.errors import StoreError
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.crawls.cursor import note_overtaken

@@ -15,25 +15,25 @@ from weighbridge.domain import limits
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
-from weighbridge.engine.crawl.repository.ask_again import (
+from weighbridge.engine.crawl.repository.ask_tags import (
+    TagAsking,
     ask_for_children,
     ask_for_configs,
 )
-from weighbridge.engine.crawl.repository.ask_tags import TagAsking
-from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
-from weighbridge.engine.crawl.repository.claim_position import Where
-from weighbridge.engine.crawl.repository.finish import CrawlEnd, finish_many
+from weighbridge.engine.crawl.repository.batch_writer import BatchWriter, Where
+from weighbridge.engine.crawl.repository.chunks import ChunkSharing
 from weighbridge.engine.crawl.repository.pushed_meanwhile import PushedMeanwhile
-from weighbridge.engine.crawl.repository.share_chunks import ChunkSharing
-from weighbridge.engine.crawl.repository.write_steps import (
+from weighbridge.engine.crawl.repository.transactions import (
+    CrawlEnd,
     Meanwhile,
     WriteStep,
+    finish_many,
     keep_facts_apart,
 )
 from weighbridge.engine.crawl.tombstones import delete_unlisted
 from weighbridge.engine.tags.question_plan import wants_head_first
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
-from weighbridge.engine.tasks.task_group import TaskGroup
+from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.engine.writer.writer import pieces
 from weighbridge.errors import (
     DocumentError,
