@@ -61,19 +61,24 @@ def upgrade_in(connection: Connection) -> None:
     found = _revision_in(connection)
     if found == REVISION:
         return
-    if found is None:
-        _refuse_foreign(connection)
-    elif found not in _OLDER:
+    if found is not None and found not in _OLDER:
         raise _unknown(found)
     # Imported late: most starts do not need it.
     from alembic import command
     from alembic.config import Config
 
+    from weighbridge.store.creation import make_tables
+
     config = Config()
     config.set_main_option("script_location", "weighbridge.store:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if found is None:
+        _refuse_foreign(connection)
+        make_tables(connection)
+        command.stamp(config, "head")
+    else:
+        command.upgrade(config, "head")
 
 
 def _unknown(found: str) -> StoreError:

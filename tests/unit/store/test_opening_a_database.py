@@ -4,15 +4,12 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from support.store_world import T0, an_entry
 from weighbridge.errors import StoreError
-from weighbridge.store.models import SCHEMA
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.schema import (
     REVISION,
@@ -179,28 +176,6 @@ def test_the_newest_migration_is_the_revision_that_the_code_wants() -> None:
     scripts = ScriptDirectory.from_config(config)
 
     assert scripts.get_current_head() == REVISION
-
-
-OF_EXPRESSIONS = tuple(
-    f"ix_repository_summaries_by_{order}"
-    for order in ("growth", "exclusive", "deduplicated", "shared")
-)
-
-
-def is_compared(_: object, name: str | None, *__: object) -> bool:
-    """Indexes of expressions are in the migration alone."""
-    return name not in OF_EXPRESSIONS
-
-
-@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression")
-def test_the_migrations_make_exactly_the_tables_of_the_models(
-    database: Database,
-) -> None:
-    with database.read() as connection:
-        options = {"include_object": is_compared}
-        context = MigrationContext.configure(connection, opts=options)
-
-        assert compare_metadata(context, SCHEMA) == []
 
 
 def test_a_failed_block_writes_nothing(database: Database) -> None:

@@ -1,6 +1,6 @@
 """What the repositories of each registry come to: kept by triggers, read at once.
 
-`migrations.sum_triggers` adds every change of a repository, of its summary and of a
+`sum_triggers` adds every change of a repository, of its summary and of a
 storage scope, in the transaction that makes it, so the sums are as exact as the rows.
 On PostgreSQL each change is a row of its own until `fold` puts it to the others:
 nobody waits for anybody, and readers add up whatever rows there are.

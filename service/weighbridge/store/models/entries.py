@@ -82,8 +82,8 @@ storage_scopes = Table(
     Column("deduplicated_bytes", BigInteger, nullable=False),
     Column("shared_bytes", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    UniqueConstraint("registry_id", "name"),
 )
+UniqueConstraint(storage_scopes.c.registry_id, storage_scopes.c.name)
 
 repositories = Table(
     "repositories",
@@ -117,8 +117,8 @@ repositories = Table(
     Column("requests", BigInteger, nullable=False),  # of all crawls ever
     Column("bytes_read", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    UniqueConstraint("registry_id", "name"),
 )
+UniqueConstraint(repositories.c.registry_id, repositories.c.name)
 # Tombstones are left out of these: of a registry that lives for long they may be most.
 # To say `postgresql_where` here would load that dialect wherever the store is read.
 Index(
@@ -155,7 +155,7 @@ Index(
 )
 
 # What the repositories of a registry come to that are not gone. Triggers keep it, see
-# `migrations.sum_triggers`: whoever reads adds up the rows of a registry, of which
+# `sum_triggers`: whoever reads adds up the rows of a registry, of which
 # there may be several, and of which each holds some of the columns. Row 0 counts
 # changes of whatever a snapshot shows.
 registry_sums = Table(

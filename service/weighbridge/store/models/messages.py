@@ -77,8 +77,10 @@ notifications = Table(
     Column("sent_at", Moment),
     Column("given_up_at", Moment),
     Column("dropped_for", Text),  # why nobody need be told any more
-    # SQL's idea of a dedupe key: one channel is told of one event of an episode once.
-    UniqueConstraint("violation_id", "event", "group_id"),
+)
+# SQL's idea of a dedupe key: one channel is told of one event of an episode once.
+UniqueConstraint(
+    notifications.c.violation_id, notifications.c.event, notifications.c.group_id
 )
 Index(
     "ix_notifications_waiting",

@@ -15,8 +15,8 @@ from weighbridge.domain.size.confidence import COMPRESSED_CONFIDENCES, CONFIDENC
 from weighbridge.store.models.types import UTF8, Enumeration, Moment, metadata
 
 # The read model, with an index for each order in which repositories are listed. Those
-# of growth and of exclusive, deduplicated and shared bytes are made by the migration
-# alone: SQLAlchemy does not read indexes of expressions back.
+# of growth and of exclusive, deduplicated and shared bytes are made by `creation`, each
+# over its expression as a query has it.
 repository_summaries = Table(
     "repository_summaries",
     metadata,

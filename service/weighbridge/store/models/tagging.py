@@ -29,9 +29,9 @@ tags = Table(
     Column("error_message", UTF8),
     Column("error_digest", DigestBytes),
     Column("error_at", Moment),
-    UniqueConstraint("repository_id", "name"),
     Index(None, "repository_id", "natural_key"),
 )
+UniqueConstraint(tags.c.repository_id, tags.c.name)
 
 tag_moves = Table(
     "tag_moves",

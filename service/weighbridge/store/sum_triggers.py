@@ -10,21 +10,14 @@ from typing import Final
 
 from msgspec import Struct
 
+from weighbridge.store.models import LISTED_STATES
+
 _HALF: Final = 2**32
 _IS_NOT: Final[Mapping[str, str]] = {
     "sqlite": "IS NOT",
     "postgresql": "IS DISTINCT FROM",
 }
 _EVENTS: Final = ("INSERT", "DELETE", "UPDATE OF revision")
-STATES: Final = (
-    "new",
-    "ok",
-    "partial",
-    "missing",
-    "unauthorized",
-    "unreachable",
-    "error",
-)
 _VERSION_OF: Final = ("repositories", "repository_summaries", "storage_scopes")
 
 
@@ -69,7 +62,10 @@ _SUMMED: Final = (
             "last_crawl_at": "{row}.last_crawl_at IS NULL",
         },
         values={
-            **{f"are_{state}": _is(f"{{row}}.state = '{state}'") for state in STATES},
+            **{
+                f"are_{state}": _is(f"{{row}}.state = '{state}'")
+                for state in LISTED_STATES
+            },
             "repositories": "1",
             "are_crawled": _is("{row}.last_crawl_at IS NOT NULL"),
             "tags_held": _is("{row}.held IS NOT NULL"),
@@ -126,7 +122,7 @@ _SUMMED: Final = (
 )
 
 
-def statements(dialect: str) -> Iterator[str]:
+def sum_triggers(dialect: str) -> Iterator[str]:
     """What makes them, for the tables as they are."""
     if dialect == "sqlite":
         yield from _rows_of_registries()
