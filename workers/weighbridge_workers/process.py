@@ -1,13 +1,24 @@
-"""What a worker process keeps from its first message to its end."""
+"""What a worker process keeps from its first message to its end, and one wrapper for
+all jobs: an event loop on a thread of its own, what it shares with its worker, and a
+thread that has it end in time, whatever in it waits.
 
+Celery's pools call tasks as plain functions, from one thread (prefork, solo) or from
+several. Connections to registries belong to a loop, so there is one for all of them.
+"""
+
+import asyncio
+import mmap
 import os
 import threading
+import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from msgspec import Struct
 
+from weighbridge.beat import Beat
 from weighbridge.bootstrap.distributed.process import Distributed
 from weighbridge.config import Settings, load_policies
 from weighbridge.domain.text.secret import Secret
@@ -27,9 +38,136 @@ from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.schema import check_schema
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
-from weighbridge_workers.loop import LoopThread
-from weighbridge_workers.shared_memory import SharedMemory
-from weighbridge_workers.stopping import Stopping
+
+T = TypeVar("T")
+
+
+_END_S: Final = 10.0
+
+
+class LoopThread:
+    """A running loop. To be made after a fork, not before: threads do not survive."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="weighbridge-loop", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the coroutine returns or raises; waits for it. If the wait is broken
+        off, as by a time limit, the coroutine is cancelled."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Cancel what runs, end the thread."""
+        future = asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop)
+        try:
+            future.result(_END_S)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_END_S)
+            if not self._thread.is_alive():
+                self._loop.close()
+
+
+async def _cancel_all() -> None:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
+_STOP: Final = 0
+_LIFE: Final = 1
+
+
+class SharedMemory:
+    """Two times, by the machine's monotonic clock, that a worker and the processes of
+    its pool share; made before the fork. Celery tells only the worker itself that it is
+    to stop, and only the pool's processes know that something was done.
+    """
+
+    def __init__(self) -> None:
+        self._times = memoryview(mmap.mmap(-1, 16)).cast("d")
+
+    def note_stop(self) -> None:
+        """Say that the worker is to stop."""
+        if not self._times[_STOP]:
+            self._times[_STOP] = time.monotonic()
+
+    def stopping_for(self) -> float | None:
+        """Seconds since it was told to stop; None where it was not."""
+        since = self._times[_STOP]
+        return time.monotonic() - since if since else None
+
+    def note_life(self) -> None:
+        """Say that a job has come to its end, or goes on."""
+        self._times[_LIFE] = time.monotonic()
+
+    def silent_for(self) -> float | None:
+        """Seconds since the last sign of life; None where there was none."""
+        since = self._times[_LIFE]
+        return time.monotonic() - since if since else None
+
+
+GRACE_S: Final = 12.0
+"""So long a job may go on once the worker is to stop; then it is given back. The
+whole worker has 30 seconds."""
+LAST_CALL_S: Final = 8.0
+"""So long after that the database is still waited for."""
+FORCED_S: Final = 26.0
+"""Since the worker was told to stop: a process that lives then ends at once."""
+EXIT_CODE: Final = 70
+_LOOK_S: Final = 0.5
+
+
+class Stopping:
+    """A thread that looks whether the worker is to stop.
+
+    hang_up: has every call of the database end within so many seconds
+    give_up: ends the process
+    """
+
+    def __init__(
+        self,
+        memory: SharedMemory,
+        hang_up: Callable[[float], None],
+        give_up: Callable[[], None] = lambda: os._exit(EXIT_CODE),
+    ) -> None:
+        self._memory = memory
+        self._hang_up = hang_up
+        self._give_up = give_up
+        self._has_hung_up = False
+        self._log = structlog.get_logger("weighbridge.worker")
+        self._beat = Beat("weighbridge-stopping", self._step)
+
+    def start(self) -> None:
+        """Begin to look; returns at once."""
+        self._beat.start()
+
+    def close(self) -> None:
+        """The process ends by itself."""
+        self._beat.close()
+
+    def _step(self) -> float:
+        waited_s = self._memory.stopping_for()
+        if waited_s is None or waited_s < GRACE_S:
+            return _LOOK_S
+        if not self._has_hung_up:
+            self._has_hung_up = True
+            self._hang_up(LAST_CALL_S)
+        if waited_s >= FORCED_S:
+            self._log.warning("ended with work under way", waited_s=waited_s)
+            self._give_up()
+        return _LOOK_S
 
 
 class _Redis(Struct, frozen=True):
@@ -180,11 +318,11 @@ def _redis_url(settings: Settings) -> Secret:
     return settings.redis_url
 
 
+_ARGUMENT: Final = 512
+
+
 def _checked(argument: object) -> str:
     """Raises JobDropped(malformed_job)."""
     if not isinstance(argument, str) or len(argument) > _ARGUMENT:
         raise JobDropped("a message is not of our making", code="malformed_job")
     return argument
-
-
-_ARGUMENT: Final = 512

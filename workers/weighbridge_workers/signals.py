@@ -12,7 +12,8 @@ from celery import signals
 from weighbridge import logs
 from weighbridge.jobs.redis.worker_register import DROPPED, UNKNOWN, WorkerRegister
 from weighbridge_workers.app import app
-from weighbridge_workers.watchdog import EXIT_CODE, Watchdog, canary_queue
+from weighbridge_workers.process import EXIT_CODE
+from weighbridge_workers.watchdog import Watchdog, canary_queue
 
 _watching: list[Watchdog] = []
 

@@ -17,13 +17,12 @@ import structlog
 from weighbridge.domain.text.secret import Secret
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.jobs.redis.worker_register import WorkerRegister
-from weighbridge_workers.shared_memory import SharedMemory
+from weighbridge.jobs.worker_processes import PARENT
+from weighbridge_workers.process import SharedMemory
 
 LOOK_S: Final = 15.0
 CANARY_S: Final = 60.0
 MISSES: Final = 3
-EXIT_CODE: Final = 70
-PARENT: Final = "_WEIGHBRIDGE_PARENT"
 
 
 class Canary:

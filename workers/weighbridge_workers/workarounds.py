@@ -2,8 +2,7 @@
 
 Seen with Celery 5.7.0, kombu 5.7.0 and billiard 4.3.2, and a real Redis. Each class
 names the upstream thread about what it is for, or says that there is none. Nothing is
-assigned in a library: these are classes that Celery is told to use (`app`,
-`configuration`).
+assigned in a library: these are classes that Celery is told to use (`app`).
 """
 
 import json

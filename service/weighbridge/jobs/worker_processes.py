@@ -15,7 +15,7 @@ from weighbridge.errors import UsageError
 from weighbridge.jobs.backoff import Pauses
 
 _APP: Final = "weighbridge_workers.app"
-_PARENT: Final = "_WEIGHBRIDGE_PARENT"
+PARENT: Final = "_WEIGHBRIDGE_PARENT"
 """Tells a node whose end is its own; see `weighbridge_workers.watchdog`."""
 _LOOK_S: Final = 0.2
 MOST_PAUSE_S: Final = 20.0
@@ -80,7 +80,7 @@ class WorkerProcesses:
         """Until a signal; the exit code: 0 where all were told to stop and did."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        ours = {**environ, _PARENT: str(os.getpid())}
+        ours = {**environ, PARENT: str(os.getpid())}
         nodes = [_Node(one, ours, self._most_pause_s) for one in self._commands]
         while not self._is_stopping:
             for node in nodes:

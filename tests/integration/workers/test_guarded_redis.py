@@ -17,7 +17,7 @@ from weighbridge.demo.http.server import start_in_thread
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge.ports.job_names import TICK
-from weighbridge_workers.configuration import configuration
+from weighbridge_workers.app import configuration
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.crawl.registry.crawl_job import TURN_S
 from weighbridge.errors import UsageError
 from weighbridge.ports import job_names
-from weighbridge_workers.configuration import configuration
+from weighbridge_workers.app import configuration
 from weighbridge_workers.process import Process
 from weighbridge_workers.workarounds import RedisTransport
 

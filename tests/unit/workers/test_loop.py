@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from weighbridge_workers.loop import LoopThread
+from weighbridge_workers.process import LoopThread
 
 
 async def running_loop() -> int:

@@ -1,8 +1,13 @@
 """A worker's process that is told to stop ends, whatever it waits for."""
 
 from support.wait import wait_in_thread
-from weighbridge_workers.shared_memory import SharedMemory
-from weighbridge_workers.stopping import FORCED_S, GRACE_S, LAST_CALL_S, Stopping
+from weighbridge_workers.process import (
+    FORCED_S,
+    GRACE_S,
+    LAST_CALL_S,
+    SharedMemory,
+    Stopping,
+)
 
 
 class Told(SharedMemory):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weighbridge_workers.shared_memory import SharedMemory
+from weighbridge_workers.process import SharedMemory
 from weighbridge_workers.watchdog import MISSES, Canary
 
 
