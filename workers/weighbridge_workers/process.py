@@ -24,15 +24,14 @@ from weighbridge.config import Settings, load_policies
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import JobDropped, UsageError, WeighbridgeError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
-from weighbridge.jobs.redis.enqueue_thread import EnqueueThread
-from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.jobs.redis.over_celery import CeleryJobs, EnqueueThread
 from weighbridge.jobs.redis.worker_register import (
     DROPPED,
     FAILED,
     TAKEN,
+    Totals,
     WorkerRegister,
 )
-from weighbridge.jobs.redis.worker_totals import Totals
 from weighbridge.store.connection.deadlines import OPENING_S, within
 from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.schema import check_schema

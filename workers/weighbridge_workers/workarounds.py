@@ -32,13 +32,13 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from weighbridge.jobs.backoff import Pauses
 from weighbridge.jobs.redis.job_messages import (
     SHOWN_BYTES,
     begin_of,
     payload_of,
     read_message,
 )
+from weighbridge.jobs.worker_processes import Pauses
 from weighbridge.ports.job_names import CANARY, QUEUES
 
 _logger = get_logger("weighbridge.worker")

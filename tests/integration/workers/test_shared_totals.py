@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.redis_server import RedisServer, a_redis
-from weighbridge.jobs.redis.worker_totals import Numbers, Series, Totals
+from weighbridge.jobs.redis.worker_register import Numbers, Series, Totals
 
 BYTES = Series("bytes_total", (("registry", "hub"),))
 SECONDS = Series("seconds_total", (("registry", "hub"),))

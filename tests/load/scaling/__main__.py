@@ -25,8 +25,8 @@ from load.bench.postgresql import fresh_databases
 from load.bench.report import number
 from load.bench.scene import say
 from support.redis_server import a_redis
+from weighbridge.jobs.redis.broker import redis_client
 from weighbridge.jobs.redis.over_celery import CeleryJobs
-from weighbridge.jobs.redis.worker_register import redis_client
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import SCHEMA

@@ -7,8 +7,7 @@ import pytest
 
 from support.fake_jobs import FakeJobs
 from support.wait import wait_in_thread
-from weighbridge.jobs.redis import enqueue_thread
-from weighbridge.jobs.redis.enqueue_thread import EnqueueThread
+from weighbridge.jobs.redis.over_celery import MOST_WAITING, EnqueueThread
 from weighbridge.ports.job_names import PUSH
 
 
@@ -56,12 +55,12 @@ def test_whoever_enqueues_goes_on_at_once(
 def test_what_waits_takes_so_much_memory_and_no_more(
     thread: EnqueueThread, jobs: SlowJobs
 ) -> None:
-    for number in range(enqueue_thread.MOST + 10):
+    for number in range(MOST_WAITING + 10):
         thread.put(PUSH, f"a/{number}")
     jobs.may_go_on.set()
     thread.close()
 
-    assert enqueue_thread.MOST <= len(jobs.asked) <= enqueue_thread.MOST + 1
+    assert MOST_WAITING <= len(jobs.asked) <= MOST_WAITING + 1
 
 
 def test_a_thread_that_is_closed_has_enqueued_everything(jobs: SlowJobs) -> None:

@@ -11,8 +11,7 @@ import structlog
 
 from support.wait import wait_until
 from weighbridge.errors import StoreError
-from weighbridge.jobs.in_process.inline import InlineJobs
-from weighbridge.jobs.in_process.job_pool import AT_ONCE, Handler, JobPool
+from weighbridge.jobs.in_process.job_pool import AT_ONCE, Handler, InlineJobs, JobPool
 from weighbridge.ports.job_names import CRAWL, DISCOVER, PUSH
 from weighbridge.ports.protocols import JobQueue
 

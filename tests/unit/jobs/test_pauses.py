@@ -1,6 +1,6 @@
 """Pauses grow while something fails, and are short again once it works."""
 
-from weighbridge.jobs.backoff import Pauses
+from weighbridge.jobs.worker_processes import Pauses
 
 
 class Clock:

@@ -5,7 +5,12 @@ from math import isfinite
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.jobs.redis.worker_totals import Series, field_of, number_of, series_of
+from weighbridge.jobs.redis.worker_register import (
+    Series,
+    field_of,
+    number_of,
+    series_of,
+)
 
 LABELS = st.lists(st.tuples(st.text(), st.text())).map(lambda found: tuple(found))
 

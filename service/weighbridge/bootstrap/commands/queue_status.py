@@ -31,8 +31,7 @@ from weighbridge.store.reports.waiting import (
 from weighbridge.store.session import Database
 
 if TYPE_CHECKING:  # It needs redis, which only the extra `workers` brings.
-    from weighbridge.jobs.redis.worker_register import QueueLength
-    from weighbridge.jobs.redis.worker_totals import Numbers
+    from weighbridge.jobs.redis.worker_register import Numbers, QueueLength
 
 READ_S: Final = 10.0
 """All that is asked of the database has ended then, or was given up."""
@@ -155,8 +154,7 @@ def _broker(redis_url: Secret | None, registries: Sequence[str]) -> Broker:
     if find_spec("redis") is None:
         return Broker("unavailable")
     from weighbridge.jobs.pacing.shared_pacing import read_pauses
-    from weighbridge.jobs.redis.worker_register import WorkerRegister
-    from weighbridge.jobs.redis.worker_totals import Totals
+    from weighbridge.jobs.redis.worker_register import Totals, WorkerRegister
 
     register, totals = WorkerRegister(redis_url), Totals(redis_url)
     try:
@@ -178,8 +176,7 @@ def _broker(redis_url: Secret | None, registries: Sequence[str]) -> Broker:
 def _tasks(
     counts: Mapping[tuple[str, str, str], int], numbers: "Numbers"
 ) -> tuple[TaskLine, ...]:
-    from weighbridge.jobs.redis.worker_register import FAILED, TAKEN
-    from weighbridge.jobs.redis.worker_totals import Series
+    from weighbridge.jobs.redis.worker_register import FAILED, TAKEN, Series
 
     lines = []
     for task in QUEUE_OF:

@@ -14,8 +14,7 @@ from weighbridge.bootstrap.distributed.worker_metrics import (
 )
 from weighbridge.config import Settings
 from weighbridge.domain.text.secret import Secret
-from weighbridge.jobs.redis.worker_register import WorkerRegister
-from weighbridge.jobs.redis.worker_totals import Totals
+from weighbridge.jobs.redis.worker_register import Totals, WorkerRegister
 from weighbridge.telemetry import Telemetry
 
 EVERY_S: Final = 5.0

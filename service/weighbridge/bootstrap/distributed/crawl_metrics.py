@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from weighbridge.domain.report.inventory import SOURCES, RegistryState
-from weighbridge.jobs.redis.worker_totals import Numbers, Series
+from weighbridge.jobs.redis.worker_register import Numbers, Series
 from weighbridge.ports.job_names import QUEUE_OF
 from weighbridge.registry.exchange.registry_request import Operation
 from weighbridge.telemetry import (

@@ -3,8 +3,7 @@
 from weighbridge.bootstrap.databases import checked_database
 from weighbridge.config import Settings
 from weighbridge.errors import UsageError
-from weighbridge.jobs.redis.broker import is_exposed
-from weighbridge.jobs.redis.server_check import KEEPS, eviction_policy
+from weighbridge.jobs.redis.broker import KEEPS, eviction_policy, is_exposed
 
 
 def check_distributed(settings: Settings) -> list[str]:

@@ -3,7 +3,7 @@
 from threading import Lock
 from typing import Final, Protocol
 
-from weighbridge.jobs.redis.worker_totals import Numbers, Series
+from weighbridge.jobs.redis.worker_register import Numbers, Series
 from weighbridge.telemetry import Telemetry
 
 EVERY_S: Final = 5.0

@@ -9,8 +9,7 @@ from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
 from weighbridge.config import Settings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
-from weighbridge.jobs.redis.enqueue_thread import EnqueueThread
-from weighbridge.jobs.redis.over_celery import CeleryJobs
+from weighbridge.jobs.redis.over_celery import CeleryJobs, EnqueueThread
 from weighbridge.ports.protocols import JobQueue
 
 

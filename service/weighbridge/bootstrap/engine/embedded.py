@@ -14,8 +14,7 @@ from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.engine.judge.criteria import Judges
 from weighbridge.engine.schedule.waiting_work import show_waiting
 from weighbridge.errors import StoreError
-from weighbridge.jobs.in_process.inline import InlineJobs, Scheduler
-from weighbridge.jobs.in_process.job_pool import Handler
+from weighbridge.jobs.in_process.job_pool import Handler, InlineJobs, Scheduler
 from weighbridge.ports.job_names import DELIVER, SETTLE, TICK
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.session import Database

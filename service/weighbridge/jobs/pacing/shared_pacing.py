@@ -11,8 +11,10 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cache
+from importlib.resources import files
 from math import inf
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 from redis.exceptions import ResponseError
@@ -20,10 +22,8 @@ from redis.exceptions import ResponseError
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.registry.rate_limit import RequestRate, Slots, open_to_all
 from weighbridge.domain.text.secret import Secret
-from weighbridge.jobs.pacing.pacing_script import EXCHANGE, PacingAnswer
-from weighbridge.jobs.redis.broker import GIVE_UP_S
+from weighbridge.jobs.redis.broker import GIVE_UP_S, ours, redis_client
 from weighbridge.jobs.redis.redis_line import RedisAwayError, RedisLine
-from weighbridge.jobs.redis.worker_register import ours, redis_client
 from weighbridge.ports.protocols import Asker, Demand
 
 
@@ -98,6 +98,27 @@ _DIGITS: Final = 15
 """Of milliseconds since 1970; longer ones are nobody's time."""
 
 
+class PacingAnswer(NamedTuple):
+    """What `exchange.lua` returns."""
+
+    ordinary: int
+    urgent: int
+    turns: int
+    first_ms: int
+    urgent_turns: int
+    urgent_first_ms: int
+    retry_ms: int
+    pause_ms: int
+    sharers: int
+    rank: int
+    is_awaited: int
+
+
+@cache
+def _script() -> str:
+    return files("weighbridge.jobs.pacing").joinpath("exchange.lua").read_text()
+
+
 def _key(registry: str, name: str) -> str:
     return f"weighbridge:pace:{registry}:{name}"
 
@@ -155,7 +176,7 @@ class SharedPacing:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._line = line
-        self._script = line.script(EXCHANGE)
+        self._script = line.script(_script())
         names = ("processes", "due", _PAUSE, "ahead")
         self._keys = [_key(registry, name) for name in names]
         self._pace = pace

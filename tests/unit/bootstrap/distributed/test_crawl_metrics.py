@@ -5,7 +5,7 @@ from prometheus_client.exposition import choose_encoder
 
 from weighbridge.bootstrap.distributed.crawl_metrics import CrawlMetrics
 from weighbridge.bootstrap.distributed.publishing import numbers_of
-from weighbridge.jobs.redis.worker_totals import Numbers, Series
+from weighbridge.jobs.redis.worker_register import Numbers, Series
 from weighbridge.telemetry import Telemetry
 
 HUB = ("registry", "hub")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from weighbridge.bootstrap.distributed.publishing import Publishing
-from weighbridge.jobs.redis.worker_totals import Numbers, Series
+from weighbridge.jobs.redis.worker_register import Numbers, Series
 from weighbridge.telemetry import Telemetry
 
 BYTES = Series("weighbridge_registry_response_bytes_total", (("registry", "hub"),))

@@ -1,31 +1,27 @@
-"""What Redis does when a process says how much it asks a registry, and wants to.
+-- What Redis does when a process says how much it asks a registry, and wants to.
+--
+-- Every process has one row: what it holds, what it wants, and when it last said so. It
+-- says all of that anew each time, so that an answer which is lost, or comes to somebody
+-- who has given up, does no harm.
+--
+-- Slots are shared out among those who want one now: each has its part if it wants so
+-- much, and more where the others leave it. What does not divide goes round, a fifth of a
+-- second each. Turns in the rate (GCRA: one number) are given a quarter of a second ahead,
+-- so that a process asks for several at once. Who is urgent is served before all others,
+-- from a slot and half a second of turns that are kept for nobody else; who finds neither
+-- keeps all others out until there is one. Whatever is further away than anything is ever
+-- put off was kept by a clock that was ahead, and does not count. What has another form
+-- than ours is removed.
+--
+-- In: the process; the limits (requests, milliseconds between two); what it has under way
+-- and what it wants (each ordinary and urgent); turns that it wants and gives back; a
+-- pause to note, in milliseconds; whether it was without Redis until now; how long a row
+-- and a pause are believed, in milliseconds.
+-- Out: slots that it may use from now on (ordinary, which may be fewer than it has under
+-- way, and urgent); turns and the wait before the first (ordinary, urgent); when to ask
+-- again; the rest of a pause; how many processes asked within five seconds, and which of
+-- them this is; whether somebody waits for what it gives back.
 
-Every process has one row: what it holds, what it wants, and when it last said so. It
-says all of that anew each time, so that an answer which is lost, or comes to somebody
-who has given up, does no harm.
-
-Slots are shared out among those who want one now: each has its part if it wants so
-much, and more where the others leave it. What does not divide goes round, a fifth of a
-second each. Turns in the rate (GCRA: one number) are given a quarter of a second ahead,
-so that a process asks for several at once. Who is urgent is served before all others,
-from a slot and half a second of turns that are kept for nobody else; who finds neither
-keeps all others out until there is one. Whatever is further away than anything is ever
-put off was kept by a clock that was ahead, and does not count. What has another form
-than ours is removed.
-
-In: the process; the limits (requests, milliseconds between two); what it has under way
-and what it wants (each ordinary and urgent); turns that it wants and gives back; a
-pause to note, in milliseconds; whether it was without Redis until now; how long a row
-and a pause are believed, in milliseconds.
-Out: slots that it may use from now on (ordinary, which may be fewer than it has under
-way, and urgent); turns and the wait before the first (ordinary, urgent); when to ask
-again; the rest of a pause; how many processes asked within five seconds, and which of
-them this is; whether somebody waits for what it gives back.
-"""
-
-from typing import Final, NamedTuple
-
-EXCHANGE: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local procs, due_key, pause_key, ahead_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -147,20 +143,3 @@ if interval == 0 and paused <= 0 and not is_awaited and held_o >= (share[me] or 
 end
 return {may_o, held_u, n_o, first_o, n_u, first_u, retry, math.max(0, paused),
     sharers, rank, (is_short or is_awaited) and 1 or 0}
-"""
-
-
-class PacingAnswer(NamedTuple):
-    """What `EXCHANGE` returns."""
-
-    ordinary: int
-    urgent: int
-    turns: int
-    first_ms: int
-    urgent_turns: int
-    urgent_first_ms: int
-    retry_ms: int
-    pause_ms: int
-    sharers: int
-    rank: int
-    is_awaited: int
