@@ -8,7 +8,7 @@ from support.many_repositories import add_repositories, some_names
 from support.store_world import World
 from weighbridge.store.models import tags
 from weighbridge.store.reports import RepositoryQuery, repository_page, search
-from weighbridge.store.reports.repository_keys import LOOKED_THROUGH
+from weighbridge.store.reports.repository_order import LOOKED_THROUGH
 from weighbridge.store.reports.search import REPOSITORIES, TAGS
 from weighbridge.store.session import Database
 

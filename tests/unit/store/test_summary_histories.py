@@ -20,11 +20,10 @@ from weighbridge.store.models.types import LARGEST
 from weighbridge.store.read_model.leading_tags import (
     LeadingTags,
     PageSizes,
-    ScopedPages,
+    TagPages,
     find_leading,
 )
 from weighbridge.store.read_model.summaries import summarize
-from weighbridge.store.read_model.tags_by_time import TagPages
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.applying import (
     apply_deleted,
@@ -53,7 +52,7 @@ def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
                 where = (connection, each.repository_id, world.now, PLATFORMS)
                 plain = plain_summary(*where)
                 assert stored(connection, each.repository_id, plain) == plain
-                assert plain.items() <= dict(summarize(*where).values).items()
+                assert plain.items() <= summarize(*where).items()
 
 
 @pytest.mark.parametrize("seed", seeds(100, 8, quick=1))
@@ -81,7 +80,7 @@ def test_tags_that_are_read_page_by_page_say_what_all_of_them_say(
 def leading_tags(connection: Connection, world: World, sizes: PageSizes) -> LeadingTags:
     """Of the one repository, read page by page."""
     number = world.repository_id
-    pages = ScopedPages(scope_of(connection, number), TagPages(connection, number))
+    pages = TagPages(connection, number, scope_of(connection, number))
     several = {number: pages}
     return find_leading(connection, several, world.now, PLATFORMS, sizes)[number]
 

@@ -18,7 +18,7 @@ from weighbridge.domain.policy.verdict import (
 )
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.engine.judge.criteria import Judging
-from weighbridge.store.read_model.newest_image import FEW_TAGS
+from weighbridge.store.read_model.summaries import FEW_TAGS
 from weighbridge.store.session import Connection
 from weighbridge.store.streams.latest_tags import LatestTags
 from weighbridge.store.streams.stream_images import ScopedImages, StreamImage

@@ -1,6 +1,6 @@
 """The images that speak for targets, with what they weigh in a storage scope."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -10,7 +10,7 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts.target_images import headline, load_graph
+from weighbridge.store.facts.target_images import Graph, headline
 from weighbridge.store.models import blobs, images, manifest_sizes
 from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
@@ -18,8 +18,6 @@ from weighbridge.store.sizes.manifest_sizes import (
     in_scope,
 )
 
-_PIECE: Final = 2_000
-"""Targets whose children are in memory at once."""
 _IMAGES: Final = Rows(
     select(
         images.c.id,
@@ -30,6 +28,7 @@ _IMAGES: Final = Rows(
         manifest_sizes.c.uncompressed_bytes,
         manifest_sizes.c.uncompressed_confidence,
         images.c.layer_count,
+        images.c.compressed_bytes.label("claimed_bytes"),
     )
     .select_from(
         in_scope(
@@ -53,49 +52,29 @@ class Headline(NamedTuple):
     uncompressed_bytes: int | None
     uncompressed_confidence: Confidence | None
     layers: int
+    claimed_bytes: int
 
 
-class Headlines:
-    """Those of targets; None: a target leads to no image.
+def read_headlines(
+    connection: Connection,
+    graph: Graph,
+    targets: Collection[int],
+    scope_id: int,
+    platforms: Sequence[Platform],
+) -> dict[int, Headline]:
+    """Of those targets that lead to an image.
 
     platforms: in the order in which one of them speaks for an index
     """
-
-    def __init__(self, connection: Connection, platforms: Sequence[Platform]) -> None:
-        self._connection = connection
-        self._platforms = platforms
-        self._known: dict[int, dict[int, Headline | None]] = {}
-
-    def known(self, scope_id: int) -> Mapping[int, Headline | None]:
-        """What is known of the targets of a storage scope; `read` changes it."""
-        return self._known.setdefault(scope_id, {})
-
-    def read(self, wanted: Mapping[int, Collection[int]], at_most: int) -> None:
-        """Know these targets of each storage scope. Others are known from earlier, and
-        forgotten where they are more than so many."""
-        if sum(map(len, self._known.values())) > at_most:
-            for known in self._known.values():
-                known.clear()
-        for scope_id, targets in wanted.items():
-            known = self._known.setdefault(scope_id, {})
-            new = sorted(set(targets) - known.keys())
-            for start in range(0, len(new), _PIECE):
-                piece = new[start : start + _PIECE]
-                known |= dict.fromkeys(piece)
-                known |= self._read(scope_id, piece)
-
-    def _read(self, scope_id: int, targets: Sequence[int]) -> dict[int, Headline]:
-        """Of those targets that lead to an image."""
-        graph = load_graph(self._connection, targets)
-        chosen: dict[int, tuple[Platform, int]] = {}
-        for target in targets:
-            found = headline(graph.images_of(target), self._platforms)
-            if found is not None:
-                chosen[target] = found
-        ids = listed({image for _, image in chosen.values()})
-        parameters = {"ids": ids, "scope": scope_id}
-        rows = {row[0]: row for row in _IMAGES.read(self._connection, parameters)}
-        return {
-            target: Headline(platform, *rows[image])
-            for target, (platform, image) in chosen.items()
-        }
+    chosen: dict[int, tuple[Platform, int]] = {}
+    for target in targets:
+        found = headline(graph.images_of(target), platforms)
+        if found is not None:
+            chosen[target] = found
+    ids = listed({image for _, image in chosen.values()})
+    rows = _IMAGES.read(connection, {"ids": ids, "scope": scope_id})
+    images_by_id = {row[0]: row for row in rows}
+    return {
+        target: Headline(platform, *images_by_id[image])
+        for target, (platform, image) in chosen.items()
+    }

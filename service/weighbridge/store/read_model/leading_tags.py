@@ -7,27 +7,188 @@ one moment, as in a first crawl, all are read, to be compared by their names. Wh
 many repositories ask about their targets at once is answered by one round of queries.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from heapq import nlargest
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import Connection
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    literal_column,
+    not_,
+    select,
+)
 
 from weighbridge.domain.growth.newest import (
     DECIDING_IMAGES,
+    NEVER,
     Candidate,
     VersionRank,
     newest_images,
+    times_rank,
     version_rank,
 )
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform
-from weighbridge.store.read_model.headlines import Headline, Headlines
-from weighbridge.store.read_model.tags_by_time import TagPages, TimedTag, Times
+from weighbridge.store.dialect import Rows, among_ids, listed
+from weighbridge.store.facts.target_images import load_graph
+from weighbridge.store.ledger.blob_expressions import LEADS_TO_IMAGES
+from weighbridge.store.models import blobs, tags
+from weighbridge.store.models.types import Moment, microseconds
+from weighbridge.store.read_model.headlines import Headline, read_headlines
+
+# As words of the statement: for PostgreSQL two parameters are two expressions.
+_never: ColumnElement[datetime] = literal_column(str(microseconds(NEVER)))
+_pushed = func.coalesce(tags.c.pushed_at, _never)
+_moved = func.coalesce(tags.c.moved_at, _never)
+_is_latest = tags.c.name == literal_column("'latest'")
+_OF_REPOSITORY: Final = (
+    tags.c.repository_id == bindparam("repository"),
+    tags.c.deleted_at.is_(None),
+)
+_NEWEST_FIRST: Final = (_pushed.desc(), _moved.desc(), _is_latest.desc())
+_TAG: Final[tuple[ColumnElement[Any], ...]] = (
+    tags.c.name,
+    tags.c.target_id,
+    tags.c.pushed_at,
+    tags.c.moved_at,
+    literal_column("1").label("tags"),
+)
+_TAGS: Final = Rows(
+    select(*_TAG)
+    .where(*_OF_REPOSITORY, tags.c.target_id.is_not(None))
+    .order_by(*_NEWEST_FIRST)
+    .limit(bindparam("most"))
+)
+_OF_MANY: Final = Rows(
+    select(tags.c.repository_id, *_TAG).where(
+        among_ids(tags.c.repository_id),
+        tags.c.deleted_at.is_(None),
+        tags.c.target_id.is_not(None),
+    )
+)
+_TARGETS: Final = Rows(
+    select(
+        func.min(tags.c.name).label("name"),
+        tags.c.target_id,
+        tags.c.pushed_at,
+        tags.c.moved_at,
+        func.count().label("tags"),
+    )
+    .join_from(tags, blobs, blobs.c.id == tags.c.target_id)
+    .where(
+        *_OF_REPOSITORY,
+        LEADS_TO_IMAGES,
+        not_(among_ids(tags.c.target_id, "seen")),
+    )
+    .group_by(tags.c.target_id, tags.c.pushed_at, tags.c.moved_at, _is_latest)
+    .order_by(*_NEWEST_FIRST)
+    .limit(bindparam("most"))
+)
+_AT: Final = Rows(
+    select(tags.c.name, tags.c.target_id)
+    .join_from(tags, blobs, blobs.c.id == tags.c.target_id)
+    .where(
+        *_OF_REPOSITORY,
+        LEADS_TO_IMAGES,
+        _pushed == bindparam("pushed_at", type_=Moment()),
+        _moved == bindparam("moved_at", type_=Moment()),
+        _is_latest.is_(False),
+        tags.c.name > bindparam("after"),
+    )
+    .order_by(tags.c.name)
+    .limit(bindparam("most"))
+)
+
+Known: TypeAlias = dict[int, Headline | None]
+"""The images that speak for targets, in one storage scope; None: a target leads to no
+image."""
+Times: TypeAlias = tuple[datetime, datetime, bool]
+_Row: TypeAlias = tuple[str, int, datetime | None, datetime | None, int]
+
+
+class TimedTag(NamedTuple):
+    """A live tag; or of all `tags` that came to a target at one moment, some one."""
+
+    name: str
+    target: int
+    pushed_at: datetime | None
+    moved_at: datetime | None
+    tags: int
+
+    @property
+    def times(self) -> Times:
+        """How it compares by these."""
+        return times_rank(self.name, self.pushed_at, self.moved_at)
+
+
+class TagPages:
+    """The tags of one repository that have a target.
+
+    scope_id: in which they are weighed
+    known:    all of them, where they were read already
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        repository_id: int,
+        scope_id: int,
+        known: Sequence[TimedTag] | None = None,
+    ) -> None:
+        self.scope_id = scope_id
+        self._connection = connection
+        self._repository_id = repository_id
+        self._known = known
+
+    def first(self, most: int) -> Sequence[TimedTag]:
+        """The latest ones, in no order; fewer than `most` are all there are."""
+        if self._known is not None:
+            return self._known
+        return self._read(_TAGS, most=most)
+
+    def targets(self, most: int, seen: Collection[int]) -> Sequence[TimedTag]:
+        """The latest ones again, of each target that was not seen yet one for each
+        moment."""
+        return self._read(_TARGETS, most=most, seen=listed(seen))
+
+    def came_at(self, times: Times, most: int) -> Iterator[Sequence[TimedTag]]:
+        """All of one moment that may lead to an image, `latest` left out, in pages of
+        at most so many."""
+        pushed_at, moved_at, _ = times
+        given = {"repository": self._repository_id, "pushed_at": pushed_at}
+        given |= {"moved_at": moved_at, "most": most}
+        pushed = None if pushed_at == NEVER else pushed_at
+        moved = None if moved_at == NEVER else moved_at
+        after, is_whole = "", False
+        while not is_whole:
+            rows = _AT.read(self._connection, {**given, "after": after})
+            is_whole = len(rows) < most
+            if rows:
+                after = rows[-1][0]
+                yield [TimedTag(name, to, pushed, moved, 1) for name, to in rows]
+
+    def _read(self, statement: Rows[*_Row], **parameters: object) -> list[TimedTag]:
+        given = {"repository": self._repository_id, **parameters}
+        return [TimedTag._make(row) for row in statement.read(self._connection, given)]
+
+
+def read_pages(
+    connection: Connection, scopes: Mapping[int, int]
+) -> dict[int, TagPages]:
+    """The pages of repositories that have few tags, all of them read at once; scopes:
+    the storage scope of each."""
+    found: dict[int, list[TimedTag]] = {number: [] for number in scopes}
+    if found:
+        for number, *tag in _OF_MANY.read(connection, {"ids": listed(sorted(found))}):
+            found[number].append(TimedTag._make(tag))
+    return {n: TagPages(connection, n, scopes[n], known) for n, known in found.items()}
 
 
 class PageSizes(Struct, frozen=True):
@@ -49,18 +210,13 @@ class PageSizes(Struct, frozen=True):
 
 _SIZES: Final = PageSizes()
 _GROWTH: Final = 8
-
-
-class ScopedPages(Struct, frozen=True):
-    """The tags of a repository, and the storage scope in which they are weighed."""
-
-    scope_id: int
-    pages: TagPages
+_AT_ONCE: Final = 2_000
+"""Targets whose children are in memory at once."""
 
 
 def find_leading(
     connection: Connection,
-    several: Mapping[int, ScopedPages],
+    several: Mapping[int, TagPages],
     now: datetime,
     platforms: Sequence[Platform],
     sizes: PageSizes = _SIZES,
@@ -70,10 +226,10 @@ def find_leading(
 
     platforms: in the order in which one of them speaks for an index
     """
-    headlines = Headlines(connection, platforms)
+    known: dict[int, Known] = {pages.scope_id: {} for pages in several.values()}
     found = {
-        number: LeadingTags(each.pages, headlines.known(each.scope_id), now, sizes)
-        for number, each in several.items()
+        number: LeadingTags(pages, known[pages.scope_id], now, sizes)
+        for number, pages in several.items()
     }
     asking = {number: each.find() for number, each in found.items()}
     while asking:
@@ -83,10 +239,28 @@ def find_leading(
             if targets is None:
                 del asking[number]
             else:
-                scope_id = several[number].scope_id
-                wanted.setdefault(scope_id, set()).update(targets)
-        headlines.read(wanted, sizes.known)
+                wanted.setdefault(several[number].scope_id, set()).update(targets)
+        if sum(map(len, known.values())) > sizes.known:
+            for each in known.values():
+                each.clear()
+        for scope_id, some in wanted.items():
+            _learn(connection, known[scope_id], some, scope_id, platforms)
     return found
+
+
+def _learn(
+    connection: Connection,
+    known: Known,
+    targets: Collection[int],
+    scope_id: int,
+    platforms: Sequence[Platform],
+) -> None:
+    new = sorted(set(targets) - known.keys())
+    for start in range(0, len(new), _AT_ONCE):
+        piece = new[start : start + _AT_ONCE]
+        graph = load_graph(connection, piece)
+        known |= dict.fromkeys(piece)
+        known |= read_headlines(connection, graph, piece, scope_id, platforms)
 
 
 class LeadingTags:
@@ -106,7 +280,7 @@ class LeadingTags:
     def __init__(
         self,
         pages: TagPages,
-        known: Mapping[int, Headline | None],
+        known: Known,
         now: datetime,
         sizes: PageSizes = _SIZES,
     ) -> None:

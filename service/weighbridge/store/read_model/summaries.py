@@ -1,11 +1,12 @@
 """The read model's rows of repositories: made from their tags and live images."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from msgspec import Struct
 from sqlalchemy import (
+    BigInteger,
     Connection,
     RowMapping,
     bindparam,
@@ -15,30 +16,76 @@ from sqlalchemy import (
     update,
 )
 
+from weighbridge.domain.growth.newest import baseline, leading, ranked
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.store.dialect import BulkUpdate, among_ids, listed
-from weighbridge.store.ledger.blob_expressions import IS_IMAGE
+from weighbridge.domain.size.weigh_image import pulled_bytes
+from weighbridge.store.dialect import BulkUpdate, Rows, among_ids, listed
+from weighbridge.store.ledger.blob_expressions import IS_IMAGE, sized
 from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
+    blob_sizes,
     blobs,
     images,
+    layers,
+    lines,
     repositories,
     repository_manifests,
     repository_summaries,
     tags,
 )
 from weighbridge.store.models.types import bounded
-from weighbridge.store.read_model.newest_image import (
-    NEWEST_COLUMNS,
-    Tagged,
-    find_newest_images,
-    is_by_platform,
+from weighbridge.store.read_model.leading_tags import (
+    LeadingTags,
+    TagPages,
+    find_leading,
+    read_pages,
 )
 from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
 from weighbridge.store.tags.over_tags import count_over_tags
 from weighbridge.store.tags.referenced import count_referenced
 
+FEW_TAGS: Final = 200
+"""Repositories of so many tags, or fewer, are read together."""
+
+_NEWEST: Final = (
+    "newest_tag",
+    "newest_image_id",
+    "newest_platform",
+    "newest_by",
+    "newest_at",
+    "newest_compressed_bytes",
+    "newest_compressed_confidence",
+    "newest_uncompressed_bytes",
+    "newest_uncompressed_confidence",
+    "newest_layers",
+    "baseline_compressed_bytes",
+    "heaviest_instruction_id",
+    "heaviest_compressed_bytes",
+)
+
+_LAYERS: Final = Rows(
+    select(
+        layers.c.image_id,
+        layers.c.position,
+        layers.c.blob_id,
+        func.coalesce(
+            blob_sizes.c.registry_bytes,
+            layers.c.claimed_bytes,
+            blobs.c.compressed_bytes,
+        ).label("compressed_bytes"),
+    )
+    .select_from(
+        sized(
+            layers.join(blobs, blobs.c.id == layers.c.blob_id),
+            bindparam("scope", type_=BigInteger),
+        )
+    )
+    .where(among_ids(layers.c.image_id))
+)
+_LINES: Final = Rows(
+    select(lines.c.image_id, lines.c.entries).where(among_ids(lines.c.image_id))
+)
 _summary = repository_summaries.c
 _TAGS: Final = (
     select(
@@ -94,7 +141,7 @@ _MADE: Final = (
     *_NO_TOTALS,
     "referenced_bytes",
     "over_tags",
-    *NEWEST_COLUMNS,
+    *_NEWEST,
 )
 _PUT: Final = BulkUpdate(
     repository_summaries,
@@ -112,14 +159,14 @@ _SET_FLAGS: Final = (
 )
 
 _Rows: TypeAlias = Mapping[int, RowMapping]
+Summary: TypeAlias = dict[str, Any]
+"""Columns that are made from tags and images. `is_stale`: they will change by
+themselves as time goes on."""
 
 
-class Summary(Struct, frozen=True):
-    """The columns that are made from tags and images, and whether they will change
-    by themselves as time goes on."""
-
-    values: Mapping[str, object]
-    ripens: bool
+def is_by_platform(column: str) -> bool:
+    """Whether the order of platforms decides what the column holds."""
+    return column.startswith(("newest_", "baseline_", "heaviest_"))
 
 
 def refresh_summary(
@@ -139,7 +186,7 @@ def refresh_summary(
     stored = _stored(connection, [repository_id])
     made = _counted_anew(connection, stored, now, platforms or (DEFAULT,))
     if platforms is None:
-        made = {number: _kept(stored[number], each) for number, each in made.items()}
+        made = {number: each | _kept(stored[number]) for number, each in made.items()}
     _write(connection, stored, made, now)
 
 
@@ -199,13 +246,9 @@ def _counted_anew(
 ) -> dict[int, Summary]:
     referenced = _referenced(connection, stored)
     made = _made(connection, stored, now, platforms, referenced)
-    return {
-        number: Summary(
-            {**each.values, "over_tags": count_over_tags(connection, number)},
-            each.ripens,
-        )
-        for number, each in made.items()
-    }
+    for number, values in made.items():
+        values["over_tags"] = count_over_tags(connection, number)
+    return made
 
 
 def _referenced(connection: Connection, stored: _Rows) -> dict[int, int]:
@@ -223,22 +266,15 @@ def _made(
 ) -> dict[int, Summary]:
     counts = _counts(connection, stored)
     totals = _totals(connection, stored)
-    tagged = {
-        number: Tagged(row["scope_id"], counts.get(number, _NO_TAGS)["tag_count"])
-        for number, row in stored.items()
-    }
-    newest = find_newest_images(connection, tagged, now, platforms)
+    newest = _newest_images(connection, stored, counts, now, platforms)
     return {
-        number: Summary(
-            {
-                **counts.get(number, _NO_TAGS),
-                **totals.get(number, _NO_TOTALS),
-                "referenced_bytes": referenced[number],
-                "over_tags": row["over_tags"],
-                **newest[number].values,
-            },
-            newest[number].ripens,
-        )
+        number: {
+            **counts[number],
+            **totals.get(number, _NO_TOTALS),
+            "referenced_bytes": referenced[number],
+            "over_tags": row["over_tags"],
+            **newest[number],
+        }
         for number, row in stored.items()
     }
 
@@ -247,7 +283,7 @@ def _counts(
     connection: Connection, repository_ids: Collection[int]
 ) -> dict[int, dict[str, int]]:
     rows = connection.execute(_TAGS, {"ids": listed(repository_ids)})
-    return {
+    return dict.fromkeys(repository_ids, _NO_TAGS) | {
         row.repository_id: {"tag_count": row.tag_count, "tags_failed": row.tags_failed}
         for row in rows
     }
@@ -267,10 +303,9 @@ def _totals(
     }
 
 
-def _kept(stored: RowMapping, made: Summary) -> Summary:
-    """With what the order of platforms decides as it is."""
-    values = {n: stored[n] if is_by_platform(n) else v for n, v in made.values.items()}
-    return Summary(values, made.ripens)
+def _kept(stored: RowMapping) -> Summary:
+    """What the order of platforms decides."""
+    return {column: stored[column] for column in _MADE if is_by_platform(column)}
 
 
 def _write(
@@ -278,8 +313,8 @@ def _write(
 ) -> None:
     changed: list[tuple[object, ...]] = []
     flagged: dict[bool, list[int]] = {}
-    for number, summary in made.items():
-        row, values, ripens = stored[number], summary.values, summary.ripens
+    for number, values in made.items():
+        row, ripens = stored[number], values["is_stale"]
         if any(row[name] != values[name] for name in _MADE):
             changed.append((number, *(values[n] for n in _MADE), ripens, now))
         elif row["is_stale"] != ripens or row["is_uncounted"]:
@@ -287,3 +322,83 @@ def _write(
     _PUT.set(connection, changed)
     for ripens, numbers in flagged.items():
         connection.execute(_SET_FLAGS, {"ids": listed(numbers), "stale": ripens})
+
+
+def _newest_images(
+    connection: Connection,
+    stored: _Rows,
+    counts: Mapping[int, Mapping[str, int]],
+    now: datetime,
+    platforms: Sequence[Platform],
+) -> dict[int, Summary]:
+    """Of each repository the newest image that its tags lead to, its baseline and
+    heaviest line."""
+    scopes: dict[int, int] = {number: row["scope_id"] for number, row in stored.items()}
+    few = {n: s for n, s in scopes.items() if counts[n]["tag_count"] <= FEW_TAGS}
+    # Those of few tags are read together, and each of the others alone.
+    several = [read_pages(connection, few)]
+    several += [
+        {number: TagPages(connection, number, scope_id)}
+        for number, scope_id in scopes.items()
+        if number not in few
+    ]
+    newest = {
+        number: _newest(found, now)
+        for pages in several
+        for number, found in find_leading(connection, pages, now, platforms).items()
+    }
+    with_image: dict[int, list[Summary]] = {}
+    for number, values in newest.items():
+        if values["newest_image_id"] is not None:
+            with_image.setdefault(scopes[number], []).append(values)
+    for scope_id, several_values in with_image.items():
+        ids = {values["newest_image_id"] for values in several_values}
+        heaviest = _heaviest(connection, ids, scope_id)
+        for values in several_values:
+            values |= heaviest.get(values["newest_image_id"], {})
+    return newest
+
+
+def _newest(found: LeadingTags, now: datetime) -> Summary:
+    """All but the heaviest line."""
+    values: Summary = {**dict.fromkeys(_NEWEST), "is_stale": found.ripens}
+    order = ranked(leading(found.candidates, now), now)
+    if order:
+        newest = order[0].candidate
+        image = found.headlines[newest.tag]
+        values |= {
+            "newest_tag": newest.tag,
+            "newest_image_id": image.image_id,
+            "newest_platform": str(image.platform),
+            "newest_by": order[0].by,
+            "newest_at": newest.pushed_at or newest.moved_at or newest.created_at,
+            "newest_compressed_bytes": image.compressed_bytes,
+            "newest_compressed_confidence": image.compressed_confidence,
+            "newest_uncompressed_bytes": image.uncompressed_bytes,
+            "newest_uncompressed_confidence": image.uncompressed_confidence,
+            "newest_layers": image.layers,
+            "baseline_compressed_bytes": baseline(order),
+        }
+    return values
+
+
+def _heaviest(
+    connection: Connection, image_ids: Collection[int], scope_id: int
+) -> dict[int, Summary]:
+    """Of each image the line with the most compressed bytes, the first of equals;
+    nothing where no line has any."""
+    parameters = {"ids": listed(image_ids), "scope": scope_id}
+    layers_of: dict[int, list[tuple[int, int]]] = {}
+    for image_id, _, blob_id, size in sorted(_LAYERS.read(connection, parameters)):
+        layers_of.setdefault(image_id, []).append((blob_id, size))
+    found: dict[int, Summary] = {}
+    for image_id, entries in _LINES.read(connection, {"ids": listed(image_ids)}):
+        steps: list[tuple[int, int | None, int | None]] = json.loads(entries)
+        weights = pulled_bytes((step[2] for step in steps), layers_of.get(image_id, ()))
+        heaviest = max(range(len(steps)), key=lambda n: weights[n] or 0, default=None)
+        if heaviest is not None and weights[heaviest]:
+            found[image_id] = {
+                "heaviest_instruction_id": steps[heaviest][0],
+                "heaviest_compressed_bytes": weights[heaviest],
+            }
+    return found

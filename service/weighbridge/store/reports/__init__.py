@@ -8,18 +8,14 @@ from weighbridge.store.reports.disputes import (
 )
 from weighbridge.store.reports.inventory import (
     InventoryRow,
-    heaviest_ids,
-    inventory_pieces,
-    pinned_ids,
-)
-from weighbridge.store.reports.newest_images import (
-    heaviest_newest_images,
-    newest_images,
-)
-from weighbridge.store.reports.newest_sizes import (
     SizeCounts,
     counts_above,
+    heaviest_ids,
+    heaviest_newest_images,
+    inventory_pieces,
+    newest_images,
     newest_sizes,
+    pinned_ids,
     size_at_rank,
 )
 from weighbridge.store.reports.registries import (

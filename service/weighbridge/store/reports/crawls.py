@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, Row, Select, literal, select, true, tuple_
+from sqlalchemy import Connection, Select, literal, select, true, tuple_
 
 from weighbridge.domain.report.inventory import Page, RepositoryCrawlReport
 from weighbridge.store.dialect import join_in_order
+from weighbridge.store.from_row import from_row
 from weighbridge.store.models import crawls, registries, repositories
 from weighbridge.store.paging import (
     NUMBER,
@@ -20,6 +21,20 @@ from weighbridge.store.paging import (
 CRAWL_CURSOR: Final = CursorForm(one_of("crawls"), NUMBER)
 _known = repositories.alias("known")
 _named_registry = registries.alias("named_registry")
+_CRAWLS: Final = select(
+    crawls,
+    registries.c.name.label("registry"),
+    repositories.c.name.label("repository"),
+).select_from(
+    # Newest first, and no more of them than are wanted.
+    join_in_order(
+        join_in_order(
+            crawls, repositories, repositories.c.id == crawls.c.repository_id
+        ),
+        registries,
+        registries.c.id == repositories.c.registry_id,
+    )
+)
 
 
 def crawl_page(
@@ -31,7 +46,7 @@ def crawl_page(
     cursor: str | None = None,
 ) -> Page[RepositoryCrawlReport]:
     """One page of crawls. Raises UsageError(invalid_limit, invalid_cursor)."""
-    statement = _select().limit(check_limit(limit) + 1)
+    statement = _CRAWLS.limit(check_limit(limit) + 1)
     last = None
     if cursor is not None:
         _, last = read_cursor(cursor, CRAWL_CURSOR)
@@ -46,15 +61,15 @@ def crawl_page(
         statement = statement.where(crawls.c.id < last)
     statement = statement.order_by(crawls.c.id.desc())
     rows = connection.execute(statement).all()
-    items = tuple(_report(row) for row in rows[:limit])
+    items = tuple(from_row(RepositoryCrawlReport, row._mapping) for row in rows[:limit])
     following = write_cursor("crawls", items[-1].id) if len(rows) > limit else None
     return Page(items, following)
 
 
 def find_crawl(connection: Connection, crawl_id: int) -> RepositoryCrawlReport | None:
     """One crawl by its id."""
-    row = connection.execute(_select().where(crawls.c.id == crawl_id)).one_or_none()
-    return None if row is None else _report(row)
+    row = connection.execute(_CRAWLS.where(crawls.c.id == crawl_id)).one_or_none()
+    return None if row is None else from_row(RepositoryCrawlReport, row._mapping)
 
 
 def _of_registry(
@@ -77,41 +92,4 @@ def _named(registry: str | None, repository: str) -> Select[int]:
     # With every registry: an index of names begins with it.
     return select(_known.c.id).where(
         _known.c.registry_id.in_(of), _known.c.name == repository
-    )
-
-
-def _select() -> Select[*tuple[object, ...]]:
-    return select(
-        crawls,
-        registries.c.name.label("registry"),
-        repositories.c.name.label("repository"),
-    ).select_from(
-        # Newest first, and no more of them than are wanted.
-        join_in_order(
-            join_in_order(
-                crawls, repositories, repositories.c.id == crawls.c.repository_id
-            ),
-            registries,
-            registries.c.id == repositories.c.registry_id,
-        )
-    )
-
-
-def _report(row: Row[*tuple[object, ...]]) -> RepositoryCrawlReport:
-    return RepositoryCrawlReport(
-        id=row.id,
-        registry=row.registry,
-        repository=row.repository,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        state=row.state,
-        reason=row.reason,
-        tags_seen=row.tags_seen,
-        tags_new=row.tags_new,
-        tags_moved=row.tags_moved,
-        tags_deleted=row.tags_deleted,
-        tags_failed=row.tags_failed,
-        invalid_tags=row.invalid_tags,
-        requests=row.requests,
-        bytes_read=row.bytes_read,
     )

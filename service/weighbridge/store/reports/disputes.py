@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, and_, bindparam, case, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, or_, select
 
 from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.store.dialect import among_ids, join_in_order, listed
+from weighbridge.store.from_row import from_row
 from weighbridge.store.models import (
     blob_sizes,
     blobs,
@@ -140,7 +141,14 @@ def dispute_page(connection: Connection, query: DisputeQuery) -> Page[DisputeRep
         )
         for repository in {row.repository_id for row in shown}
     }
-    items = tuple(_report(row, names[row.repository_id]) for row in shown)
+    items = tuple(
+        from_row(
+            DisputeReport,
+            row._mapping,
+            tags=tuple(names[row.repository_id].get(row.manifest_id, [])[:TAGS]),
+        )
+        for row in shown
+    )
     following = None
     if len(rows) > limit:
         last_row = shown[-1]
@@ -162,19 +170,3 @@ def _tags_of(
         for manifest in leads[target]:
             found.setdefault(manifest, []).append(name)
     return found
-
-
-def _report(
-    row: Row[*tuple[object, ...]], names: Mapping[int, list[str]]
-) -> DisputeReport:
-    return DisputeReport(
-        registry=row.registry,
-        repository=row.repository,
-        tags=tuple(names.get(row.manifest_id, [])[:TAGS]),
-        image=row.image,
-        digest=row.digest,
-        claimed_bytes=row.claimed_bytes,
-        registry_bytes=row.registry_bytes,
-        source=row.source,
-        seen_at=row.seen_at,
-    )

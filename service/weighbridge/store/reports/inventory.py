@@ -1,12 +1,14 @@
-"""What becomes series: lean rows of all repositories, or of the chosen ones.
+"""The newest images of all repositories: what becomes series, what limits are tried on,
+and how many are above a size.
 
 Only the columns that somebody wants are read, a piece at a time, in the order of an
 index: 100,000 repositories are neither sorted nor ever in memory together.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -14,34 +16,79 @@ from sqlalchemy import (
     Connection,
     Select,
     case,
+    func,
+    literal,
+    null,
     or_,
     select,
     type_coerce,
 )
 
+from weighbridge.domain.policy.simulation import NewestSize, SimulatedImage, Span
+from weighbridge.domain.policy.verdict import LimitedNumbers
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.models import registries, repositories, repository_summaries
+from weighbridge.store.ledger.blob_expressions import sized
+from weighbridge.store.models import (
+    blob_sizes,
+    blobs,
+    layers,
+    registries,
+    repositories,
+    repository_summaries,
+)
 
-PIECE: Final = 500
+_PIECE: Final = 500
+_PATTERNS: Final = 100
 _SECOND: Final = 1_000_000  # of the microseconds that times are kept in
-_summary = repository_summaries.c
 _repository = repositories.c
+_summary = repository_summaries.c
+_size = _summary.newest_compressed_bytes
 _is_summed_up = _summary.referenced_bytes.is_not(None)
+# The ledger's columns hold 0 until the repository was summed up.
+DEDUPLICATED_BYTES: Final = case((_is_summed_up, _summary.deduplicated_bytes))
+EXCLUSIVE_BYTES: Final = case((_is_summed_up, _summary.exclusive_bytes))
+SHARED_BYTES: Final = DEDUPLICATED_BYTES - EXCLUSIVE_BYTES
 _newest_at = type_coerce(_summary.newest_at, BigInteger) // _SECOND
 _audited_at = type_coerce(_repository.last_complete_crawl_at, BigInteger) // _SECOND
 _VALUES: Final[Mapping[str, ColumnElement[int] | ColumnElement[int | None]]] = {
-    "compressed": _summary.newest_compressed_bytes,
+    "compressed": _size,
     "uncompressed": _summary.newest_uncompressed_bytes,
     "baseline": _summary.baseline_compressed_bytes,
-    # The ledger's columns hold 0 until the repository was summed up.
-    "deduplicated": case((_is_summed_up, _summary.deduplicated_bytes)),
-    "exclusive": case((_is_summed_up, _summary.exclusive_bytes)),
+    "deduplicated": DEDUPLICATED_BYTES,
+    "exclusive": EXCLUSIVE_BYTES,
     "largest": _summary.largest_compressed_bytes,
     "tags": _summary.tag_count,
     # Known where a push decided, or a tag that moved between two crawls.
     "pushed": case((_summary.newest_by.in_(("pushed", "moved")), _newest_at)),
     "audited": _audited_at,
 }
+_LIMITED: Final[Mapping[str, ColumnElement[Any]]] = {
+    "compressed_bytes": _size,
+    "uncompressed_bytes": _summary.newest_uncompressed_bytes,
+    "layers": _summary.newest_layers,
+    "baseline_compressed_bytes": _summary.baseline_compressed_bytes,
+    "deduplicated_bytes": DEDUPLICATED_BYTES,
+}
+# The registry's word, else what this manifest says.
+_LARGEST_LAYER: Final = (
+    select(
+        func.max(
+            func.coalesce(
+                blob_sizes.c.registry_bytes,
+                layers.c.claimed_bytes,
+                blobs.c.compressed_bytes,
+            )
+        )
+    )
+    .select_from(
+        sized(layers.join(blobs, blobs.c.id == layers.c.blob_id), _repository.scope_id)
+    )
+    .where(layers.c.image_id == _summary.newest_image_id)
+    .correlate(repository_summaries, repositories)
+    .scalar_subquery()
+)
+
+Query: TypeAlias = Select[*tuple[Any, ...]]
 
 
 class InventoryRow(NamedTuple):
@@ -55,6 +102,25 @@ class InventoryRow(NamedTuple):
     values: Sequence[int | None]
 
 
+class SizeCounts(Struct, frozen=True):
+    """Of the repositories that are not gone, in registries that are configured.
+
+    known:    how many have a newest image whose size is known
+    heaviest: the largest of these sizes, None where none is known
+    above:    how many are heavier than each limit
+    """
+
+    repositories: int
+    known: int
+    heaviest: int | None
+    above: Mapping[int, int]
+
+    @property
+    def unknown(self) -> int:
+        """How many have no newest image, or one whose size is not known."""
+        return self.repositories - self.known
+
+
 def inventory_pieces(
     connection: Connection, values: Sequence[str], ids: Collection[int] | None = None
 ) -> Iterator[list[InventoryRow]]:
@@ -62,21 +128,12 @@ def inventory_pieces(
 
     ids: of these only; None for all
     """
-    columns = [_VALUES[name] for name in values]
-    statement = (
-        select(
-            registries.c.name,
-            _repository.name,
-            _summary.newest_platform,
-            _summary.newest_tag,
-            *columns,
+    statement = _by_name(
+        _named(
+            func.coalesce(_summary.newest_platform, ""),
+            func.coalesce(_summary.newest_tag, ""),
+            *(_VALUES[name] for name in values),
         )
-        .select_from(repositories)
-        .join(registries, registries.c.id == _repository.registry_id)
-        .join(repository_summaries, _summary.repository_id == _repository.id)
-        .where(*is_shown())
-        .order_by(_repository.registry_id, _repository.name)
-        .execution_options(yield_per=PIECE)
     )
     if ids is not None:
         statement = statement.where(among_ids(_repository.id))
@@ -84,7 +141,7 @@ def inventory_pieces(
     with connection.execute(statement, parameters) as result:
         for part in result.partitions():
             yield [
-                InventoryRow(registry, name, platform or "", tag or "", numbers)
+                InventoryRow(registry, name, platform, tag, numbers)
                 for registry, name, platform, tag, *numbers in part
             ]
 
@@ -92,45 +149,142 @@ def inventory_pieces(
 def heaviest_ids(connection: Connection, limit: int) -> list[int]:
     """The repositories with the heaviest newest image, then those that hold most for
     themselves; the heaviest first."""
-    ranked = _ids().order_by(
-        _summary.newest_compressed_bytes.is_(None),
-        _summary.newest_compressed_bytes.desc(),
-        _summary.exclusive_bytes.desc(),
-        _repository.id,
+    ranked = _of(_repository.id).order_by(
+        _size.is_(None), _size.desc(), _summary.exclusive_bytes.desc(), _repository.id
     )
     return list(connection.execute(ranked.limit(limit)).scalars())
 
 
 def pinned_ids(connection: Connection, patterns: Sequence[str]) -> list[int]:
     """The repositories whose name one of the patterns fits, the heaviest first."""
-    if not patterns:
-        return []
     # Pieces of one statement: a database limits how long an expression may be.
     found: dict[int, int] = {}
     for start in range(0, len(patterns), _PATTERNS):
         fits = or_(*(name_fits(p) for p in patterns[start : start + _PATTERNS]))
-        statement = _ids().add_columns(_summary.newest_compressed_bytes).where(fits)
-        found |= {row.id: row[1] or 0 for row in connection.execute(statement)}
-    return sorted(found, key=lambda identity: (-found[identity], identity))
+        statement = _of(_repository.id, func.coalesce(_size, 0)).where(fits)
+        found |= {number: size for number, size in connection.execute(statement)}
+    return sorted(found, key=lambda number: (-found[number], number))
 
 
-_PATTERNS: Final = 100
+def newest_images(
+    connection: Connection, registry: str | None = None, *, with_layers: bool = False
+) -> Iterator[SimulatedImage]:
+    """Of every repository that is not gone, by registry and name. Its sizes are None
+    where it has no image, or where it is not known.
+
+    with_layers: also how heavy each image's largest layer is, which takes longer
+    """
+    largest = _LARGEST_LAYER if with_layers else null()
+    yield from _simulated(connection, _by_name(_limited(registry, largest)))
 
 
-def _ids() -> Select[int]:
-    return (
-        select(_repository.id)
-        .join(repository_summaries, _summary.repository_id == _repository.id)
-        .where(*is_shown())
+def heaviest_newest_images(
+    connection: Connection, above_bytes: int, registry: str | None, most: int
+) -> list[SimulatedImage]:
+    """Those of them that are heavier, compressed; the heaviest first."""
+    statement = (
+        _limited(registry, null())
+        .where(_size > above_bytes)
+        .order_by(_size.desc(), _summary.repository_id)
+        .limit(most)
+    )
+    return list(_simulated(connection, statement))
+
+
+def counts_above(
+    connection: Connection, limits: Iterable[int] = (), registry: str | None = None
+) -> SizeCounts:
+    """All of it in one walk. registry: of this one only."""
+    every = list(limits)
+    statement = _of(
+        func.count(),
+        func.count(_size),
+        func.max(_size),
+        *(func.count(case((_size > limit, 1))) for limit in every),
+        registry=registry,
+    )
+    count, known, heaviest, *above = connection.execute(statement).one()
+    return SizeCounts(count, known, heaviest, dict(zip(every, above, strict=True)))
+
+
+def size_at_rank(
+    connection: Connection, rank: int, registry: str | None = None
+) -> int | None:
+    """The size of the newest image that so many are before, the heaviest first."""
+    statement = _of(_size, registry=registry).where(_size.is_not(None))
+    ranked = statement.order_by(_size.desc()).offset(rank).limit(1)
+    size: int | None = connection.execute(ranked).scalar()
+    return size
+
+
+def newest_sizes(
+    connection: Connection,
+    within: Sequence[Span],
+    registry: str | None = None,
+    patterns: Collection[str] = (),
+) -> Iterator[NewestSize]:
+    """Every newest image whose size is in one of the spans.
+
+    patterns: only of repositories whose name fits one of these; empty: of all
+    """
+    statement = _named(
+        func.coalesce(_summary.newest_tag, ""), _size, registry=registry
+    ).where(or_(literal(False), *(_size.between(*span) for span in within)))
+    if patterns:
+        statement = statement.where(or_(*map(name_fits, sorted(patterns))))
+    with connection.execute(statement.execution_options(yield_per=_PIECE)) as result:
+        for row in result:
+            yield NewestSize._make(row)
+
+
+def _limited(registry: str | None, largest_layer: ColumnElement[Any]) -> Query:
+    return _named(
+        _summary.newest_tag,
+        _summary.newest_platform,
+        _summary.newest_uncompressed_confidence,
+        largest_layer,
+        *_LIMITED.values(),
+        registry=registry,
     )
 
 
-def is_shown() -> tuple[ColumnElement[bool], ...]:
-    """Whether a repository is not gone, and its registry is configured."""
+def _simulated(connection: Connection, statement: Query) -> Iterator[SimulatedImage]:
+    with connection.execute(statement) as result:
+        for registry, name, tag, platform, confidence, largest, *numbers in result:
+            measured = LimitedNumbers(
+                largest_layer_compressed_bytes=largest,
+                **dict(zip(_LIMITED, numbers, strict=True)),
+            )
+            is_estimate = confidence == "estimate"
+            yield SimulatedImage(registry, name, tag, platform, measured, is_estimate)
+
+
+def _by_name(statement: Query) -> Query:
+    return statement.order_by(
+        _repository.registry_id, _repository.name
+    ).execution_options(yield_per=_PIECE)
+
+
+def _named(*columns: ColumnElement[Any], registry: str | None = None) -> Query:
+    """The same, behind the names of the registry and of the repository."""
+    return _of(registries.c.name, _repository.name, *columns, registry=registry).join(
+        registries, registries.c.id == _repository.registry_id
+    )
+
+
+def _of(*columns: ColumnElement[Any], registry: str | None = None) -> Query:
+    """From the newest images, of one registry or of all."""
+    statement: Query = select(*columns).select_from(repositories)
     configured = select(registries.c.id).where(registries.c.state != "unconfigured")
-    # `+ 0`: a scan is faster than the index of names, see `registries`.
-    registry_id = _repository.registry_id + 0
-    return _repository.deleted_at.is_(None), registry_id.in_(configured)
+    if registry is not None:
+        configured = configured.where(registries.c.name == registry)
+    return statement.join(
+        repository_summaries, _summary.repository_id == _repository.id
+    ).where(
+        _repository.deleted_at.is_(None),
+        # `+ 0`: a scan is faster than the index of names, see `registries`.
+        (_repository.registry_id + 0).in_(configured),
+    )
 
 
 def name_fits(pattern: str) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
+from weighbridge.store.from_row import from_row
 from weighbridge.store.ledger.blob_expressions import STORED_BYTES, sized
 from weighbridge.store.ledger.registry_sums import (
     SUMS,
@@ -143,17 +144,9 @@ def registry_names(connection: Connection) -> list[str]:
 
 def _report(row: SQLRow, sums: Sums, repeated_bytes: int) -> RegistryReport:
     is_known = sums["summed_up"] > 0
-    return RegistryReport(
-        name=row.name,
-        kind=row.kind,
-        url=row.url,
-        state=row.state,
-        state_reason=row.state_reason,
-        state_since=row.state_since,
-        last_discovery_at=row.last_discovery_at,
-        last_success_at=row.last_success_at,
-        oldest_crawl_at=row.oldest_crawl_at,
-        interval_s=row.interval_s,
+    return from_row(
+        RegistryReport,
+        row._mapping,
         storage_scope_kind=row.storage_scope,
         repositories=sums["repositories"],
         repositories_pending=sums["repositories"] - sums["are_crawled"],
@@ -170,12 +163,6 @@ def _report(row: SQLRow, sums: Sums, repeated_bytes: int) -> RegistryReport:
         shared_bytes=sums["shared"] if is_known else None,
         exclusive_bytes=sums["exclusive"] if is_known else None,
         repeated_bytes=repeated_bytes,
-        requests=row.requests,
-        bytes_read=row.bytes_read,
-        rate_limit=row.rate_limit,
-        rate_limit_remaining=row.rate_limit_remaining,
-        rate_limit_window_s=row.rate_limit_window_s,
-        rate_limit_seen_at=row.rate_limit_seen_at,
     )
 
 

@@ -1,25 +1,33 @@
-"""In which order repositories are listed."""
+"""In which order repositories are listed, and which of them a page holds: found in that
+order, by indexes where there are."""
 
-from typing import Final, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
+    Connection,
     Double,
-    case,
+    Row,
+    Select,
     cast,
+    false,
     func,
+    literal,
     literal_column,
+    select,
+    tuple_,
     type_coerce,
+    union_all,
 )
 
 from weighbridge.errors import UsageError
-from weighbridge.store.models import (
-    repositories,
-    repository_summaries,
-)
+from weighbridge.store.dialect import among_ids, listed, where_null
+from weighbridge.store.models import registries, repositories, repository_summaries
 from weighbridge.store.paging import (
     NUMBER,
     NUMBER_OR_NONE,
@@ -27,16 +35,21 @@ from weighbridge.store.paging import (
     TEXT,
     CursorForm,
     Key,
+    check_limit,
     one_of,
     read_cursor,
     write_cursor,
 )
+from weighbridge.store.reports.inventory import (
+    DEDUPLICATED_BYTES,
+    EXCLUSIVE_BYTES,
+    SHARED_BYTES,
+)
+from weighbridge.store.reports.search import could_be_in_a_name
 
+LOOKED_THROUGH: Final = 10_000
+"""Repositories among which a page looks for a text, however many there are."""
 _summary = repository_summaries.c
-# The ledger's columns hold 0 until the repository is summed up for the first time.
-_is_summed_up = _summary.referenced_bytes.is_not(None)
-_deduplicated = case((_is_summed_up, _summary.deduplicated_bytes))
-_exclusive = case((_is_summed_up, _summary.exclusive_bytes))
 # A ratio, as `max_growth` is.
 _divided = _summary.newest_compressed_bytes - _summary.baseline_compressed_bytes
 _divisor = func.nullif(_summary.baseline_compressed_bytes, literal_column("0"))
@@ -56,9 +69,9 @@ COLUMNS: Final[dict[str, ColumnElement[object]]] = {
     "newest": type_coerce(_summary.newest_at, BigInteger),
     "referenced": _summary.referenced_bytes,
     "weighed": _summary.weighed_bytes,
-    "deduplicated": _deduplicated,
-    "shared": _deduplicated - _exclusive,
-    "exclusive": _exclusive,
+    "deduplicated": DEDUPLICATED_BYTES,
+    "shared": SHARED_BYTES,
+    "exclusive": EXCLUSIVE_BYTES,
     "tags": _summary.tag_count,
     "images": _summary.image_count,
     "failed": _summary.tags_failed,
@@ -77,6 +90,10 @@ REPOSITORY_CURSORS: Final = (
     CursorForm(_LIST, one_of("growth"), _ORDERS, RATIO_OR_NONE, NUMBER),
     CursorForm(_LIST, one_of("name"), _ORDERS, TEXT, NUMBER),
 )
+
+
+Keys: TypeAlias = Select[*tuple[object, ...]]
+Registries: TypeAlias = Sequence[Row[int, str]]
 
 
 class RepositoryQuery(Struct, frozen=True):
@@ -112,32 +129,192 @@ def check_order(query: RepositoryQuery) -> None:
         )
 
 
-class RepositoryKey(NamedTuple):
+class _Key(NamedTuple):
     """A repository, and what the list is sorted by."""
 
     value: Key
     id: int
 
 
-def write_place(query: RepositoryQuery, last: RepositoryKey) -> str:
-    """The cursor of what follows this row."""
-    return write_cursor("repositories", query.sort, query.order, *last)
-
-
 def in_order_of_cursor(query: RepositoryQuery) -> RepositoryQuery:
-    """The query with the order of its page. Raises UsageError(invalid_cursor)."""
-    return read_place(query)[0]
+    """The query with the order of its page, which goes on in that of the page before.
+    Raises UsageError(invalid_cursor)."""
+    return _read_place(query)[0]
 
 
-def read_place(query: RepositoryQuery) -> tuple[RepositoryQuery, RepositoryKey | None]:
-    """The query with the order of its cursor, which goes on in the order of the page
-    before, and the row after which it does; None for the first page.
-
-    Raises UsageError(invalid_cursor).
-    """
+def _read_place(query: RepositoryQuery) -> tuple[RepositoryQuery, _Key | None]:
+    """The same, and the row after which the page goes on; None for the first page."""
     if query.cursor is None:
         return query, None
     parts = read_cursor(query.cursor, *REPOSITORY_CURSORS)
-    _, sort, order, value, identity = parts
+    _, sort, order, value, number = parts
     in_order = replace(query, sort=f"{sort}", order=f"{order}")
-    return in_order, RepositoryKey(value, int(identity or 0))
+    return in_order, _Key(value, int(number or 0))
+
+
+def ids_of_page(
+    connection: Connection, query: RepositoryQuery, violating: Collection[int]
+) -> tuple[list[int], str | None]:
+    """The repositories of a page, and the cursor of the next one: those with a value,
+    then those without.
+
+    violating: where the query asks for it, the repositories that are
+
+    Two statements, so that each can follow an index: where one puts the rows without a
+    value last, the database sorts all of them for each page.
+    Raises UsageError(invalid_sort, invalid_limit, invalid_cursor).
+    """
+    check_order(query)
+    query, last = _read_place(query)
+    limit = check_limit(query.limit)
+    if query.q and not could_be_in_a_name(query.q):
+        return [], None
+    of = _registries(connection, query)
+    given = {} if query.violating is None else {"violating": listed(violating)}
+    found: list[_Key] = []
+    for is_known in (True, False):
+        if not of or (is_known and last is not None and last.value is None):
+            continue
+        after = last if last is None or (last.value is not None) is is_known else None
+        room = limit + 1 - len(found)
+        # Of those that do not violate anything there are enough among so many.
+        most = LOOKED_THROUGH if query.q else room + len(violating)
+        walk = _walk(query, of, is_known, after, most)
+        chosen = _chosen(query, walk).limit(room)
+        found += map(_Key._make, connection.execute(chosen, given))
+        if len(found) > limit:
+            return _page(query, found[:limit], found[limit - 1])
+        if query.q:
+            end = walk.offset(most - 1).limit(1)
+            reached = connection.execute(end, given).one_or_none()
+            if reached is not None:
+                return _page(query, found, _Key._make(reached))
+    return _page(query, found, None)
+
+
+def _page(
+    query: RepositoryQuery, found: Sequence[_Key], last: _Key | None
+) -> tuple[list[int], str | None]:
+    ids = [key.id for key in found]
+    if last is None:
+        return ids, None
+    return ids, write_cursor("repositories", query.sort, query.order, *last)
+
+
+def _registries(connection: Connection, query: RepositoryQuery) -> Registries:
+    """Those that are asked for."""
+    statement = select(registries.c.id, registries.c.name).order_by(registries.c.id)
+    if query.registry is not None:
+        statement = statement.where(registries.c.name == query.registry)
+    return connection.execute(statement).all()
+
+
+def _walk(
+    query: RepositoryQuery,
+    of: Registries,
+    is_known: bool,
+    last: _Key | None,
+    most: int,
+) -> Keys:
+    """The first values and ids in order: of each registry by an index, then of all."""
+    parts = [_part(query, each, is_known, last).limit(most) for each in of]
+    if len(parts) == 1:
+        return parts[0]
+    together = union_all(*(part.subquery().select() for part in parts)).subquery()
+    return _in_order(query, select(together.c.value, together.c.id)).limit(most)
+
+
+def _part(
+    query: RepositoryQuery,
+    of: Row[int, str],
+    is_known: bool,
+    last: _Key | None,
+) -> Keys:
+    """Of one registry."""
+    table = repositories if query.sort in OF_REPOSITORIES else repository_summaries
+    identity = (
+        repositories.c.id
+        if table is repositories
+        else repository_summaries.c.repository_id
+    )
+    value = COLUMNS[query.sort]
+    # Those that violate something are few, and found by their ids: `+ 0`.
+    registry_id = table.c.registry_id + 0 if query.violating else table.c.registry_id
+    conditions = [registry_id == of.id]
+    if table is repositories:
+        conditions.append(repositories.c.deleted_at.is_(None))
+    if query.violating:
+        conditions.append(among_ids(identity, "violating"))
+    conditions.append(_has_value(value) if is_known else value.is_(None))
+    shown: ColumnElement[object] | ColumnElement[str] = value
+    if query.sort == "name":
+        start = f"{of.name}/"
+        shown = literal(start) + repositories.c.name
+        conditions += _follows_name(query, start, last)
+    elif last is not None:
+        conditions.append(_follows(query, last, value, identity))
+    keys = select(shown.label("value"), identity.label("id")).where(*conditions)
+    order = (value if is_known else where_null(value, identity), identity)
+    return keys.order_by(*(by.desc() if query.order == "desc" else by for by in order))
+
+
+def _has_value(value: ColumnElement[object]) -> ColumnElement[bool]:
+    """On SQLite an index of expressions finds what is greater, but not what is."""
+    if isinstance(value, Column):
+        return value.is_not(None)
+    return value > literal_column("-9223372036854775807")
+
+
+def _in_order(query: RepositoryQuery, keys: Keys) -> Keys:
+    columns = keys.selected_columns
+    if query.order == "desc":
+        return keys.order_by(columns.value.desc(), columns.id.desc())
+    return keys.order_by(columns.value, columns.id)
+
+
+def _chosen(query: RepositoryQuery, walk: Keys) -> Keys:
+    """Those of them that fit the query."""
+    if not query.q and query.violating is not False:
+        return walk
+    keys = walk.subquery()
+    chosen = select(keys.c.value, keys.c.id)
+    if query.q:
+        # A probe for each, whatever else a planner would think of.
+        name = (
+            select(repositories.c.name)
+            .where(repositories.c.id == keys.c.id)
+            .scalar_subquery()
+        )
+        chosen = chosen.where(name.icontains(query.q, autoescape=True))
+    if query.violating is False:
+        chosen = chosen.where(~among_ids(keys.c.id, "violating"))
+    return _in_order(query, chosen)
+
+
+def _follows(
+    query: RepositoryQuery,
+    last: _Key,
+    value: ColumnElement[object],
+    identity: ColumnElement[int],
+) -> ColumnElement[bool]:
+    """Whether a row comes after this one, among those that have a value as it has."""
+    if last.value is None:
+        return identity < last.id if query.order == "desc" else identity > last.id
+    row = tuple_(value, identity)
+    before = tuple_(literal(last.value, value.type), literal(last.id, identity.type))
+    return row < before if query.order == "desc" else row > before
+
+
+def _follows_name(
+    query: RepositoryQuery, start: str, last: _Key | None
+) -> list[ColumnElement[bool]]:
+    """The same by name, among repositories whose registry is named so."""
+    if last is None or not isinstance(last.value, str):
+        return []
+    name = repositories.c.name
+    if last.value.startswith(start):
+        rest = last.value.removeprefix(start)
+        return [name < rest if query.order == "desc" else name > rest]
+    # Databases compare texts by their bytes, which is the order of code points.
+    is_behind = start < last.value if query.order == "desc" else start > last.value
+    return [] if is_behind else [false()]

@@ -1,12 +1,9 @@
 """The tags of one repository, in natural order, with what they weigh."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final, TypeAlias
 
-from msgspec import Struct
 from sqlalchemy import (
-    BigInteger,
     Connection,
     Row,
     ScalarSelect,
@@ -20,14 +17,11 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.policy.policy import STANDING, LimitKey
 from weighbridge.domain.report.inventory import Page, TagReport
-from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts.blob_claims import FactsState
-from weighbridge.store.facts.target_images import headline, load_graph
+from weighbridge.store.facts.target_images import load_graph
+from weighbridge.store.from_row import from_row
 from weighbridge.store.models import (
     blobs,
-    images,
-    manifest_sizes,
     over_tags,
     registries,
     repositories,
@@ -41,11 +35,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.sizes.manifest_sizes import (
-    COMPRESSED_BYTES,
-    COMPRESSED_CONFIDENCE,
-    in_scope,
-)
+from weighbridge.store.read_model.headlines import Headline, read_headlines
 
 TAG_CURSOR: Final = CursorForm(one_of("tags"), TEXT, TEXT)
 _OVER: Final = Rows(
@@ -53,20 +43,6 @@ _OVER: Final = Rows(
         over_tags.c.repository_id == bindparam("repository"),
         among_ids(over_tags.c.tag_id),
     )
-)
-_IMAGES: Final = (
-    select(
-        images.c.id,
-        images.c.created_at,
-        images.c.layer_count,
-        COMPRESSED_BYTES,
-        COMPRESSED_CONFIDENCE,
-        images.c.compressed_bytes.label("claimed_bytes"),
-        manifest_sizes.c.uncompressed_bytes,
-        manifest_sizes.c.uncompressed_confidence,
-    )
-    .select_from(in_scope(images, bindparam("scope", type_=BigInteger)))
-    .where(among_ids(images.c.id))
 )
 _PLACE: Final = (
     select(repositories.c.id, repositories.c.scope_id)
@@ -76,23 +52,8 @@ _PLACE: Final = (
         repositories.c.name == bindparam("repository"),
     )
 )
+_NO_IMAGE: Final = dict.fromkeys(Headline._fields)
 SQLRow: TypeAlias = Row[*tuple[object, ...]]
-
-
-class _Headline(Struct, frozen=True):
-    """What is shown of a tag's target."""
-
-    digest: Digest
-    state: FactsState
-    platform: Platform | None = None
-    platforms: int = 0
-    compressed_bytes: int | None = None
-    compressed_confidence: CompressedConfidence | None = None
-    claimed_bytes: int | None = None
-    uncompressed_bytes: int | None = None
-    uncompressed_confidence: Confidence | None = None
-    layers: int | None = None
-    created_at: datetime | None = None
 
 
 def tag_page(
@@ -127,12 +88,7 @@ def tag_page(
             or_(key[0] > natural, and_(key[0] == natural, key[1] > name))
         )
     rows = connection.execute(statement).all()
-    shown = _headlines(connection, place.scope_id, rows[:limit], platforms)
-    over = _over(connection, rows[:limit])
-    items = tuple(
-        _report(row, shown.get(row.target_id), over.get(row.id, ()))
-        for row in rows[:limit]
-    )
+    items = _reports(connection, place.scope_id, rows[:limit], platforms)
     if len(rows) <= limit:
         return Page(items, None)
     last = rows[limit - 1]
@@ -165,41 +121,32 @@ def _repository_id(registry: str, repository: str) -> ScalarSelect[int]:
     )
 
 
-def _headlines(
+def _reports(
     connection: Connection,
     scope_id: int,
     rows: Sequence[SQLRow],
     platforms: Sequence[Platform],
-) -> dict[int, _Headline]:
+) -> tuple[TagReport, ...]:
     targets = {row.target_id for row in rows if row.target_id is not None}
     graph = load_graph(connection, targets)
-    found = {target: graph.images_of(target) for target in targets}
-    chosen = {t: c for t in targets if (c := headline(found[t], platforms)) is not None}
-    ids = listed({image for _, image in chosen.values()})
-    found_images = connection.execute(_IMAGES, {"ids": ids, "scope": scope_id})
-    image_rows = {row.id: row for row in found_images}
-    shown: dict[int, _Headline] = {}
-    for target in targets:
-        node = graph.nodes[target]
-        if target not in chosen:
-            shown[target] = _Headline(node.digest, node.state)
-            continue
-        platform, image_id = chosen[target]
-        image = image_rows[image_id]
-        shown[target] = _Headline(
-            digest=node.digest,
-            state=node.state,
-            platform=platform,
-            platforms=len(found[target]),
-            compressed_bytes=image.compressed_bytes,
-            compressed_confidence=image.compressed_confidence,
-            claimed_bytes=image.claimed_bytes,
-            uncompressed_bytes=image.uncompressed_bytes,
-            uncompressed_confidence=image.uncompressed_confidence,
-            layers=image.layer_count,
-            created_at=image.created_at,
+    shown = read_headlines(connection, graph, targets, scope_id, platforms)
+    over = _over(connection, rows)
+    reports = []
+    for row in rows:
+        node, image = graph.nodes.get(row.target_id), shown.get(row.target_id)
+        is_known = node is not None and node.state not in ("none", "missing")
+        numbers = _NO_IMAGE if image is None else image._asdict()
+        report = from_row(
+            TagReport,
+            {**numbers, **row._mapping},
+            digest=node and node.digest,
+            kind=node.state if node and is_known else None,
+            platform=image and str(image.platform),
+            platforms=len(graph.images_of(row.target_id)) if image else 0,
+            over=over.get(row.id, ()),
         )
-    return shown
+        reports.append(report)
+    return tuple(reports)
 
 
 def _over(
@@ -219,31 +166,3 @@ def _over(
         tag: tuple(key for key in STANDING if key in keys)
         for tag, keys in found.items()
     }
-
-
-def _report(
-    row: SQLRow, shown: _Headline | None, over: tuple[LimitKey, ...]
-) -> TagReport:
-    is_known = shown is not None and shown.state not in ("none", "missing")
-    return TagReport(
-        name=row.name,
-        digest=shown.digest if shown else None,
-        kind=shown.state if shown and is_known else None,
-        platform=str(shown.platform) if shown and shown.platform else None,
-        platforms=shown.platforms if shown else 0,
-        compressed_bytes=shown.compressed_bytes if shown else None,
-        compressed_confidence=shown.compressed_confidence if shown else None,
-        claimed_bytes=shown.claimed_bytes if shown else None,
-        uncompressed_bytes=shown.uncompressed_bytes if shown else None,
-        uncompressed_confidence=shown.uncompressed_confidence if shown else None,
-        layers=shown.layers if shown else None,
-        created_at=shown.created_at if shown else None,
-        first_seen_at=row.first_seen_at,
-        moved_at=row.moved_at,
-        pushed_at=row.pushed_at,
-        deleted_at=row.deleted_at,
-        error_code=row.error_code,
-        error_message=row.error_message,
-        error_at=row.error_at,
-        over=over,
-    )

@@ -3,16 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
+    Table,
     and_,
+    case,
+    exists,
     func,
     select,
+    tuple_,
 )
 
 from weighbridge.domain.policy.policy import LimitKey, Severity
@@ -20,27 +25,27 @@ from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.from_row import from_row
 from weighbridge.store.models import (
+    blobs,
     manifest_sizes,
+    over_tags,
     registries,
     repositories,
+    tags,
     violations,
 )
 from weighbridge.store.paging import (
     NUMBER,
     TEXT,
     CursorForm,
+    Key,
     check_limit,
     one_of,
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.reports.over_tags import (
-    OverPlace,
-    OverQuery,
-    OverRow,
-    read_over,
-)
+from weighbridge.store.sizes.manifest_sizes import COMPRESSED_CONFIDENCE
 from weighbridge.store.violations.violation_rows import read_cause
 from weighbridge.store.violations.waivers import active_waivers
 
@@ -52,6 +57,16 @@ VIOLATION_CURSORS: Final = (
 )
 """After a violation, or after a tag behind all of them."""
 _table = violations.c
+_over = over_tags.c
+_BEFORE_ALL: Final = (0, 0, "", "")
+"""Of the key of `over_tags`."""
+_OF_NO_EPISODE: Final = {
+    **dict.fromkeys(ViolationReport.__struct_fields__),
+    "cause_key": None,
+    "stream": "",
+    "is_silent": True,
+}
+"""What is said of a tag that stands over a limit and has no violation."""
 
 
 class ViolationQuery(Struct, frozen=True):
@@ -118,42 +133,34 @@ def violation_page(
 ) -> Page[ViolationReport]:
     """One page, newest first. Raises UsageError(invalid_limit, invalid_cursor)."""
     limit = check_limit(query.limit)
-    last, place = _reached(query)
+    of: Key = "violations"
+    after: Sequence[Key] = ()
+    if query.cursor is not None:
+        of, *after = read_cursor(query.cursor, *VIOLATION_CURSORS)
     rows: Sequence[Row[*tuple[object, ...]]] = ()
-    if place is None:
+    if of == "violations":
         statement = _chosen(query).order_by(_table.id.desc()).limit(limit + 1)
-        if last is not None:
-            statement = statement.where(_table.id < last)
+        if after:
+            statement = statement.where(_table.id < after[0])
         rows = connection.execute(statement).all()
     waivers = active_waivers(connection, now)
-    items = [_report(row, waivers, now) for row in rows[:limit]]
+    items = [_report(row._mapping, waivers, now) for row in rows[:limit]]
     if len(rows) > limit:
         return Page(tuple(items), write_cursor("violations", rows[limit - 1].id))
     if not query.all_tags or query.state == "closed":
         return Page(tuple(items), None)
     room = limit - len(items)
-    over = OverQuery(
-        query.registry, query.repository, query.team, query.severity, query.policy
-    )
-    found = read_over(connection, over, place, room + 1)
-    items += [_over_report(row, waivers, now) for row in found[:room]]
+    if of == "violations":
+        after = _BEFORE_ALL
+    found = _read_over(connection, query, after, room + 1)
+    items += [
+        _report({**_OF_NO_EPISODE, **row._mapping}, waivers, now)
+        for row in found[:room]
+    ]
     cursor = None
     if len(found) > room:
-        reached = found[room - 1].place if room else place or OverPlace()
-        cursor = write_cursor("over-tags", *reached)
+        cursor = write_cursor("over-tags", *(found[room - 1][:4] if room else after))
     return Page(tuple(items), cursor)
-
-
-def _reached(query: ViolationQuery) -> tuple[int | None, OverPlace | None]:
-    """The last violation, and the last tag behind all of them, that were listed."""
-    if query.cursor is None:
-        return None, None
-    _, *parts = read_cursor(query.cursor, *VIOLATION_CURSORS)
-    numbers = [part for part in parts if isinstance(part, int)]
-    texts = [part for part in parts if isinstance(part, str)]
-    if len(numbers) == 1:
-        return numbers[0], None
-    return None, OverPlace(numbers[0], numbers[1], *texts)
 
 
 def open_rows(connection: Connection) -> list[OpenRow]:
@@ -209,7 +216,9 @@ def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
             violations,
             registries.c.name.label("registry"),
             repositories.c.name.label("repository"),
-            manifest_sizes.c.compressed_confidence,
+            case((_table.image_id.is_not(None), COMPRESSED_CONFIDENCE.element)).label(
+                "compressed_confidence"
+            ),
         )
         .join(repositories, repositories.c.id == _table.repository_id)
         .join(registries, registries.c.id == repositories.c.registry_id)
@@ -221,16 +230,7 @@ def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
             ),
         )
     )
-    wanted = (
-        (registries.c.name, query.registry),
-        (repositories.c.name, query.repository),
-        (func.coalesce(_table.team, ""), query.team),
-        (_table.severity, query.severity),
-        (_table.policy, query.policy),
-    )
-    for column, value in wanted:
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = statement.where(*_wanted(query, violations))
     if query.state == "open":
         statement = statement.where(_table.closed_at.is_(None))
     elif query.state == "closed":
@@ -238,74 +238,73 @@ def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
     return statement
 
 
-def _report(
-    row: Row[*tuple[object, ...]], waivers: ActiveWaivers, now: datetime
-) -> ViolationReport:
-    is_open = row.closed_at is None
-    return ViolationReport(
-        id=row.id,
-        registry=row.registry,
-        repository=row.repository,
-        tag=row.tag,
-        digest=row.digest,
-        platform=row.platform,
-        stream=row.stream,
-        policy=row.policy,
-        team=row.team,
-        severity=row.severity,
-        limit_key=row.limit_key,
-        limit_amount=row.limit_amount,
-        amount=row.amount,
-        baseline_compressed_bytes=row.baseline_compressed_bytes,
-        before_compressed_bytes=row.before_compressed_bytes,
-        compressed_confidence=(
-            None if row.image_id is None else row.compressed_confidence or "claimed"
-        ),
-        cause=read_cause(row.cause, row.cause_key),
-        is_silent=row.is_silent,
-        opened_at=row.opened_at,
-        pushed_at=row.pushed_at,
-        changed_at=row.changed_at,
-        closed_at=row.closed_at,
-        closed_by=row.closed_by,
-        within_tag=row.within_tag,
-        within_amount=row.within_amount,
-        waiver=waivers.find(
-            row.registry, row.repository, row.tag or "", row.limit_key, now
-        )
-        if is_open
-        else None,
+def _read_over(
+    connection: Connection, query: ViolationQuery, after: Sequence[Key], most: int
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The next tags behind a place that stand over a limit, in the order of their keys,
+    which are the first columns; what an open violation is of is left out, as that is
+    listed already."""
+    key = (_over.repository_id, _over.tag_id, _over.platform, _over.limit_key)
+    has_violation = exists().where(
+        _table.repository_id == _over.repository_id,
+        _table.closed_at.is_(None),
+        _table.tag == tags.c.name,
+        _table.platform == _over.platform,
+        _table.limit_key == _over.limit_key,
     )
+    statement = (
+        select(
+            *key,
+            registries.c.name.label("registry"),
+            repositories.c.name.label("repository"),
+            tags.c.name.label("tag"),
+            blobs.c.digest,
+            _over.policy,
+            _over.team,
+            _over.severity,
+            _over.limit_amount,
+            _over.amount,
+            func.coalesce(tags.c.pushed_at, tags.c.moved_at).label("pushed_at"),
+            COMPRESSED_CONFIDENCE,
+        )
+        .join_from(over_tags, tags, tags.c.id == _over.tag_id)
+        .join(repositories, repositories.c.id == _over.repository_id)
+        .join(registries, registries.c.id == repositories.c.registry_id)
+        .join(blobs, blobs.c.id == _over.image_id)
+        .outerjoin(
+            manifest_sizes,
+            and_(
+                manifest_sizes.c.scope_id == repositories.c.scope_id,
+                manifest_sizes.c.manifest_id == _over.image_id,
+            ),
+        )
+        .where(tags.c.deleted_at.is_(None), repositories.c.deleted_at.is_(None))
+        .where(~has_violation, *_wanted(query, over_tags))
+        .where(tuple_(*key) > tuple_(*after))
+        .order_by(*key)
+        .limit(most)
+    )
+    return connection.execute(statement).all()
 
 
-def _over_report(
-    row: OverRow, waivers: ActiveWaivers, now: datetime
+def _wanted(query: ViolationQuery, of: Table) -> list[ColumnElement[bool]]:
+    wanted = (
+        (registries.c.name, query.registry),
+        (repositories.c.name, query.repository),
+        (func.coalesce(of.c.team, ""), query.team),
+        (of.c.severity, query.severity),
+        (of.c.policy, query.policy),
+    )
+    return [column == value for column, value in wanted if value is not None]
+
+
+def _report(
+    row: Mapping[Any, Any], waivers: ActiveWaivers, now: datetime
 ) -> ViolationReport:
-    return ViolationReport(
-        id=None,
-        registry=row.registry,
-        repository=row.repository,
-        tag=row.tag,
-        digest=row.digest,
-        platform=row.platform,
-        stream="",
-        policy=row.policy,
-        team=row.team,
-        severity=row.severity,
-        limit_key=row.limit_key,
-        limit_amount=row.limit_amount,
-        amount=row.amount,
-        baseline_compressed_bytes=None,
-        before_compressed_bytes=None,
-        compressed_confidence=row.compressed_confidence,
-        cause=None,
-        is_silent=True,
-        opened_at=None,
-        pushed_at=row.pushed_at,
-        changed_at=None,
-        closed_at=None,
-        closed_by=None,
-        within_tag=None,
-        within_amount=None,
-        waiver=waivers.find(row.registry, row.repository, row.tag, row.limit_key, now),
+    place = (row["registry"], row["repository"], row["tag"] or "", row["limit_key"])
+    return from_row(
+        ViolationReport,
+        row,
+        cause=read_cause(row["cause"], row["cause_key"]),
+        waiver=None if row["closed_at"] else waivers.find(*place, now),
     )

@@ -34,8 +34,7 @@ from weighbridge.store.models import (
     repositories,
     repository_summaries,
 )
-from weighbridge.store.read_model.newest_image import is_by_platform
-from weighbridge.store.read_model.summaries import summarize
+from weighbridge.store.read_model.summaries import is_by_platform, summarize
 from weighbridge.store.session import Database
 
 Platforms: TypeAlias = Mapping[str, Sequence[Platform]]
@@ -142,10 +141,10 @@ def _summary_differences(
         return
     preferred = platforms.get(row.registry, (DEFAULT,))
     summary = summarize(connection, repository_id, now, preferred)
-    if summary.ripens:
+    if summary.pop("is_stale"):
         return
     is_unknown = row.state == "unconfigured" and row.registry not in platforms
-    for column, counted in summary.values.items():
+    for column, counted in summary.items():
         stored = row._mapping[column]
         if stored == counted or (is_unknown and is_by_platform(column)):
             continue
