@@ -3,7 +3,7 @@
 Whoever lowers a limit, or raises one, changes what is over it without a push.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -22,12 +22,12 @@ from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.summaries import stale_repositories
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.unjudged import unjudged_repositories
-from weighbridge.store.violations.standing import (
+from weighbridge.store.violations.judged_repository import (
     PAGE,
-    RepositoryStanding,
-    StandingViolation,
-    read_standing,
+    JudgedRepository,
+    judged_page,
 )
+from weighbridge.store.violations.open_violations import OpenViolation, find_open
 
 
 async def judge_what_stands(
@@ -64,58 +64,69 @@ def find_changed(
     connection: Connection, registry_id: int, after: int, judging: Judging
 ) -> Changed:
     """The next ones, of at most `PAGE` repositories."""
-    page = read_standing(connection, registry_id, after)
-    to_judge = [one.newest.id for one in page if is_changed(one, judging.policies)]
+    page = judged_page(connection, registry_id, after)
+    policies = judging.policies
+    found = find_open(connection, [each.id for each in page])
+    to_judge = [
+        each.id for each in page if is_changed(each, found.get(each.id, ()), policies)
+    ]
     to_sweep = {
-        newest.id: newest.tag_count
-        for newest in (one.newest for one in page)
-        if newest.limits_mark != mark_of(judging, newest.registry, newest.name)
+        each.id: each.tag_count
+        for each in page
+        if each.limits_mark != mark_of(judging, each.registry, each.name)
     }
-    following = page[-1].newest.id if len(page) == PAGE else None
+    following = page[-1].id if len(page) == PAGE else None
     return Changed(to_judge, to_sweep, following)
 
 
-def is_changed(standing: RepositoryStanding, policies: PolicySet) -> bool:
+def is_changed(
+    repository: JudgedRepository,
+    violations: Sequence[OpenViolation],
+    policies: PolicySet,
+) -> bool:
     """Whether a violation is of a limit that is not set so any more, or what is newest
     is over one and has none. The size of the largest layer is not known here."""
-    if any(_is_outdated(v, standing, policies) for v in standing.violations):
+    if any(_is_outdated(each, repository, policies) for each in violations):
         return True
-    newest = standing.newest
     known = {
-        violation.limit_key
-        for violation in standing.violations
-        if violation.image_id in (None, newest.image_id)
+        violation.key.limit_key
+        for violation in violations
+        if violation.image_id in (None, repository.newest_image_id)
     }
-    return not _exceeded(standing, policies) <= known
+    return not _exceeded(repository, policies) <= known
 
 
 def _is_outdated(
-    violation: StandingViolation, standing: RepositoryStanding, policies: PolicySet
+    violation: OpenViolation, repository: JudgedRepository, policies: PolicySet
 ) -> bool:
-    newest, key = standing.newest, violation.limit_key
-    for decided in policies.explain(newest.registry, newest.name, violation.tag or ""):
-        if decided.key != key or decided.policy is None or decided.value is None:
+    of, tag = violation.key, violation.tag or ""
+    for decided in policies.explain(repository.registry, repository.name, tag):
+        if (
+            decided.key != of.limit_key
+            or decided.policy is None
+            or decided.value is None
+        ):
             continue
-        if decided.policy.name != violation.policy:
+        if decided.policy.name != of.policy:
             return True
         # What growth is too much depends on the images before.
         return (
-            key != "max_growth"
+            of.limit_key != "max_growth"
             and bounded(int(decided.value)) != violation.limit_amount
         )
     return True
 
 
-def _exceeded(standing: RepositoryStanding, policies: PolicySet) -> set[str]:
-    newest = standing.newest
+def _exceeded(newest: JudgedRepository, policies: PolicySet) -> set[str]:
     found = set()
-    if newest.tag is not None:
-        limits = policies.limits_of(newest.registry, newest.name, newest.tag)
-        is_estimate = newest.uncompressed_confidence in ("estimate", "unknown")
+    if newest.newest_tag is not None:
+        limits = policies.limits_of(newest.registry, newest.name, newest.newest_tag)
+        is_estimate = newest.newest_uncompressed_confidence in ("estimate", "unknown")
+        size = None if is_estimate else newest.newest_uncompressed_bytes
         measured = LimitedNumbers(
-            compressed_bytes=newest.compressed_bytes,
-            uncompressed_bytes=None if is_estimate else newest.uncompressed_bytes,
-            layers=newest.layers,
+            compressed_bytes=newest.newest_compressed_bytes,
+            uncompressed_bytes=size,
+            layers=newest.newest_layers,
         )
         found |= {f.key for f in verdict(limits, measured) if f.keeping == "over"}
     limits = policies.limits_of(newest.registry, newest.name, "")

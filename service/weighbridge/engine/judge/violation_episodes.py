@@ -316,8 +316,9 @@ class Episodes:
         if ended is not None:
             notified = ended.notified_amount
             if notified is None or not _is_heavier(offence, notified):
+                limit = offence.limit_amount
                 again = OpenViolation(
-                    ended.id, key, None, None, is_silent, notified, whose
+                    ended.id, key, None, None, limit, is_silent, notified, whose
                 )
                 self.closed.discard(ended.id)
                 return self._go_on(again, offence, is_silent=is_silent)
@@ -330,7 +331,14 @@ class Episodes:
             is_silent=is_silent,
         )
         begun = OpenViolation(
-            number, key, offence.tag, offence.image_id, is_silent, None, whose
+            number,
+            key,
+            offence.tag,
+            offence.image_id,
+            offence.limit_amount,
+            is_silent,
+            None,
+            whose,
         )
         self._open[key] = begun
         return begun
@@ -343,6 +351,7 @@ class Episodes:
             violation,
             tag=offence.tag,
             image_id=offence.image_id,
+            limit_amount=offence.limit_amount,
             is_silent=is_silent,
             whose=(offence.team, offence.severity),
             is_live=True,

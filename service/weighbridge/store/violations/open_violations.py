@@ -40,6 +40,7 @@ _OPEN: Final = (
         *_KEY,
         _table.tag,
         _table.image_id,
+        _table.limit_amount,
         _table.is_silent,
         _table.notified_amount,
         _table.team,
@@ -149,6 +150,7 @@ class OpenViolation(Struct, frozen=True):
     key: ViolationKey
     tag: str | None
     image_id: int | None
+    limit_amount: int
     is_silent: bool
     notified_amount: int | None
     whose: tuple[str | None, Severity]
@@ -205,6 +207,7 @@ def find_open(
             ViolationKey(row.stream, row.platform, row.policy, row.limit_key),
             row.tag,
             row.image_id,
+            row.limit_amount,
             row.is_silent,
             row.notified_amount,
             whose=(row.team, row.severity),

@@ -6,12 +6,12 @@ another repository's violation, whose row is taken only where nobody else has it
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct, to_builtins
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from sqlalchemy import Connection, delete, insert, select, update
 
 from weighbridge.domain.growth.cause import Cause, LineChange
@@ -176,12 +176,8 @@ def close_violations(
         return
     values: dict[str, object] = {"closed_at": now, "closed_by": by, "changed_at": now}
     if within is not None:
-        values |= {
-            "within_tag": within.tag,
-            "within_image_id": within.image_id,
-            "within_digest": within.digest,
-            "within_amount": bounded(within.amount),
-        }
+        values |= {f"within_{name}": value for name, value in asdict(within).items()}
+        values["within_amount"] = bounded(within.amount)
     connection.execute(
         update(violations)
         .where(among_ids(_table.id), _table.closed_at.is_(None))
@@ -243,22 +239,13 @@ def forget_violations(connection: Connection, repository_id: int) -> None:
     connection.execute(delete(violations).where(_table.repository_id == repository_id))
 
 
-def _values(offence: Offence) -> Mapping[str, object]:
+def _values(offence: Offence) -> dict[str, object]:
     cause = offence.cause
-    known = (
-        {} if cause is None else {"cause_key": cause.key, "cause": cause_text(cause)}
-    )
-    return {
-        "team": offence.team,
-        "severity": offence.severity,
-        "tag": offence.tag,
-        "image_id": offence.image_id,
-        "digest": offence.digest,
+    values = asdict(offence) | {
         "limit_amount": bounded(offence.limit_amount),
         "amount": bounded(offence.amount),
-        "baseline_compressed_bytes": offence.baseline_compressed_bytes,
-        "before_image_id": offence.before_image_id,
-        "before_compressed_bytes": offence.before_compressed_bytes,
-        "pushed_at": offence.pushed_at,
-        **known,
     }
+    del values["cause"]
+    if cause is not None:
+        values |= {"cause_key": cause.key, "cause": cause_text(cause)}
+    return values
