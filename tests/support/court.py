@@ -45,8 +45,7 @@ from weighbridge.store.models import (
     unjudged,
     violations,
 )
-from weighbridge.store.outbox.deliveries import claim_delivery
-from weighbridge.store.outbox.delivery_results import note_sent
+from weighbridge.store.outbox.deliveries import claim_delivery, note_sent
 from weighbridge.store.outbox.due_groups import next_due_on
 from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.outbox.read_notices import read_notices

@@ -21,8 +21,12 @@ from weighbridge.store.models import (
     waivers,
 )
 from weighbridge.store.models.types import microseconds
-from weighbridge.store.outbox.deliveries import Delivery, claim_delivery
-from weighbridge.store.outbox.delivery_results import note_failed, note_sent
+from weighbridge.store.outbox.deliveries import (
+    Delivery,
+    claim_delivery,
+    note_failed,
+    note_sent,
+)
 from weighbridge.store.outbox.due_groups import next_due_on
 from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.registries.registry_rows import put_registry

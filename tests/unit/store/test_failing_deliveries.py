@@ -7,7 +7,7 @@ import pytest
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
 from weighbridge.store.leases.process_mark import one_claim, this_process
-from weighbridge.store.outbox.delivery_results import (
+from weighbridge.store.outbox.deliveries import (
     drop_channels,
     give_back,
     note_sent,

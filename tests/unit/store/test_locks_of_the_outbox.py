@@ -17,8 +17,8 @@ from weighbridge.store.models import (
     notifications,
     violations,
 )
-from weighbridge.store.outbox.deliveries import claim_delivery
-from weighbridge.store.outbox.delivery_results import (
+from weighbridge.store.outbox.deliveries import (
+    claim_delivery,
     drop_channels,
     note_failed,
     note_sent,

@@ -15,7 +15,7 @@ from weighbridge.engine.deliver.next_message import Delivered, SendContext, deli
 from weighbridge.engine.deliver.resend_open import Resending
 from weighbridge.errors import StoreError
 from weighbridge.ports.protocols import Notifier
-from weighbridge.store.outbox.delivery_results import KEPT_FOR, drop_channels
+from weighbridge.store.outbox.deliveries import KEPT_FOR, drop_channels
 from weighbridge.store.outbox.due_groups import next_due, next_due_on
 
 LINGER_S: Final = 30.0

@@ -23,8 +23,13 @@ from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import NotifyError, PartlyTaken, StoreError
 from weighbridge.ports.protocols import Notifier
 from weighbridge.store.leases.process_mark import one_claim
-from weighbridge.store.outbox.deliveries import Delivery, claim_delivery
-from weighbridge.store.outbox.delivery_results import give_back, note_failed, note_sent
+from weighbridge.store.outbox.deliveries import (
+    Delivery,
+    claim_delivery,
+    give_back,
+    note_failed,
+    note_sent,
+)
 from weighbridge.store.outbox.read_notices import read_notices
 
 MOST: Final = 200

@@ -1,4 +1,5 @@
-"""The outbox, as it is emptied: one group at a time is claimed, sent and noted.
+"""The outbox, as it is emptied: one group at a time is claimed, sent and noted, as
+told, to be tried again, given up, given back, or dropped.
 
 The key of a message is kept before it is sent. Whoever sends it again, because nobody
 knows whether it arrived, sends the same notifications under the same key.
@@ -19,7 +20,12 @@ from sqlalchemy import (
     update,
 )
 
-from weighbridge.domain.message.grouping import FIRST_PAUSE, message_key, pause_after
+from weighbridge.domain.message.grouping import (
+    FIRST_PAUSE,
+    is_given_up,
+    message_key,
+    pause_after,
+)
 from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.store.dialect import among_ids, listed
@@ -35,14 +41,28 @@ from weighbridge.store.models import (
     violations,
 )
 from weighbridge.store.models.types import Moment
-from weighbridge.store.outbox.channel_pace import lock_pace, note_begun
-from weighbridge.store.outbox.due_groups import due_groups, is_free
-from weighbridge.store.outbox.gathering import groups_in_turn
-from weighbridge.store.outbox.groups import SOMETHING_WAITS, WAITS
+from weighbridge.store.outbox.due_groups import (
+    SOMETHING_WAITS,
+    WAITS,
+    due_groups,
+    groups_in_turn,
+    is_free,
+    lock_pace,
+    note_begun,
+)
 from weighbridge.store.violations.waivers import active_waivers
+
+NO_CHANNEL: Final = "no_channel"
+"""Its channel is not configured any more."""
+NOT_TOLD: Final = "not_told"
+"""That it is over, where its opening could not be told."""
+KEPT_FOR: Final = timedelta(hours=1)
+"""So long what waits is kept for a channel that is not configured: while a new
+configuration is rolled out, some processes do not know it yet."""
 
 _group = notification_groups.c
 _row = notifications.c
+_FREE: Final[dict[str, Any]] = {"lease_until": None, "lease_owner": None}
 _WAITING: Final = (
     select(
         _row.id,
@@ -92,10 +112,6 @@ class Delivery(Struct, frozen=True):
     tries: int
     failing_since: datetime | None
 
-    @property
-    def has_opened(self) -> bool:
-        return any(event == "opened" for _, event in self.notices)
-
 
 def claim_delivery(
     connection: Connection, channel: str, *, now: datetime, lease_s: float, owner: str
@@ -119,7 +135,8 @@ def claim_delivery(
                 if not group.attempts:
                     note_begun(connection, channel, begun, now)
                 return delivery
-            _settle(connection, group.id, owner, now)
+            # Nothing was left to be told, or nothing that is certain by now.
+            _end(connection, group.id, owner, now + FIRST_PAUSE)
     return None
 
 
@@ -247,16 +264,149 @@ def _keyed(
     return [row for row in rows if row.id in got]
 
 
-def _settle(connection: Connection, group_id: int, owner: str, now: datetime) -> None:
-    """Nothing was left to be told, or nothing that is certain by now."""
+def note_sent(connection: Connection, delivery: Delivery, now: datetime) -> None:
+    """The receiver has it. Noted again, or by somebody whose lease has ended, nothing
+    is lost: the rows are told in any case."""
+    interval = _lock(connection, delivery)
+    connection.execute(
+        update(notifications)
+        .where(among_ids(_row.id), _row.sent_at.is_(None))
+        .values(sent_at=now),
+        {"ids": listed(delivery.rows)},
+    )
+    if interval is not None:
+        has_opened = any(event == "opened" for _, event in delivery.notices)
+        _end(
+            connection,
+            delivery.group_id,
+            delivery.owner,
+            now + interval,
+            last_sent_at=now,
+            messages=_group.messages + (1 if has_opened else 0),
+            error_code=None,
+        )
+
+
+def note_failed(
+    connection: Connection,
+    delivery: Delivery,
+    now: datetime,
+    *,
+    code: str,
+    retry_at: datetime,
+) -> bool:
+    """It could not be handed over. Returns whether that is for ever: it has been tried
+    for a day, and what waits behind it has its own."""
+    interval = _lock(connection, delivery)
+    if interval is None:
+        return False  # Somebody else tries it by now.
+    since = delivery.failing_since or now
+    if not is_given_up(since, now):
+        connection.execute(
+            update(notification_groups)
+            .where(_group.id == delivery.group_id)
+            .values(failing_since=since, error_code=code, next_at=retry_at, **_FREE)
+        )
+        return False
+    connection.execute(
+        update(notifications).where(among_ids(_row.id), *WAITS).values(given_up_at=now),
+        {"ids": listed(delivery.rows)},
+    )
+    _drop_ends(connection, delivery)
+    _end(
+        connection,
+        delivery.group_id,
+        delivery.owner,
+        now + interval,
+        error_code=code,
+    )
+    return True
+
+
+def give_back(connection: Connection, delivery: Delivery, now: datetime) -> None:
+    """Let somebody else send it at once, under the same key."""
+    connection.execute(
+        update(notification_groups)
+        .where(_group.id == delivery.group_id, _group.lease_owner == delivery.owner)
+        .values(next_at=now, attempts=_group.attempts - 1, **_FREE)
+    )
+
+
+def drop_channels(
+    connection: Connection, channels: Collection[str], now: datetime
+) -> int:
+    """Drop what waits for channels that are not configured, and has for an hour;
+    returns how many."""
+    # Of all channels in one order, as whoever writes to the outbox takes them.
+    ids = connection.execute(
+        select(_group.id)
+        .where(_group.channel.in_(sorted(channels)), _group.next_at <= now - KEPT_FOR)
+        .order_by(_group.id)
+        .with_for_update()
+    ).scalars()
+    parameters = {"ids": listed(list(ids))}
+    dropped = connection.execute(
+        update(notifications)
+        .where(among_ids(_row.group_id), *WAITS)
+        .values(dropped_for=NO_CHANNEL),
+        parameters,
+    ).rowcount
+    connection.execute(
+        update(notification_groups)
+        .where(among_ids(_group.id))
+        .values(next_at=None, attempts=0, failing_since=None),
+        parameters,
+    )
+    return dropped
+
+
+def _lock(connection: Connection, delivery: Delivery) -> timedelta | None:
+    """First the group, then its notifications, as everybody takes them. Returns the
+    group's interval; None: the message is not ours any more."""
+    group = connection.execute(
+        select(_group.lease_owner, _group.interval_s)
+        .where(_group.id == delivery.group_id)
+        .with_for_update()
+    ).one_or_none()
+    if group is None or group.lease_owner != delivery.owner:
+        return None
+    return timedelta(seconds=group.interval_s)
+
+
+def _drop_ends(connection: Connection, delivery: Delivery) -> None:
+    """Nobody is told that something is over who does not know of it."""
+    opened = [number for number, event in delivery.notices if event == "opened"]
+    connection.execute(
+        update(notifications)
+        .where(
+            _row.group_id == delivery.group_id,
+            among_ids(_row.violation_id),
+            _row.event == "resolved",
+            _row.message_key.is_(None),
+            *WAITS,
+        )
+        .values(dropped_for=NOT_TOLD),
+        {"ids": listed(opened)},
+    )
+
+
+def _end(
+    connection: Connection,
+    group_id: int,
+    owner: str,
+    due_at: datetime,
+    **values: object,
+) -> None:
+    """End a claim; what came in before is due then. The group is locked, so that nobody
+    adds to it meanwhile."""
     connection.execute(
         update(notification_groups)
         .where(_group.id == group_id, _group.lease_owner == owner)
         .values(
-            next_at=case((SOMETHING_WAITS, literal(now + FIRST_PAUSE, Moment()))),
+            next_at=case((SOMETHING_WAITS, literal(due_at, Moment()))),
             attempts=0,
             failing_since=None,
-            lease_until=None,
-            lease_owner=None,
+            **_FREE,
+            **values,
         )
     )

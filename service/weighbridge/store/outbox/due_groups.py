@@ -1,6 +1,11 @@
-"""When messages are due: a few probes of an index a channel, however many wait."""
+"""Groups of notifications in their turn: which are due, and how fast new messages
+follow one another on a channel. What its pace has held back is gathered into one.
 
-from collections.abc import Iterator
+A few probes of an index a channel, however many wait.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -11,27 +16,46 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
+    case,
     cast,
+    exists,
     func,
     select,
     type_coerce,
+    update,
 )
 
-from weighbridge.domain.message.grouping import LONGEST_PAUSE
+from weighbridge.domain.message.grouping import (
+    LONGEST_PAUSE,
+    MESSAGES_A_MINUTE,
+    PACE_OVER,
+    gathered_group,
+    held_until,
+)
+from weighbridge.store.dialect import BulkInsert, Purpose, among_ids, listed, lock
 from weighbridge.store.leases.ahead import SLACK, is_leased
 from weighbridge.store.leases.process_mark import has_ended
-from weighbridge.store.models import notification_groups
-from weighbridge.store.models.types import Moment, microseconds
-from weighbridge.store.outbox.channel_pace import new_messages_held_until
-
-Groups: TypeAlias = Select[*tuple[Any, ...]]
-"""A query for rows of `notification_groups`."""
-
-_AT_ONCE: Final = 20
-"""Groups that are looked at for one that nobody else has."""
+from weighbridge.store.models import channel_paces, notification_groups, notifications
+from weighbridge.store.models.types import Moment, microseconds, moment_of
 
 _group = notification_groups.c
+_row = notifications.c
+_pace = channel_paces.c
+WAITS: Final = (
+    _row.sent_at.is_(None),
+    _row.given_up_at.is_(None),
+    _row.dropped_for.is_(None),
+)
+"""Of a notification: it is still to be sent."""
+SOMETHING_WAITS: Final = exists().where(_row.group_id == _group.id, *WAITS)
+MOST: Final = 5_000
+"""Groups that are gathered in one transaction; what is left waits another minute."""
+_AT_ONCE: Final = 20
+"""Groups that are looked at for one that nobody else has."""
 _SOON: Final = bindparam("soon", type_=BigInteger())
+
+Groups: TypeAlias = Select[*tuple[Any, ...]]
+Group: TypeAlias = Row[*tuple[Any, ...]]
 
 
 def _is_later_than(seconds: ColumnElement[int]) -> ColumnElement[bool]:
@@ -58,6 +82,43 @@ _TOO_LATE: Final = _IN_ORDER.where(
 _CHANNEL_AFTER: Final = select(func.min(_group.channel)).where(
     _group.next_at.is_not(None), _group.channel > bindparam("channel")
 )
+_NEW_PACE: Final = BulkInsert(channel_paces, "channel", "begun")
+_BEGUN: Final = select(_pace.begun).where(_pace.channel == bindparam("of_channel"))
+_LOCKED: Final = _BEGUN.with_for_update()
+_NEW_GROUP: Final = BulkInsert(
+    notification_groups,
+    "channel",
+    "group_key",
+    "is_cause",
+    "about",
+    "wait_s",
+    "interval_s",
+    "messages",
+    "attempts",
+)
+_MOVED: Final = update(notifications).where(
+    among_ids(_row.group_id), _row.message_key.is_(None), *WAITS
+)
+_HELD: Final = (
+    select(notification_groups)
+    .where(
+        _group.channel == bindparam("channel"),
+        _group.next_at <= bindparam("now", type_=Moment()),
+        _group.attempts == 0,
+        _group.is_cause.is_(False),
+    )
+    .order_by(_group.next_at, _group.id)
+    .limit(MOST)
+    .with_for_update(skip_locked=True)
+)
+_GATHERED: Final = (
+    select(notification_groups)
+    .where(
+        _group.channel == bindparam("channel"),
+        _group.group_key == bindparam("group_key"),
+    )
+    .with_for_update(skip_locked=True)
+)
 
 
 def next_due(connection: Connection, now: datetime) -> dict[str, datetime]:
@@ -79,9 +140,11 @@ def next_due_on(connection: Connection, channel: str, now: datetime) -> datetime
     first = _first_in_order(connection, _IN_ORDER, channel, now)
     if first is None:
         return None
-    if first > now and _is_any_free(connection, channel, now):
+    if first > now and any(
+        is_free(group, now) for group in _too_late(connection, channel, now)
+    ):
         first = now
-    until = new_messages_held_until(connection, channel, now)
+    until = _held_until(connection, channel, now)
     if until is None or until <= max(first, now):
         return first
     tried = _first_in_order(connection, _TRIED_IN_ORDER, channel, now)
@@ -89,7 +152,10 @@ def next_due_on(connection: Connection, channel: str, now: datetime) -> datetime
 
 
 def _first_in_order(
-    connection: Connection, groups: Groups, channel: str, now: datetime
+    connection: Connection,
+    groups: Groups,
+    channel: str,
+    now: datetime,
 ) -> datetime | None:
     waiting: list[datetime] = []
     for group in connection.execute(groups, {"channel": channel}).all():
@@ -100,35 +166,19 @@ def _first_in_order(
     return min(waiting, default=None)
 
 
-def due_groups(
-    connection: Connection, channel: str, now: datetime
-) -> Iterator[Row[*tuple[Any, ...]]]:
+def due_groups(connection: Connection, channel: str, now: datetime) -> Iterator[Group]:
     """The channel's groups that are due, some of them, in their order; last those that
     a clock which was ahead has put off."""
     yield from connection.execute(_DUE, {"channel": channel, "now": now}).all()
     yield from _too_late(connection, channel, now)
 
 
-def tried_groups(
-    connection: Connection, channel: str, now: datetime
-) -> Iterator[Row[*tuple[Any, ...]]]:
-    """Of these, those whose message was tried before."""
-    parameters = {"channel": channel, "now": now}
-    yield from connection.execute(_TRIED_DUE, parameters).all()
-
-
-def is_free(group: Row[*tuple[Any, ...]], now: datetime) -> bool:
+def is_free(group: Group, now: datetime) -> bool:
     """Whether nobody has it in hand."""
     return not is_leased(group.lease_until, now) or has_ended(group.lease_owner)
 
 
-def _is_any_free(connection: Connection, channel: str, now: datetime) -> bool:
-    return any(is_free(group, now) for group in _too_late(connection, channel, now))
-
-
-def _too_late(
-    connection: Connection, channel: str, now: datetime
-) -> list[Row[*tuple[Any, ...]]]:
+def _too_late(connection: Connection, channel: str, now: datetime) -> list[Group]:
     soon = now + SLACK
     parameters = {
         "channel": channel,
@@ -143,3 +193,95 @@ def _channel_after(connection: Connection, channel: str) -> str | None:
         _CHANNEL_AFTER, {"channel": channel}
     ).scalar_one()
     return found
+
+
+def _held_until(connection: Connection, channel: str, now: datetime) -> datetime | None:
+    """Until when the channel has no new message, which may be over; None where it had
+    too few of them."""
+    found = connection.execute(_BEGUN, {"of_channel": channel}).scalar_one_or_none()
+    return None if found is None else held_until(_moments(found), now)
+
+
+def lock_pace(connection: Connection, channel: str) -> Sequence[datetime]:
+    """When the last new messages were begun. Nobody else begins one on this channel
+    until we commit: whoever locks a pace holds no other lock yet."""
+    _NEW_PACE.add(connection, [(channel, "[]")])
+    return _moments(connection.execute(_LOCKED, {"of_channel": channel}).scalar_one())
+
+
+def note_begun(
+    connection: Connection, channel: str, begun: Sequence[datetime], now: datetime
+) -> None:
+    """One more was begun, besides those that the locked pace has."""
+    last = [*begun, now][-MESSAGES_A_MINUTE:]
+    connection.execute(
+        update(channel_paces)
+        .where(_pace.channel == channel)
+        .values(begun=json.dumps([microseconds(moment) for moment in last]))
+    )
+
+
+def _moments(text: str) -> list[datetime]:
+    return [moment_of(number) for number in json.loads(text)]
+
+
+def groups_in_turn(
+    connection: Connection, channel: str, begun: Sequence[datetime], now: datetime
+) -> Iterator[Group]:
+    """The channel's groups that may be claimed now, in their order.
+
+    begun: of its new messages, as `lock_pace` has it
+
+    1. While new messages are held back, those that were tried before.
+    2. Once they are not, and something had to wait for that: all of it is one group.
+    3. Else each as it is.
+    """
+    until = held_until(begun, now)
+    if until is not None and now < until:
+        tried = {"channel": channel, "now": now}
+        yield from connection.execute(_TRIED_DUE, tried).all()
+        return
+    due = list(due_groups(connection, channel, now))
+    if until is not None and any(_is_held(group, until) for group in due):
+        _gather(connection, channel, now)
+        due = list(due_groups(connection, channel, now))
+    yield from due
+
+
+def _is_held(group: Group, until: datetime) -> bool:
+    """Whether it was due while no new message might be sent. What has a cause in common
+    is gathered already, and stays a message of its own."""
+    is_new = not group.attempts and not group.is_cause
+    return is_new and bool(group.next_at < until)
+
+
+def _gather(connection: Connection, channel: str, now: datetime) -> None:
+    """Move what waits. Groups that somebody has in hand are passed over."""
+    # Ends are put where openings wait: nobody looks for them until we commit.
+    lock(connection, Purpose.TELL)
+    key = gathered_group(channel)
+    interval_s = int(PACE_OVER.total_seconds())
+    _NEW_GROUP.add(connection, [(channel, key, False, "", 0, interval_s, 0, 0)])
+    place = {"channel": channel, "group_key": key}
+    into = connection.execute(_GATHERED, place).one_or_none()
+    if into is None:
+        return
+    held = connection.execute(_HELD, {"channel": channel, "now": now}).all()
+    held = [row for row in held if row.id != into.id and is_free(row, now)]
+    if not held:
+        return
+    ids = {"ids": listed([row.id for row in held])}
+    connection.execute(_MOVED.values(group_id=into.id), ids)
+    connection.execute(
+        update(notification_groups)
+        .where(among_ids(_group.id))
+        # One whose message was begun and given back still has that.
+        .values(next_at=case((SOMETHING_WAITS, _group.next_at)), last_sent_at=now),
+        ids,
+    )
+    if not into.attempts:
+        first = min(row.next_at for row in held)
+        due = first if into.next_at is None else min(first, into.next_at)
+        connection.execute(
+            update(notification_groups).where(_group.id == into.id).values(next_at=due)
+        )

@@ -6,29 +6,63 @@ other, and cannot wait for each other. Who sends locks one group at a time and n
 asks for more; the order is always: the lock, groups by id, notifications.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
-
-from weighbridge.domain.message.grouping import Route
-from weighbridge.domain.message.message import NotificationEvent
-from weighbridge.store.dialect import BulkInsert, Purpose, among_ids, listed, lock
-from weighbridge.store.models import CLOSED, REVOCABLE, notifications
-from weighbridge.store.outbox.groups import (
-    due_opened,
-    due_resolved,
-    lock_groups,
-    make_groups,
-    set_due,
-    set_due_opened,
+from msgspec import Struct
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+    update,
 )
-from weighbridge.store.outbox.planning import Planned, plan_openings
+
+from weighbridge.domain.message.grouping import (
+    AHEAD,
+    CAUSE_WITHIN,
+    SHARE_CAUSE,
+    GroupState,
+    Route,
+    Routed,
+    about,
+    can_share_cause,
+    cause_group,
+    due_in_cause,
+    due_in_route,
+    gathered,
+    notified_by_route,
+    route_group,
+    routes_for,
+)
+from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.store.dialect import (
+    BulkInsert,
+    Purpose,
+    among_bytes,
+    among_ids,
+    listed,
+    lock,
+)
+from weighbridge.store.models import (
+    CLOSED,
+    REVOCABLE,
+    notification_groups,
+    notifications,
+    registries,
+    repositories,
+    violations,
+)
+from weighbridge.store.models.types import Moment
 
 LISTED: Final = "listed"
 """Its cause was told: it stands in the list of violations, and that is all."""
 
+_group = notification_groups.c
 _row = notifications.c
 _NEW: Final = BulkInsert(
     notifications, "group_id", "violation_id", "event", "created_at", "dropped_for"
@@ -63,6 +97,96 @@ _REVOKED: Final = delete(notifications).where(
     _row.event == bindparam("event"),
     _row.dropped_for.in_(REVOCABLE),
 )
+_NEW_GROUPS: Final = BulkInsert(
+    notification_groups,
+    "channel",
+    "group_key",
+    "is_cause",
+    "about",
+    "wait_s",
+    "interval_s",
+    "next_at",
+    "last_sent_at",
+    "messages",
+    "attempts",
+)
+_LOCKED: Final = select(notification_groups).order_by(_group.id).with_for_update()
+_OPENED: Final = (
+    select(
+        violations.c.id,
+        violations.c.severity,
+        violations.c.team,
+        violations.c.policy,
+        violations.c.limit_key,
+        violations.c.cause_key,
+        repositories.c.name.label("repository"),
+        registries.c.name.label("registry"),
+    )
+    .join(repositories, repositories.c.id == violations.c.repository_id)
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .where(
+        among_ids(violations.c.id),
+        violations.c.closed_at.is_(None),
+        violations.c.is_silent.is_(False),
+    )
+    .order_by(violations.c.id)
+)
+_TOLD_ALREADY: Final = (
+    select(_row.violation_id, _group.channel)
+    .join(notification_groups, _group.id == _row.group_id)
+    .where(among_ids(_row.violation_id), _row.event == "opened")
+)
+_notified_at: Final = func.coalesce(_row.sent_at, _row.created_at)
+_OF_CAUSES: Final = (
+    select(
+        _group.channel,
+        violations.c.cause_key,
+        func.max(_notified_at).label("notified_at"),
+        # When it began, and not when it arrived: that may be later than what came
+        # behind it.
+        func.max(case((_group.is_cause.is_(False), _row.created_at))).label("by_route"),
+        func.max(case((_group.is_cause, _notified_at))).label("by_cause"),
+    )
+    .join(notifications, _row.violation_id == violations.c.id)
+    .join(notification_groups, _group.id == _row.group_id)
+    .where(
+        among_bytes(violations.c.cause_key),
+        # Other limits are told one by one, and say nothing of a cause.
+        violations.c.limit_key.in_(sorted(SHARE_CAUSE)),
+        _notified_at <= bindparam("latest", type_=Moment()),
+        _row.event == "opened",
+        _row.dropped_for.is_(None),
+        _row.given_up_at.is_(None),
+    )
+    .group_by(_group.channel, violations.c.cause_key)
+)
+
+Group: TypeAlias = Row[*tuple[Any, ...]]
+
+
+class _NoticeCause(Struct, frozen=True):
+    """That a channel was told of a cause, or is about to be.
+
+    by_route: by a route's group, and by the cause's own not since
+    """
+
+    at: datetime
+    by_route: bool
+
+
+class _Planned(Struct, frozen=True):
+    """One violation that one channel is to be told of.
+
+    key:   of its group
+    cause: the channel was told of another one with the same cause, and that makes this
+           a part of the cause's group; else None
+    """
+
+    violation_id: int
+    route: Route
+    key: bytes
+    about: str
+    cause: _NoticeCause | None
 
 
 def put_notifications(
@@ -98,47 +222,44 @@ def put_notifications(
 def _put_opened(
     connection: Connection, ids: Sequence[int], routes: Sequence[Route], now: datetime
 ) -> int:
-    planned = plan_openings(connection, ids, routes, now)
-    groups = lock_groups(connection, make_groups(connection, planned))
+    groups: dict[bytes, list[_Planned]] = {}
+    for one in _plan_openings(connection, ids, routes, now):
+        groups.setdefault(one.key, []).append(one)
+    _make_groups(connection, [some[0] for some in groups.values()])
+    keys = {"hashes": listed(sorted(groups))}
+    of_keys = _LOCKED.where(among_bytes(_group.group_key))
     waiting = 0
-    for state in groups:
-        of_group = [p for p in planned if _is_in(state, p)]
-        first = of_group[0]
-        due = due_opened(state, first, now)
-        dropped = LISTED if due is None else None
+    for group in connection.execute(of_keys, keys).all():
+        planned = groups[group.group_key]
+        is_due = _have_due(connection, group, planned[0], now)
+        dropped = None if is_due else LISTED
         _NEW.add(
             connection,
-            [(state.id, p.violation_id, "opened", now, dropped) for p in of_group],
+            [(group.id, p.violation_id, "opened", now, dropped) for p in planned],
         )
-        if due is not None:
-            waiting += len(of_group)
-            set_due_opened(connection, state.id, first, due)
+        waiting += len(planned) if is_due else 0
     return waiting
 
 
 def _put_resolved(connection: Connection, ids: Sequence[int], now: datetime) -> int:
     parameters = {"ids": listed(ids)}
     found = set(connection.execute(_GROUPS_OF, parameters).scalars())
-    groups = lock_groups(connection, found)
+    of_ids = _LOCKED.where(among_ids(_group.id))
+    groups = connection.execute(of_ids, {"ids": listed(sorted(found))}).all()
     connection.execute(_UNTOLD, parameters)
     rows = connection.execute(_TOLD, parameters).all()
     waiting = 0
-    for state in groups:
-        of_group = [row.violation_id for row in rows if row.group_id == state.id]
-        before = _count(connection, state.id, of_group)
+    for group in groups:
+        of_group = [row.violation_id for row in rows if row.group_id == group.id]
+        before = _count(connection, group.id, of_group)
         _NEW.add(
-            connection, [(state.id, one, "resolved", now, None) for one in of_group]
+            connection, [(group.id, one, "resolved", now, None) for one in of_group]
         )
         added = len(of_group) - before
         if added:
             waiting += added
-            set_due(connection, state.id, due_resolved(state, now))
+            _set_due(connection, group, _due_resolved(group, now))
     return waiting
-
-
-def _is_in(state: Row[*tuple[Any, ...]], planned: Planned) -> bool:
-    place = (planned.route.channel, planned.key)
-    return place == (state.channel, state.group_key)
 
 
 def _count(connection: Connection, group_id: int, violation_ids: list[int]) -> int:
@@ -152,3 +273,135 @@ def _count(connection: Connection, group_id: int, violation_ids: list[int]) -> i
         {"ids": listed(violation_ids)},
     ).scalar_one()
     return found
+
+
+def _plan_openings(
+    connection: Connection, ids: Sequence[int], routes: Sequence[Route], now: datetime
+) -> list[_Planned]:
+    """What each channel is to be told, in the order of violations; what it was told
+    before is left out."""
+    rows = connection.execute(_OPENED, {"ids": listed(ids)}).all()
+    already = {
+        (row.violation_id, row.channel)
+        for row in connection.execute(_TOLD_ALREADY, {"ids": listed(ids)})
+    }
+    causes = _causes_of(connection, rows, now)
+    return [
+        _planned(row, route, routed, causes.get((route.channel, row.cause_key)))
+        for row in rows
+        for routed in [_routed(row)]
+        for route in routes_for(routes, routed)
+        if (row.id, route.channel) not in already
+    ]
+
+
+def _planned(
+    row: Row[*tuple[Any, ...]], route: Route, routed: Routed, cause: _NoticeCause | None
+) -> _Planned:
+    if cause is None or not can_share_cause(row.limit_key):
+        key = route_group(route, routed)
+        return _Planned(row.id, route, key, about(route, routed), None)
+    key = cause_group(route.channel, row.cause_key)
+    return _Planned(row.id, route, key, "", cause)
+
+
+def _routed(row: Row[*tuple[Any, ...]]) -> Routed:
+    return Routed(row.severity, row.team, row.registry, row.repository, row.policy)
+
+
+def _causes_of(
+    connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]], now: datetime
+) -> dict[tuple[str, bytes], _NoticeCause]:
+    """What each channel was last told of each cause."""
+    keys = sorted({row.cause_key for row in rows if row.cause_key is not None})
+    if not keys:
+        return {}
+    parameters = {"hashes": listed(keys), "latest": now + AHEAD}
+    found = connection.execute(_OF_CAUSES, parameters).all()
+    return {
+        (row.channel, row.cause_key): _cause_of(row)
+        for row in found
+        if row.notified_at > now - CAUSE_WITHIN
+    }
+
+
+def _cause_of(row: Row[*tuple[Any, ...]]) -> _NoticeCause:
+    by_route, by_cause = row.by_route, row.by_cause
+    is_by_route = by_route is not None and (by_cause is None or by_route > by_cause)
+    return _NoticeCause(row.notified_at, is_by_route)
+
+
+def _make_groups(connection: Connection, planned: Iterable[_Planned]) -> None:
+    """Where they are not there."""
+    rows = [
+        (
+            one.route.channel,
+            one.key,
+            one.cause is not None,
+            one.about,
+            one.route.group_wait_s,
+            one.route.group_interval_s,
+            None,
+            None if one.cause is None else one.cause.at,
+            0 if one.cause is None else 1,
+            0,
+        )
+        for one in sorted(planned, key=lambda one: (one.route.channel, one.key))
+    ]
+    _NEW_GROUPS.add(connection, rows)
+
+
+def _have_due(
+    connection: Connection, group: Group, planned: _Planned, now: datetime
+) -> bool:
+    """Whether what was opened is told; and when, of the whole group."""
+    route, cause, state = planned.route, planned.cause, _state(group)
+    values: dict[str, object] = {
+        "wait_s": route.group_wait_s,
+        "interval_s": route.group_interval_s,
+    }
+    if not group.is_cause:
+        next_at = due_in_route(
+            state,
+            now,
+            wait_s=route.group_wait_s,
+            interval_s=route.group_interval_s,
+        )
+        _set_due(connection, group, next_at, **values)
+        return True
+    if cause is not None and cause.by_route:
+        state = notified_by_route(state, cause.at)
+        values |= {"last_sent_at": cause.at, "messages": 1}
+    due = due_in_cause(state, route, now)
+    if due is None:
+        return False
+    if due.begins_anew:
+        values["messages"] = 0
+    _set_due(connection, group, due.next_at, **values)
+    return True
+
+
+def _due_resolved(group: Group, now: datetime) -> datetime:
+    if group.is_cause:
+        return gathered(_state(group), now, interval_s=group.interval_s)
+    waiting: datetime | None = group.next_at
+    if waiting is not None:
+        return waiting  # An end hurries nobody.
+    return due_in_route(_state(group), now, wait_s=0, interval_s=group.interval_s)
+
+
+def _set_due(
+    connection: Connection, group: Group, next_at: datetime, **values: object
+) -> None:
+    """values: columns that change with it"""
+    connection.execute(
+        update(notification_groups)
+        .where(_group.id == group.id)
+        .values(next_at=next_at, **values)
+    )
+
+
+def _state(group: Group) -> GroupState:
+    return GroupState(
+        group.next_at, group.last_sent_at, group.messages, group.attempts > 0
+    )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from weighbridge.domain.message.message import NotificationEvent, ViolationNotice
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.from_row import from_row
 from weighbridge.store.models import (
     images,
     manifest_sizes,
@@ -133,30 +134,17 @@ def _heaviest(
 def _read(row: Row[*tuple[Any, ...]], event: NotificationEvent) -> ViolationNotice:
     """An end is told of the image that is within, never of the one that was over."""
     is_within = event == "resolved" and row.within_amount is not None
-    return ViolationNotice(
+    return from_row(
+        ViolationNotice,
+        row._mapping,
         violation_id=row.id,
         event=event,
-        registry=row.registry,
-        repository=row.repository,
         tag=(row.within_tag if is_within else row.tag) or "",
         digest=row.within_digest if is_within else row.digest,
-        platform=row.platform,
-        policy=row.policy,
-        team=row.team,
-        severity=row.severity,
-        limit_key=row.limit_key,
-        limit_amount=row.limit_amount,
         amount=row.within_amount if is_within else row.amount,
-        baseline_compressed_bytes=row.baseline_compressed_bytes,
-        before_compressed_bytes=row.before_compressed_bytes,
-        compressed_bytes=row.compressed_bytes,
-        uncompressed_bytes=row.uncompressed_bytes,
         compressed_confidence=(
             None if row.image_id is None else row.compressed_confidence
         ),
         cause=read_cause(row.cause, row.cause_key),
-        opened_at=row.opened_at,
-        closed_at=row.closed_at,
-        closed_by=row.closed_by,
         url=None,
     )

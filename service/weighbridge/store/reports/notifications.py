@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from weighbridge.domain.report.inventory import ChannelReport, ChannelState
 from weighbridge.store.models import notification_groups, notifications
 from weighbridge.store.models.types import Moment
-from weighbridge.store.outbox.groups import WAITS
+from weighbridge.store.outbox.due_groups import WAITS
 
 _group = notification_groups.c
 _row = notifications.c

@@ -13,7 +13,7 @@ from weighbridge.store.models import (
     violations,
 )
 from weighbridge.store.models.types import Moment
-from weighbridge.store.outbox.groups import WAITS
+from weighbridge.store.outbox.due_groups import WAITS
 from weighbridge.store.session import Database
 
 _PIECE: Final = 1_000
