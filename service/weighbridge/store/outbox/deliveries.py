@@ -36,11 +36,10 @@ from weighbridge.store.models import (
     WAIVED,
     notification_groups,
     notifications,
-    registries,
-    repositories,
     violations,
 )
 from weighbridge.store.models.types import Moment
+from weighbridge.store.named_rows import NAMES, named
 from weighbridge.store.outbox.due_groups import (
     SOMETHING_WAITS,
     WAITS,
@@ -73,12 +72,10 @@ _WAITING: Final = (
         violations.c.closed_at,
         violations.c.tag,
         violations.c.limit_key,
-        repositories.c.name.label("repository"),
-        registries.c.name.label("registry"),
+        *NAMES,
     )
-    .join(violations, violations.c.id == _row.violation_id)
-    .join(repositories, repositories.c.id == violations.c.repository_id)
-    .join(registries, registries.c.id == repositories.c.registry_id)
+    .select_from(named(violations))
+    .join(notifications, violations.c.id == _row.violation_id)
     .where(_row.group_id == bindparam("group_id"), *WAITS)
     .order_by(_row.id)
 )

@@ -53,11 +53,10 @@ from weighbridge.store.models import (
     REVOCABLE,
     notification_groups,
     notifications,
-    registries,
-    repositories,
     violations,
 )
 from weighbridge.store.models.types import Moment
+from weighbridge.store.named_rows import NAMES, named
 
 LISTED: Final = "listed"
 """Its cause was told: it stands in the list of violations, and that is all."""
@@ -119,11 +118,9 @@ _OPENED: Final = (
         violations.c.policy,
         violations.c.limit_key,
         violations.c.cause_key,
-        repositories.c.name.label("repository"),
-        registries.c.name.label("registry"),
+        *NAMES,
     )
-    .join(repositories, repositories.c.id == violations.c.repository_id)
-    .join(registries, registries.c.id == repositories.c.registry_id)
+    .select_from(named(violations))
     .where(
         among_ids(violations.c.id),
         violations.c.closed_at.is_(None),

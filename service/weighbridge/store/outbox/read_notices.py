@@ -8,15 +8,14 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from weighbridge.domain.message.message import NotificationEvent, ViolationNotice
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.from_row import from_row
 from weighbridge.store.models import (
     images,
     manifest_sizes,
-    registries,
     repositories,
     violations,
 )
 from weighbridge.store.models.types import Moment
+from weighbridge.store.named_rows import NAMES, from_row, named
 from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
@@ -36,17 +35,14 @@ def _notices(*where: Any) -> Select[*tuple[Any, ...]]:  # conditions are of any 
     return (
         select(
             violations,
-            registries.c.name.label("registry"),
-            repositories.c.name.label("repository"),
+            *NAMES,
             COMPRESSED_BYTES,
             COMPRESSED_CONFIDENCE,
             manifest_sizes.c.uncompressed_bytes,
         )
         .select_from(
             in_scope(
-                violations.join(repositories, repositories.c.id == _table.repository_id)
-                .join(registries, registries.c.id == repositories.c.registry_id)
-                .outerjoin(
+                named(violations).outerjoin(
                     images,
                     images.c.id
                     == func.coalesce(_table.within_image_id, _table.image_id),

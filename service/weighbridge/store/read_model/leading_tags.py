@@ -41,7 +41,7 @@ from weighbridge.store.facts.target_images import load_graph
 from weighbridge.store.ledger.blob_expressions import LEADS_TO_IMAGES
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.models.types import Moment, microseconds
-from weighbridge.store.read_model.headlines import Headline, read_headlines
+from weighbridge.store.streams.stream_images import Headline, read_headlines
 
 # As words of the statement: for PostgreSQL two parameters are two expressions.
 _never: ColumnElement[datetime] = literal_column(str(microseconds(NEVER)))
@@ -341,7 +341,7 @@ class LeadingTags:
     def _is_order_needed(self, targets: set[int]) -> bool:
         """Whether names decide among targets of one moment; if not, it is enough which
         images they are."""
-        found = {each.digest for t in targets if (each := self._known[t]) is not None}
+        found = {each.image.digest for t in targets if (each := self._known[t])}
         is_first = not self._digests
         return is_first or len(self._digests | found) > DECIDING_IMAGES
 
@@ -393,14 +393,15 @@ class LeadingTags:
         soon, late = self._now + timedelta(days=1), self._now + timedelta(days=366)
         for tag in came:
             self._seen.add(tag.target)
-            image = self._known[tag.target]
-            if image is None:
+            headline = self._known[tag.target]
+            if headline is None:
                 continue
+            image = headline.image
             created = image.created_at
             self.ripens |= created is not None and soon < created < late
             if not self._is_enough:
                 self._digests.add(image.digest)
-            self.headlines[tag.name] = image
+            self.headlines[tag.name] = headline
             self.candidates.append(
                 Candidate(
                     tag=tag.name,

@@ -365,11 +365,11 @@ def _newest(found: LeadingTags, now: datetime) -> Summary:
     order = ranked(leading(found.candidates, now), now)
     if order:
         newest = order[0].candidate
-        image = found.headlines[newest.tag]
+        platform, image = found.headlines[newest.tag]
         values |= {
             "newest_tag": newest.tag,
-            "newest_image_id": image.image_id,
-            "newest_platform": str(image.platform),
+            "newest_image_id": image.id,
+            "newest_platform": str(platform),
             "newest_by": order[0].by,
             "newest_at": newest.pushed_at or newest.moved_at or newest.created_at,
             "newest_compressed_bytes": image.compressed_bytes,

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, Select, literal, select, true, tuple_
 
 from weighbridge.domain.report.inventory import Page, RepositoryCrawlReport
 from weighbridge.store.dialect import join_in_order
-from weighbridge.store.from_row import from_row
 from weighbridge.store.models import crawls, registries, repositories
+from weighbridge.store.named_rows import NAMES, from_row
 from weighbridge.store.paging import (
     NUMBER,
     CursorForm,
@@ -23,8 +23,7 @@ _known = repositories.alias("known")
 _named_registry = registries.alias("named_registry")
 _CRAWLS: Final = select(
     crawls,
-    registries.c.name.label("registry"),
-    repositories.c.name.label("repository"),
+    *NAMES,
 ).select_from(
     # Newest first, and no more of them than are wanted.
     join_in_order(

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, and_, bindparam, case, or_, select
 
 from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.store.dialect import among_ids, join_in_order, listed
-from weighbridge.store.from_row import from_row
 from weighbridge.store.models import (
     blob_sizes,
     blobs,
@@ -20,6 +19,7 @@ from weighbridge.store.models import (
     repository_manifests,
     tags,
 )
+from weighbridge.store.named_rows import NAMES, from_row
 from weighbridge.store.paging import (
     NUMBER,
     CursorForm,
@@ -42,8 +42,7 @@ _ROWS: Final = (
     select(
         disputes.c.id,
         repositories.c.id.label("repository_id"),
-        registries.c.name.label("registry"),
-        repositories.c.name.label("repository"),
+        *NAMES,
         disputes.c.manifest_id,
         _manifest.c.digest.label("image"),
         blobs.c.digest,

@@ -14,7 +14,6 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
-from weighbridge.store.from_row import from_row
 from weighbridge.store.ledger.blob_expressions import STORED_BYTES, sized
 from weighbridge.store.ledger.registry_sums import (
     SUMS,
@@ -32,6 +31,7 @@ from weighbridge.store.models import (
     scope_blobs,
     storage_scopes,
 )
+from weighbridge.store.named_rows import from_row
 
 SQLRow: TypeAlias = Row[*tuple[object, ...]]
 

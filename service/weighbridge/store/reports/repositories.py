@@ -23,6 +23,7 @@ from weighbridge.store.models import (
     repository_summaries,
     storage_scopes,
 )
+from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.inventory import (
     DEDUPLICATED_BYTES,
     EXCLUSIVE_BYTES,
@@ -133,12 +134,8 @@ def find_repository(
     connection: Connection, registry: str, repository: str
 ) -> RepositoryReport | None:
     """One repository by its full name, also one that is gone."""
-    found = connection.execute(
-        select(repositories.c.id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
-        .where(registries.c.name == registry, repositories.c.name == repository)
-    ).scalar()
-    return None if found is None else _reports(connection, [found])[0]
+    place = find_place(connection, registry, repository)
+    return None if place is None else _reports(connection, [place.id])[0]
 
 
 def weighed(connection: Connection, repository_ids: Collection[int]) -> tuple[int, int]:

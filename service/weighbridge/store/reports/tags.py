@@ -6,7 +6,6 @@ from typing import Final, TypeAlias
 from sqlalchemy import (
     Connection,
     Row,
-    ScalarSelect,
     and_,
     bindparam,
     or_,
@@ -19,7 +18,6 @@ from weighbridge.domain.policy.policy import STANDING, LimitKey
 from weighbridge.domain.report.inventory import Page, TagReport
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts.target_images import load_graph
-from weighbridge.store.from_row import from_row
 from weighbridge.store.models import (
     blobs,
     over_tags,
@@ -27,6 +25,7 @@ from weighbridge.store.models import (
     repositories,
     tags,
 )
+from weighbridge.store.named_rows import find_place, from_row, named
 from weighbridge.store.paging import (
     TEXT,
     CursorForm,
@@ -35,7 +34,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.read_model.headlines import Headline, read_headlines
+from weighbridge.store.streams.stream_images import StreamImage, read_headlines
 
 TAG_CURSOR: Final = CursorForm(one_of("tags"), TEXT, TEXT)
 _OVER: Final = Rows(
@@ -44,15 +43,7 @@ _OVER: Final = Rows(
         among_ids(over_tags.c.tag_id),
     )
 )
-_PLACE: Final = (
-    select(repositories.c.id, repositories.c.scope_id)
-    .join(registries, registries.c.id == repositories.c.registry_id)
-    .where(
-        registries.c.name == bindparam("registry"),
-        repositories.c.name == bindparam("repository"),
-    )
-)
-_NO_IMAGE: Final = dict.fromkeys(Headline._fields)
+_NO_IMAGE: Final = dict.fromkeys(StreamImage._fields)
 SQLRow: TypeAlias = Row[*tuple[object, ...]]
 
 
@@ -72,8 +63,7 @@ def tag_page(
     """
     key = (tags.c.natural_key, tags.c.name)
     check_limit(limit)
-    names = {"registry": registry, "repository": repository}
-    place = connection.execute(_PLACE, names).one_or_none()
+    place = find_place(connection, registry, repository)
     if place is None:
         return Page((), None)
     statement = (
@@ -101,24 +91,17 @@ def aliases(
     """The live tags that point to this digest, in natural order."""
     statement = (
         select(tags.c.name)
+        .select_from(named(tags))
         .join(blobs, blobs.c.id == tags.c.target_id)
         .where(
-            tags.c.repository_id == _repository_id(registry, repository),
+            registries.c.name == registry,
+            repositories.c.name == repository,
             tags.c.deleted_at.is_(None),
             blobs.c.digest == digest,
         )
         .order_by(tags.c.natural_key, tags.c.name)
     )
     return list(connection.execute(statement).scalars())
-
-
-def _repository_id(registry: str, repository: str) -> ScalarSelect[int]:
-    return (
-        select(repositories.c.id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
-        .where(registries.c.name == registry, repositories.c.name == repository)
-        .scalar_subquery()
-    )
 
 
 def _reports(
@@ -133,16 +116,16 @@ def _reports(
     over = _over(connection, rows)
     reports = []
     for row in rows:
-        node, image = graph.nodes.get(row.target_id), shown.get(row.target_id)
+        node, headline = graph.nodes.get(row.target_id), shown.get(row.target_id)
         is_known = node is not None and node.state not in ("none", "missing")
-        numbers = _NO_IMAGE if image is None else image._asdict()
+        numbers = _NO_IMAGE if headline is None else headline.image._asdict()
         report = from_row(
             TagReport,
             {**numbers, **row._mapping},
-            digest=node and node.digest,
+            digest=None if node is None else node.digest,
             kind=node.state if node and is_known else None,
-            platform=image and str(image.platform),
-            platforms=len(graph.images_of(row.target_id)) if image else 0,
+            platform=None if headline is None else str(headline.platform),
+            platforms=len(graph.images_of(row.target_id)) if headline else 0,
             over=over.get(row.id, ()),
         )
         reports.append(report)

@@ -25,7 +25,6 @@ from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.from_row import from_row
 from weighbridge.store.models import (
     blobs,
     manifest_sizes,
@@ -35,6 +34,7 @@ from weighbridge.store.models import (
     tags,
     violations,
 )
+from weighbridge.store.named_rows import NAMES, from_row, named
 from weighbridge.store.paging import (
     NUMBER,
     TEXT,
@@ -114,8 +114,7 @@ _OPEN: Final = (
         _table.severity,
         _table.limit_key,
     )
-    .join_from(violations, repositories, repositories.c.id == _table.repository_id)
-    .join(registries, registries.c.id == repositories.c.registry_id)
+    .select_from(named(violations))
     .where(_table.closed_at.is_(None), repositories.c.deleted_at.is_(None))
     .order_by(_table.id)
 )
@@ -214,14 +213,12 @@ def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
     statement = (
         select(
             violations,
-            registries.c.name.label("registry"),
-            repositories.c.name.label("repository"),
+            *NAMES,
             case((_table.image_id.is_not(None), COMPRESSED_CONFIDENCE.element)).label(
                 "compressed_confidence"
             ),
         )
-        .join(repositories, repositories.c.id == _table.repository_id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
+        .select_from(named(violations))
         .outerjoin(
             manifest_sizes,
             and_(
@@ -255,8 +252,7 @@ def _read_over(
     statement = (
         select(
             *key,
-            registries.c.name.label("registry"),
-            repositories.c.name.label("repository"),
+            *NAMES,
             tags.c.name.label("tag"),
             blobs.c.digest,
             _over.policy,
@@ -267,9 +263,8 @@ def _read_over(
             func.coalesce(tags.c.pushed_at, tags.c.moved_at).label("pushed_at"),
             COMPRESSED_CONFIDENCE,
         )
-        .join_from(over_tags, tags, tags.c.id == _over.tag_id)
-        .join(repositories, repositories.c.id == _over.repository_id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
+        .select_from(named(over_tags))
+        .join(tags, tags.c.id == _over.tag_id)
         .join(blobs, blobs.c.id == _over.image_id)
         .outerjoin(
             manifest_sizes,

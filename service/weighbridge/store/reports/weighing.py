@@ -25,12 +25,11 @@ from weighbridge.store.facts.stored_images import StoredImage, load_images
 from weighbridge.store.facts.target_images import Graph, Member, headline, load_graph
 from weighbridge.store.models import (
     blobs,
-    registries,
-    repositories,
     repository_manifests,
     tag_moves,
     tags,
 )
+from weighbridge.store.named_rows import find_place
 
 _SHOWN_APART: Final = ("attestation", "artifact")
 
@@ -60,14 +59,10 @@ def find_weighing(
     all_platforms: every image, headline first
     platforms:     in the order in which one of them speaks for an index
     """
-    place = connection.execute(
-        select(repositories.c.id, repositories.c.scope_id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
-        .where(registries.c.name == registry, repositories.c.name == repository)
-    ).one_or_none()
+    place = find_place(connection, registry, repository)
     if place is None:
         return None
-    repository_id, scope_id = place.id, place.scope_id
+    repository_id, scope_id = place
     if digest is not None:
         subject = _by_digest(connection, repository_id, digest)
     else:

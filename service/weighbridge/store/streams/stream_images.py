@@ -1,4 +1,5 @@
-"""The images of a stream, as far as limits and baselines need them."""
+"""The images that targets lead to, with what they weigh in a storage scope: those that
+limits are held against, and those that speak for targets."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -67,6 +68,13 @@ class StreamImage(NamedTuple):
     is_whole: bool
 
 
+class Headline(NamedTuple):
+    """The image that speaks for a target."""
+
+    platform: Platform
+    image: StreamImage
+
+
 class TargetImages(Struct, frozen=True):
     """What targets lead to.
 
@@ -101,14 +109,43 @@ def images_of(
         if target not in awaited
     }
     ids = {image for some in chosen.values() for image in some.values()}
-    parameters = {"ids": listed(sorted(ids)), "scope": scope_id}
-    rows = _IMAGES.read(connection, parameters)
-    known = {row[0]: StreamImage._make(row) for row in rows}
+    known = _read_images(connection, scope_id, ids)
     by_platform = {
         target: {name: known[image] for name, image in some.items() if image in known}
         for target, some in chosen.items()
     }
     return TargetImages(by_platform, awaited)
+
+
+def read_headlines(
+    connection: Connection,
+    graph: Graph,
+    targets: Collection[int],
+    scope_id: int,
+    platforms: Sequence[Platform],
+) -> dict[int, Headline]:
+    """The image that speaks for each of those targets that lead to one.
+
+    platforms: in the order in which one of them speaks for an index
+    """
+    chosen: dict[int, tuple[Platform, int]] = {}
+    for target in targets:
+        found = headline(graph.images_of(target), platforms)
+        if found is not None:
+            chosen[target] = found
+    known = _read_images(connection, scope_id, {image for _, image in chosen.values()})
+    return {
+        target: Headline(platform, known[image])
+        for target, (platform, image) in chosen.items()
+    }
+
+
+def _read_images(
+    connection: Connection, scope_id: int, ids: Collection[int]
+) -> dict[int, StreamImage]:
+    parameters = {"ids": listed(sorted(ids)), "scope": scope_id}
+    rows = _IMAGES.read(connection, parameters)
+    return {row[0]: StreamImage._make(row) for row in rows}
 
 
 class ScopedImages:
