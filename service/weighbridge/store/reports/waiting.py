@@ -30,6 +30,7 @@ from weighbridge.store.leases.ahead import SLACK, is_leased
 from weighbridge.store.leases.claiming import STARTS, is_free
 from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.models import crawls, jobs, registries, repositories
+from weighbridge.store.named_rows import from_row
 
 MOST: Final = 5_000
 """More repositories of a registry are not counted."""
@@ -66,11 +67,10 @@ def _waiting(
     due = _bounded(connection, *_is_due(row.id, now))
     late = _bounded(connection, *_is_put_off(row, now))
     is_away = row.state == "unreachable"
-    return RegistryWaiting(
+    return from_row(
+        RegistryWaiting,
+        row._mapping,
         registry=row.name,
-        state=row.state,
-        state_reason=row.state_reason,
-        state_since=row.state_since,
         due=0 if is_away else due,
         paused=due if is_away else 0,
         leased=leased[row.id],
@@ -143,22 +143,14 @@ def _first_due(
 def jobs_waiting(connection: Connection, now: datetime) -> list[JobWaiting]:
     """The shared jobs of registries that are configured, and of nobody's."""
     rows = connection.execute(
-        select(jobs, registries.c.state)
+        select(jobs)
         .outerjoin(registries, registries.c.name == jobs.c.argument)
+        .where(registries.c.state.is_distinct_from("unconfigured"))
         .order_by(jobs.c.job, jobs.c.argument)
     )
     return [
-        JobWaiting(
-            job=row.job,
-            argument=row.argument,
-            is_leased=is_leased(row.lease_until, now)
-            and not has_ended(row.lease_owner),
-            due_at=row.due_at,
-            done_at=row.done_at,
-            attempts=row.attempts,
-        )
+        from_row(JobWaiting, row._mapping, is_leased=_has_lease(row, now))
         for row in rows
-        if row.state != "unconfigured"
     ]
 
 
@@ -219,31 +211,31 @@ def _repository(
     connection: Connection, row: Row[*tuple[Any, ...]], now: datetime, is_busy: bool
 ) -> RepositoryWaiting:
     """is_busy: whether others of its registry are being crawled"""
-    has_lease = is_leased(row.lease_until, now) and not has_ended(row.lease_owner)
-    why = _why(row, now, has_lease=has_lease)
+    why = _why(row, now)
     if why == "due" and is_busy:
         why = "limit"
-    return RepositoryWaiting(
-        registry=row.registry,
+    return from_row(
+        RepositoryWaiting,
+        row._mapping,
         repository=row.name,
         why=why,
         since=_since(connection, row, why),
         until=_until(row, why),
         due_at=None if row.deleted_at is not None else row.due_at,
-        owner=row.lease_owner if has_lease else None,
-        attempts=row.attempts,
-        state=row.state,
-        state_reason=row.state_reason,
-        last_crawl_at=row.last_crawl_at,
+        owner=row.lease_owner if _has_lease(row, now) else None,
     )
 
 
-def _why(row: Row[*tuple[Any, ...]], now: datetime, *, has_lease: bool) -> CrawlBar:
+def _has_lease(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    return is_leased(row.lease_until, now) and not has_ended(row.lease_owner)
+
+
+def _why(row: Row[*tuple[Any, ...]], now: datetime) -> CrawlBar:
     if row.registry_state == "unconfigured":
         return "unconfigured"
     if row.deleted_at is not None:
         return "deleted"
-    if has_lease:
+    if _has_lease(row, now):
         return "leased"
     if row.due_at <= now:
         return "unreachable" if row.registry_state == "unreachable" else "due"
