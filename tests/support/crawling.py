@@ -21,11 +21,9 @@ from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
 from weighbridge.ports.protocols import Registry
 from weighbridge.store.registries.registry_rows import RegistryEntry
-from weighbridge.store.reports import (
-    crawl_page,
-    find_repository,
-    tag_page,
-)
+from weighbridge.store.reports.crawls import crawl_page
+from weighbridge.store.reports.repositories import find_repository
+from weighbridge.store.reports.tags import tag_page
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

@@ -28,7 +28,7 @@ from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.store.maintenance.checking.verify import verify
-from weighbridge.store.reports import find_repository
+from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 

@@ -65,20 +65,17 @@ from weighbridge.store.registries.repository_rows import (
     note_listed,
     put_repositories,
 )
-from weighbridge.store.reports import (
-    SORTS,
-    RepositoryQuery,
-    ViolationQuery,
-    crawl_page,
-    find_repository,
+from weighbridge.store.reports.crawls import crawl_page
+from weighbridge.store.reports.registries import (
     registry_freshness,
     registry_reports,
-    repository_page,
-    search,
     snapshot_version,
-    tag_page,
-    violation_page,
 )
+from weighbridge.store.reports.repositories import find_repository, repository_page
+from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
+from weighbridge.store.reports.search import search
+from weighbridge.store.reports.tags import tag_page
+from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.reports.waiting import (
     find_waiting,
     registries_waiting,

@@ -13,7 +13,7 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.size.weighing import Weighing
-from weighbridge.store.reports import RepositoryQuery
+from weighbridge.store.reports.repository_order import RepositoryQuery
 from weighbridge.web.pages.links import Links
 from weighbridge.web.pages.report_pages import FIRST_CRAWL_REFRESH_S
 from weighbridge.web.views.banners import repository_banners

@@ -23,7 +23,8 @@ from weighbridge.store.models import repositories
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
-from weighbridge.store.reports import find_repository, tag_page
+from weighbridge.store.reports.repositories import find_repository
+from weighbridge.store.reports.tags import tag_page
 from weighbridge.store.session import Database
 from weighbridge.store.tags.applying import (
     Move,

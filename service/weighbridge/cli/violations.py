@@ -72,7 +72,7 @@ def command(
 
     from weighbridge.bootstrap.commands.reports import violations
     from weighbridge.presentation.reports import violation_output
-    from weighbridge.store.reports import ViolationQuery
+    from weighbridge.store.reports.violations import ViolationQuery
 
     now = datetime.now(UTC)
     query = ViolationQuery(
@@ -97,7 +97,7 @@ def _disputed(
 ) -> int:
     from weighbridge.bootstrap.commands.reports import disputes
     from weighbridge.presentation.reports import dispute_output
-    from weighbridge.store.reports import DisputeQuery
+    from weighbridge.store.reports.disputes import DisputeQuery
 
     page = disputes(settings, DisputeQuery(registry=registry, limit=limit))
     emit(dispute_output.printed(page, options.output, screen))

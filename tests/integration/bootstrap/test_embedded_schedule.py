@@ -22,7 +22,7 @@ from weighbridge.store.registries.repository_rows import (
     put_repositories,
     repositories_of,
 )
-from weighbridge.store.reports import find_repository
+from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

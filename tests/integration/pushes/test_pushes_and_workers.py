@@ -14,7 +14,7 @@ from support.worker_crew import Crew, a_crew
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import PUSH
 from weighbridge.store.leases.database_clock import DatabaseClock
-from weighbridge.store.reports import tag_page
+from weighbridge.store.reports.tags import tag_page
 
 # Who has workers has PostgreSQL, as a rule.
 ENGINES = (pytest.param("sqlite", marks=pytest.mark.long), "postgresql")

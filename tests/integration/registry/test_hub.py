@@ -17,8 +17,8 @@ from weighbridge.bootstrap.commands.reports import disputes
 from weighbridge.bootstrap.one_image.weigh_image import inspect
 from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.story import demo_content
-from weighbridge.store.reports import tag_page
 from weighbridge.store.reports.disputes import DisputeQuery
+from weighbridge.store.reports.tags import tag_page
 from weighbridge.store.session import open_database
 
 NAMESPACES = ("library", "tutorial")

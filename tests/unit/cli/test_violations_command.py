@@ -22,11 +22,8 @@ from weighbridge.domain.report.violation import ViolationList
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.presentation.reports import violation_output
 from weighbridge.presentation.rows.violation_rows import VIOLATION_COLUMNS, ViolationRow
-from weighbridge.store.reports import (
-    ViolationQuery,
-    snapshot_version,
-    violation_page,
-)
+from weighbridge.store.reports.registries import snapshot_version
+from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.session import Database, open_database
 
 Capture = pytest.CaptureFixture[str]

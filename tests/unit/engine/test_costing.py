@@ -14,7 +14,7 @@ from weighbridge.engine.context.parts import Costing
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.registries.registry_rows import put_registry
-from weighbridge.store.reports import registry_reports
+from weighbridge.store.reports.registries import registry_reports
 
 FAILS = """
 CREATE TRIGGER no_count BEFORE UPDATE OF requests ON registries

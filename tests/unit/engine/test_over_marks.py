@@ -15,7 +15,8 @@ from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import repository_summaries
 from weighbridge.store.read_model.summaries import refresh_summary
-from weighbridge.store.reports import ViolationQuery, find_repository, violation_page
+from weighbridge.store.reports.repositories import find_repository
+from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.tags.over_tags import count_over_tags
 
 # No statement of its own: tests of the store run on both.

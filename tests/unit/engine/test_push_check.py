@@ -15,7 +15,7 @@ from weighbridge.engine.context.site import Scope
 from weighbridge.engine.push.push_plan import EARLY_S
 from weighbridge.errors import AuthError, QuotaSpent, RateLimited, TransportError
 from weighbridge.store.models import repositories
-from weighbridge.store.reports import find_repository
+from weighbridge.store.reports.repositories import find_repository
 
 pytestmark = pytest.mark.slow
 

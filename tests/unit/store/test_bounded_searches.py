@@ -7,9 +7,9 @@ from support.images import an_image
 from support.many_repositories import add_repositories, some_names
 from support.store_world import World
 from weighbridge.store.models import tags
-from weighbridge.store.reports import RepositoryQuery, repository_page, search
-from weighbridge.store.reports.repository_order import LOOKED_THROUGH
-from weighbridge.store.reports.search import REPOSITORIES, TAGS
+from weighbridge.store.reports.repositories import repository_page
+from weighbridge.store.reports.repository_order import LOOKED_THROUGH, RepositoryQuery
+from weighbridge.store.reports.search import REPOSITORIES, TAGS, search
 from weighbridge.store.session import Database
 
 pytestmark = pytest.mark.slow

@@ -29,7 +29,7 @@ from weighbridge.store.registries.repository_rows import (
     put_repositories,
     repositories_of,
 )
-from weighbridge.store.reports import crawl_page, find_crawl
+from weighbridge.store.reports.crawls import crawl_page, find_crawl
 
 HOUR = timedelta(hours=1)
 

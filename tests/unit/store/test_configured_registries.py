@@ -17,7 +17,8 @@ from weighbridge.store.registries.registry_rows import (
     note_registry,
     put_registry,
 )
-from weighbridge.store.reports import registry_reports, snapshot_version, weighed
+from weighbridge.store.reports.registries import registry_reports, snapshot_version
+from weighbridge.store.reports.repositories import weighed
 from weighbridge.store.session import Database
 
 

@@ -28,20 +28,22 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.reports import (
-    CRAWL_CURSOR,
+from weighbridge.store.reports.crawls import CRAWL_CURSOR, crawl_page
+from weighbridge.store.reports.disputes import (
     DISPUTE_CURSOR,
+    DisputeQuery,
+    dispute_page,
+)
+from weighbridge.store.reports.repositories import repository_page
+from weighbridge.store.reports.repository_order import (
     REPOSITORY_CURSORS,
     SORTS,
-    TAG_CURSOR,
-    VIOLATION_CURSORS,
-    DisputeQuery,
     RepositoryQuery,
+)
+from weighbridge.store.reports.tags import TAG_CURSOR, tag_page
+from weighbridge.store.reports.violations import (
+    VIOLATION_CURSORS,
     ViolationQuery,
-    crawl_page,
-    dispute_page,
-    repository_page,
-    tag_page,
     violation_page,
 )
 from weighbridge.store.session import Database

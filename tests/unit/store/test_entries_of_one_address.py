@@ -18,7 +18,8 @@ from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.registries.adoption import adopt_names
 from weighbridge.store.registries.registry_rows import mark_unconfigured, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
-from weighbridge.store.reports import find_repository, registry_reports
+from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.session import Database
 from weighbridge.web.views.storage import registry_storage
 

@@ -13,7 +13,7 @@ from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.leases.process_mark import has_ended, one_claim, this_process
 from weighbridge.store.leases.releasing import release
 from weighbridge.store.models import crawl_chunks
-from weighbridge.store.reports import find_crawl
+from weighbridge.store.reports.crawls import find_crawl
 
 MINE = one_claim("boot:1.17.99")
 

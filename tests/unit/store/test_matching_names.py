@@ -5,7 +5,7 @@ import pytest
 from support.images import an_image
 from support.store_world import World
 from weighbridge.domain.policy.policy import Match
-from weighbridge.store.reports import matches_anything
+from weighbridge.store.reports.search import matches_anything
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from support.many_repositories import add_repositories, change, mark_gone
 from support.store_world import T0
 from weighbridge.domain.policy.simulation import NewestSize, SimulatedImage
 from weighbridge.store.models import registries
-from weighbridge.store.reports import (
+from weighbridge.store.reports.inventory import (
     counts_above,
     heaviest_newest_images,
     newest_sizes,

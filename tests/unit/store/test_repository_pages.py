@@ -11,14 +11,10 @@ from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.store.models import repository_summaries
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
-from weighbridge.store.reports import (
-    SORTS,
-    RepositoryQuery,
-    find_repository,
-    inventory_pieces,
-    repository_page,
-    search,
-)
+from weighbridge.store.reports.inventory import inventory_pieces
+from weighbridge.store.reports.repositories import find_repository, repository_page
+from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
+from weighbridge.store.reports.search import search
 from weighbridge.store.session import Database
 
 pytestmark = pytest.mark.slow

@@ -13,11 +13,9 @@ from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models.types import LARGEST
 from weighbridge.store.read_model.summaries import refresh_summary
-from weighbridge.store.reports import (
-    RepositoryQuery,
-    registry_reports,
-    repository_page,
-)
+from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.repositories import repository_page
+from weighbridge.store.reports.repository_order import RepositoryQuery
 
 ARM = Platform("linux", "arm64")
 AMD = Platform("linux", "amd64")

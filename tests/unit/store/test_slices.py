@@ -23,7 +23,7 @@ from weighbridge.store.leases.releasing import give_up_many, release_many
 from weighbridge.store.models import repositories, repository_summaries
 from weighbridge.store.registries.registry_rows import note_registry, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
-from weighbridge.store.reports import find_crawl
+from weighbridge.store.reports.crawls import find_crawl
 from weighbridge.store.session import Database
 
 HOUR: Final = timedelta(hours=1)

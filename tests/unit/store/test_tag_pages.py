@@ -8,7 +8,7 @@ from support.images import a_digest, a_layer, an_artifact_of, an_image, an_index
 from support.store_world import World
 from weighbridge.domain.image.document import Unweighable
 from weighbridge.domain.image.platform import Platform
-from weighbridge.store.reports import aliases, tag_page
+from weighbridge.store.reports.tags import aliases, tag_page
 from weighbridge.store.tags.tag_rows import natural_key
 
 ARM = Platform("linux", "arm64")

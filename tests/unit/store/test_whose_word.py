@@ -23,8 +23,9 @@ from weighbridge.store.maintenance.checking.recount import recount
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blob_sizes, manifest_sizes, repositories
 from weighbridge.store.read_model.summaries import refresh_summary
-from weighbridge.store.reports import find_repository, tag_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
+from weighbridge.store.reports.repositories import find_repository
+from weighbridge.store.reports.tags import tag_page
 from weighbridge.store.session import Database
 from weighbridge.store.sizes.manifest_sizes import Swept
 from weighbridge.store.sizes.unmeasured import (

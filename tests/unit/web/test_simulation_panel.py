@@ -14,7 +14,7 @@ from support.simulation_panel import MB, add_sizes, asking, panel_of, rows_of
 from support.violations import Violations
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.policy.simulation import Comparison
-from weighbridge.store.reports import SizeCounts
+from weighbridge.store.reports.inventory import SizeCounts
 from weighbridge.store.session import Database
 from weighbridge.web.api.simulation import COMPARED, read_comparison
 

@@ -24,19 +24,17 @@ from weighbridge.domain.report.violation import ViolationList
 from weighbridge.domain.text.globs import fits
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError
-from weighbridge.store.reports import (
-    DisputeQuery,
-    RepositoryQuery,
-    ViolationQuery,
-    dispute_page,
-    newest_images,
+from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
+from weighbridge.store.reports.inventory import newest_images
+from weighbridge.store.reports.notifications import channel_reports
+from weighbridge.store.reports.registries import (
     registry_names,
     registry_reports,
-    repository_page,
-    violation_page,
     was_crawled,
 )
-from weighbridge.store.reports.notifications import channel_reports
+from weighbridge.store.reports.repositories import repository_page
+from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.session import Connection
 
 

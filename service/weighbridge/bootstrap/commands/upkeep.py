@@ -22,7 +22,7 @@ from weighbridge.store.maintenance.checking.differences import Difference
 from weighbridge.store.maintenance.checking.recount import recount
 from weighbridge.store.maintenance.checking.verify import Watch, verify
 from weighbridge.store.maintenance.forgetting import Forgettable, find_known, forget
-from weighbridge.store.reports import registry_reports
+from weighbridge.store.reports.registries import registry_reports
 from weighbridge.store.session import Database
 
 MOST: Final = 10_000

@@ -12,7 +12,7 @@ from weighbridge.domain.policy.policy import LimitKey, Match
 from weighbridge.domain.policy.waiver import NewWaiver, Waiver
 from weighbridge.domain.report.inventory import Page
 from weighbridge.errors import UsageError
-from weighbridge.store.reports import matches_anything
+from weighbridge.store.reports.search import matches_anything
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page
 
 

@@ -10,7 +10,7 @@ from weighbridge.domain.check.image_check import Earlier, EarlierImage
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import Reference
 from weighbridge.errors import StoreError
-from weighbridge.store.reports import registry_reports
+from weighbridge.store.reports.registries import registry_reports
 from weighbridge.store.session import Connection
 from weighbridge.store.streams.recent_images import knows_images, recent_images
 

@@ -21,7 +21,7 @@ from weighbridge.store.crawls.requested_crawls import (
     crawled_since,
 )
 from weighbridge.store.registries.repository_rows import Troubled, find_troubled
-from weighbridge.store.reports import weighed
+from weighbridge.store.reports.repositories import weighed
 from weighbridge.store.session import Connection
 
 UNAUTHORIZED: Final = frozenset(

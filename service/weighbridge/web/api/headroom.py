@@ -17,7 +17,7 @@ from weighbridge.domain.policy.simulation import (
     patterns_of,
 )
 from weighbridge.domain.policy.waiver import ActiveWaivers
-from weighbridge.store import reports
+from weighbridge.store.reports.inventory import newest_sizes
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.request.answers import json_answer
@@ -99,7 +99,7 @@ def read_nearest(
     patterns = patterns_of(in_force.policies)
 
     def read(within: Sequence[Span]) -> Iterable[NewestSize]:
-        return reports.newest_sizes(connection, within, registry, patterns)
+        return newest_sizes(connection, within, registry, patterns)
 
     return nearest(read, limits_in(in_force.policies), in_force, most)
 

@@ -21,7 +21,7 @@ from weighbridge.presentation.rows.limit_rows import (
     ImageLimit,
     ImageLimits,
 )
-from weighbridge.store.reports import registry_reports
+from weighbridge.store.reports.registries import registry_reports
 from weighbridge.store.session import Database
 from weighbridge.store.streams.recent_images import knows_images, recent_images
 from weighbridge.store.violations.waivers import active_waivers

@@ -18,8 +18,10 @@ from weighbridge.presentation.rows.violation_rows import (
     violation_json,
     violation_page_json,
 )
-from weighbridge.store import reports
+from weighbridge.store.reports.crawls import find_crawl
 from weighbridge.store.reports.notifications import channel_reports
+from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.search import search
 from weighbridge.store.session import Database
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.errors import Refusal
@@ -74,7 +76,7 @@ class API:
     def registries(self, request: Request) -> Response:
         """Every registry with its state and totals."""
         with self._database.read() as connection:
-            found = reports.registry_reports(connection)
+            found = registry_reports(connection)
         return json_answer(request, list_json(found, self._clock()))
 
     def repositories(self, request: Request, query: Repositories) -> Response:
@@ -135,7 +137,7 @@ class API:
         """One crawl of one repository."""
         number = numbered(crawl_id, "crawl")
         with self._database.read() as connection:
-            report = reports.find_crawl(connection, number)
+            report = find_crawl(connection, number)
         if report is None:
             raise Refusal(404, f"there is no crawl {crawl_id}", code="crawl_not_found")
         return json_answer(request, row_json(report, self._clock()))
@@ -146,7 +148,7 @@ class API:
         """Repositories and tags whose name holds the text. Where there are more names
         than one search looks through, the header `Weighbridge-Incomplete` says so."""
         with self._database.read() as connection:
-            found = reports.search(connection, q, limit)
+            found = search(connection, q, limit)
         answer = json_answer(request, list_json(found.hits, self._clock()))
         if found.is_part:
             answer.headers["weighbridge-incomplete"] = "true"

@@ -19,8 +19,13 @@ from weighbridge.domain.policy.simulation import (
 )
 from weighbridge.domain.text.units import parse_limit_bytes
 from weighbridge.presentation.rows.simulation_rows import simulation_row
-from weighbridge.store import reports
-from weighbridge.store.reports import SizeCounts
+from weighbridge.store.reports.inventory import (
+    SizeCounts,
+    counts_above,
+    heaviest_newest_images,
+    newest_sizes,
+    size_at_rank,
+)
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.finding import check_names
@@ -52,7 +57,7 @@ class Simulations:
         limit_bytes = parse_limit_bytes(max_compressed)
         with self._database.read() as connection:
             check_names(connection, registry)
-            counts = reports.counts_above(connection, [limit_bytes], registry)
+            counts = counts_above(connection, [limit_bytes], registry)
             flagged = read_flagged(connection, limit_bytes, registry, limit)
         answer = {
             "limit_key": "max_compressed",
@@ -73,9 +78,9 @@ def read_thresholds(
 
     registry: of this one only
     """
-    sizes = reports.counts_above(connection, (), registry)
+    sizes = counts_above(connection, (), registry)
     rank = sizes.known // ONE_IN
-    upper = reports.size_at_rank(connection, rank, registry)
+    upper = size_at_rank(connection, rank, registry)
     if upper is None or sizes.heaviest is None:
         return ()
     present = present_limit(policies)
@@ -87,7 +92,7 @@ def read_flagged(
     connection: Connection, limit_bytes: int, registry: str | None, most: int
 ) -> tuple[Flagged, ...]:
     """The worst that the limit would flag. The judge is that of a push."""
-    images = reports.heaviest_newest_images(connection, limit_bytes, registry, most)
+    images = heaviest_newest_images(connection, limit_bytes, registry, most)
     return simulate_limits(Limits(max_compressed_bytes=limit_bytes), images).flagged
 
 
@@ -115,5 +120,5 @@ def read_comparison(
     with_fewer = counts.above[lowest] <= COMPARED
     above = lowest if with_fewer else limit_bytes
     within = (above + 1, counts.heaviest or 0)
-    sizes = reports.newest_sizes(connection, [within], registry)
+    sizes = newest_sizes(connection, [within], registry)
     return compare(limit_bytes, sizes, limit_of(policies), with_fewer=with_fewer)

@@ -7,7 +7,12 @@ from msgspec import Struct, field
 
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.series_budget import Budget, Ladder, Level, ladder
-from weighbridge.store import reports
+from weighbridge.store.reports.inventory import (
+    InventoryRow,
+    heaviest_ids,
+    inventory_pieces,
+    pinned_ids,
+)
 from weighbridge.store.session import Connection
 from weighbridge.web.metrics.violation_series import NOBODY, Violating
 
@@ -83,12 +88,12 @@ def choose(
         since = before.level_since
     if step.level >= 2:
         return Choice(step.level, shown, repositories, 0, level_since=since)
-    pinned = reports.pinned_ids(connection, budget.pin)
+    pinned = pinned_ids(connection, budget.pin)
     if step.level == 0:
         return Choice(
             0, shown, 0, repositories, len(pinned), frozenset(), level_since=since
         )
-    heaviest = reports.heaviest_ids(connection, step.most)
+    heaviest = heaviest_ids(connection, step.most)
     first = list(dict.fromkeys([*pinned, *wanted.violating.ids]))
     ids, waning = _some(step, first, heaviest, before, now)
     return Choice(
@@ -139,8 +144,8 @@ def _some(
 
 def pieces(
     connection: Connection, choice: Choice, columns: Sequence[str]
-) -> Iterator[list[reports.InventoryRow]]:
+) -> Iterator[list[InventoryRow]]:
     """The rows that are shown, by registry and name."""
     if choice.level == 0:
         return iter(())
-    return reports.inventory_pieces(connection, columns, choice.ids)
+    return inventory_pieces(connection, columns, choice.ids)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from weighbridge.domain.policy.policy import LimitKey, Limits, PolicySet
 from weighbridge.domain.policy.waiver import ActiveWaivers
-from weighbridge.store.reports import InventoryRow
+from weighbridge.store.reports.inventory import InventoryRow
 from weighbridge.web.metrics.violation_series import NOBODY, Counts, Violating
 
 

@@ -14,7 +14,7 @@ from weighbridge.domain.policy.waiver import NO_WAIVERS, ActiveWaivers
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.series_budget import Budget
 from weighbridge.errors import StoreError
-from weighbridge.store import reports
+from weighbridge.store.reports.registries import registry_reports, snapshot_version
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.metrics.exposition import Gauges, exposition
@@ -191,7 +191,7 @@ class SnapshotKeeper:
     def _take(self, kept: Snapshot | None, policies: PolicySet) -> Snapshot:
         started = self._clock()
         with self._database.read() as connection:
-            version = reports.snapshot_version(connection)
+            version = snapshot_version(connection)
             waivers = active_waivers(connection, _moment(self._wall()))
             if (
                 kept is not None
@@ -217,7 +217,7 @@ def take_snapshot(
     policies: PolicySet = NO_POLICIES,
 ) -> Snapshot:
     """Read and render the inventory; `checked` then adds what is true of the moment."""
-    registries = reports.registry_reports(connection)
+    registries = registry_reports(connection)
     limits = limit_families(policies)
     at = _moment(now)
     accepted = Accepted(active_waivers(connection, at), at)

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from weighbridge.domain.policy.policy import Severity
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.series_budget import Violations
-from weighbridge.store import reports
+from weighbridge.store.reports.violations import OpenRow, not_waived, open_rows
 from weighbridge.store.session import Connection
 
 Counts: TypeAlias = Mapping[Severity, int]
@@ -58,11 +58,11 @@ def read_violating(
     now: datetime,
 ) -> Violating:
     """Those of these registries."""
-    found = reports.not_waived(reports.open_rows(connection), waivers, now)
+    found = not_waived(open_rows(connection), waivers, now)
     return _counted(row for row in found if row.registry in registries)
 
 
-def _counted(rows: Iterable[reports.OpenRow]) -> Violating:
+def _counted(rows: Iterable[OpenRow]) -> Violating:
     by_repository: dict[tuple[str, str], Counter[Severity]] = {}
     by_policy: dict[tuple[str, Severity], set[int]] = {}
     for row in rows:

@@ -23,8 +23,14 @@ from weighbridge.presentation.rows.report_rows import (
     page_json,
     row_json,
 )
-from weighbridge.store import reports
-from weighbridge.store.reports import RepositoryQuery, SearchResult
+from weighbridge.store.reports import repositories
+from weighbridge.store.reports.crawls import crawl_page
+from weighbridge.store.reports.registries import registry_freshness, registry_reports
+from weighbridge.store.reports.repository_order import (
+    RepositoryQuery,
+    in_order_of_cursor,
+)
+from weighbridge.store.reports.search import SearchResult, search
 from weighbridge.store.session import Database
 from weighbridge.web.pages.crawl_request_lines import request_lines
 from weighbridge.web.pages.links import Links
@@ -77,10 +83,10 @@ class Pages:
     def overview(self, request: Request, query: Repositories) -> Response:
         """What is heavy in all registries, or in one."""
         now = self._clock()
-        query = reports.in_order_of_cursor(query)
+        query = in_order_of_cursor(query)
         with self._database.read() as connection:
-            registries = reports.registry_reports(connection)
-            page = reports.repository_page(connection, query, now)
+            registries = registry_reports(connection)
+            page = repositories.repository_page(connection, query, now)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
             raise no_registry()
@@ -136,8 +142,8 @@ class Pages:
         """What each crawl of a repository did."""
         now = self._clock()
         with self._database.read() as connection:
-            registries = reports.registry_reports(connection)
-            page = reports.crawl_page(connection, limit=limit, cursor=cursor)
+            registries = registry_reports(connection)
+            page = crawl_page(connection, limit=limit, cursor=cursor)
             asked = request_lines(connection, now) if cursor is None else []
         links = Links("/crawls", {})
         around = replace(frame("/crawls", registries, now), twin="/crawls")
@@ -157,9 +163,9 @@ class Pages:
         """Repositories and tags by a part of their name."""
         now = self._clock()
         with self._database.read() as connection:
-            registries = reports.registry_freshness(connection)
+            registries = registry_freshness(connection)
             found = (
-                reports.search(connection, q, SEARCH_HITS)
+                search(connection, q, SEARCH_HITS)
                 if q
                 else SearchResult([], is_part=False)
             )
@@ -178,7 +184,7 @@ class Pages:
     ) -> tuple[Frame, RegistryReport | None]:
         """The frame, and the registry of this name."""
         with self._database.read() as connection:
-            registries = reports.registry_reports(connection)
+            registries = registry_reports(connection)
         around = frame(path, registries, self._clock())
         around = replace(around, twin=path, twin_query=links.query())
         return around, next((r for r in registries if r.name == name), None)

@@ -18,8 +18,13 @@ from weighbridge.presentation.rows.violation_rows import (
     violation_cells,
     violation_page_json,
 )
-from weighbridge.store import reports
-from weighbridge.store.reports import ViolationQuery
+from weighbridge.store.reports.inventory import counts_above
+from weighbridge.store.reports.registries import registry_freshness, was_crawled
+from weighbridge.store.reports.violations import (
+    ViolationQuery,
+    open_counts,
+    violation_page,
+)
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.api.headroom import LimitsInForce, read_nearest
@@ -96,14 +101,14 @@ class ViolationPages:
         policies = self._policies()
         wanted = _wish(max_compressed)
         with self._database.read() as connection:
-            registries = reports.registry_freshness(connection)
-            page = reports.violation_page(connection, query, now)
+            registries = registry_freshness(connection)
+            page = violation_page(connection, query, now)
             waivers = active_waivers(connection, now)
             counts = _counts(connection, waivers, now)
             limits = LimitsInForce(policies, waivers, now)
             near = read_nearest(connection, limits, query.registry, NEAREST)
             tried = _simulation_panel(connection, policies, query.registry, wanted)
-            was_crawled = reports.was_crawled(connection)
+            is_crawled = was_crawled(connection)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
             raise no_registry()
@@ -123,7 +128,7 @@ class ViolationPages:
             simulation_panel=tried,
             groups=groups(page.items),
             counts=counts,
-            was_crawled=was_crawled,
+            was_crawled=is_crawled,
             query=query,
             links=links,
             states=STATES,
@@ -152,7 +157,7 @@ class ViolationPages:
 def _counts(
     connection: Connection, waivers: ActiveWaivers, now: datetime
 ) -> ViolationCounts:
-    found = reports.open_counts(connection, waivers, now)
+    found = open_counts(connection, waivers, now)
     counts = found.by_repository
     return ViolationCounts(sum(counts.values()), len(counts), found.waived)
 
@@ -177,13 +182,13 @@ def _simulation_panel(
     limits = read_thresholds(connection, policies, registry)
     asked = wanted.limit_bytes
     if asked is None:
-        counts = reports.counts_above(connection, limits, registry)
+        counts = counts_above(connection, limits, registry)
         return simulation_panel(
             limits, counts, policies, wanted.text, wanted.fault, None
         )
     # Whatever is counted is counted in one walk.
     counted = {*limits, asked, lowest_limit(policies, asked)}
-    counts = reports.counts_above(connection, counted, registry)
+    counts = counts_above(connection, counted, registry)
     flagged = read_flagged(connection, asked, registry, LISTED)
     compared = read_comparison(connection, asked, policies, counts, registry)
     found = listed(asked, counts.above[asked], flagged, compared)

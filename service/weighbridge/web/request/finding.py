@@ -16,8 +16,14 @@ from weighbridge.domain.report.inventory import (
 )
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
-from weighbridge.store import reports
-from weighbridge.store.reports import DisputeQuery, RepositoryQuery, ViolationQuery
+from weighbridge.store.reports.crawls import crawl_page
+from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
+from weighbridge.store.reports.registries import registry_names
+from weighbridge.store.reports.repositories import find_repository, repository_page
+from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.tags import aliases, tag_page
+from weighbridge.store.reports.violations import ViolationQuery, violation_page
+from weighbridge.store.reports.weighing import find_weighing
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.errors import Refusal
 
@@ -54,7 +60,7 @@ class Finder:
     ) -> Page[RepositoryReport]:
         """One page of repositories; empty only if the registry is known."""
         with self._database.read() as connection:
-            page = reports.repository_page(connection, query, now)
+            page = repository_page(connection, query, now)
             if not page.items:
                 check_names(connection, query.registry)
         return page
@@ -62,7 +68,7 @@ class Finder:
     def crawls(self, query: CrawlQuery) -> Page[RepositoryCrawlReport]:
         """One page of crawls; empty only if what it is asked for is known."""
         with self._database.read() as connection:
-            page = reports.crawl_page(
+            page = crawl_page(
                 connection,
                 registry=query.registry,
                 repository=query.repository,
@@ -76,7 +82,7 @@ class Finder:
     def violations(self, query: ViolationQuery, now: datetime) -> Page[ViolationReport]:
         """One page of violations; empty only if what it is asked for is known."""
         with self._database.read() as connection:
-            page = reports.violation_page(connection, query, now)
+            page = violation_page(connection, query, now)
             if not page.items:
                 check_names(connection, query.registry, query.repository)
         return page
@@ -85,7 +91,7 @@ class Finder:
         """One page of claims that registries contradict; empty only if what it is
         asked for is known."""
         with self._database.read() as connection:
-            page = reports.dispute_page(connection, query)
+            page = dispute_page(connection, query)
             if not page.items:
                 check_names(connection, query.registry, query.repository)
         return page
@@ -108,7 +114,7 @@ class Finder:
         """The repository of `ref` with one page of its tags."""
         with self._database.read() as connection:
             report = _repository(connection, ref)
-            page = reports.tag_page(
+            page = tag_page(
                 connection,
                 report.registry,
                 report.repository,
@@ -124,7 +130,7 @@ class Finder:
         with self._database.read() as connection:
             report = _repository(connection, ref)
             reference = next(r for r in _readings(ref) if r.registry == report.registry)
-            weighing = reports.find_weighing(
+            weighing = find_weighing(
                 connection,
                 report.registry,
                 report.repository,
@@ -137,18 +143,16 @@ class Finder:
                 raise _no_image(reference)
             if wanted is not None and not weighing.images:
                 raise _no_platform(weighing, wanted)
-            aliases = reports.aliases(
+            names = aliases(
                 connection, report.registry, report.repository, weighing.digest
             )
-        return FoundImage(weighing, aliases, report)
+        return FoundImage(weighing, names, report)
 
 
 def _repository(connection: Connection, ref: str) -> RepositoryReport:
     references = _readings(ref)
     for reference in references:
-        found = reports.find_repository(
-            connection, reference.registry, reference.repository
-        )
+        found = find_repository(connection, reference.registry, reference.repository)
         if found is not None:
             return found
     raise _no_repository(references[0].registry, references[0].repository)
@@ -172,13 +176,13 @@ def check_names(
     row is known."""
     if registry is None and repository is None:
         return
-    names = reports.registry_names(connection)
+    names = registry_names(connection)
     if registry is not None and registry not in names:
         raise no_registry()
     if repository is None:
         return
     among = names if registry is None else [registry]
-    if not any(reports.find_repository(connection, r, repository) for r in among):
+    if not any(find_repository(connection, r, repository) for r in among):
         raise _no_repository(*filter(None, (registry, repository)))
 
 

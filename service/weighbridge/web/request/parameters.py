@@ -20,15 +20,16 @@ from weighbridge.domain.image.reference import REFERENCE_PATTERN
 from weighbridge.domain.policy.policy import Severity
 from weighbridge.domain.text.units import LIMIT_PATTERN
 from weighbridge.store.paging import CursorForm, cursor_pattern
-from weighbridge.store.reports import (
-    CRAWL_CURSOR,
-    DISPUTE_CURSOR,
+from weighbridge.store.reports.crawls import CRAWL_CURSOR
+from weighbridge.store.reports.disputes import DISPUTE_CURSOR, DisputeQuery
+from weighbridge.store.reports.repository_order import (
     REPOSITORY_CURSORS,
     SORTS,
-    TAG_CURSOR,
-    VIOLATION_CURSORS,
-    DisputeQuery,
     RepositoryQuery,
+)
+from weighbridge.store.reports.tags import TAG_CURSOR
+from weighbridge.store.reports.violations import (
+    VIOLATION_CURSORS,
     StateFilter,
     ViolationQuery,
 )

@@ -15,7 +15,7 @@ from weighbridge.domain.policy.simulation import (
     suggestion,
 )
 from weighbridge.domain.text.units import written_bytes
-from weighbridge.store.reports import SizeCounts
+from weighbridge.store.reports.inventory import SizeCounts
 from weighbridge.web.views.charts import row_share
 
 NAMED: Final = 3
