@@ -17,7 +17,7 @@ from celery import Celery, Task
 from celery.schedules import schedule
 from kombu import Queue
 
-from weighbridge import collector
+from weighbridge import process_memory
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.domain.text.secret import Secret
@@ -47,7 +47,7 @@ from weighbridge_workers.workarounds import (
     unmoved_now,
 )
 
-collector.relax()
+process_memory.prepare()
 
 TICK_S: Final = 10.0
 SETTLE_S: Final = 5.0
@@ -214,4 +214,4 @@ def canary() -> None:
 
 
 # The processes of a pool are copies of this one.
-collector.keep_loaded()
+process_memory.keep_loaded()

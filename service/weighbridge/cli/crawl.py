@@ -36,7 +36,7 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
     settings = options.settings(policy_files=True)
     policies = options.policies()
 
-    from weighbridge import collector
+    from weighbridge import process_memory
     from weighbridge.bootstrap.engine.crawl_registries import crawl
     from weighbridge.cli.output import crawl_output
     from weighbridge.cli.output.crawl_progress import shown, stopped_text
@@ -46,7 +46,7 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
     from weighbridge.engine.judge.criteria import Judges, tell_ends
 
     configure_log(settings)
-    collector.keep_loaded()
+    process_memory.keep_loaded()
     progress = Progress()
     with stopped_by_sigterm() as stops:
         try:

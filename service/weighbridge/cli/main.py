@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from weighbridge import __version__, collector
+from weighbridge import __version__, process_memory
 from weighbridge.cli.options.suggestions import SuggestingGroup
 from weighbridge.cli.process.failure import NOT_WEIGHED, report
 from weighbridge.cli.process.streams import (
@@ -74,7 +74,7 @@ def cli() -> None:
 
 def main() -> None:
     """What the `weighbridge` script calls."""
-    collector.relax()
+    process_memory.prepare()
     take_over()
     sys.exit(run(sys.argv[1:]))
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from weighbridge import collector
+from weighbridge import process_memory
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.engine.crawl_registries import crawl_targets
 from weighbridge.bootstrap.engine.embedded import Embedded
@@ -53,7 +53,7 @@ def up_demo(
     if database_url is None:
         check_reach(web_options(settings), lambda: False, _KEPT_DEMO)
     configure_log(settings)
-    collector.keep_loaded()
+    process_memory.keep_loaded()
     telemetry = Telemetry()
     reload = reloaded(policies, telemetry)
     with ExitStack() as stack:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from weighbridge import collector
+from weighbridge import process_memory
 from weighbridge.bootstrap.databases import checked_database, ready_database
 from weighbridge.bootstrap.engine.embedded import Embedded
 from weighbridge.config import PolicySource, Settings
@@ -44,7 +44,7 @@ def up(
 
     announce: called once the database is open
     """
-    collector.keep_loaded()
+    process_memory.keep_loaded()
     telemetry = Telemetry()
     reload = reloaded(policies, telemetry)
     with ready_database(settings) as database:
@@ -68,7 +68,7 @@ def serve(
     )
     from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
 
-    collector.keep_loaded()
+    process_memory.keep_loaded()
     telemetry = Telemetry()
     reload = reloaded(policies, telemetry)
     with checked_database(settings) as database, service_enqueuer(settings) as jobs:
