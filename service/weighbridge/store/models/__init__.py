@@ -9,58 +9,64 @@ shares.
 
 from typing import Final
 
-from weighbridge.store.models.access import audit_log, tokens
-from weighbridge.store.models.documents import (
+from weighbridge.store.models.facts import (
     ALIGNMENTS,
     FACTS_STATES,
     KEPT_STATES,
+    OF_SCOPE,
     ROLES,
     artifacts,
+    blob_sizes,
     blobs,
+    disputes,
     images,
     index_members,
     instructions,
     layers,
     lines,
+    manifest_sizes,
     media_types,
     platforms,
     touched_manifests,
 )
-from weighbridge.store.models.entries import (
+from weighbridge.store.models.ledger import (
     LISTED_STATES,
     SUMS_OF_BYTES,
+    blob_changes,
+    over_tags,
     registries,
     registry_sums,
     repositories,
-    storage_scopes,
-)
-from weighbridge.store.models.episodes import violations, waivers
-from weighbridge.store.models.holdings import (
-    blob_changes,
     repository_blobs,
     repository_manifests,
+    repository_summaries,
     scope_blobs,
+    storage_scopes,
+    tag_moves,
+    tags,
+    unjudged,
 )
-from weighbridge.store.models.inbox import pushes
-from weighbridge.store.models.messages import (
+from weighbridge.store.models.people import (
     CLOSED,
     OPEN_AGAIN,
     REVOCABLE,
     WAIVED,
+    audit_log,
     channel_paces,
     notification_groups,
     notifications,
+    tokens,
+    violations,
+    waivers,
 )
-from weighbridge.store.models.summaries import repository_summaries
-from weighbridge.store.models.tagging import over_tags, tag_moves, tags, unjudged
 from weighbridge.store.models.types import metadata
-from weighbridge.store.models.weights import (
-    OF_SCOPE,
-    blob_sizes,
-    disputes,
-    manifest_sizes,
+from weighbridge.store.models.work import (
+    crawl_chunks,
+    crawl_requests,
+    crawls,
+    jobs,
+    pushes,
 )
-from weighbridge.store.models.work import crawl_chunks, crawl_requests, crawls, jobs
 
 SCHEMA: Final = metadata
 """Every table: whoever loads this package has loaded them all."""
