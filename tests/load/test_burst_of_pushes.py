@@ -12,7 +12,7 @@ import pytest
 from support.push_burst import BEFORE, check_burst
 from support.webhook_load import made_up
 from weighbridge.engine.push.push_plan import EARLY_S
-from weighbridge.store.pushes.push_queue import CHECKS_IN_A_BURST
+from weighbridge.store.pushes.inbox import CHECKS_IN_A_BURST
 
 
 @pytest.mark.timeout(170)

@@ -28,7 +28,7 @@ from support.webhook_load import (
 )
 from support.weighbridge_up import Up, weighbridge_up
 from weighbridge.domain.webhook.webhook_source import PushSeen
-from weighbridge.store.pushes.receiving import ReceivedPush
+from weighbridge.store.pushes.inbox import ReceivedPush
 
 CONFIGURATION: Final = f"""\
 registries: [{{name: local, url: "http://{free_address()}", interval: 300d}}]

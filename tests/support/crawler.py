@@ -28,7 +28,7 @@ from weighbridge.jobs.in_process.job_pool import JobPool
 from weighbridge.net.guard.reach import Reach
 from weighbridge.ports.job_names import DISCOVER, MEASURE
 from weighbridge.ports.protocols import Registry
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
+from weighbridge.store.crawls.crawl_requests import CrawlRequest
 from weighbridge.store.leases.jobs import Job, make_due
 from weighbridge.store.leases.process_mark import this_process
 from weighbridge.store.models import crawls, repositories

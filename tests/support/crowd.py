@@ -29,7 +29,7 @@ from weighbridge.store.models import (
 from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.applying import Move, apply_deleted, apply_moves
-from weighbridge.store.tags.unjudged import unjudged_repositories
+from weighbridge.store.tags.judged_tags import unjudged_repositories
 
 
 @dataclass

@@ -14,31 +14,30 @@ from support.images import a_digest
 from support.large_inventory import NOW
 from support.store_world import a_result
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.store.crawls.choosing import Slice
 from weighbridge.store.crawls.chunks import (
+    NO_COUNTS,
     Advanced,
     ChunkEnd,
     ChunkRequest,
     has_chunk,
     is_open,
     note_chunk,
+    read_overtaken,
     renew_chunks,
     share,
     sum_up,
     take_chunk,
 )
-from weighbridge.store.crawls.closing import Closing, close_many
 from weighbridge.store.crawls.crawl_requests import (
     count_left,
     end_forgotten,
-    has_left,
     latest_requests,
     make_repositories_due,
     open_requests,
     put_request,
     quiet_moments,
 )
-from weighbridge.store.crawls.cursor import NO_COUNTS, read_overtaken
+from weighbridge.store.crawls.crawl_rows import Closing, close_many
 from weighbridge.store.crawls.due import (
     due_repositories,
     free_left_behind,
@@ -46,11 +45,10 @@ from weighbridge.store.crawls.due import (
     park_poison,
     put_off,
 )
-from weighbridge.store.crawls.slices import Opened, open_many, open_slice
-from weighbridge.store.leases.ahead import find_ahead
-from weighbridge.store.leases.claiming import Opening, renew
-from weighbridge.store.leases.releasing import give_up_many, release_many
-from weighbridge.store.pushes.push_queue import (
+from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
+from weighbridge.store.leases.claiming import Opening, give_up_many, release_many, renew
+from weighbridge.store.leases.database_clock import find_ahead
+from weighbridge.store.pushes.inbox import (
     PushedTo,
     inbox,
     next_due,
@@ -165,7 +163,7 @@ def _ask(connection: Connection) -> None:
             resume_s=0,
         )
         make_repositories_due(connection, request, range(1, 100))
-        has_left(connection, request)
+        count_left(connection, request, 1)
     quiet_moments(connection, _HUB)
 
 

@@ -6,11 +6,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from weighbridge.domain.image.platform import Platform
-from weighbridge.store.crawls.closing import Closing, close_many
 from weighbridge.store.crawls.crawl_rows import (
+    Closing,
     CrawlResult,
     CrawlStart,
     OpenCrawl,
+    close_many,
     open_crawls,
 )
 from weighbridge.store.leases.claiming import Claim, hold

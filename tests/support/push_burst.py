@@ -23,8 +23,7 @@ from support.webhook_load import (
 )
 from support.weighbridge_up import weighbridge_up
 from weighbridge.domain.webhook.webhook_source import PushSeen
-from weighbridge.store.pushes.push_queue import BURST, CHECKS_IN_A_BURST
-from weighbridge.store.pushes.receiving import ReceivedPush
+from weighbridge.store.pushes.inbox import BURST, CHECKS_IN_A_BURST, ReceivedPush
 
 TAGS: Final = 7
 DUPLICATES: Final = 0.9

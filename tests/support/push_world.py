@@ -29,7 +29,7 @@ from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import Registry
 from weighbridge.store.leases.jobs import Job
 from weighbridge.store.models import pushes
-from weighbridge.store.pushes.receiving import ReceivedPush, keep_pushes
+from weighbridge.store.pushes.inbox import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
 
 _EVENT = count(1)

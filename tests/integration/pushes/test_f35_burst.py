@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.push_burst import BEFORE, check_burst
-from weighbridge.store.pushes.push_queue import CHECKS_IN_A_BURST
+from weighbridge.store.pushes.inbox import CHECKS_IN_A_BURST
 
 
 @pytest.mark.long

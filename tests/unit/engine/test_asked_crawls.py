@@ -30,11 +30,11 @@ from weighbridge.engine.schedule.tick_job import JobToEnqueue, Tick
 from weighbridge.engine.tasks.lease_renewal import LEASE_S
 from weighbridge.ports.job_names import CRAWL, DISCOVER
 from weighbridge.store.crawls.crawl_requests import (
+    CrawlRequest,
     find_request,
     note_handled,
     open_requests,
 )
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
 from weighbridge.store.maintenance.pruning import prune
 from weighbridge.store.models import crawl_requests
 from weighbridge.store.session import Database

@@ -17,7 +17,7 @@ from weighbridge.store.models import repository_summaries
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
-from weighbridge.store.tags.over_tags import count_over_tags
+from weighbridge.store.tags.judged_tags import count_over_tags
 
 # No statement of its own: tests of the store run on both.
 pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]

@@ -14,7 +14,7 @@ from support.push_world import Pusher, a_push
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Layer
 from weighbridge.engine.push.push_plan import EARLY_S
-from weighbridge.store.pushes.push_queue import CHECKS_IN_A_BURST
+from weighbridge.store.pushes.inbox import CHECKS_IN_A_BURST
 
 ONE, TWO, THREE = (
     a_served_image(layers=[a_layer(name, 100)]) for name in ("one", "two", "three")

@@ -14,7 +14,7 @@ from support.wait import wait_until
 from weighbridge.engine.context.crawl_context import PushWatch
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError
-from weighbridge.store.pushes.push_queue import PushedTo, are_pushed_to
+from weighbridge.store.pushes.inbox import PushedTo, are_pushed_to
 from weighbridge.store.session import Connection
 
 P = ParamSpec("P")

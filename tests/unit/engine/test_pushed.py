@@ -9,7 +9,7 @@ from support.images import a_digest
 from support.store_world import T0
 from weighbridge.domain.image.digest import Digest
 from weighbridge.engine.push.push_plan import AHEAD, EARLY_S, by_tag
-from weighbridge.store.pushes.push_queue import WaitingPush
+from weighbridge.store.pushes.inbox import WaitingPush
 
 DIGESTS = tuple(a_digest(name) for name in "abc")
 MOMENTS = st.integers(-1000, 1000).map(lambda minutes: T0 + timedelta(minutes=minutes))

@@ -11,8 +11,8 @@ from support.store_world import T0
 from weighbridge.domain.growth.version import stream_of
 from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.engine.judge.judged_images import StreamHistory
-from weighbridge.store.streams.latest_tags import Pointed
 from weighbridge.store.streams.stream_images import ScopedImages, StreamImage
+from weighbridge.store.streams.stream_tags import Pointed
 
 SCOPE = 1
 KNOWN: CompressedConfidence = "known"

@@ -19,11 +19,13 @@ from weighbridge.store.leases.claiming import (
     STARTS,
     Claim,
     claim,
+    count_anew,
     current_claim,
+    give_up,
     hold,
     hold_many,
+    release,
 )
-from weighbridge.store.leases.releasing import count_anew, give_up, release
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import (
     put_repositories,

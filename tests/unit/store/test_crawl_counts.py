@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
-from weighbridge.store.crawls.cursor import CrawlCounts
+from weighbridge.store.crawls.chunks import CrawlCounts
 
 _COUNTS = st.builds(CrawlCounts, *[st.integers(0, 10**12)] * len(CrawlCounts.names()))
 

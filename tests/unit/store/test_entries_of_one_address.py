@@ -15,8 +15,11 @@ from weighbridge.store.leases.claiming import hold
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.maintenance.checking.recount import recount
 from weighbridge.store.maintenance.checking.verify import verify
-from weighbridge.store.registries.adoption import adopt_names
-from weighbridge.store.registries.registry_rows import mark_unconfigured, put_registry
+from weighbridge.store.registries.registry_rows import (
+    adopt_names,
+    mark_unconfigured,
+    put_registry,
+)
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports.registries import registry_reports
 from weighbridge.store.reports.repositories import find_repository

@@ -8,7 +8,7 @@ from support.store_world import World
 from weighbridge.domain.image.document import Image, Problem
 from weighbridge.domain.image.platform import UNKNOWN
 from weighbridge.store.facts.blobs import find_blobs
-from weighbridge.store.facts.late_configs import images_without_config, keep_configs
+from weighbridge.store.facts.images import images_without_config, keep_configs
 from weighbridge.store.facts.stored_images import load_images
 from weighbridge.store.read_model.summaries import stale_repositories
 

@@ -16,7 +16,7 @@ from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.models import repositories
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.session import Database
-from weighbridge.store.sizes.listed_sizes import find_listed, keep_listed
+from weighbridge.store.sizes.disputes import find_listed, keep_listed
 
 NAME = "one/shop"
 IMAGE = an_image([a_layer("base", 1_000), a_layer("app", 50)])

@@ -6,12 +6,10 @@ from sqlalchemy import func, select
 from support.of_one import close_crawl, open_crawl
 from support.store_world import MINUTE, World, a_result
 from weighbridge.errors import StaleFence
-from weighbridge.store.crawls.crawl_requests import put_request
-from weighbridge.store.crawls.cursor import CrawlCounts, note_answered
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
-from weighbridge.store.leases.claiming import Claim, claim
+from weighbridge.store.crawls.chunks import CrawlCounts, note_answered
+from weighbridge.store.crawls.crawl_requests import CrawlRequest, put_request
+from weighbridge.store.leases.claiming import Claim, claim, release
 from weighbridge.store.leases.process_mark import has_ended, one_claim, this_process
-from weighbridge.store.leases.releasing import release
 from weighbridge.store.models import crawl_chunks
 from weighbridge.store.reports.crawls import find_crawl
 

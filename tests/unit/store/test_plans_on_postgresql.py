@@ -15,7 +15,7 @@ from weighbridge.store.models import SCHEMA, blob_sizes, manifest_sizes
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.store.tags.applying import Changes, Move, apply_many
-from weighbridge.store.tags.over_tags import OverTag, put_over_tags
+from weighbridge.store.tags.judged_tags import OverTag, put_over_tags
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -13,7 +13,7 @@ from support.store_world import T0, World
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.leases.process_mark import one_claim
-from weighbridge.store.pushes.push_queue import (
+from weighbridge.store.pushes.inbox import (
     BURST,
     InboxState,
     PushedTo,

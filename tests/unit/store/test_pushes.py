@@ -12,7 +12,7 @@ from weighbridge.domain.retention import Retention
 from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.maintenance.pruning import prune
 from weighbridge.store.models import pushes
-from weighbridge.store.pushes.receiving import ReceivedPush, keep_pushes
+from weighbridge.store.pushes.inbox import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
 
 DIGEST: Final = Digest("sha256:" + "a" * 64)

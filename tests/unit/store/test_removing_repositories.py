@@ -12,10 +12,9 @@ from support.of_one import open_crawl
 from support.store_world import World, a_result
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.errors import WeighbridgeError
-from weighbridge.store.crawls.cursor import CrawlCounts, note_answered
+from weighbridge.store.crawls.chunks import CrawlCounts, note_answered
 from weighbridge.store.facts.images import keep_documents
-from weighbridge.store.leases.claiming import Claim
-from weighbridge.store.leases.releasing import release
+from weighbridge.store.leases.claiming import Claim, release
 from weighbridge.store.models import repositories
 from weighbridge.store.registries.removals import (
     delete_tags,

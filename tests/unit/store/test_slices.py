@@ -13,13 +13,19 @@ from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.domain.image.document import Child, Descriptor, Index
 from weighbridge.errors import StaleFence
-from weighbridge.store.crawls.choosing import Slice
-from weighbridge.store.crawls.closing import Closing, close_many
+from weighbridge.store.crawls.crawl_rows import Closing, close_many
 from weighbridge.store.crawls.due import due_repositories, have_due
-from weighbridge.store.crawls.slices import SMALL, Opened, open_many, open_slice
-from weighbridge.store.leases.claiming import Claim, Opening, claim, hold, renew
+from weighbridge.store.crawls.slices import SMALL, Opened, Slice, open_many, open_slice
+from weighbridge.store.leases.claiming import (
+    Claim,
+    Opening,
+    claim,
+    give_up_many,
+    hold,
+    release_many,
+    renew,
+)
 from weighbridge.store.leases.process_mark import one_claim
-from weighbridge.store.leases.releasing import give_up_many, release_many
 from weighbridge.store.models import repositories, repository_summaries
 from weighbridge.store.registries.registry_rows import note_registry, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories

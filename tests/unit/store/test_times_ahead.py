@@ -8,14 +8,17 @@ from sqlalchemy import select, update
 from support.of_one import open_crawl
 from support.push_world import a_push, receive
 from support.store_world import T0, World, a_result
-from weighbridge.store.crawls.crawl_requests import find_request, put_request
+from weighbridge.store.crawls.crawl_requests import (
+    CrawlRequest,
+    find_request,
+    put_request,
+)
 from weighbridge.store.crawls.due import due_repositories
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
-from weighbridge.store.leases.ahead import have_due_what_is_ahead
 from weighbridge.store.leases.claiming import claim
+from weighbridge.store.leases.database_clock import have_due_what_is_ahead
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job, note_done
 from weighbridge.store.models import repositories
-from weighbridge.store.pushes.push_queue import (
+from weighbridge.store.pushes.inbox import (
     BURST,
     CHECKS_IN_A_BURST,
     PushedTo,
@@ -24,8 +27,8 @@ from weighbridge.store.pushes.push_queue import (
     take,
     too_soon,
 )
-from weighbridge.store.pushes.push_queue import note_done as note_push_done
-from weighbridge.store.pushes.push_queue import put_off as put_push_off
+from weighbridge.store.pushes.inbox import note_done as note_push_done
+from weighbridge.store.pushes.inbox import put_off as put_push_off
 
 YEARS = timedelta(days=2000)
 HOUR = timedelta(hours=1)

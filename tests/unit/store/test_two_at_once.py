@@ -17,8 +17,7 @@ from weighbridge.domain.image.document import Child, Descriptor, Index, Problem
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StoreError
 from weighbridge.store.access.tokens import NewToken, add_token
-from weighbridge.store.facts.images import keep_documents
-from weighbridge.store.facts.late_configs import keep_configs
+from weighbridge.store.facts.images import keep_configs, keep_documents
 from weighbridge.store.ledger.settler import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blobs

@@ -12,7 +12,7 @@ from weighbridge.domain.image.reference import Reference
 from weighbridge.errors import StoreError
 from weighbridge.store.reports.registries import registry_reports
 from weighbridge.store.session import Connection
-from weighbridge.store.streams.recent_images import knows_images, recent_images
+from weighbridge.store.streams.stream_images import knows_images, recent_images
 
 
 def earlier_in_database(

@@ -28,7 +28,7 @@ from weighbridge.ports.protocols import Registry
 from weighbridge.store.crawls.crawl_rows import CrawlResult
 from weighbridge.store.facts.images import find_known, keep_documents
 from weighbridge.store.leases.jobs import Job
-from weighbridge.store.pushes.push_queue import PushedTo, are_pushed_to
+from weighbridge.store.pushes.inbox import PushedTo, are_pushed_to
 
 LIMIT: Final = 200
 """Tags of one crawl that are asked about, wait to be written or are being written,

@@ -14,9 +14,8 @@ from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import refresh_and_judge
 from weighbridge.engine.writer.writer import Writer, pieces
 from weighbridge.errors import StaleFence
-from weighbridge.store.leases.claiming import Claim, claim
+from weighbridge.store.leases.claiming import Claim, claim, release
 from weighbridge.store.leases.process_mark import one_claim, this_process
-from weighbridge.store.leases.releasing import release
 from weighbridge.store.registries.removals import (
     LiveRepository,
     Missing,

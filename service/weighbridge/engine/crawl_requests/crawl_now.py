@@ -26,9 +26,13 @@ from weighbridge.engine.crawl_requests.requests import (
 )
 from weighbridge.engine.tasks.lease_renewal import BEAT_S, LEASE_S
 from weighbridge.errors import RegistryError, StoreError, TransportError, UsageError
-from weighbridge.store.crawls.crawl_requests import find_request, renew_requests
+from weighbridge.store.crawls.crawl_requests import (
+    CrawlRequest,
+    crawled_since,
+    find_request,
+    renew_requests,
+)
 from weighbridge.store.crawls.due import free_left_behind
-from weighbridge.store.crawls.requested_crawls import CrawlRequest, crawled_since
 from weighbridge.store.leases.process_mark import one_claim
 from weighbridge.store.registries.registry_rows import note_registry, put_registry
 from weighbridge.store.session import Connection

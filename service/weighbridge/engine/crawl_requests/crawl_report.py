@@ -15,7 +15,7 @@ from weighbridge.engine.context.site import Site
 from weighbridge.errors import StoreError, TransportError, WeighbridgeError
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.connection.failures import OF_THE_DATABASE
-from weighbridge.store.crawls.requested_crawls import (
+from weighbridge.store.crawls.crawl_requests import (
     CrawledRepository,
     CrawlRequest,
     crawled_since,

@@ -9,8 +9,10 @@ from weighbridge.engine.context.site import Site
 from weighbridge.engine.measure.many_layers import bring_up_to_date
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE
 from weighbridge.store.crawls.crawl_requests import (
+    CrawlRequest,
+    RequestState,
+    count_left,
     end_request,
-    has_left,
     make_repositories_due,
     note_handled,
     note_listed_for,
@@ -18,7 +20,6 @@ from weighbridge.store.crawls.crawl_requests import (
     open_requests,
     put_request,
 )
-from weighbridge.store.crawls.requested_crawls import CrawlRequest, RequestState
 from weighbridge.store.leases.jobs import Job, is_done_since, make_due
 from weighbridge.store.registries.registry_rows import find_state, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
@@ -97,7 +98,7 @@ async def _handle_crawls(parts: Parts, site: Site, request: CrawlRequest) -> Non
     state = await writer.read(find_state, request.registry_id)
     if state == "unreachable" and request.names is None:
         await writer.write(end_request, request, "failed", state, now)
-    elif await writer.read(has_left, request):
+    elif await writer.read(count_left, request, 1):
         arguments = _arguments(site, request)
         for argument in arguments:
             parts.jobs.put(CRAWL, argument)

@@ -21,7 +21,7 @@ from weighbridge.engine.writer.writer import TOGETHER, Writer, by_size, pieces
 from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.summaries import stale_repositories
 from weighbridge.store.session import Connection
-from weighbridge.store.tags.unjudged import unjudged_repositories
+from weighbridge.store.tags.judged_tags import unjudged_repositories
 from weighbridge.store.violations.judged_repository import (
     PAGE,
     JudgedRepository,

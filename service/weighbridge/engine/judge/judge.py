@@ -20,9 +20,8 @@ from weighbridge.engine.judge.violation_episodes import Episodes, tell
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection
-from weighbridge.store.streams.earlier_targets import newest_tags
-from weighbridge.store.streams.latest_tags import StreamTag
-from weighbridge.store.tags.unjudged import (
+from weighbridge.store.streams.stream_tags import StreamTag, newest_tags
+from weighbridge.store.tags.judged_tags import (
     AT_ONCE,
     UnjudgedTag,
     drop_unjudged,

@@ -20,8 +20,8 @@ from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.engine.judge.criteria import Judging
 from weighbridge.store.read_model.summaries import FEW_TAGS
 from weighbridge.store.session import Connection
-from weighbridge.store.streams.latest_tags import LatestTags
 from weighbridge.store.streams.stream_images import ScopedImages, StreamImage
+from weighbridge.store.streams.stream_tags import LatestTags
 from weighbridge.store.violations.judged_repository import JudgedRepository
 from weighbridge.store.violations.open_violations import (
     OpenViolation,

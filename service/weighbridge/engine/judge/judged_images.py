@@ -23,10 +23,14 @@ from weighbridge.engine.judge.judged_batch import (
     needs_layers,
     waits_for_word,
 )
-from weighbridge.store.streams.earlier_targets import earlier_targets, read_streams
-from weighbridge.store.streams.latest_tags import Pointed, StreamTag
 from weighbridge.store.streams.stream_images import ScopedImages, StreamImage
-from weighbridge.store.tags.unjudged import UnjudgedTag
+from weighbridge.store.streams.stream_tags import (
+    Pointed,
+    StreamTag,
+    earlier_targets,
+    read_streams,
+)
+from weighbridge.store.tags.judged_tags import UnjudgedTag
 
 _ENOUGH: Final = 3
 """Different things that a tag has pointed to before, which make a baseline."""

@@ -28,15 +28,15 @@ from weighbridge.store.locks import lock_repositories, lock_summaries
 from weighbridge.store.models.types import bounded
 from weighbridge.store.session import Connection
 from weighbridge.store.streams.stream_images import StreamImage
-from weighbridge.store.tags.over_tags import (
+from weighbridge.store.tags.judged_tags import (
     PAGE,
     OverTag,
+    UnjudgedTag,
     all_tags_to_sweep,
     note_swept,
     put_over_tags,
     tags_to_sweep,
 )
-from weighbridge.store.tags.unjudged import UnjudgedTag
 from weighbridge.store.violations.judged_repository import JudgedRepository, find_judged
 
 

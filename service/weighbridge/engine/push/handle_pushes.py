@@ -32,10 +32,9 @@ from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT, RequestCost
 from weighbridge.store.facts.images import keep_documents
-from weighbridge.store.leases.claiming import Claim
+from weighbridge.store.leases.claiming import Claim, release
 from weighbridge.store.leases.process_mark import one_claim
-from weighbridge.store.leases.releasing import release
-from weighbridge.store.pushes.push_queue import put_off, take
+from weighbridge.store.pushes.inbox import put_off, take
 from weighbridge.store.pushes.tag_crawls import (
     claim_for_push,
     claim_new,
@@ -43,7 +42,7 @@ from weighbridge.store.pushes.tag_crawls import (
     find_known,
 )
 from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
-from weighbridge.store.registries.scopes import put_scopes
+from weighbridge.store.registries.repository_rows import put_scopes
 from weighbridge.store.session import Connection
 from weighbridge.store.sizes.unmeasured import waiting_of
 

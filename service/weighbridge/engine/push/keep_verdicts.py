@@ -17,7 +17,7 @@ from weighbridge.engine.push.push_plan import EARLY_S, GIVE_UP, PushPlan
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.leases.claiming import Claim, hold
 from weighbridge.store.leases.jobs import Job, make_due
-from weighbridge.store.pushes.push_queue import (
+from weighbridge.store.pushes.inbox import (
     TOO_EARLY,
     PushedTo,
     WaitingPush,
@@ -28,7 +28,7 @@ from weighbridge.store.pushes.push_queue import (
 from weighbridge.store.pushes.tag_crawls import end_check, worst_of
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.applying import apply_deleted, apply_failures, apply_moves
-from weighbridge.store.tags.unjudged import note_said, waits_for_size
+from weighbridge.store.tags.judged_tags import note_said, waits_for_size
 
 _LONGEST_S: Final = 300.0
 

@@ -28,7 +28,7 @@ from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL, MEASURE, PUSH, SETTLE
 from weighbridge.store.leases.jobs import Job
-from weighbridge.store.pushes.push_queue import PushedTo, next_due
+from weighbridge.store.pushes.inbox import PushedTo, next_due
 
 AGAIN_S: Final = 0.2
 """A repository that another process has is tried again so soon, ..."""

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from weighbridge.domain.image.digest import Digest
 from weighbridge.engine.tags.question_plan import DISTRUST
 from weighbridge.engine.tags.tag_request import TagAnswer
-from weighbridge.store.pushes.push_queue import (
+from weighbridge.store.pushes.inbox import (
     PushedTo,
     WaitingPush,
     hold_back,

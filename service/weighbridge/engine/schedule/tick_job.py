@@ -25,12 +25,11 @@ from weighbridge.ports.job_names import (
 from weighbridge.store.crawls.chunks import has_chunk
 from weighbridge.store.crawls.crawl_requests import end_forgotten
 from weighbridge.store.crawls.due import free_left_behind, is_any_due, park_poison
-from weighbridge.store.leases.ahead import have_due_what_is_ahead
+from weighbridge.store.leases.database_clock import have_due_what_is_ahead
 from weighbridge.store.leases.jobs import Job, due_jobs, note_done
 from weighbridge.store.outbox.due_groups import next_due
-from weighbridge.store.pushes.push_queue import PushedTo, drop_waiting, pushed_to
-from weighbridge.store.registries.adoption import adopt_names
-from weighbridge.store.registries.registry_rows import mark_unconfigured
+from weighbridge.store.pushes.inbox import PushedTo, drop_waiting, pushed_to
+from weighbridge.store.registries.registry_rows import adopt_names, mark_unconfigured
 from weighbridge.store.session import Database
 
 AT_ONCE: Final = 1_000

@@ -12,7 +12,7 @@ from weighbridge.domain.report.inventory import (
 )
 from weighbridge.ports.job_names import DISCOVER, MEASURE, PRUNE, QUEUES, Queue
 from weighbridge.store.outbox.due_groups import next_due
-from weighbridge.store.pushes.push_queue import inbox
+from weighbridge.store.pushes.inbox import inbox
 from weighbridge.store.reports.waiting import jobs_waiting, registries_waiting
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry

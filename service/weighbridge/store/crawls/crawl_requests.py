@@ -1,4 +1,5 @@
-"""Rows of `crawl_requests`: what somebody asked to be crawled now, and how far it is.
+"""Rows of `crawl_requests`: what somebody asked to be crawled now, how far it is, and
+what the crawls of its repositories came to.
 
 A request does no work. It makes repositories due at the moment of asking; who crawls
 them is whoever crawls what is due. It has come to its end when none of them is due
@@ -8,13 +9,18 @@ since then.
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
-from msgspec.structs import replace
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Row,
+    Select,
+    and_,
+    cast,
     exists,
     func,
     insert,
@@ -24,19 +30,22 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report.inventory import RepositoryState
-from weighbridge.store.crawls.requested_crawls import (
-    CrawlRequest,
-    RequestState,
-    RequestTotals,
-    count,
-)
 from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.dialect.process_locks import Purpose, lock
-from weighbridge.store.leases.ahead import is_leased, is_past
+from weighbridge.store.dialect.rows import Rows
+from weighbridge.store.leases.database_clock import is_leased, is_past
 from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import crawl_requests, crawls, registries, repositories
 
+RequestState: TypeAlias = Literal[
+    "listing", "crawling", "measuring", "done", "failed", "interrupted"
+]
+"""`listing`: which repositories there are is being found out; `done`: each was crawled,
+which does not say that each could be read; `failed`: the registry could not be asked;
+`interrupted`: whoever waited for it ended, and nobody took it over, or nobody ever saw
+to it."""
+_repository = repositories.c
 _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
     "new",
     "unreachable",
@@ -45,11 +54,139 @@ _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
 )
 """States in which a repository is worth another crawl by a request that was cut off."""
 _table = crawl_requests.c
-_repository = repositories.c
 _IS_OPEN: Final = _table.ended_at.is_(None)
 _SELECT: Final = select(crawl_requests, registries.c.name.label("registry")).join(
     registries, registries.c.id == _table.registry_id
 )
+
+
+class CrawlRequest(Struct, frozen=True):
+    """A request, as it stands.
+
+    names:      of the repositories; None: all that the registry has
+    owner:      the process that waits for it; None: nobody does
+    measures:   whether layers are measured before it ends
+    known:      how many repositories it is about; None: not listed yet
+    after_crawl_id: the last crawl that had begun before it was made: no clock tells
+                which came before
+    is_resumed: it was cut off, and is taken up
+    is_joined:  it is somebody else's, for the same, and goes on
+    """
+
+    id: int
+    registry_id: int
+    registry: str
+    names: tuple[str, ...] | None
+    measures: bool
+    asked_at: datetime
+    state: RequestState
+    reason: str
+    known: int | None
+    crawled_at: datetime | None
+    ended_at: datetime | None
+    after_crawl_id: int
+    counts: "RequestTotals | None" = None
+    owner: str | None = None
+    is_resumed: bool = False
+    is_joined: bool = False
+
+
+class RequestTotals(Struct, frozen=True):
+    """What the crawls of a request's repositories came to, whoever made them."""
+
+    complete: int = 0
+    partial: int = 0
+    failed: int = 0
+    tags: int = 0
+    requests: int = 0
+    bytes_read: int = 0
+
+
+class CrawledRepository(Struct, frozen=True):
+    """The last crawl of a repository since a request was made."""
+
+    repository_id: int
+    repository: str
+    state: RepositoryState
+    reason: str
+    tags: int
+    requests: int
+    bytes_read: int
+    ended_at: datetime
+
+
+def crawled_since(
+    connection: Connection, request: CrawlRequest, after: int, most: int
+) -> list[CrawledRepository]:
+    """What crawls have found of a request's repositories, a page by their ids."""
+    last = _last_crawls(
+        request,
+        _repository.id,
+        _repository.name,
+        crawls.c.state,
+        crawls.c.reason,
+        crawls.c.tags_seen,
+        crawls.c.requests,
+        crawls.c.bytes_read,
+        crawls.c.ended_at,
+    )
+    page = last.where(_repository.id > after).order_by(_repository.id).limit(most)
+    rows = Rows(page).read(connection, _names(request))
+    return [CrawledRepository(*row) for row in rows]
+
+
+def count(connection: Connection, request: CrawlRequest) -> RequestTotals:
+    """What the crawls of a request's repositories came to so far."""
+    state = crawls.c.state
+    conditions = (state == "ok", state == "partial", state.not_in(("ok", "partial")))
+    added = (crawls.c.tags_seen, crawls.c.requests, crawls.c.bytes_read)
+    sums = _last_crawls(
+        request,
+        *(func.count().filter(condition) for condition in conditions),
+        *(cast(func.coalesce(func.sum(column), 0), BigInteger) for column in added),
+    )
+    return RequestTotals(*connection.execute(sums, _names(request)).one())
+
+
+def _last_crawls(
+    request: CrawlRequest, *columns: ColumnElement[Any]
+) -> Select[*tuple[Any, ...]]:
+    """The crawl of each of a request's repositories that was the last to end since the
+    request was made."""
+    last = (
+        select(func.max(crawls.c.id))
+        .where(
+            crawls.c.repository_id == _repository.id,
+            or_(
+                crawls.c.id > request.after_crawl_id,
+                crawls.c.ended_at > request.asked_at,
+            ),
+            crawls.c.ended_at.is_not(None),
+        )
+        .correlate(repositories)
+        .scalar_subquery()
+    )
+    return (
+        select(*columns)
+        .select_from(repositories)
+        .join(crawls, and_(crawls.c.id == last, crawls.c.state != "interrupted"))
+        .where(_repository.registry_id == request.registry_id, *_are_named(request))
+    )
+
+
+def _are_named(request: CrawlRequest) -> tuple[ColumnElement[bool], ...]:
+    return () if request.names is None else (among_texts(_repository.name),)
+
+
+def _are_wanted(request: CrawlRequest) -> tuple[ColumnElement[bool], ...]:
+    """The repositories that are to be crawled for a request."""
+    those = _are_named(request) or (_repository.deleted_at.is_(None),)
+    return (_repository.registry_id == request.registry_id, *those)
+
+
+def _names(request: CrawlRequest) -> dict[str, object]:
+    """The parameter of these conditions."""
+    return {"names": listed(request.names or ())}
 
 
 def put_request(
@@ -83,14 +220,17 @@ def put_request(
         is_same = row.repositories == text and row.owner is not None
         is_left = not _is_waiting(row, now)
         if is_own or (is_same and is_left):
+            this = update(crawl_requests).where(_table.id == row.id)
             is_young = row.asked_at > now - timedelta(seconds=resume_s)
             if not is_own and not (is_young and is_past(row.asked_at, now)):
-                _end(connection, row.id, "interrupted", "process_ended", now)
+                connection.execute(
+                    this.values(
+                        state="interrupted", reason="process_ended", ended_at=now
+                    )
+                )
                 continue
             values = {"owner": owner, "lease_until": until, "measures": measures}
-            connection.execute(
-                update(crawl_requests).where(_table.id == row.id).values(**values)
-            )
+            connection.execute(this.values(**values))
             found = find_request(connection, row.id)
             assert found is not None, "it was there"  # noqa: S101
             _crawl_again(connection, found)
@@ -202,30 +342,17 @@ def note_measuring(connection: Connection, request_id: int, now: datetime) -> bo
     return noted.rowcount == 1
 
 
-def has_left(connection: Connection, request: CrawlRequest) -> bool:
-    """Whether a repository of the request waits to be crawled, or is being crawled."""
-    return count_left(connection, request, 1) > 0
-
-
 def count_left(connection: Connection, request: CrawlRequest, most: int) -> int:
-    """How many there are of these, as far as `most`."""
-    conditions: list[ColumnElement[bool]] = [
-        _repository.registry_id == request.registry_id,
-        _repository.due_at <= request.asked_at,
-    ]
-    parameters: dict[str, object] = {}
-    some = select(_repository.id)
+    """How many repositories of the request wait to be crawled, or are being crawled, as
+    far as `most`."""
+    some = select(_repository.id).where(
+        *_are_wanted(request), _repository.due_at <= request.asked_at
+    )
     if request.names is None:
-        conditions.append(_repository.deleted_at.is_(None))
         # PostgreSQL else reads the table until it has as many.
         some = some.order_by(_repository.due_at)
-    else:
-        conditions.append(among_texts(_repository.name))
-        parameters["names"] = listed(request.names)
-    found = some.where(*conditions).limit(most).subquery()
-    left: int = connection.execute(
-        select(func.count()).select_from(found), parameters
-    ).scalar_one()
+    found = select(func.count()).select_from(some.limit(most).subquery())
+    left: int = connection.execute(found, _names(request)).scalar_one()
     return left
 
 
@@ -280,7 +407,6 @@ def end_request(
     now: datetime,
 ) -> None:
     """A request has come to its end; nothing happens where it had already."""
-    counts = count(connection, request)
     connection.execute(
         update(crawl_requests)
         .where(_table.id == request.id, _IS_OPEN)
@@ -288,31 +414,19 @@ def end_request(
             state=state,
             reason=reason,
             ended_at=now,
-            complete=counts.complete,
-            partial=counts.partial,
-            failed=counts.failed,
-            tags=counts.tags,
-            requests=counts.requests,
-            bytes_read=counts.bytes_read,
+            **asdict(count(connection, request)),
         )
     )
 
 
 def _crawl_again(connection: Connection, request: CrawlRequest) -> None:
     """Those of a request that was cut off of which nothing was learned since."""
-    conditions = [
-        _repository.registry_id == request.registry_id,
+    again = select(_repository.id).where(
+        *_are_wanted(request),
         _repository.due_at > request.asked_at,
         or_(~_is_crawled(request), _repository.state.in_(_SAYS_NOTHING)),
-    ]
-    parameters: dict[str, object] = {}
-    if request.names is None:
-        conditions.append(_repository.deleted_at.is_(None))
-    else:
-        conditions.append(among_texts(_repository.name))
-        parameters["names"] = listed(request.names)
-    found = connection.execute(select(_repository.id).where(*conditions), parameters)
-    ids = sorted(found.scalars())
+    )
+    ids = sorted(connection.execute(again, _names(request)).scalars())
     lock_repositories(connection, ids)
     connection.execute(
         update(repositories)
@@ -331,20 +445,6 @@ def _is_crawled(request: CrawlRequest) -> ColumnElement[bool]:
     )
 
 
-def _end(
-    connection: Connection,
-    request_id: int,
-    state: RequestState,
-    reason: str,
-    now: datetime,
-) -> None:
-    connection.execute(
-        update(crawl_requests)
-        .where(_table.id == request_id)
-        .values(state=state, reason=reason, ended_at=now)
-    )
-
-
 def _rows(
     connection: Connection, *conditions: ColumnElement[bool]
 ) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -356,12 +456,7 @@ def _request(row: Row[*tuple[Any, ...]]) -> CrawlRequest:
     counts = None
     if row.complete is not None:
         counts = RequestTotals(
-            row.complete,
-            row.partial,
-            row.failed,
-            row.tags,
-            row.requests,
-            row.bytes_read,
+            *(row._mapping[name] for name in RequestTotals.__struct_fields__)
         )
     return CrawlRequest(
         id=row.id,

@@ -1,10 +1,20 @@
-"""Keeping what documents say: facts that never change, shared by all repositories."""
+"""Keeping what documents say: facts that never change, shared by all repositories.
+
+The one way by which an image's facts change is a config that could not be had when the
+image was kept, and was had later: what it says takes the place of nothing. The image's
+sizes come from its manifest and stay.
+
+For whoever prunes, manifests are noted that were touched since a pruning began. What
+is kept or named anew has a newer id and so tells itself. Two things do not: facts that
+come to a row that was there, and a tag that comes to a manifest and leaves it again, of
+which only the tag's history is left.
+"""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import (
@@ -14,24 +24,42 @@ from weighbridge.domain.image.document import (
     Index,
     Layer,
 )
-from weighbridge.store.dialect import BulkInsert, Purpose, lock
-from weighbridge.store.facts.blob_claims import claims_of
-from weighbridge.store.facts.blobs import StoredBlob, find_blobs, keep_blobs, set_states
+from weighbridge.store.dialect import (
+    BulkInsert,
+    BulkUpdate,
+    Purpose,
+    among_ids,
+    listed,
+    lock,
+)
+from weighbridge.store.facts.blobs import (
+    StoredBlob,
+    claims_of,
+    find_blobs,
+    keep_blobs,
+    note_read,
+    set_states,
+)
 from weighbridge.store.facts.interned import (
     instruction_ids,
     media_type_ids,
     platform_ids,
 )
-from weighbridge.store.facts.touching import touch
+from weighbridge.store.facts.stored_images import load_images
+from weighbridge.store.ledger.counts import Growth, count
 from weighbridge.store.ledger.liveness import count_late
 from weighbridge.store.ledger.manifest_facts import find_lacking
 from weighbridge.store.ledger.resizing import count_new_images
+from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     artifacts,
+    blobs,
     images,
     index_members,
     layers,
     lines,
+    repository_manifests,
+    touched_manifests,
 )
 from weighbridge.store.models.types import bounded, microseconds
 
@@ -253,3 +281,128 @@ def _keep_artifacts(
             for row in _layer_rows(item.digest, item.blobs, ids, types)
         ],
     )
+
+
+PASSING: Final = ("config_missing", "config_size_mismatch", "digest_mismatch")
+"""Problems of a config that lie in one answer: another may go well."""
+
+_live = repository_manifests.c
+_LACKING: Final = (
+    select(images.c.id)
+    .join_from(repository_manifests, images, images.c.id == _live.manifest_id)
+    .where(
+        _live.repository_id == bindparam("repository"),
+        images.c.problems.is_not(None),
+        # The config's problem comes first, see `problems_text`.
+        or_(
+            *(
+                images.c.problems.startswith(f'[["{code}"', autoescape=True)
+                for code in PASSING
+            )
+        ),
+    )
+    .order_by(images.c.id)
+    .limit(bindparam("most"))
+)
+_HOLDERS: Final = (
+    select(_live.repository_id).where(among_ids(_live.manifest_id)).distinct()
+)
+_LOCK: Final = (
+    select(blobs.c.id)
+    .where(among_ids(blobs.c.id))
+    .order_by(blobs.c.id)
+    .with_for_update()
+)
+_FACTS_ANEW: Final = BulkUpdate(
+    images,
+    key=("id",),
+    values=("platform_id", "created_at", "history_alignment", "problems"),
+)
+_LINES_ANEW: Final = BulkUpdate(lines, key=("image_id",), values=("entries",))
+
+
+def images_without_config(
+    connection: Connection, repository_id: int, most: int
+) -> list[Image]:
+    """Live images of a repository whose config may be had now; at most so many."""
+    parameters = {"repository": repository_id, "most": most}
+    ids = list(connection.execute(_LACKING, parameters).scalars())
+    found = load_images(connection, ids) if ids else {}
+    return [stored.image for stored in found.values()]
+
+
+def keep_configs(connection: Connection, found: Sequence[Image]) -> None:
+    """Let these images be what their configs say; every repository that has one of
+    them is to be summed up anew."""
+    # As in `images.keep_documents`: what is found now stays.
+    lock(connection, Purpose.PRUNE, shared=True)
+    ids = {
+        d: b.id for d, b in find_blobs(connection, [i.digest for i in found]).items()
+    }
+    # One that was forgotten meanwhile is nobody's.
+    found = [image for image in found if image.digest in ids]
+    parameters = {"ids": listed(sorted(ids.values()))}
+    configs = [image.manifest.config for image in found if not image.problems]
+    rows = find_blobs(connection, [config.digest for config in configs])
+    locked = {*ids.values(), *(blob.id for blob in rows.values())}
+    # A batch with which one of them enters has committed by then, or waits for us.
+    connection.execute(_LOCK, {"ids": listed(sorted(locked))})
+    note_read(connection, configs)
+    holders = set(connection.execute(_HOLDERS, parameters).scalars())
+    lock_repositories(connection, holders)
+    platforms = platform_ids(connection, (image.platform for image in found))
+    texts = instruction_ids(
+        connection, (line.instruction for image in found for line in image.lines)
+    )
+    _FACTS_ANEW.set(
+        connection,
+        [
+            (
+                ids[image.digest],
+                platforms[image.platform],
+                image.created_at,
+                image.history_alignment,
+                problems_text(image),
+            )
+            for image in found
+        ],
+    )
+    _LINES_ANEW.set(
+        connection, [(ids[image.digest], line_entries(image, texts)) for image in found]
+    )
+    count(connection, {repository: Growth() for repository in holders})
+
+
+_touched = touched_manifests.c
+_TOUCH: Final = BulkInsert(touched_manifests, "manifest_id")
+_MARK: Final = insert(touched_manifests).values(manifest_id=None)
+_SINCE: Final = select(_touched.id, _touched.manifest_id).where(
+    _touched.id >= bindparam("mark")
+)
+_FORGET: Final = delete(touched_manifests).where(_touched.id < bindparam("mark"))
+
+
+def touch(connection: Connection, manifest_ids: Collection[int]) -> None:
+    """Note manifests that no pruning which is under way may remove."""
+    if manifest_ids:
+        _TOUCH.add(connection, [(manifest,) for manifest in sorted(manifest_ids)])
+
+
+def set_mark(connection: Connection) -> int:
+    """A mark behind all that was touched before; nobody may write beside us."""
+    (mark,) = connection.execute(_MARK).inserted_primary_key or (0,)
+    return int(mark)
+
+
+def touched_since(connection: Connection, mark: int) -> set[int] | None:
+    """Manifests that were touched after a mark. None: nobody knows, as the pruning
+    that set the mark was overtaken by another one, which took it away."""
+    rows = connection.execute(_SINCE, {"mark": mark}).all()
+    if mark not in {number for number, _ in rows}:
+        return None
+    return {manifest for _, manifest in rows if manifest is not None}
+
+
+def forget_touched(connection: Connection, mark: int) -> None:
+    """Remove what was noted before a mark: no pruning from before it is under way."""
+    connection.execute(_FORGET, {"mark": mark})

@@ -2,17 +2,130 @@
 
 A worker whose own clock is two days ahead would take everything for due, and keep it
 for two days. So what counts is the database's clock.
+
+Moments that lie further in the future than anything is ever put were written while a
+clock was ahead, or the clock has been put back since. They count as now: what is due
+then is due now, and a lease that ends then holds nobody up.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Table, case, literal, or_, select
+from sqlalchemy import update as update_rows
 
 from weighbridge.store.dialect.names import time_of_server
+from weighbridge.store.models import jobs, pushes, registries, repositories
+from weighbridge.store.models.types import Moment
 from weighbridge.store.session import Database
+
+SLACK: Final = timedelta(minutes=1)
+"""The clocks of two processes may be apart, though never as far as that."""
+LONGEST_LEASE: Final = timedelta(minutes=5)
+"""Of any process on anything."""
+LONGEST_PAUSE: Final = timedelta(hours=24)
+"""For so long work is put off at most, unless its interval is longer."""
+
+_repository = repositories.c
+_job = jobs.c
+_push = pushes.c
+
+
+def is_leased(until: datetime | None, now: datetime) -> bool:
+    """Whether a lease that ends then holds others up."""
+    return until is not None and now < until <= now + LONGEST_LEASE + SLACK
+
+
+def is_unleased(
+    until: ColumnElement[datetime | None], now: datetime
+) -> ColumnElement[bool]:
+    """The opposite, as a condition on a column."""
+    latest = now + LONGEST_LEASE + SLACK
+    return or_(until.is_(None), until <= now, until > latest)
+
+
+def is_past(moment: datetime, now: datetime) -> bool:
+    """Whether something can have happened then."""
+    return moment <= now + SLACK
+
+
+class Ahead(Struct, frozen=True):
+    """Rows of a table that are due too late.
+
+    happened: the column of what was done last, which cannot be to come
+    """
+
+    table: Table
+    where: tuple[ColumnElement[bool], ...]
+    happened: str | None = None
+
+    def is_any(self, connection: Connection) -> bool:
+        wanted = select(literal(1)).select_from(self.table).where(*self.where).limit(1)
+        return connection.execute(wanted).first() is not None
+
+    def have_due(self, connection: Connection, now: datetime) -> None:
+        values: dict[str, object] = {"due_at": now}
+        if self.happened is not None:
+            column, moment = self.table.c[self.happened], literal(now, Moment())
+            values[self.happened] = case((column > now, moment), else_=column)
+        connection.execute(update_rows(self.table).where(*self.where).values(values))
+
+
+def have_due_what_is_ahead(database: Database, now: datetime) -> None:
+    """Make due now what a clock that was ahead has put off: repositories, shared jobs
+    and pushes. Nothing is written where there is nothing. Raises StoreError."""
+    with database.read() as connection:
+        found = find_ahead(connection, now)
+    if found:
+        with database.write() as connection:
+            for rows in found:
+                rows.have_due(connection, now)
+
+
+def find_ahead(connection: Connection, now: datetime) -> list[Ahead]:
+    """What there is of that."""
+    return [rows for rows in _put_off(connection, now) if rows.is_any(connection)]
+
+
+def _put_off(connection: Connection, now: datetime) -> Iterator[Ahead]:
+    soon = now + SLACK
+    longest = LONGEST_PAUSE
+    for row in connection.execute(select(registries.c.id, registries.c.interval_s)):
+        interval = timedelta(seconds=row.interval_s)
+        longest = max(longest, interval)
+        yield Ahead(
+            repositories,
+            (
+                # By the index of what is due late, where hardly anything is.
+                _repository.registry_id == row.id,
+                _repository.deleted_at.is_(None),
+                _repository.due_at > soon + interval,
+                or_(
+                    _repository.last_crawl_at > soon,
+                    _repository.due_at > soon + max(interval, LONGEST_PAUSE),
+                ),
+            ),
+        )
+    yield Ahead(
+        jobs,
+        (_job.due_at > soon, or_(_job.done_at > soon, _job.due_at > soon + longest)),
+        happened="done_at",
+    )
+    yield Ahead(
+        pushes,
+        (
+            _push.done_at.is_(None),
+            # One that nobody has crawled yet is held back for seconds.
+            or_(
+                (_push.attempts == 0) & (_push.due_at > soon),
+                _push.due_at > soon + LONGEST_PAUSE,
+            ),
+        ),
+    )
+
 
 _TRIPS: Final = 3
 _HOLDS_FOR_S: Final = 60.0

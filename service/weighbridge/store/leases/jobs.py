@@ -12,8 +12,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, case, literal, select, update
 
 from weighbridge.store.dialect import BulkInsert
-from weighbridge.store.leases.ahead import is_leased
 from weighbridge.store.leases.claiming import STARTS, pause_after
+from weighbridge.store.leases.database_clock import is_leased
 from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.models import jobs
 from weighbridge.store.models.types import Moment

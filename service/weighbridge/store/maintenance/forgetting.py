@@ -54,8 +54,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.registries.removals import delete_tags, forget_held
 from weighbridge.store.session import Database
-from weighbridge.store.tags.over_tags import forget_over_tags
-from weighbridge.store.tags.unjudged import forget_unjudged
+from weighbridge.store.tags.judged_tags import forget_over_tags, forget_unjudged
 from weighbridge.store.violations.violation_rows import forget_violations
 
 _LEASE_S: Final = 300.0

@@ -237,7 +237,7 @@ unjudged = Table(
 
 # Tags that stand over a limit of theirs, whatever came after them: a row for each
 # platform and limit. Written with the verdict of whoever moved the tag, and swept where
-# policies or sizes changed (`store/tags/over_tags.py`).
+# policies or sizes changed (`store/tags/judged_tags.py`).
 over_tags = Table(
     "over_tags",
     metadata,

@@ -33,7 +33,7 @@ from weighbridge.domain.message.grouping import (
     held_until,
 )
 from weighbridge.store.dialect import BulkInsert, Purpose, among_ids, listed, lock
-from weighbridge.store.leases.ahead import SLACK, is_leased
+from weighbridge.store.leases.database_clock import SLACK, is_leased
 from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.models import channel_paces, notification_groups, notifications
 from weighbridge.store.models.types import Moment, microseconds, moment_of

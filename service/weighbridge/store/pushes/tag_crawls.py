@@ -16,7 +16,7 @@ from weighbridge.store.leases.claiming import (
 )
 from weighbridge.store.models import registries, repositories, violations
 from weighbridge.store.models.types import Moment
-from weighbridge.store.pushes.push_queue import PushedTo
+from weighbridge.store.pushes.inbox import PushedTo
 from weighbridge.store.registries.repository_rows import put_repositories
 
 _table = repositories.c

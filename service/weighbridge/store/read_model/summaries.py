@@ -42,7 +42,7 @@ from weighbridge.store.read_model.leading_tags import (
     read_pages,
 )
 from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
-from weighbridge.store.tags.over_tags import count_over_tags
+from weighbridge.store.tags.judged_tags import count_over_tags
 from weighbridge.store.tags.referenced import count_referenced
 
 FEW_TAGS: Final = 200

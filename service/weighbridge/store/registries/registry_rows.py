@@ -1,6 +1,10 @@
-"""Rows of `registries`: what is configured, and how the last crawl went."""
+"""Rows of `registries`: what is configured, and how the last crawl went.
 
-from collections.abc import Collection
+An address is one registry, whatever it is called: names are taken over with all that is
+known.
+"""
+
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -8,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     case,
+    delete,
     literal,
     or_,
     select,
@@ -21,9 +26,8 @@ from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.store.dialect import BulkInsert
 from weighbridge.store.ledger.scope_parts import scopes_beside
 from weighbridge.store.ledger.settling import resettle
-from weighbridge.store.models import registries, repositories
+from weighbridge.store.models import jobs, pushes, registries, repositories, waivers
 from weighbridge.store.models.types import Moment
-from weighbridge.store.registries.adoption import adopt_name
 
 
 class RegistryEntry(Struct, frozen=True):
@@ -91,6 +95,59 @@ def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) ->
     if has_moved:
         resettle(connection, {*left, *scopes_beside(connection, registry_id)})
     return registry_id
+
+
+def adopt_names(connection: Connection, urls: Mapping[str, str]) -> None:
+    """Let each configured name have the registry that is known at its address.
+
+    urls: of every configured entry, by its name
+    """
+    for name, url in urls.items():
+        adopt_name(connection, name, url, urls.keys())
+
+
+def adopt_name(
+    connection: Connection, name: str, url: str, configured: Collection[str]
+) -> None:
+    """Give the name to what is known at the URL's address under a name that is not
+    configured: an address that was crawled before it was configured, an entry that was
+    renamed. Where the name had another address before, what is known of that one is
+    called by it. Nothing happens where the name has this address already, or where
+    nothing is known there.
+    """
+    address = registry_address(url)
+    rows = connection.execute(
+        select(
+            registries.c.id, registries.c.name, registries.c.url, registries.c.address
+        )
+        .where((registries.c.address == address) | (registries.c.name == name))
+        .order_by(registries.c.id)
+        .with_for_update()
+    ).all()
+    named = next((row for row in rows if row.name == name), None)
+    if named is not None and named.address == address:
+        return
+    nameless = (row for row in rows if row.name not in configured and row.name != name)
+    known = next((row for row in nameless if row.address == address), None)
+    if known is None:
+        return
+    if named is not None:
+        _rename(connection, named.id, name, named.url.partition("://")[2])
+    _rename(connection, known.id, known.name, name)
+
+
+def _rename(connection: Connection, registry_id: int, before: str, now: str) -> None:
+    connection.execute(
+        update(registries)
+        .where(registries.c.id == registry_id)
+        .values(name=now, revision=registries.c.revision + 1)
+    )
+    for table in (pushes, waivers):
+        connection.execute(
+            update(table).where(table.c.registry == before).values(registry=now)
+        )
+    # All of its jobs are due anew.
+    connection.execute(delete(jobs).where(jobs.c.argument == before))
 
 
 def _add(

@@ -1,6 +1,10 @@
-"""Rows of `repositories`: which there are."""
+"""Rows of `repositories`: which there are, and in which storage scope.
 
-from collections.abc import Collection
+An address is one registry, whatever it is called: repositories follow the entry that
+crawls them.
+"""
+
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -18,16 +22,17 @@ from sqlalchemy import (
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
 from weighbridge.store.dialect.rows import Rows
+from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
+from weighbridge.store.ledger.holdings import move_holdings
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     crawls,
     registries,
     repositories,
     repository_summaries,
+    storage_scopes,
     tags,
 )
-from weighbridge.store.registries.adoption import adopt_repositories
-from weighbridge.store.registries.scopes import put_scopes
 
 _table = repositories.c
 _FIND: Final = Rows(
@@ -95,6 +100,37 @@ _NEW_SUMMARIES: Final = BulkInsert(
 )
 
 
+_OTHERS: Final = (
+    select(repositories.c.id, repositories.c.name, repositories.c.scope_id)
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .where(
+        registries.c.id != bindparam("registry"),
+        registries.c.address
+        == select(registries.c.address)
+        .where(registries.c.id == bindparam("registry"))
+        .scalar_subquery(),
+        among_texts(repositories.c.name),
+    )
+    .order_by(repositories.c.id)
+)
+
+
+_SCOPES: Final = select(storage_scopes.c.name, storage_scopes.c.id).where(
+    storage_scopes.c.registry_id == bindparam("registry"),
+    among_texts(storage_scopes.c.name),
+)
+_NEW_SCOPES: Final = BulkInsert(
+    storage_scopes,
+    "registry_id",
+    "name",
+    "image_count",
+    "weighed_bytes",
+    "deduplicated_bytes",
+    "shared_bytes",
+    "revision",
+)
+
+
 def put_repositories(
     connection: Connection, registry_id: int, names: Collection[str], now: datetime
 ) -> dict[str, int]:
@@ -119,6 +155,81 @@ def put_repositories(
         put_empty_summaries(connection, [added[n] for n in new], now, is_stale=False)
         known |= added
     return known
+
+
+def adopt_repositories(
+    connection: Connection, registry_id: int, names: Collection[str], now: datetime
+) -> None:
+    """Take over repositories that another entry of the same address has brought in.
+
+    Entries of one address never want the same repository, so whoever crawls it now is
+    the one whose it is. A crawl of it that goes on elsewhere finds its fence stale.
+    """
+    parameters = {"registry": registry_id, "names": listed(names)}
+    found = connection.execute(_OTHERS, parameters).all()
+    if not found:
+        return
+    lock_repositories(connection, [row.id for row in found])
+    scopes = put_scopes(connection, registry_id, [row.name for row in found])
+    for row in found:
+        scope_id = scopes[row.name]
+        move_holdings(connection, row.id, row.scope_id, scope_id)
+        # What was answered there was not answered here.
+        mark_uncounted(connection, [row.id])
+        mark_unmeasured(connection, [row.id])
+        connection.execute(
+            update(crawls)
+            .where(crawls.c.repository_id == row.id)
+            .values(registry_id=registry_id)
+        )
+        connection.execute(
+            update(repositories)
+            .where(repositories.c.id == row.id)
+            .values(
+                registry_id=registry_id,
+                scope_id=scope_id,
+                due_at=now,
+                lease_until=None,
+                lease_owner=None,
+                fence=repositories.c.fence + 1,
+                revision=repositories.c.revision + 1,
+            )
+        )
+
+
+def scope_name(kind: str, repository: str) -> str:
+    """The scope that a repository belongs to.
+
+    kind: `registry`, where a blob is kept once for all; `project`, for the first
+        component of the name; `repository`, for itself
+    """
+    if kind == "registry":
+        return ""
+    return repository.partition("/")[0] if kind == "project" else repository
+
+
+def put_scopes(
+    connection: Connection, registry_id: int, repositories: Collection[str]
+) -> Mapping[str, int]:
+    """The scope id of each repository; scopes that are new are stored."""
+    kind: str = connection.execute(
+        select(registries.c.storage_scope).where(registries.c.id == registry_id)
+    ).scalar_one()
+    names = {repository: scope_name(kind, repository) for repository in repositories}
+    wanted = sorted(set(names.values()))
+    known = _find_scopes(connection, registry_id, wanted)
+    new = [(registry_id, name, 0, 0, 0, 0, 0) for name in wanted if name not in known]
+    if new:
+        _NEW_SCOPES.add(connection, new)
+        known = _find_scopes(connection, registry_id, wanted)
+    return {repository: known[name] for repository, name in names.items()}
+
+
+def _find_scopes(
+    connection: Connection, registry_id: int, names: Collection[str]
+) -> dict[str, int]:
+    parameters = {"registry": registry_id, "names": listed(names)}
+    return {row.name: row.id for row in connection.execute(_SCOPES, parameters)}
 
 
 def put_empty_summaries(

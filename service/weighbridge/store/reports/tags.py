@@ -17,7 +17,7 @@ from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.policy.policy import STANDING, LimitKey
 from weighbridge.domain.report.inventory import Page, TagReport
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts.target_images import load_graph
+from weighbridge.store.facts.stored_images import load_graph
 from weighbridge.store.models import (
     blobs,
     over_tags,

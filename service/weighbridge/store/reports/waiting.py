@@ -26,8 +26,8 @@ from weighbridge.domain.report.inventory import (
     RegistryWaiting,
     RepositoryWaiting,
 )
-from weighbridge.store.leases.ahead import SLACK, is_leased
 from weighbridge.store.leases.claiming import STARTS, is_free
+from weighbridge.store.leases.database_clock import SLACK, is_leased
 from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.models import crawls, jobs, registries, repositories
 from weighbridge.store.named_rows import from_row

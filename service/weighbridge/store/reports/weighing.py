@@ -21,8 +21,14 @@ from weighbridge.domain.size.weighing import (
     rfc3339,
     second_text,
 )
-from weighbridge.store.facts.stored_images import StoredImage, load_images
-from weighbridge.store.facts.target_images import Graph, Member, headline, load_graph
+from weighbridge.store.facts.stored_images import (
+    Graph,
+    Member,
+    StoredImage,
+    headline,
+    load_graph,
+    load_images,
+)
 from weighbridge.store.models import (
     blobs,
     repository_manifests,

@@ -1,14 +1,31 @@
-"""Claims that a registry contradicts: rows of `disputes`."""
+"""Claims that a registry contradicts: rows of `disputes`.
 
-from collections.abc import Sequence
+Those with the source `bulk` are sizes of images by the registry's own API that its word
+on their layers contradicts. Such a row goes as soon as the listing says what the layers
+make.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, select
+from msgspec import Struct
+from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, select
 
+from weighbridge.domain.image.digest import Digest, raw
+from weighbridge.domain.registry.listing import is_explained
 from weighbridge.domain.report.inventory import Source
-from weighbridge.store.dialect import BulkInsert, among_ids, listed
-from weighbridge.store.models import disputes
+from weighbridge.store.dialect import (
+    BulkInsert,
+    Purpose,
+    among_bytes,
+    among_ids,
+    join_in_order,
+    listed,
+    lock,
+)
+from weighbridge.store.facts.stored_images import StoredLayer, load_layers
+from weighbridge.store.models import blobs, disputes, images, manifest_sizes
 from weighbridge.store.models.types import bounded
 
 _NEW: Final = BulkInsert(
@@ -63,3 +80,136 @@ def note_disputes(
         ],
     )
     return len(learned)
+
+
+_PIECE: Final = 500
+"""Images whose layers are in memory at once."""
+_SCOPE: Final = bindparam("scope", type_=BigInteger)
+_size = manifest_sizes.c
+_config = blobs.alias("config")
+_COMPARED: Final = (
+    select(
+        blobs.c.id,
+        blobs.c.digest,
+        _size.compressed_bytes,
+        func.coalesce(_config.c.read_bytes, _config.c.compressed_bytes, 0).label(
+            "config_bytes"
+        ),
+        disputes.c.claimed_bytes,
+    )
+    .select_from(
+        join_in_order(
+            join_in_order(
+                blobs,
+                manifest_sizes,
+                and_(_size.scope_id == _SCOPE, _size.manifest_id == blobs.c.id),
+            ),
+            images,
+            images.c.id == blobs.c.id,
+        )
+        .join(_config, _config.c.id == images.c.config_id)
+        .outerjoin(
+            disputes,
+            and_(
+                disputes.c.scope_id == _SCOPE,
+                disputes.c.manifest_id == blobs.c.id,
+                disputes.c.blob_id == blobs.c.id,
+                disputes.c.source == "bulk",
+            ),
+        )
+    )
+    .where(
+        among_bytes(blobs.c.digest),
+        _size.is_whole,
+        _size.compressed_confidence != "claimed",
+    )
+    .order_by(blobs.c.id)
+)
+_SETTLE: Final = delete(disputes).where(
+    disputes.c.scope_id == _SCOPE,
+    disputes.c.source == "bulk",
+    among_ids(disputes.c.manifest_id),
+)
+
+
+class ListedSizeChange(Struct, frozen=True):
+    """What is to be changed.
+
+    false:   sizes that are not yet known to be false
+    settled: images whose size was false, and is not any more
+    """
+
+    false: Sequence[Dispute]
+    settled: Sequence[int]
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything is."""
+        return bool(self.false or self.settled)
+
+
+def find_listed(
+    connection: Connection, scope_id: int, sizes: Mapping[Digest, int]
+) -> ListedSizeChange:
+    """Hold a listing's sizes of images, by the digests of their manifests, against the
+    word of the scope's registry.
+
+    Only images of which that word is known for every layer are compared; of one whose
+    size is known to be false the first size stays.
+    """
+    hashes = sorted(raw(digest) for digest in sizes)
+    parameters = {"scope": scope_id, "hashes": listed(hashes)}
+    rows = connection.execute(_COMPARED, parameters).all() if hashes else []
+    # Most are plainly right: no layer of them is read.
+    doubtful = [row for row in rows if sizes[row.digest] != row.compressed_bytes]
+    false: set[int] = set()
+    for start in range(0, len(doubtful), _PIECE):
+        piece = doubtful[start : start + _PIECE]
+        layers = load_layers(connection, [row.id for row in piece], scope_id)
+        false |= {
+            row.id
+            for row in piece
+            if _is_false(sizes[row.digest], layers.get(row.id, []), row.config_bytes)
+        }
+    return ListedSizeChange(
+        [
+            Dispute(row.id, row.id, sizes[row.digest], "bulk")
+            for row in rows
+            if row.id in false and row.claimed_bytes is None
+        ],
+        [
+            row.id
+            for row in rows
+            if row.id not in false and row.claimed_bytes is not None
+        ],
+    )
+
+
+def keep_listed(
+    connection: Connection,
+    scope_id: int,
+    sizes: Mapping[Digest, int],
+    now: datetime,
+) -> int:
+    """Keep what `find_listed` finds. Returns how many false sizes were not known."""
+    lock(connection, Purpose.PRUNE, shared=True)
+    found = find_listed(connection, scope_id, sizes)
+    if found.settled:
+        parameters = {"scope": scope_id, "ids": listed(sorted(found.settled))}
+        connection.execute(_SETTLE, parameters)
+    return note_disputes(connection, scope_id, found.false, now)
+
+
+def _is_false(
+    listed_bytes: int, layers: Sequence[StoredLayer], config_bytes: int
+) -> bool:
+    """Whether no way of counting makes a listing's size of these layers. It is not
+    written down whether the listing counts layers that are called foreign."""
+    known = [
+        (one.layer.digest, one.measured.registry_bytes)
+        for one in layers
+        if one.measured is not None and one.measured.registry_bytes is not None
+    ]
+    if len(known) < len(layers) or any(one.layer.is_foreign for one in layers):
+        return False
+    return not is_explained(listed_bytes, known, config_bytes)

@@ -61,7 +61,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.models.types import Enumeration, bounded
 from weighbridge.store.sizes.disputes import Dispute, note_disputes
-from weighbridge.store.tags.over_tags import note_weighed
+from weighbridge.store.tags.judged_tags import note_weighed
 
 _weighed = manifest_sizes.c
 _CONFIDENCE: Final = Enumeration(COMPRESSED_CONFIDENCES)

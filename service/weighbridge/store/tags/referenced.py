@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, literal, select
 
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.facts.target_images import load_graphs
+from weighbridge.store.facts.stored_images import load_graphs
 from weighbridge.store.ledger.scope_parts import LedgerPlace
 from weighbridge.store.models import repository_manifests
 

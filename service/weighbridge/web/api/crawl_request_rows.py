@@ -5,8 +5,11 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.size.weighing import rfc3339
-from weighbridge.store.crawls.crawl_requests import count_left
-from weighbridge.store.crawls.requested_crawls import CrawlRequest, RequestState
+from weighbridge.store.crawls.crawl_requests import (
+    CrawlRequest,
+    RequestState,
+    count_left,
+)
 from weighbridge.store.session import Connection
 
 MOST_LEFT: Final = 5_000

@@ -14,8 +14,7 @@ from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.access.audit_log import Act, note_act
-from weighbridge.store.crawls.crawl_requests import find_request
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
+from weighbridge.store.crawls.crawl_requests import CrawlRequest, find_request
 from weighbridge.store.session import Database
 from weighbridge.web.access.middleware import ACTOR
 from weighbridge.web.api.crawl_request_rows import crawl_request_json, left_of

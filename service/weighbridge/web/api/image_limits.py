@@ -23,7 +23,7 @@ from weighbridge.presentation.rows.limit_rows import (
 )
 from weighbridge.store.reports.registries import registry_reports
 from weighbridge.store.session import Database
-from weighbridge.store.streams.recent_images import knows_images, recent_images
+from weighbridge.store.streams.stream_images import knows_images, recent_images
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.finding import no_registry

@@ -6,8 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from weighbridge.store.crawls.crawl_requests import latest_requests
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
+from weighbridge.store.crawls.crawl_requests import CrawlRequest, latest_requests
 from weighbridge.store.session import Connection
 from weighbridge.web.api.crawl_request_rows import left_of
 

@@ -19,7 +19,7 @@ from weighbridge.errors import StoreError
 from weighbridge.ports.job_names import PUSH
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.connection.deadlines import within
-from weighbridge.store.pushes.receiving import ReceivedPush, keep_pushes
+from weighbridge.store.pushes.inbox import ReceivedPush, keep_pushes
 from weighbridge.store.session import Database
 from weighbridge.web.webhooks.admission import overloaded
 

@@ -33,7 +33,7 @@ from weighbridge.domain.webhook.webhook_secret import (
 )
 from weighbridge.domain.webhook.webhook_source import ParsedDelivery, PushSeen
 from weighbridge.errors import StoreError
-from weighbridge.store.pushes.receiving import ReceivedPush
+from weighbridge.store.pushes.inbox import ReceivedPush
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.known_tokens import KnownTokens
 from weighbridge.web.request.errors import Refusal, refusal_response

@@ -18,7 +18,7 @@ from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.errors import StoreError
 from weighbridge.ports.job_names import PUSH
 from weighbridge.store.models import pushes
-from weighbridge.store.pushes.receiving import ReceivedPush
+from weighbridge.store.pushes.inbox import ReceivedPush
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.errors import Refusal
 from weighbridge.web.webhooks import inbox as inboxes

@@ -31,13 +31,17 @@ from weighbridge.engine.tasks.side_by_side import cancel_begun
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import JOB_COST, Registry, RequestCost
-from weighbridge.store.crawls.choosing import Slice
 from weighbridge.store.crawls.crawl_requests import quiet_moments
 from weighbridge.store.crawls.due import put_off
-from weighbridge.store.crawls.slices import Opened, open_many, open_slice
-from weighbridge.store.leases.claiming import Claim, Opening
+from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
+from weighbridge.store.leases.claiming import (
+    Claim,
+    Opening,
+    give_up,
+    release,
+    release_many,
+)
 from weighbridge.store.leases.process_mark import one_claim
-from weighbridge.store.leases.releasing import give_up, release, release_many
 from weighbridge.store.registries.registry_rows import find_registry_id
 from weighbridge.store.registries.repository_rows import forget_if_never_seen
 from weighbridge.store.session import Connection

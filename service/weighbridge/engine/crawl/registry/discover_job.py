@@ -27,12 +27,12 @@ from weighbridge.errors import (
 from weighbridge.ports.job_names import CRAWL, DISCOVER, TICK
 from weighbridge.ports.protocols import Registry
 from weighbridge.store.crawls.crawl_requests import (
+    CrawlRequest,
     end_request,
     make_repositories_due,
     note_listed_for,
     open_requests,
 )
-from weighbridge.store.crawls.requested_crawls import CrawlRequest
 from weighbridge.store.leases.jobs import Job
 from weighbridge.store.registries.registry_rows import (
     find_last_listing,

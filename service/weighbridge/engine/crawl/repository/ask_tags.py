@@ -19,11 +19,11 @@ from weighbridge.engine.tags.question_plan import CheckTurns, TagQuestion, plan
 from weighbridge.engine.tags.tag_request import FALSE_HEAD, TagAnswer, TagRequest
 from weighbridge.engine.tasks.side_by_side import TaskGroup, together
 from weighbridge.errors import DocumentError, RateLimited, RegistryError, TransportError
-from weighbridge.store.facts.images import keep_documents
-from weighbridge.store.facts.late_configs import (
+from weighbridge.store.facts.images import (
     PASSING,
     images_without_config,
     keep_configs,
+    keep_documents,
 )
 from weighbridge.store.leases.claiming import Claim
 from weighbridge.store.ledger.manifest_facts import missing_manifests

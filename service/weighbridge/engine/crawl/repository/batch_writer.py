@@ -25,8 +25,7 @@ from weighbridge.engine.documents.reading import kept_bytes
 from weighbridge.engine.tags.tag_request import Batch, TagAnswer, TagFault, is_plain
 from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.ports.protocols import RequestCost
-from weighbridge.store.crawls.chunks import Advanced, ChunkEnd, HeldChunk
-from weighbridge.store.crawls.cursor import CrawlCounts
+from weighbridge.store.crawls.chunks import Advanced, ChunkEnd, CrawlCounts, HeldChunk
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim
 

@@ -34,6 +34,7 @@ from weighbridge.ports.protocols import CRAWL_COST, Registry, RequestCost
 from weighbridge.store.crawls.chunks import (
     ChunkKey,
     ChunkRequest,
+    CrawlCounts,
     HeldChunk,
     has_chunk,
     is_open,
@@ -43,7 +44,6 @@ from weighbridge.store.crawls.chunks import (
     take_chunk,
 )
 from weighbridge.store.crawls.crawl_rows import complete_since
-from weighbridge.store.crawls.cursor import CrawlCounts
 from weighbridge.store.crawls.slices import Opened
 from weighbridge.store.leases.claiming import stale
 from weighbridge.store.leases.process_mark import one_claim, this_process

@@ -13,9 +13,9 @@ from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
 from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.errors import StoreError
 from weighbridge.ports.protocols import RequestCost
-from weighbridge.store.crawls.cursor import note_overtaken
+from weighbridge.store.crawls.chunks import note_overtaken
 from weighbridge.store.leases.claiming import Claim, as_push, hold
-from weighbridge.store.pushes.push_queue import waiting_for_whole
+from weighbridge.store.pushes.inbox import waiting_for_whole
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.applying import KnownTag, known_tags
 

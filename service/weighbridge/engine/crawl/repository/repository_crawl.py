@@ -44,12 +44,11 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports.protocols import CRAWL_COST, RequestCost
-from weighbridge.store.crawls.closing import Closing
-from weighbridge.store.crawls.crawl_rows import CrawlResult, find_tag_error
-from weighbridge.store.crawls.cursor import CrawlCounts
+from weighbridge.store.crawls.chunks import CrawlCounts
+from weighbridge.store.crawls.crawl_rows import Closing, CrawlResult, find_tag_error
 from weighbridge.store.crawls.slices import Opened
 from weighbridge.store.leases.claiming import Claim
-from weighbridge.store.sizes.listed_sizes import find_listed, keep_listed
+from weighbridge.store.sizes.disputes import find_listed, keep_listed
 from weighbridge.store.tags.applying import KnownTag
 
 

@@ -16,15 +16,20 @@ from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
 from weighbridge.engine.tags.tag_request import Batch
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError
-from weighbridge.store.crawls.chunks import Advanced, is_held, note_chunk
-from weighbridge.store.crawls.closing import Closing, close_many
-from weighbridge.store.crawls.cursor import CrawlCounts, note_answered, read_overtaken
+from weighbridge.store.crawls.chunks import (
+    Advanced,
+    CrawlCounts,
+    is_held,
+    note_answered,
+    note_chunk,
+    read_overtaken,
+)
+from weighbridge.store.crawls.crawl_rows import Closing, close_many
 from weighbridge.store.facts.images import keep_documents
-from weighbridge.store.leases.claiming import Claim, lock_ours, stale
+from weighbridge.store.leases.claiming import Claim, count_anew, lock_ours, stale
 from weighbridge.store.leases.jobs import Job, make_due
-from weighbridge.store.leases.releasing import count_anew
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.pushes.push_queue import note_done
+from weighbridge.store.pushes.inbox import note_done
 from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.applying import Changes, Counted, apply_many

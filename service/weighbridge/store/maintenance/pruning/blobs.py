@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from weighbridge.store.alone import alone, find_live
 from weighbridge.store.dialect import BulkDelete, among_ids, listed
-from weighbridge.store.facts.touching import forget_touched, set_mark, touched_since
+from weighbridge.store.facts.images import forget_touched, set_mark, touched_since
 from weighbridge.store.ledger.blob_expressions import HAS_FACTS
 from weighbridge.store.ledger.holders import find_held
 from weighbridge.store.models import (
@@ -111,7 +111,7 @@ class _BegunMoment(NamedTuple):
     """The moment at which everything that is under way had ended.
 
     newest: the last id of that time; what is kept since is newer
-    mark:   behind what had been touched, see `touching`
+    mark:   behind what had been touched, see `images.set_mark`
     """
 
     newest: int

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from weighbridge.store.alone import alone, find_live
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.facts.touching import set_mark, touched_since
+from weighbridge.store.facts.images import set_mark, touched_since
 from weighbridge.store.ledger.blob_expressions import HAS_FACTS
 from weighbridge.store.ledger.holders import find_held
 from weighbridge.store.models import (
