@@ -10,7 +10,7 @@ EVERY_S: Final = 5.0
 
 
 class Sums(Protocol):
-    """Where they go: `jobs.redis.worker_totals.Totals`."""
+    """Where they go: `jobs.redis.worker_register.Totals`."""
 
     def add(self, numbers: Numbers) -> tuple[set[Series], bool]:
         """Raises OSError."""

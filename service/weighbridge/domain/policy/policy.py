@@ -3,11 +3,12 @@ and all of them, asked for a hundred thousand repositories at once."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, convert, field
+from msgspec.structs import astuple
 
-from weighbridge.domain.text.globs import fits
+from weighbridge.domain.text.globs import PatternIndex, fits
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 LimitKey: TypeAlias = Literal[
@@ -32,6 +33,8 @@ PolicyKey: TypeAlias = Literal[
 ]
 """What a policy may say of the images that it matches."""
 Value: TypeAlias = str | int | float | None
+Amount: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""Bytes, or a number of layers."""
 
 KEYS: Final[tuple[PolicyKey, ...]] = get_args(PolicyKey)
 LIMIT_KEYS: Final[tuple[LimitKey, ...]] = get_args(LimitKey)
@@ -66,29 +69,26 @@ class Limits(Struct, frozen=True):
     """
 
     team: str | None = None
-    max_compressed_bytes: int | None = None
-    max_uncompressed_bytes: int | None = None
-    max_growth: float | None = None
-    min_growth_bytes: int | None = None
-    max_layers: int | None = None
-    max_layer_compressed_bytes: int | None = None
-    max_deduplicated_bytes: int | None = None
+    max_compressed_bytes: Amount | None = None
+    max_uncompressed_bytes: Amount | None = None
+    max_growth: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+    min_growth_bytes: Amount | None = None
+    max_layers: Amount | None = None
+    max_layer_compressed_bytes: Amount | None = None
+    max_deduplicated_bytes: Amount | None = None
     severity: Severity = DEFAULT_SEVERITY
 
     @property
     def by_key(self) -> Mapping[PolicyKey, Value]:
         """The values under the keys of the configuration."""
-        return {
-            "team": self.team,
-            "max_compressed": self.max_compressed_bytes,
-            "max_uncompressed": self.max_uncompressed_bytes,
-            "max_growth": self.max_growth,
-            "min_growth": self.min_growth_bytes,
-            "max_layers": self.max_layers,
-            "max_layer_compressed": self.max_layer_compressed_bytes,
-            "max_deduplicated": self.max_deduplicated_bytes,
-            "severity": self.severity,
-        }
+        return dict(zip(KEYS, astuple(self), strict=True))
+
+
+def limits_from(values: Mapping[PolicyKey, object]) -> Limits:
+    """The limits of these keys. Raises msgspec.ValidationError for a value that is none
+    of its key's."""
+    fields = zip(KEYS, Limits.__struct_fields__, strict=True)
+    return convert({f: values[key] for key, f in fields if key in values}, Limits)
 
 
 NO_LIMITS: Final = Limits()
@@ -168,24 +168,7 @@ def decide(matching: Sequence[Policy]) -> tuple[Decided, ...]:
 
 def limits_of(matching: Sequence[Policy]) -> Limits:
     """The same as one value."""
-
-    def of(key: PolicyKey) -> Limits:
-        policy = _first(key, matching)
-        return NO_LIMITS if policy is None else policy.limits
-
-    return Limits(
-        team=of("team").team,
-        max_compressed_bytes=of("max_compressed").max_compressed_bytes,
-        max_uncompressed_bytes=of("max_uncompressed").max_uncompressed_bytes,
-        max_growth=of("max_growth").max_growth,
-        min_growth_bytes=of("min_growth").min_growth_bytes,
-        max_layers=of("max_layers").max_layers,
-        max_layer_compressed_bytes=of(
-            "max_layer_compressed"
-        ).max_layer_compressed_bytes,
-        max_deduplicated_bytes=of("max_deduplicated").max_deduplicated_bytes,
-        severity=of("severity").severity,
-    )
+    return limits_from({each.key: each.value for each in decide(matching)})
 
 
 def _decided(key: PolicyKey, matching: Sequence[Policy]) -> Decided:
@@ -205,22 +188,13 @@ _KEPT: Final = 10_000
 class PolicySet:
     """The policies in force. It never changes: a reload makes another one.
 
-    A policy is only tried on names that begin with its pattern's text before the
-    first `*`; where there is none, on those that have its longest text somewhere. So
-    three hundred teams' policies cost as much as those few that can fit.
+    A policy is only tried where its pattern may fit, so that three hundred teams'
+    policies cost as much as those few that can.
     """
 
     def __init__(self, policies: Iterable[Policy] = ()) -> None:
         self.policies: Final[Sequence[Policy]] = tuple(policies)
-        self._by_start: dict[str, list[int]] = {}
-        self._by_part: list[tuple[int, str]] = []
-        for number, policy in enumerate(self.policies):
-            start, *others = policy.match.repository.split("*")
-            if start:
-                self._by_start.setdefault(start, []).append(number)
-            else:
-                self._by_part.append((number, max(others, key=len, default="")))
-        self._lengths = sorted({len(start) for start in self._by_start})
+        self._index = PatternIndex(policy.match.repository for policy in self.policies)
         self._limits: dict[tuple[int, ...], Limits] = {}
         self._marks: dict[tuple[int, ...], str] = {}
 
@@ -240,7 +214,7 @@ class PolicySet:
         limits; "" where none of them has a limit of that kind."""
         numbers = tuple(
             number
-            for number in self.candidates(repository)
+            for number in self._index.candidates(repository)
             if fits_repository(self.policies[number].match, registry, repository)
         )
         found = self._marks.get(numbers)
@@ -254,23 +228,11 @@ class PolicySet:
         numbers = self._matching(registry, repository, tag)
         return decide([self.policies[number] for number in numbers])
 
-    def candidates(self, repository: str) -> list[int]:
-        """The numbers of the policies that are worth a try, in their order."""
-        found = [
-            number
-            for length in self._lengths
-            if length <= len(repository)
-            for number in self._by_start.get(repository[:length], ())
-        ]
-        found += [number for number, part in self._by_part if part in repository]
-        found.sort()
-        return found
-
     def _matching(self, registry: str, repository: str, tag: str) -> tuple[int, ...]:
         """The numbers of the policies that match, in their order."""
         return tuple(
             number
-            for number in self.candidates(repository)
+            for number in self._index.candidates(repository)
             if is_matched(self.policies[number].match, registry, repository, tag)
         )
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from weighbridge.domain import limits
 from weighbridge.domain.image.reference import without_login
 from weighbridge.domain.policy.policy import LIMIT_KEYS, LimitKey, Match, is_matched
-from weighbridge.domain.text.globs import fits
+from weighbridge.domain.text.globs import PatternIndex, fits
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import parse_duration
 from weighbridge.errors import UsageError
@@ -74,25 +74,11 @@ def waived_name(registry: str, repository: str, tag: str) -> str:
 
 
 class ActiveWaivers:
-    """The waivers that are in force, asked for every repository at once.
-
-    As with policies (`PolicySet`), one is only tried on names that begin
-    with its pattern's text before the first `*`; where there is none, on those that
-    have its longest text somewhere.
-    """
+    """The waivers that are in force, asked for every repository at once."""
 
     def __init__(self, waivers: Iterable[Waiver] = ()) -> None:
         self.waivers: Final[Sequence[Waiver]] = tuple(waivers)
-        self._by_start: dict[str, list[Waiver]] = {}
-        self._by_part: list[tuple[str, Waiver]] = []
-        for waiver in self.waivers:
-            start, *others = waiver.repository.split("*")
-            if start:
-                self._by_start.setdefault(start, []).append(waiver)
-            else:
-                part = max(others, key=len, default="")
-                self._by_part.append((part, waiver))
-        self._lengths = sorted({len(start) for start in self._by_start})
+        self._index = PatternIndex(waiver.repository for waiver in self.waivers)
 
     def at(self, now: datetime) -> "ActiveWaivers":
         """Those of them that are still in force; the same object if all are."""
@@ -129,12 +115,7 @@ class ActiveWaivers:
 
     def _candidates(self, repository: str) -> list[Waiver]:
         """Those that are about this repository."""
-        found: list[Waiver] = []
-        for length in self._lengths:
-            if length > len(repository):
-                break
-            found += self._by_start.get(repository[:length], ())
-        found += [waiver for part, waiver in self._by_part if part in repository]
+        found = [self.waivers[n] for n in self._index.candidates(repository)]
         return [waiver for waiver in found if fits(waiver.repository, repository)]
 
 

@@ -7,7 +7,7 @@ are so many and so entangled that the walk does not end soon.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from string import ascii_lowercase, digits
 from typing import Final, TypeAlias
 
@@ -50,6 +50,35 @@ def fits(pattern: str, name: str) -> bool:
             return False
         position = found + len(piece)
     return True
+
+
+class PatternIndex:
+    """Which of many patterns are worth a try on a name: those with whose text before
+    the first `*` it begins; where there is none, those whose longest text it has
+    somewhere."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._by_start: dict[str, list[int]] = {}
+        self._by_part: list[tuple[int, str]] = []
+        for number, pattern in enumerate(patterns):
+            start, *others = pattern.split("*")
+            if start:
+                self._by_start.setdefault(start, []).append(number)
+            else:
+                self._by_part.append((number, max(others, key=len, default="")))
+        self._lengths = sorted({len(start) for start in self._by_start})
+
+    def candidates(self, name: str) -> list[int]:
+        """The places of these patterns, in their order."""
+        found = [
+            number
+            for length in self._lengths
+            if length <= len(name)
+            for number in self._by_start.get(name[:length], ())
+        ]
+        found += [number for number, part in self._by_part if part in name]
+        found.sort()
+        return found
 
 
 UNDECIDED: Final = ""
