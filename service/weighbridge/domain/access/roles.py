@@ -5,7 +5,6 @@ scanners of leaked secrets what they have found; only the stored role grants any
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from datetime import datetime
@@ -16,6 +15,7 @@ from msgspec import Struct
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.webhook.sources.source_table import SOURCE_NAMES
+from weighbridge.domain.webhook.webhook_secret import credential_of
 from weighbridge.errors import UsageError
 
 SECRET_BYTES: Final = 32
@@ -113,26 +113,9 @@ _CHARACTERS: Final = 1024
 
 
 def presented_token(header: str) -> str | None:
-    """The token of `Bearer TOKEN` (RFC 6750 2.1), or of `Basic` (RFC 7617) with any
-    user name and the token as the password. None for everything else."""
+    """The token that `Authorization` shows, as a bearer's or as the password of any
+    user; None for everything else."""
     if len(header) > _CHARACTERS:
         return None
-    scheme, _, rest = header.strip(" ").partition(" ")
-    rest = rest.strip(" ")
-    # Schemes are case-insensitive (RFC 9110 11.1).
-    if scheme.lower() == "bearer":
-        text = rest
-    elif scheme.lower() == "basic":
-        text = _password(rest)
-    else:
-        return None
+    text = credential_of(header)
     return text if could_be_token(text) else None
-
-
-def _password(encoded: str) -> str:
-    try:
-        pair = base64.b64decode(encoded, validate=True).decode("ascii", "replace")
-    except (binascii.Error, ValueError):
-        return ""
-    # The first colon ends the user name (RFC 7617 2).
-    return pair.partition(":")[2]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from weighbridge.domain.growth.quantity import Quantity, image_amount, line_amount
 from weighbridge.domain.growth.version import without_numbers
@@ -319,17 +319,7 @@ def cause_json(cause: Cause) -> dict[str, object]:
         "grown_amount": cause.grown_amount,
         "base_grown_amount": cause.base_grown_amount,
         "unknown_lines": cause.unknown_lines,
-        "changes": [
-            {
-                "kind": change.kind,
-                "instruction": change.instruction,
-                "before_amount": change.before_amount,
-                "amount": change.amount,
-                "grown_amount": change.grown_amount,
-                "of_base": change.of_base,
-            }
-            for change in cause.changes
-        ],
+        "changes": [asdict(change) for change in cause.changes],
     }
 
 

@@ -6,9 +6,7 @@ differently (CVE-2021-41190) is refused as a whole.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
-
-from msgspec import Struct
+from typing import Final, TypeAlias
 
 from weighbridge.domain import limits
 from weighbridge.domain.image import media_types
@@ -65,13 +63,8 @@ _SHAPE: Final = shape(
 )
 
 
-class _Document(Struct, frozen=True):
-    """A manifest whose type is known and whose members are not read yet."""
-
-    digest: Digest
-    media_type: str
-    manifest_bytes: int
-    members: Members
+_Named: TypeAlias = tuple[Digest, str, int]
+"""How each document begins: its digest, its media type, its length in bytes."""
 
 
 def parse_manifest(
@@ -98,51 +91,29 @@ def parse_manifest(
     found = members(parse_json(raw), _SHAPE)
     if found is None:
         raise invalid("it is not an object")
-    document = _Document(
-        digest=wanted or digest_of(raw),
-        media_type=manifest_type(found, content_type),
-        manifest_bytes=len(raw),
-        members=found,
-    )
-    if document.media_type in media_types.INDEXES:
-        return _index(document)
-    if document.media_type in media_types.MANIFESTS:
-        return _manifest(document)
-    return _unweighable(document)
+    named = (wanted or digest_of(raw), manifest_type(found, content_type), len(raw))
+    if named[1] in media_types.INDEXES:
+        return _index(found, named)
+    if named[1] in media_types.MANIFESTS:
+        return _manifest(found, named)
+    is_schema1 = named[1] in media_types.SCHEMA1_MANIFESTS
+    return Unweighable(*named, "schema1" if is_schema1 else "unknown_media_type")
 
 
-def _unweighable(document: _Document) -> Unweighable:
-    is_schema1 = document.media_type in media_types.SCHEMA1_MANIFESTS
-    return Unweighable(
-        digest=document.digest,
-        media_type=document.media_type,
-        manifest_bytes=document.manifest_bytes,
-        reason="schema1" if is_schema1 else "unknown_media_type",
-    )
-
-
-def _manifest(document: _Document) -> Manifest | Artifact:
-    found = document.members
+def _manifest(found: Members, named: _Named) -> Manifest | Artifact:
+    _, media_type, _ = named
     config = parse_descriptor(found.get("config"), "config")
-    layers = _layers(found.get("layers"), config, document.media_type)
+    layers = _layers(found.get("layers"), config, media_type)
     artifact_type = find_artifact_type(
-        document.media_type, found.get("artifactType"), config, layers
+        media_type, found.get("artifactType"), config, layers
     )
-    manifest = Manifest(
-        digest=document.digest,
-        media_type=document.media_type,
-        manifest_bytes=document.manifest_bytes,
-        config=config,
-        layers=layers,
-    )
+    manifest = Manifest(*named, config, layers)
     parse_annotations(found.get("annotations"), "the manifest")
     if not artifact_type:
         return manifest
-    may_be = may_be_image(document.media_type, config, layers)
+    may_be = may_be_image(media_type, config, layers)
     return Artifact(
-        digest=document.digest,
-        media_type=document.media_type,
-        manifest_bytes=document.manifest_bytes,
+        *named,
         artifact_type=artifact_type,
         role=artifact_role(artifact_type),
         config=config,
@@ -179,8 +150,8 @@ def _check_one_size_each(sizes: Iterable[tuple[Digest, int]]) -> None:
             )
 
 
-def _index(document: _Document) -> Index | Artifact:
-    entries = document.members.get("manifests")
+def _index(found: Members, named: _Named) -> Index | Artifact:
+    entries = found.get("manifests")
     if not isinstance(entries, list):
         raise invalid("manifests is not a list")
     descriptors: list[Descriptor] = []
@@ -196,18 +167,13 @@ def _index(document: _Document) -> Index | Artifact:
                 code="index_too_large",
             )
     _check_one_size_each((d.digest, d.content_bytes) for d in descriptors)
-    parse_annotations(document.members.get("annotations"), "the index")
-    cache = _find_build_cache(document, descriptors)
-    return cache or Index(
-        digest=document.digest,
-        media_type=document.media_type,
-        manifest_bytes=document.manifest_bytes,
-        children=tuple(Child(d, child_role(d)) for d in descriptors),
-    )
+    parse_annotations(found.get("annotations"), "the index")
+    cache = _find_build_cache(named, descriptors)
+    return cache or Index(*named, tuple(Child(d, child_role(d)) for d in descriptors))
 
 
 def _find_build_cache(
-    document: _Document, descriptors: Sequence[Descriptor]
+    named: _Named, descriptors: Sequence[Descriptor]
 ) -> Artifact | None:
     """BuildKit's registry cache: an index whose entries are layers and a config.
 
@@ -221,9 +187,7 @@ def _find_build_cache(
     ):
         return None
     return Artifact(
-        digest=document.digest,
-        media_type=document.media_type,
-        manifest_bytes=document.manifest_bytes,
+        *named,
         artifact_type=media_types.BUILDKIT_CACHE,
         role="artifact",
         config=configs[0],

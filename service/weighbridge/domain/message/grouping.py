@@ -96,14 +96,7 @@ def is_routed(match: RouteMatch, routed: Routed) -> bool:
 def group_values(route: Route, routed: Routed) -> tuple[str, ...]:
     """What the violations of one group have in common, in the order of `group_by`; ""
     for no team."""
-    values: dict[GroupBy, str] = {
-        "severity": routed.severity,
-        "team": routed.team or "",
-        "registry": routed.registry,
-        "repository": routed.repository,
-        "policy": routed.policy,
-    }
-    return tuple(values[key] for key in route.group_by)
+    return tuple(getattr(routed, key) or "" for key in route.group_by)
 
 
 def _fits_team(pattern: str, team: str | None) -> bool:

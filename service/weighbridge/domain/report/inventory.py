@@ -351,14 +351,8 @@ class RegistryWaiting(Struct, frozen=True):
     next_due_at: datetime | None
 
     def count(self, reason: WaitReason) -> int:
-        counts: dict[WaitReason, int] = {
-            "due": self.due,
-            "paused": self.paused,
-            "leased": self.leased,
-            "put_off": self.put_off,
-            "parked": self.parked,
-        }
-        return counts[reason]
+        counted: int = getattr(self, reason)
+        return counted
 
 
 class QueueWaiting(Struct, frozen=True):

@@ -188,12 +188,11 @@ def _weigh_lines(
     ):
         if line.layer is None:
             is_known = image.history_alignment != "unresolved" and number not in sharing
-            without_layer = 0 if is_known else None
-            lines.append(_weighed(line, without_layer, without_layer))
-            continue
-        size = layers[line.layer].uncompressed
-        uncompressed = None if size is None else size.uncompressed_bytes
-        lines.append(_weighed(line, compressed, uncompressed))
+            compressed = uncompressed = 0 if is_known else None
+        else:
+            size = layers[line.layer].uncompressed
+            uncompressed = None if size is None else size.uncompressed_bytes
+        lines.append(WeighedLine(*line, compressed, uncompressed))
     return tuple(lines)
 
 
@@ -211,18 +210,6 @@ def _sharing(lines: Sequence[Line]) -> frozenset[int]:
             sharing.update(since)
         since.clear()
     return frozenset(sharing)
-
-
-def _weighed(
-    line: Line, compressed_bytes: int | None, uncompressed_bytes: int | None
-) -> WeighedLine:
-    return WeighedLine(
-        instruction=line.instruction,
-        created_at=line.created_at,
-        layer=line.layer,
-        compressed_bytes=compressed_bytes,
-        uncompressed_bytes=uncompressed_bytes,
-    )
 
 
 NOT_HELD: Final = "not_found"

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from weighbridge.domain.image.digest import Digest, short
 from weighbridge.domain.image.document import HistoryAlignment, Problem, Role
@@ -148,26 +149,14 @@ def as_json(weighing: Weighing) -> dict[str, object]:
         "kind": weighing.kind,
         "platforms": [str(p) for p in weighing.platforms],
         "images": [_image_json(image) for image in weighing.images],
-        "others": [
-            {
-                "digest": other.digest,
-                "media_type": other.media_type,
-                "role": other.role,
-                "stored_bytes": other.stored_bytes,
-            }
-            for other in weighing.others
-        ],
+        "others": [asdict(other) for other in weighing.others],
         "cost": None if weighing.cost is None else _cost_json(weighing.cost),
         "warnings": list(weighing.warnings),
     }
 
 
 def _cost_json(cost: WeighingCost) -> dict[str, object]:
-    return {
-        "requests": cost.requests,
-        "bytes_read": cost.bytes_read,
-        "seconds": round(cost.seconds, 3),
-    }
+    return {**asdict(cost), "seconds": round(cost.seconds, 3)}
 
 
 def _image_json(image: WeighedImage) -> dict[str, object]:
@@ -195,20 +184,11 @@ def _image_json(image: WeighedImage) -> dict[str, object]:
             for layer in image.layers
         ],
         "lines": [
-            {
-                "instruction": line.instruction,
-                "created_at": rfc3339(line.created_at),
-                "layer": line.layer,
-                "compressed_bytes": line.compressed_bytes,
-                "uncompressed_bytes": line.uncompressed_bytes,
-            }
+            {**asdict(line), "created_at": rfc3339(line.created_at)}
             for line in image.lines
         ],
         "history_alignment": image.history_alignment,
-        "problems": [
-            {"code": problem.code, "message": problem.message}
-            for problem in image.problems
-        ],
+        "problems": [asdict(problem) for problem in image.problems],
         "base": None,
     }
 

@@ -154,18 +154,23 @@ def shown_digests(shown: ShownSecret) -> Sequence[bytes]:
 
 def _authorization(header: str) -> list[str]:
     """The secret as it is, as a bearer's token, or as the password of any user."""
-    if not header or len(header) > _HEADER_CHARACTERS:
+    if len(header) > _HEADER_CHARACTERS:
         return []
-    whole = header.strip(" ")
-    scheme, _, rest = whole.partition(" ")
+    return [header.strip(" "), credential_of(header)]
+
+
+def credential_of(header: str) -> str:
+    """What `Authorization` shows: a bearer's token (RFC 6750 2.1), or the password of
+    any user (RFC 7617); "" for everything else."""
+    scheme, _, rest = header.strip(" ").partition(" ")
     rest = rest.strip(" ")
     # Schemes are case-insensitive (RFC 9110 11.1).
     if scheme.lower() == "bearer":
-        return [whole, rest]
+        return rest
     if scheme.lower() == "basic":
         # The first colon ends the user name (RFC 7617 2).
-        return [whole, _decoded(rest).decode("latin-1").partition(":")[2]]
-    return [whole]
+        return _decoded(rest).decode("latin-1").partition(":")[2]
+    return ""
 
 
 def _decoded(text: str) -> bytes:

@@ -70,7 +70,7 @@ class ParsedDelivery(Struct, frozen=True):
     reply: Mapping[str, str] | None = None
 
 
-Adapter: TypeAlias = Callable[[RawDelivery], Iterable[Outcome]]
+Adapter: TypeAlias = Callable[[RawDelivery], Outcome | Iterable[Outcome]]
 
 
 class WebhookSource(Struct, frozen=True):
@@ -120,15 +120,6 @@ def members_of(value: object) -> Members:
     return value
 
 
-def items_of(value: object) -> list[object]:
-    """A list. Raises DocumentError(malformed)."""
-    if type(value) is not list:
-        raise malformed("a list is missing")
-    if len(value) > _ITEMS:
-        raise malformed("a list is longer than a sender makes it")
-    return value
-
-
 def text_of(value: object) -> str:
     """A text, "" where there is none. Raises DocumentError(malformed)."""
     if value is None:
@@ -138,11 +129,16 @@ def text_of(value: object) -> str:
     return value
 
 
-def each_of(value: object, read: Callable[[Members], Outcome]) -> Iterator[Outcome]:
-    """Every event of a list: one that is malformed does not spoil the others."""
-    for event in items_of(value):
+def each_of(value: object, read: Callable[[object], Outcome]) -> Iterator[Outcome]:
+    """Every event of a list: one that is malformed does not spoil the others. Raises
+    DocumentError(malformed)."""
+    if type(value) is not list:
+        raise malformed("a list is missing")
+    if len(value) > _ITEMS:
+        raise malformed("a list is longer than a sender makes it")
+    for event in value:
         try:
-            yield read(members_of(event))
+            yield read(event)
         except DocumentError:
             yield "malformed"
 

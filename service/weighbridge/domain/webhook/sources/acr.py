@@ -8,7 +8,6 @@ its first event before it sends others.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from weighbridge.domain.text.strict_json import Members
 from weighbridge.domain.webhook.sources import distribution
 from weighbridge.domain.webhook.webhook_secret import SecretWays
 from weighbridge.domain.webhook.webhook_source import (
@@ -43,13 +42,14 @@ def handshake(delivery: RawDelivery) -> Mapping[str, str] | None:
     return {"validationResponse": code[:_CODE_CHARACTERS]}
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
+def read(delivery: RawDelivery) -> Outcome | Iterable[Outcome]:
     if isinstance(delivery.document, list):
         return each_of(delivery.document, _read_grid_event)
-    return [distribution.read_event(members_of(delivery.document))]
+    return distribution.read_event(delivery.document)
 
 
-def _read_grid_event(event: Members) -> Outcome:
+def _read_grid_event(value: object) -> Outcome:
+    event = members_of(value)
     if text_of(event.get("eventType")) not in _EVENTS:
         return "not_a_push"
     data = members_of(event.get("data"))

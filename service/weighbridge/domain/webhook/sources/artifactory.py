@@ -5,7 +5,6 @@ with Quay, each push counts: a tag that goes back to what it was is told in the 
 words.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.text.strict_json import Members
@@ -23,22 +22,20 @@ from weighbridge.domain.webhook.webhook_source import (
 _PUSHED: Final = frozenset({"pushed", "promoted"})
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
+def read(delivery: RawDelivery) -> Outcome:
     event = members_of(delivery.document)
     data = members_of(event["data"]) if "data" in event else event
     kind = text_of(event.get("event_type", data.get("event_type")))
     domain = event.get("domain", "docker")
     if domain != "docker" or kind not in _PUSHED | {"deleted"}:
-        return ["not_a_push"]
-    return [
-        pushed(
-            _repository(data, delivery.host),
-            data.get("tag"),
-            digest=f"sha256:{text_of(data.get('sha256'))}",
-            is_delete=kind == "deleted",
-            event="",
-        )
-    ]
+        return "not_a_push"
+    return pushed(
+        _repository(data, delivery.host),
+        data.get("tag"),
+        digest=f"sha256:{text_of(data.get('sha256'))}",
+        is_delete=kind == "deleted",
+        event="",
+    )
 
 
 def _repository(data: Members, host: str) -> str:

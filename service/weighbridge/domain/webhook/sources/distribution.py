@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.image.media_types import OCTET_STREAM, is_file_system
-from weighbridge.domain.text.strict_json import Members
 from weighbridge.domain.webhook.webhook_source import (
     Outcome,
     RawDelivery,
@@ -25,8 +24,9 @@ def read(delivery: RawDelivery) -> Iterable[Outcome]:
     return each_of(members_of(delivery.document).get("events"), read_event)
 
 
-def read_event(event: Members) -> Outcome:
+def read_event(value: object) -> Outcome:
     """One event; Azure's registries send the same without the envelope."""
+    event = members_of(value)
     action = text_of(event.get("action"))
     if action not in ("push", "delete"):
         return "not_a_push"

@@ -3,7 +3,6 @@
 docker/docs, docker-hub/repos/manage/webhooks.md. Its `callback_url` is never asked.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.webhook.webhook_secret import SecretWays
@@ -19,7 +18,7 @@ from weighbridge.domain.webhook.webhook_source import (
 )
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
+def read(delivery: RawDelivery) -> Outcome:
     event = members_of(delivery.document)
     push = members_of(event.get("push_data"))
     repository = text_of(members_of(event.get("repository")).get("repo_name"))
@@ -29,7 +28,7 @@ def read(delivery: RawDelivery) -> Iterable[Outcome]:
     pushed_at = moment_of_seconds(at)
     # Without a time nothing tells two pushes of the same tag apart.
     name = "" if pushed_at is None else f"{repository} {tag} {at}"
-    return [pushed(repository, tag, pushed_at=pushed_at, event=name)]
+    return pushed(repository, tag, pushed_at=pushed_at, event=name)
 
 
 def recipe(url: str, _secret: str) -> str:

@@ -4,7 +4,6 @@ docs.aws.amazon.com, AmazonECR, ecr-eventbridge.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.webhook.webhook_source import (
@@ -20,11 +19,7 @@ from weighbridge.domain.webhook.webhook_source import (
 _HOST: Final = re.compile(r"([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com.*")
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
-    return [_read(delivery)]
-
-
-def _read(delivery: RawDelivery) -> Outcome:
+def read(delivery: RawDelivery) -> Outcome:
     event = members_of(delivery.document)
     if event.get("source") != "aws.ecr":
         return "not_a_push"

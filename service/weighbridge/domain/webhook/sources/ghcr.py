@@ -4,7 +4,6 @@ docs.github.com, webhook-events-and-payloads. Each manifest of an index is told 
 without a tag; the delivery's id stands in a header.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.text.strict_json import Members
@@ -24,11 +23,7 @@ _EVENTS: Final = frozenset({"registry_package", "package"})
 _ACTIONS: Final = frozenset({"published", "updated"})
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
-    return [_read(delivery)]
-
-
-def _read(delivery: RawDelivery) -> Outcome:
+def read(delivery: RawDelivery) -> Outcome:
     kind = delivery.header("x-github-event")
     event = members_of(delivery.document)
     if kind not in _EVENTS or text_of(event.get("action")) not in _ACTIONS:

@@ -6,7 +6,6 @@ project's: it tells of every registry that the project has, so the host counts.
 
 import base64
 import binascii
-from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.text.strict_json import parse_json
@@ -23,11 +22,7 @@ from weighbridge.domain.webhook.webhook_source import (
 )
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
-    return [_read(delivery)]
-
-
-def _read(delivery: RawDelivery) -> Outcome:
+def read(delivery: RawDelivery) -> Outcome:
     message = members_of(members_of(delivery.document).get("message"))
     event = members_of(parse_json(_decoded(text_of(message.get("data")))))
     action = event.get("action")

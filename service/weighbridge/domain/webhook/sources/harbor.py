@@ -7,7 +7,6 @@ stands in the tag's place. CDEvents tell of pushes only.
 from collections.abc import Iterable
 from typing import Final
 
-from weighbridge.domain.text.strict_json import Members
 from weighbridge.domain.webhook.webhook_source import (
     Outcome,
     RawDelivery,
@@ -27,11 +26,11 @@ _DELETED: Final = frozenset({"DELETE_ARTIFACT", "harbor.artifact.deleted"})
 _CD_PUSHED: Final = "dev.cdevents.artifact.published."
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
+def read(delivery: RawDelivery) -> Outcome | Iterable[Outcome]:
     event = members_of(delivery.document)
     kind = text_of(event.get("type"))
     if kind not in _PUSHED | _DELETED and not kind.startswith(_CD_PUSHED):
-        return ["not_a_push"]
+        return "not_a_push"
     is_cloud_event = "specversion" in event
     data = members_of(event.get("data" if is_cloud_event else "event_data"))
     data = members_of(data.get("customData", data))
@@ -41,7 +40,8 @@ def read(delivery: RawDelivery) -> Iterable[Outcome]:
     default = "" if at is None else f"{kind} {at}"
     name = text_of(event.get("id")) if is_cloud_event else default
 
-    def read_resource(resource: Members) -> Outcome:
+    def read_resource(value: object) -> Outcome:
+        resource = members_of(value)
         tag, digest = resource.get("tag"), resource.get("digest")
         return pushed(
             repository,

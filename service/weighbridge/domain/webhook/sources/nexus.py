@@ -6,7 +6,6 @@ is pushed again is told as an asset only.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.webhook.webhook_secret import SecretWays
@@ -25,11 +24,7 @@ _ACTIONS: Final = frozenset({"CREATED", "UPDATED", "DELETED"})
 _MANIFEST: Final = re.compile(r"/?v2/(.+)/manifests/([^/]+)")
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
-    return [_read(delivery)]
-
-
-def _read(delivery: RawDelivery) -> Outcome:
+def read(delivery: RawDelivery) -> Outcome:
     event = members_of(delivery.document)
     action = text_of(event.get("action"))
     item = event.get("component", event.get("asset"))

@@ -4,7 +4,7 @@ quay/quay, notifications/notificationevent.py. Two pushes of one tag look the sa
 each of them counts: a second look costs less than a push that nobody sees.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.webhook.webhook_secret import SecretWays
@@ -12,32 +12,25 @@ from weighbridge.domain.webhook.webhook_source import (
     Outcome,
     RawDelivery,
     WebhookSource,
+    each_of,
     form,
-    items_of,
     malformed,
     members_of,
     pushed,
 )
-from weighbridge.errors import DocumentError
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
+def read(delivery: RawDelivery) -> Outcome | Iterable[Outcome]:
     event = members_of(delivery.document)
     if "updated_tags" not in event:
         # A scan, a build, or what its owner's template makes of it.
-        return ["not_a_push"]
+        return "not_a_push"
     repository = event.get("repository")
     if not isinstance(repository, str):
         raise malformed("it names no repository")
-    return _each_tag(repository, items_of(event.get("updated_tags")))
-
-
-def _each_tag(repository: str, tags: list[object]) -> Iterator[Outcome]:
-    for tag in tags:
-        try:
-            yield pushed(repository, tag, event="")
-        except DocumentError:
-            yield "malformed"
+    return each_of(
+        event.get("updated_tags"), lambda tag: pushed(repository, tag, event="")
+    )
 
 
 def recipe(url: str, _secret: str) -> str:

@@ -58,7 +58,8 @@ def read_body(
         sender = SOURCES[source]
         if sender.handshake and (reply := sender.handshake(delivery)) is not None:
             return ParsedDelivery(reply=reply)
-        outcomes = tuple(sender.read(delivery))
+        told = sender.read(delivery)
+        outcomes = (told,) if isinstance(told, PushSeen | str) else tuple(told)
     except DocumentError:
         return ParsedDelivery(useless=("malformed",))
     pushes = tuple(

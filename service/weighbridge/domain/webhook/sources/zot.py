@@ -4,7 +4,6 @@ project-zot/zot, pkg/extensions/events. A type begins with `zotregistry`, or wit
 the registry's configuration says instead.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from weighbridge.domain.webhook.webhook_source import (
@@ -20,21 +19,19 @@ _PUSHED: Final = ".image.updated"
 _DELETED: Final = ".image.deleted"
 
 
-def read(delivery: RawDelivery) -> Iterable[Outcome]:
+def read(delivery: RawDelivery) -> Outcome:
     kind = delivery.header("ce-type")
     event = members_of(delivery.document)
     if not kind.endswith((_PUSHED, _DELETED)):
-        return ["not_a_push"]
-    return [
-        pushed(
-            event.get("name"),
-            event.get("reference"),
-            digest=event.get("digest"),
-            is_delete=kind.endswith(_DELETED),
-            pushed_at=moment_of(delivery.header("ce-time")),
-            event=delivery.header("ce-id"),
-        )
-    ]
+        return "not_a_push"
+    return pushed(
+        event.get("name"),
+        event.get("reference"),
+        digest=event.get("digest"),
+        is_delete=kind.endswith(_DELETED),
+        pushed_at=moment_of(delivery.header("ce-time")),
+        event=delivery.header("ce-id"),
+    )
 
 
 def recipe(url: str, secret: str) -> str:
