@@ -13,8 +13,7 @@ from weighbridge.registry.kinds.distribution.distribution_registry import (
 )
 from weighbridge.registry.kinds.dockerhub.hub_api import HubAPI
 from weighbridge.registry.kinds.dockerhub.hub_quota import HUB_WORDS, PullQuota
-from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry
-from weighbridge.registry.kinds.dockerhub.open_dockerhub import open_hub_api
+from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry, open_hub_api
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.telemetry import Telemetry
 

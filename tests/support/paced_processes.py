@@ -12,8 +12,7 @@ from weighbridge.config.settings import Pace
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.jobs.redis.broker import GIVE_UP_S
 from weighbridge.registry.pacing.clock import Clock
-from weighbridge.registry.pacing.rate_limiter import RateLimiter
-from weighbridge.registry.pacing.wait_order import Rank
+from weighbridge.registry.pacing.rate_limiter import Rank, RateLimiter
 
 
 @asynccontextmanager

@@ -211,7 +211,7 @@ class _Source(Struct, frozen=True):
         if self.server is None:
             return None
         from weighbridge.bootstrap.one_image.service_limits import service_at
-        from weighbridge.config.file.secret_file import read_secret_file
+        from weighbridge.config.file.regular_file import read_secret_file
         from weighbridge.domain.text.secret import Secret
 
         token = None

@@ -9,7 +9,7 @@ reads policies again.
 from weighbridge.config.file.regular_file import DEFAULT_FILES, find_config_file
 from weighbridge.config.kinds import Kinds
 from weighbridge.config.load import load_settings
-from weighbridge.config.policies.policy_source import PolicySource, load_policies
+from weighbridge.config.policies.policy_files import PolicySource, load_policies
 from weighbridge.config.registries.registry_settings import (
     AuthSettings,
     DefaultSettings,

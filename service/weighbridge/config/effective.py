@@ -17,7 +17,7 @@ from weighbridge.config.registries.registry_settings import (
 from weighbridge.config.settings import Settings
 from weighbridge.config.value.written_address import shown_url
 from weighbridge.config.yaml.draft import DEFAULT, Draft
-from weighbridge.config.yaml.nodes import Path, Plain
+from weighbridge.config.yaml.reader import Path, Plain
 from weighbridge.domain.text.secret import REDACTED, Secret
 
 

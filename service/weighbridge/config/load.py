@@ -1,29 +1,35 @@
-"""Reads the settings: options over environment over file over defaults."""
+"""Reads the settings: options over environment over file over defaults.
+
+Entries of one address are allowed where they can never want the same repository: an
+address is one registry, so its repositories are one set, and each of them is crawled by
+one entry, with that entry's credential.
+"""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations
 from pathlib import Path as FilePath
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
-from weighbridge.config.channels.channel_clashes import route_clashes
 from weighbridge.config.file.regular_file import find_config_file
-from weighbridge.config.kinds import Kinds
+from weighbridge.config.kinds import Kinds, route_clashes
 from weighbridge.config.policies.policy_files import (
     checked_file,
     note_repeated_names,
     policy_drafts,
 )
+from weighbridge.config.registries.registry_settings import RegistrySettings
 from weighbridge.config.settings import Settings
-from weighbridge.config.shared_addresses import address_clashes
-from weighbridge.config.value.clashes import clashes
+from weighbridge.config.value.clashes import Clash, clashes
 from weighbridge.config.webhook_settings import webhook_clashes
 from weighbridge.config.yaml.draft import DATABASE_URL, REDIS_URL, Draft
 from weighbridge.config.yaml.faults import Fault, config_error
-from weighbridge.config.yaml.nodes import Path
+from weighbridge.config.yaml.reader import Path, Plain
+from weighbridge.domain.registry.listing import registry_address
+from weighbridge.domain.text.globs import common_name
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+_]*:", re.ASCII)
 
@@ -173,3 +179,54 @@ def _checked(draft: Draft, others: Sequence[Draft], kinds: Kinds) -> Settings:
         # was given, is to be no cause of ours.
         raise config_error(faults)
     return settings
+
+
+class _Entry(NamedTuple):
+    number: int
+    settings: RegistrySettings
+
+
+def address_clashes(
+    kinds: Kinds, tree: Mapping[str, Plain], folder: FilePath
+) -> Iterator[tuple[Path, Clash]]:
+    """Each entry that may want a repository which an earlier one of its address wants
+    too, with the path of its mapping. Entries that are wrong themselves are left to
+    their own checks."""
+    by_address: dict[str, list[_Entry]] = {}
+    for entry in _entries(kinds, tree.get("registries"), folder):
+        address = registry_address(entry.settings.url, kinds.hosts)
+        by_address.setdefault(address, []).append(entry)
+    for address, entries in by_address.items():
+        for earlier, later in combinations(entries, 2):
+            clash = _clash(address, earlier.settings, later.settings)
+            if clash is not None:
+                yield ("registries", later.number), clash
+
+
+def _entries(kinds: Kinds, registries: Plain, folder: FilePath) -> Iterator[_Entry]:
+    written = registries if isinstance(registries, list) else []
+    if len(written) < 2:
+        return
+    for number, entry in enumerate(written):
+        try:
+            settings = kinds.entry.validate_json(
+                json.dumps(entry), context={"folder": folder}
+            )
+        except ValidationError:
+            continue
+        yield _Entry(number, settings)
+
+
+def _clash(
+    address: str, earlier: RegistrySettings, later: RegistrySettings
+) -> Clash | None:
+    name = common_name(earlier.wanted_repositories, later.wanted_repositories)
+    if name is None or earlier.name == later.name:
+        return None
+    both = f"{earlier.name} and {later.name}"
+    example = f", such as {name}" if name else ""
+    words = (
+        f"{both} are one registry ({address}) and both may include the same "
+        f"repository{example}: keep them apart by repositories.include and exclude"
+    )
+    return Clash("url", "overlapping_registries", words, later.url)

@@ -19,7 +19,6 @@ from weighbridge.config.value.clashes import (
     metrics_clash,
     without,
 )
-from weighbridge.config.value.keys import StrictModel
 from weighbridge.config.value.value_types import (
     PATTERNS,
     Bind,
@@ -30,6 +29,7 @@ from weighbridge.config.value.value_types import (
     RegistryURL,
     RepositoryPattern,
     SecretFile,
+    StrictModel,
 )
 from weighbridge.config.webhook_settings import Webhooks
 from weighbridge.domain.message.grouping import Route

@@ -14,11 +14,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.value.clashes import Clash, without
-from weighbridge.config.value.keys import StrictModel
-from weighbridge.config.value.value_types import RegistryName, SecretFile, SecretText
-from weighbridge.config.yaml.nodes import Path, Plain
+from weighbridge.config.value.value_types import (
+    RegistryName,
+    SecretFile,
+    SecretText,
+    StrictModel,
+)
+from weighbridge.config.yaml.reader import Path, Plain
 from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.webhook.sources.source_table import SOURCES
 

@@ -19,8 +19,8 @@ from weighbridge.registry.exchange.paced_exchange import (
     Attempts,
     OnAnswer,
     PacedExchange,
+    api_client,
 )
-from weighbridge.registry.exchange.paced_transport import api_client
 from weighbridge.registry.exchange.refusals import ORDINARY, RefusalWords
 from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,

@@ -12,7 +12,7 @@ from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.policy.policy import Policy
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import DocumentError
-from weighbridge.registry.kinds.dockerhub.hub_settings import DockerHubSettings
+from weighbridge.registry.kinds.dockerhub.hub_kind import DockerHubSettings
 
 SETTINGS = Settings(
     database_url=Secret("sqlite://"),

@@ -17,7 +17,7 @@ from support.asking import asked
 from support.certificates import an_authority
 from support.listening import listening
 from support.wait import PATIENCE_S, wait_until
-from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 
 

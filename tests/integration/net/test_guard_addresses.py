@@ -15,9 +15,9 @@ from support.recording_server import RecordingServer, recording_server
 from support.resolvers import ScriptedResolver
 from weighbridge.domain.limits import CONNECT_DEADLINE_S
 from weighbridge.errors import AddressRefused
+from weighbridge.net.connection.connect import open_socket
 from weighbridge.net.connections import Connections
 from weighbridge.net.failure.request_failures import AddressNotAllowed
-from weighbridge.net.guard.dial import open_socket
 from weighbridge.net.guard.reach import CheckedAddress, Reach
 
 _LOOPBACK_SPELLINGS = (

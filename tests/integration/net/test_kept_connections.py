@@ -13,14 +13,13 @@ from support.listening import listening
 from support.recording_server import recording_server
 from support.resolvers import ScriptedResolver
 from support.wait import wait_until
-from weighbridge.net.connection.connection_pool import PoolRules
-from weighbridge.net.connections import Connections
+from weighbridge.net.connections import Connections, PoolRules
 from weighbridge.net.failure.request_failures import (
     CutOff,
     KeptConnectionClosed,
     NameNotFound,
 )
-from weighbridge.net.guard.resolve import SystemResolver
+from weighbridge.net.guard.reach import SystemResolver
 
 _NO_REST = PoolRules(rest_s=0.0)
 

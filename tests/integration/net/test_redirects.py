@@ -12,7 +12,7 @@ from support.certificates import an_authority
 from support.listening import listening
 from support.recording_server import RecordingServer, recording_server
 from weighbridge.errors import RegistryError, TransportError
-from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.follow import follow
 

@@ -12,8 +12,7 @@ import pytest
 from support.asking import asked, open_until_done
 from support.hostile_server import STRAY, with_length
 from support.listening import listening
-from weighbridge.net.connection.connection_pool import PoolRules
-from weighbridge.net.connections import Connections
+from weighbridge.net.connections import Connections, PoolRules
 
 _REQUESTS = 3_000
 _IN_FLIGHT = 16

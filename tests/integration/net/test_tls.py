@@ -13,7 +13,7 @@ from support.listening import listening
 from support.recording_server import RecordingServer, recording_server
 from support.resolvers import ScriptedResolver
 from weighbridge.errors import ConfigError, TransportError
-from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.follow import follow
 

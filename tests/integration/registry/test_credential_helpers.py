@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.wait import wait_in_thread
-from weighbridge.registry.login.credential_helper import HelperError, Login, ask_helper
+from weighbridge.registry.login.docker_config import HelperError, Login, ask_helper
 
 HOST = "registry.example:5000"
 

@@ -9,7 +9,7 @@ import pytest
 from support.paced_processes import Traffic, processes
 from support.redis_server import RedisServer, a_redis
 from weighbridge.config.settings import Pace
-from weighbridge.registry.pacing.wait_order import Rank
+from weighbridge.registry.pacing.rate_limiter import Rank
 
 RATE = 20.0
 AWAY: dict[str, Callable[[RedisServer], None]] = {

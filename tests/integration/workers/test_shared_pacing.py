@@ -13,8 +13,7 @@ from weighbridge.config.settings import Pace
 from weighbridge.domain.limits import REQUEST_DEADLINE_S
 from weighbridge.errors import RateLimited
 from weighbridge.jobs.pacing.shared_pacing import read_pauses
-from weighbridge.registry.pacing.rate_limiter import RateLimiter
-from weighbridge.registry.pacing.wait_order import Rank
+from weighbridge.registry.pacing.rate_limiter import Rank, RateLimiter
 
 PROCESSES = "weighbridge:pace:hub:processes"
 

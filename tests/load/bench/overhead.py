@@ -20,7 +20,7 @@ from weighbridge.config.settings import Pace
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.jobs.redis.worker_register import TAKEN, WorkerRegister
 from weighbridge.ports.job_names import CRAWL
-from weighbridge.registry.pacing.wait_order import Rank
+from weighbridge.registry.pacing.rate_limiter import Rank
 
 JOBS: Final = 1_000
 REQUESTS: Final = 20_000

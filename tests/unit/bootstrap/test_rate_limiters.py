@@ -16,7 +16,7 @@ from weighbridge.config.registries.registry_settings import AuthSettings, LimitS
 from weighbridge.config.settings import Pace
 from weighbridge.domain.text.secret import Secret
 from weighbridge.ports.protocols import Asker, Pacing
-from weighbridge.registry.kinds.dockerhub.hub_settings import DockerHubSettings
+from weighbridge.registry.kinds.dockerhub.hub_kind import DockerHubSettings
 from weighbridge.registry.pacing.clock import Clock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

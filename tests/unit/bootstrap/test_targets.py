@@ -12,7 +12,7 @@ from weighbridge.bootstrap.registries.unconfigured import AddressAccess
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import InvalidReference, UsageError
-from weighbridge.registry.kinds.dockerhub.hub_settings import DockerHubSettings
+from weighbridge.registry.kinds.dockerhub.hub_kind import DockerHubSettings
 
 SETTINGS = Settings(
     database_url=Secret("sqlite:///w.db"),

@@ -63,9 +63,7 @@ def test_checking_the_configuration_loads_no_client_of_a_kind(folder: Path) -> N
     """Of every kind of registry and channel the keys are known, and no more."""
     (folder / "weighbridge.yaml").write_text("{}")
     asks = "httpx weighbridge.net weighbridge.registry.client smtplib"
-    asks += (
-        " weighbridge.registry.kinds.dockerhub.open_dockerhub weighbridge.notify.post"
-    )
+    asks += " weighbridge.registry.kinds.dockerhub.hub_registry weighbridge.notify.post"
     program = (
         "import sys; from weighbridge.cli.main import run; run(['config', 'check']); "
         f"print(*(set(sys.modules) & set('{asks}'.split())), file=sys.stderr)"

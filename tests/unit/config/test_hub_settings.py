@@ -13,7 +13,7 @@ from weighbridge.config import Settings, load_settings
 from weighbridge.domain.text.globs import Patterns, matches
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
-from weighbridge.registry.kinds.dockerhub.hub_settings import (
+from weighbridge.registry.kinds.dockerhub.hub_kind import (
     DockerHubSettings,
     hub_namespaces,
     hub_patterns,

@@ -9,10 +9,9 @@ import pytest
 
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.config.file.regular_file import read_regular
-from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import read_regular, read_secret_file
 from weighbridge.errors import ConfigError
-from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connection.connect import client_tls
 from weighbridge.registry.login.docker_config import docker_config_credential
 
 HUB = "registries:\n  - name: hub\n    url: https://registry.example\n"

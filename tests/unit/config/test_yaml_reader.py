@@ -4,8 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.config.yaml.nodes import Document, line_of, plain
-from weighbridge.config.yaml.reader import DOCUMENT_BYTES, read_document
+from weighbridge.config.yaml.reader import (
+    DOCUMENT_BYTES,
+    Document,
+    line_of,
+    plain,
+    read_document,
+)
 
 
 def read(text: str) -> Document:

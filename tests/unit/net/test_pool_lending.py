@@ -9,7 +9,7 @@ import pytest
 
 from support.wait import wait_until
 from weighbridge.net.connection.connection import Connection
-from weighbridge.net.connection.connection_pool import Pool, PoolRules
+from weighbridge.net.connections import Pool, PoolRules
 from weighbridge.net.failure.request_failures import (
     BadAnswer,
     CutOff,

@@ -4,7 +4,11 @@ from datetime import timedelta
 
 from support.tolds import NOW, a_told
 from weighbridge.domain.growth.cause import Cause
-from weighbridge.notify.channels.alertmanager.payload import ALERTNAME, Alert, alerts_of
+from weighbridge.notify.channels.alertmanager.notifier import (
+    ALERTNAME,
+    Alert,
+    alerts_of,
+)
 
 
 def annotations(alert: Alert) -> dict[str, str]:

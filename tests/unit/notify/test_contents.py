@@ -9,8 +9,7 @@ from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.growth.quantity import Quantity
 from weighbridge.domain.message.message import Message, ViolationNotice
 from weighbridge.domain.policy.policy import LimitKey
-from weighbridge.notify.render.content import TEST, content_of
-from weighbridge.notify.render.plain import plain_text
+from weighbridge.notify.render.content import TEST, content_of, plain_text
 
 
 def headline(*items: ViolationNotice, more: int = 0, group: str = "") -> str:

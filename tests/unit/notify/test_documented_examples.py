@@ -11,11 +11,9 @@ import pytest
 
 from support.tolds import a_message
 from weighbridge.domain.text.secret import Secret
-from weighbridge.notify.channels.webhook.notifier import signature
-from weighbridge.notify.channels.webhook.payload import webhook_body
+from weighbridge.notify.channels.webhook.notifier import signature, webhook_body
 from weighbridge.notify.channels.webhook.webhook_channel import signing_key
-from weighbridge.notify.render.content import content_of
-from weighbridge.notify.render.plain import plain_text
+from weighbridge.notify.render.content import content_of, plain_text
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "notifications.md"
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -12,13 +12,12 @@ from hypothesis import example, given, settings
 from support.tolds import HOSTILE, NOW, URL, hostile_message, hostile_texts
 from weighbridge.domain.message.message import Message
 from weighbridge.domain.text.printable import printable
-from weighbridge.notify.channels.alertmanager.payload import alerts_of
-from weighbridge.notify.channels.email import payload as mail
+from weighbridge.notify.channels.alertmanager.notifier import alerts_of
+from weighbridge.notify.channels.email import notifier as mail
 from weighbridge.notify.channels.slack import payload as slack
 from weighbridge.notify.channels.teams import payload as teams
-from weighbridge.notify.channels.webhook import payload as webhook
-from weighbridge.notify.render import plain
-from weighbridge.notify.render.content import content_of
+from weighbridge.notify.channels.webhook import notifier as webhook
+from weighbridge.notify.render.content import TEXT_CHARACTERS, content_of, plain_text
 from weighbridge.notify.render.image_facts import LINE_CHARACTERS
 
 _LINK = f"<{URL}|Open in Weighbridge>"
@@ -42,7 +41,7 @@ def texts_in(value: object) -> list[str]:
 @given(hostile_texts)
 @example(HOSTILE[2])
 def test_the_plain_text_is_printable_in_every_line(text: str) -> None:
-    shown = plain.plain_text(content_of(hostile_message(text)))
+    shown = plain_text(content_of(hostile_message(text)))
 
     assert all(line == printable(line) for line in shown.splitlines())
     assert f": {line_of(text)}\n" in shown
@@ -206,7 +205,7 @@ def test_a_message_of_many_stays_within_what_its_medium_takes(text: str) -> None
     assert sum(map(len, texts_in(blocks))) < 13_000
     card = json.dumps(teams.teams_payload(content))
     assert len(card) <= 28 * 1024
-    assert len(plain.plain_text(content)) <= plain.TEXT_CHARACTERS
+    assert len(plain_text(content)) <= TEXT_CHARACTERS
     assert len(mail.html_of(content)) <= mail.HTML_CHARACTERS + 5_000
     body = webhook.webhook_body(message)
     assert len(body) <= webhook.BODY_BYTES

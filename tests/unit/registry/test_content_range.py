@@ -10,7 +10,7 @@ from weighbridge.errors import DocumentError, RegistryError
 from weighbridge.net.http1.header_fields import Fields
 from weighbridge.ports.protocols import RangeAnswer
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
-from weighbridge.registry.kinds.distribution.content_range import (
+from weighbridge.registry.kinds.distribution.served import (
     blob_length,
     blob_range,
 )

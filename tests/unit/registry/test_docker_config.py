@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
-from weighbridge.registry.login.credential_helper import HelperError, Login
 from weighbridge.registry.login.docker_config import (
     DockerLogin,
+    HelperError,
+    Login,
     docker_config_credential,
     docker_config_path,
 )

@@ -13,7 +13,7 @@ from support.hub_client import API, AskingHub, asking_hub
 from support.registry_client import OWNER, error_answer, json_answer
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import AuthError, TransportError
-from weighbridge.registry.kinds.dockerhub.hub_sign_in import (
+from weighbridge.registry.kinds.dockerhub.hub_api import (
     TOKEN_LASTS_S,
     parse_hub_token,
 )

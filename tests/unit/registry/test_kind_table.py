@@ -3,7 +3,7 @@
 import pytest
 
 from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.config.registries.written_registry import DISTRIBUTION
+from weighbridge.config.kinds import DISTRIBUTION
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 
 

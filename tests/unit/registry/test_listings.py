@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
 from weighbridge.errors import DocumentError
-from weighbridge.registry.kinds.distribution.listing_pages import (
+from weighbridge.registry.kinds.distribution.served import (
     parse_catalog_page,
     parse_tag_page,
 )

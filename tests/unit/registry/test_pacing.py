@@ -8,8 +8,7 @@ import pytest
 
 from support.fake_clock import FakeClock
 from weighbridge.errors import RateLimited
-from weighbridge.registry.pacing.rate_limiter import RateLimiter, Turn
-from weighbridge.registry.pacing.wait_order import Rank
+from weighbridge.registry.pacing.rate_limiter import Rank, RateLimiter, Turn
 
 
 class Watched:

@@ -27,10 +27,9 @@ from weighbridge.ports.protocols import IS_URGENT
 from weighbridge.registry.auth.authorizer import (
     Authorizer,
     Grant,
-    TokenRequest,
     pull_scope,
 )
-from weighbridge.registry.auth.token_answer import BearerToken
+from weighbridge.registry.auth.token_server import BearerToken, TokenRequest
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.login.credentials import Credential
 

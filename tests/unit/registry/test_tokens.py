@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import AuthError
-from weighbridge.registry.auth.token_answer import parse_token
+from weighbridge.registry.auth.token_server import parse_token
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

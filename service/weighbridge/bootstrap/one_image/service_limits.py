@@ -15,7 +15,7 @@ from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import DocumentError, RegistryError, UsageError
-from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.translate import our_errors

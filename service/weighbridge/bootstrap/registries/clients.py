@@ -20,19 +20,27 @@ from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.registry.listing import main_url
-from weighbridge.net.guard.reach import Reach, checked, classify, reach_of_host
-from weighbridge.net.guard.resolve import Resolver, SystemResolver
+from weighbridge.net.guard.reach import (
+    Reach,
+    Resolver,
+    SystemResolver,
+    checked,
+    classify,
+    reach_of_host,
+)
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.exchange.kind_access import KindAccess
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
-from weighbridge.registry.login.credential_helper import ask_helper
 from weighbridge.registry.login.credentials import (
     NO_OTHER_NAMES,
     Credential,
     LoginNames,
 )
-from weighbridge.registry.login.docker_config import docker_config_credential
+from weighbridge.registry.login.docker_config import (
+    ask_helper,
+    docker_config_credential,
+)
 from weighbridge.registry.pacing.clock import Clock
 from weighbridge.telemetry import Telemetry
 

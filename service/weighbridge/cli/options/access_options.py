@@ -77,7 +77,7 @@ class AccessOptions(Struct, frozen=True):
             )
 
     def _password(self) -> "Secret | None":
-        from weighbridge.config.file.secret_file import read_secret_file
+        from weighbridge.config.file.regular_file import read_secret_file
         from weighbridge.domain.text.secret import Secret
 
         if self.password_file is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.channels.channel_types import (
+from weighbridge.config.channels.channel_url import (
     GroupInterval,
     GroupKeys,
     GroupWait,
@@ -15,12 +15,12 @@ from weighbridge.config.channels.channel_types import (
     NoProxy,
     Repeat,
     Severities,
+    check_http_url,
+    url_host,
 )
-from weighbridge.config.channels.channel_url import check_http_url, url_host
-from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.policies.policy_settings import RegistryPattern
 from weighbridge.config.value.clashes import Clash
-from weighbridge.config.value.keys import StrictModel
 from weighbridge.config.value.value_types import (
     PATTERNS,
     ReadableFile,
@@ -28,8 +28,9 @@ from weighbridge.config.value.value_types import (
     RepositoryPattern,
     SecretFile,
     SecretText,
+    StrictModel,
 )
-from weighbridge.config.yaml.nodes import Path, Plain
+from weighbridge.config.yaml.reader import Path, Plain
 from weighbridge.domain.message.grouping import (
     DEFAULT_GROUP_BY,
     DEFAULT_GROUP_INTERVAL_S,

@@ -6,8 +6,12 @@ from typing import Annotated, Final
 from pydantic import Field, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.value.keys import StrictModel
-from weighbridge.config.value.value_types import PATTERNS, RepositoryPattern, TagPattern
+from weighbridge.config.value.value_types import (
+    PATTERNS,
+    RepositoryPattern,
+    StrictModel,
+    TagPattern,
+)
 from weighbridge.domain import limits
 from weighbridge.domain.policy.policy import Limits, Match, Severity
 from weighbridge.domain.text.printable import printable

@@ -13,9 +13,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.value.clashes import auth_clash, transport_clash, without
-from weighbridge.config.value.keys import StrictModel
 from weighbridge.config.value.value_types import (
     PATTERNS,
     Hosts,
@@ -27,6 +26,7 @@ from weighbridge.config.value.value_types import (
     RepositoryPattern,
     SecretFile,
     SecretText,
+    StrictModel,
     TagPattern,
     Username,
 )

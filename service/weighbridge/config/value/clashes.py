@@ -16,7 +16,7 @@ from weighbridge.config.value.written_address import (
     is_loopback,
     split_bind,
 )
-from weighbridge.config.yaml.nodes import Path, Plain
+from weighbridge.config.yaml.reader import Path, Plain
 from weighbridge.domain.series_budget import CORE_SERIES, DEFAULT_MAX_SERIES, room_of
 
 BIND: Final = "127.0.0.1:8080"

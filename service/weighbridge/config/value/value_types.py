@@ -11,11 +11,21 @@ from pathlib import Path
 from typing import Annotated, Final, TypeGuard
 from urllib.parse import urlsplit
 
-from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+)
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.file.regular_file import read_regular, why_unreadable
-from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import (
+    read_regular,
+    read_secret_file,
+    why_unreadable,
+)
 from weighbridge.config.value.written_address import check_url, split_bind
 from weighbridge.domain import limits
 from weighbridge.domain.access.sender_address import Network, parse_network
@@ -23,6 +33,15 @@ from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.text.units import parse_duration, written_duration
 from weighbridge.errors import ConfigError, WeighbridgeError
+
+
+class StrictModel(BaseModel):
+    """Strict: no unknown key, no guessed type; inputs stay out of error texts."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
+    )
+
 
 INTERVAL_MIN_S: Final = 1
 INTERVAL_MAX_S: Final = 366 * 24 * 3600

@@ -7,8 +7,11 @@ from typing import Final
 from msgspec import Struct, field
 from pydantic import BaseModel, ValidationError
 
-from weighbridge.config.file.regular_file import read_regular, why_unreadable
-from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import (
+    read_regular,
+    read_secret_file,
+    why_unreadable,
+)
 from weighbridge.config.yaml.faults import (
     SHOWN_CHARACTERS,
     Fault,
@@ -19,8 +22,15 @@ from weighbridge.config.yaml.faults import (
     path_of,
     shown,
 )
-from weighbridge.config.yaml.nodes import Node, Path, Plain, line_of, plain
-from weighbridge.config.yaml.reader import DOCUMENT_BYTES, read_document
+from weighbridge.config.yaml.reader import (
+    DOCUMENT_BYTES,
+    Node,
+    Path,
+    Plain,
+    line_of,
+    plain,
+    read_document,
+)
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import ConfigError
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from weighbridge.config.yaml.nodes import Path
+from weighbridge.config.yaml.reader import Path
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import ConfigError
 

@@ -1,13 +1,53 @@
-"""What is asked, and of whom: a URL in the parts that a request is made of."""
+"""What is asked, and of whom: a URL in the parts that a request is made of, and as
+it may appear in logs and messages, without anything that opens a door."""
 
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
+from urllib.parse import quote, urlsplit
 
 import httpx
 from msgspec import Struct
 
 from weighbridge.net.guard.reach import Reach
+
+_REDACTED = "REDACTED"
+_SHOWN_KEYS = frozenset({"scope", "service", "n", "last", "digest", "mount", "from"})
+_NOT_VISIBLE = re.compile(r"[^\x21-\x7e]+")
+
+
+def redact_url(url: str) -> str:
+    """Scheme, host, port and path, with the query values that a registry's own API
+    needs; every other value is REDACTED (signed URLs carry credentials there).
+
+    User information and the fragment are left out. Never raises: a text that is no
+    URL becomes REDACTED as a whole.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return _REDACTED
+    scheme = f"{parts.scheme}://" if parts.scheme else ""
+    query = f"?{_redact_query(parts.query)}" if parts.query else ""
+    return _NOT_VISIBLE.sub(_percent, f"{scheme}{host}{parts.path}{query}")
+
+
+def _redact_query(query: str) -> str:
+    return "&".join(_redact_field(field) for field in query.split("&"))
+
+
+def _redact_field(field: str) -> str:
+    key, equals, _ = field.partition("=")
+    if not equals:
+        # A lone word may be the token itself.
+        return _REDACTED
+    return field if key in _SHOWN_KEYS else f"{key}={_REDACTED}"
+
+
+def _percent(match: re.Match[str]) -> str:
+    return quote(match[0].encode("utf-8", "surrogatepass"), safe="")
+
 
 # Characters that httpx leaves as they are, in segments that begin with none of the
 # dots which it resolves. Repositories, tags, digests and most pages are such.

@@ -1,6 +1,13 @@
-"""Header fields of an answer, by name."""
+"""Header fields of an answer, by name; and how long a server asks us to stay away by
+them: `Retry-After`, and what APIs have."""
 
+import re
 from collections.abc import Iterable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from weighbridge.domain.limits import RETRY_AFTER_MAX_S, RETRY_AFTER_MIN_S
 
 
 class Fields:
@@ -44,3 +51,69 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+RETRY_AFTER: Final = "retry-after"
+REMAINING: Final = "x-ratelimit-remaining"
+_DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+# RFC 9110 5.6.7, IMF-fixdate; the two obsolete forms are treated as not understood.
+_DATE: Final = re.compile(
+    r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT", re.ASCII
+)
+# Docker Hub sends the time itself, in Unix seconds. Nobody asks for thirty years.
+_FIRST_UNIX_TIME: Final = 1_000_000_000
+
+
+def asked_wait(
+    fields: Fields, now: datetime, names: Iterable[str] = (RETRY_AFTER,)
+) -> float | None:
+    """Seconds that Retry-After asks for, None where it is absent or asks for no wait.
+    names: what this server calls it, in lower case"""
+    for name in names:
+        if name in fields:
+            return parse(fields.get(name), now)
+    return None
+
+
+def until_reset(fields: Fields, now: datetime) -> float | None:
+    """Seconds until an API's own limit begins anew, where it says that none of it is
+    left (`X-RateLimit-Remaining: 0`) and when; else None."""
+    if fields.get(REMAINING).strip(" \t") != "0":
+        return None
+    reset = fields.get("x-ratelimit-reset").strip(" \t")
+    is_time = _DIGITS.fullmatch(reset) and int(reset) >= _FIRST_UNIX_TIME
+    return parse(reset, now) if is_time else None
+
+
+def parse(value: str, now: datetime) -> float | None:
+    """Seconds to wait from `now` (aware), 1 s to 15 min; None where the value asks for
+    no wait: zero, a time that has passed, or nothing that can be read. Whoever asks
+    again then keeps to its own pauses.
+
+    RFC 9110 10.2.3: seconds or a date; Unix time as well.
+    """
+    text = value.strip(" \t")
+    if _DIGITS.fullmatch(text):
+        return _clamped(_seconds(int(text), now))
+    if _DATE.fullmatch(text):
+        return _clamped(_until(text, now))
+    return None
+
+
+def _seconds(number: int, now: datetime) -> float:
+    if number < _FIRST_UNIX_TIME:
+        return float(number)
+    return number - now.timestamp()
+
+
+def _until(date: str, now: datetime) -> float:
+    try:
+        return (parsedate_to_datetime(date) - now).total_seconds()
+    except (ValueError, OverflowError):
+        return 0.0  # a date that no calendar has
+
+
+def _clamped(seconds: float) -> float | None:
+    if seconds <= 0:
+        return None
+    return min(max(seconds, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)

@@ -1,11 +1,12 @@
-"""What a message says, in plain text: the one model that every medium renders.
+"""What a message says, in plain text: the one model that every medium renders, and its
+form for e-mail's first part and whatever knows no other medium.
 
 All texts are one printable line of bounded length, whatever a stranger pushed; none is
 escaped yet for any medium.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -18,12 +19,14 @@ from weighbridge.notify.render.image_facts import (
     Fact,
     base_of,
     details_of,
+    end,
+    excess,
     line_of,
     repositories_by_cause,
     sizes_of,
     unknown_of,
+    verdict,
 )
-from weighbridge.notify.render.limit_words import end, excess, verdict
 
 HEADLINE_CHARACTERS: Final = 300
 URL_CHARACTERS: Final = 1_000
@@ -175,3 +178,51 @@ def url_of(notice: ViolationNotice) -> str:
     is_ours = text.startswith(("https://", "http://")) and text.isascii()
     is_plain = text.isprintable() and not set(text) & set(" <>\"'|\\^`{}")
     return text if is_ours and is_plain and len(text) <= URL_CHARACTERS else ""
+
+
+TEXT_CHARACTERS: Final = 20_000
+ITEMS: Final = 50
+
+
+def plain_text(content: MessageContent, characters: int = TEXT_CHARACTERS) -> str:
+    """The headline, and what stands below it."""
+    room = characters - len(content.headline) - 2
+    return f"{content.headline}\n\n{text_below(content, room)}"
+
+
+def text_below(content: MessageContent, characters: int = TEXT_CHARACTERS) -> str:
+    """Paragraphs: one for each violation, and what is left out."""
+    head = [content.note] if content.note else []
+    paragraphs = [_paragraph(item) for item in content.items]
+    room = characters - sum(map(len, head)) - 100
+    shown, hidden = fitting(paragraphs, room, ITEMS, lambda text: len(text) + 2)
+    hidden += content.more
+    tail = [and_more(hidden)] if hidden else []
+    return "\n\n".join([*head, *shown, *tail]) + "\n"
+
+
+def _paragraph(item: MessageItem) -> str:
+    lines = [item.name, f"  {item.verdict}"]
+    facts = [*([item.cause] if item.cause else []), *item.facts]
+    lines += [f"  {fact.name}: {fact.value}" for fact in facts]
+    if item.url:
+        lines.append(f"  {item.url}")
+    return "\n".join(lines)
+
+
+Piece = TypeVar("Piece")
+
+
+def fitting(
+    pieces: Sequence[Piece], room: int, most: int, weigh: Callable[[Piece], int]
+) -> tuple[Sequence[Piece], int]:
+    """The first pieces that fit, and how many are left out.
+
+    room: what all of them may weigh together
+    most: how many there may be
+    """
+    for count, piece in enumerate(pieces):
+        room -= weigh(piece)
+        if room < 0 or count == most:
+            return pieces[:count], len(pieces) - count
+    return pieces, 0

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from weighbridge.config import RegistrySettings
-from weighbridge.net.connection.tls import client_tls
+from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.exchange.endpoint import Endpoint

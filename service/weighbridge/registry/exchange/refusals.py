@@ -18,8 +18,8 @@ from weighbridge.errors import (
     RegistryError,
     WeighbridgeError,
 )
-from weighbridge.net.failure.redact import redact_url
-from weighbridge.net.http1.retry_after import RETRY_AFTER, asked_wait
+from weighbridge.net.guard.url_parts import redact_url
+from weighbridge.net.http1.header_fields import RETRY_AFTER, asked_wait
 from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,

@@ -48,12 +48,11 @@ class AlertmanagerSettings(HTTPSettings):
 
 def _open(channel: AlertmanagerSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
-    from weighbridge.notify.channel_access import transport_of
     from weighbridge.notify.channels.alertmanager.notifier import (
         Alertmanager,
         AlertmanagerNotifier,
     )
-    from weighbridge.notify.post import MessageReceiver
+    from weighbridge.notify.post import MessageReceiver, transport_of
 
     receivers = [
         MessageReceiver(

@@ -1,21 +1,49 @@
-"""Open violations to Alertmanagers: all of them are told, again and again."""
+"""Open violations to Alertmanagers: all of them are told, again and again, as alerts of
+API v2.
+
+All labels together are what an alert is, so they are only what stays the same while
+it goes on; tag, digest, line, limit and sizes are annotations. Of several violations
+with the same labels one alert is made.
+"""
 
 import asyncio
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
 
 from weighbridge.domain.message.message import Message, ViolationNotice
+from weighbridge.domain.text.printable import printable
 from weighbridge.errors import NotifyError
-from weighbridge.notify.channels.alertmanager.payload import (
-    ALERTNAME,
-    TEST_ALERTNAME,
-    Alert,
-    alerts_of,
-)
 from weighbridge.notify.post import MessageReceiver
+from weighbridge.notify.render.content import (
+    MessageItem,
+    headline_of,
+    item_of,
+    name_of,
+    url_of,
+)
+from weighbridge.notify.render.image_facts import (
+    CauseCounts,
+    repositories_by_cause,
+    written,
+)
 
-ALERTS_A_REQUEST = 500
+Alert: TypeAlias = Mapping[str, object]
+
+ALERTNAME: Final = "WeighbridgeOversizedPush"
+TEST_ALERTNAME: Final = "WeighbridgeTest"
+RESEND_S: Final = 60.0
+"""Alerts that go on are sent again as often."""
+_LIFE: Final = timedelta(seconds=4 * RESEND_S)
+"""Unless they are sent again, they end after this (alerts_api: resending)."""
+LABEL_CHARACTERS: Final = 255
+_LISTED: Final = 10
+
+# Alertmanager's templates put annotations into Slack's mark-up as they are, where
+# <!channel> calls everybody.
+_HARMLESS: Final = str.maketrans({"<": "\u2039", ">": "\u203a"})
+ALERTS_A_REQUEST: Final = 500
 
 
 class Alertmanager:
@@ -106,3 +134,101 @@ def _together(
         retryable=any(exc.retryable for _, exc in failures),
         retry_after=max(waits, default=None),
     )
+
+
+def alerts_of(
+    notices: Iterable[ViolationNotice], now: datetime, *, alertname: str = ALERTNAME
+) -> list[Alert]:
+    """One alert for each set of labels, in a fixed order. It fires while one of its
+    violations is open; else it ended with the last of them."""
+    by_labels: dict[tuple[tuple[str, str], ...], list[ViolationNotice]] = {}
+    for notice in notices:
+        labels = tuple(sorted(_labels(notice, alertname).items()))
+        by_labels.setdefault(labels, []).append(notice)
+    return [
+        _alert(dict(labels), by_labels[labels], now) for labels in sorted(by_labels)
+    ]
+
+
+def _labels(notice: ViolationNotice, alertname: str) -> dict[str, str]:
+    """Valid names by any rule of Prometheus; an empty value would be no label."""
+    labels = {
+        "alertname": alertname,
+        "severity": notice.severity,
+        "registry": notice.registry,
+        "repository": notice.repository,
+        "policy": notice.policy,
+        "team": notice.team or "",
+    }
+    return {
+        name: printable(text, LABEL_CHARACTERS) for name, text in labels.items() if text
+    }
+
+
+def _alert(
+    labels: Mapping[str, str], notices: Sequence[ViolationNotice], now: datetime
+) -> Alert:
+    open_ = [notice for notice in notices if notice.event == "opened"]
+    ended = [notice.closed_at or now for notice in notices]
+    # What fires is described by what is open: the newest of it, and how many.
+    shown = sorted(open_ or notices, key=lambda notice: notice.opened_at, reverse=True)
+    newest = shown[0]
+    ends = now + _LIFE if open_ else max(ended)
+    # Alertmanager refuses what ends before it starts, as a clock that was put back may
+    # have it.
+    starts = min(ends, *(notice.opened_at for notice in shown))
+    alert = {
+        "labels": labels,
+        "annotations": _annotations(shown),
+        "startsAt": _moment(starts),
+        "endsAt": _moment(ends),
+    }
+    url = url_of(newest)
+    return {**alert, "generatorURL": url} if url else alert
+
+
+def _annotations(notices: Sequence[ViolationNotice]) -> Mapping[str, str]:
+    newest = notices[0]
+    # All that is wrong with the newest image, one limit after the other.
+    same = [notice for notice in notices if name_of(notice) == name_of(newest)]
+    sharing = CauseCounts(repositories_by_cause(notices), is_all=True)
+    items = [item_of(notice, sharing) for notice in same]
+    item, key = items[0], newest.limit_key
+    annotations = {
+        "summary": f"{headline_of(same)}.",
+        "description": _description(items),
+        "tag": newest.tag,
+        "digest": str(newest.digest or ""),
+        "platform": newest.platform,
+        "limit": f"{key} {written(key, newest.limit_amount)}",
+        "amount": written(key, newest.amount),
+        "compressed_bytes": _number(newest.compressed_bytes),
+        "uncompressed_bytes": _number(newest.uncompressed_bytes),
+        "line": item.cause.value if item.cause else "",
+        "grown": item.cause.name if item.cause else "",
+        "violations": str(len(notices)),
+        "images": ", ".join(list(dict.fromkeys(map(name_of, notices)))[:_LISTED]),
+        "url": item.url,
+    }
+    return {
+        name: printable(text, 3_000).translate(_HARMLESS)
+        for name, text in annotations.items()
+        if text
+    }
+
+
+def _description(items: Sequence[MessageItem]) -> str:
+    return f"{items[0].name}: {'. '.join(map(_sentence, items))}"
+
+
+def _sentence(item: MessageItem) -> str:
+    cause = f". {item.cause.name}: {item.cause.value}" if item.cause else ""
+    return f"{item.verdict}{cause}"
+
+
+def _number(amount: int | None) -> str:
+    return "" if amount is None else str(amount)
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -15,8 +15,7 @@ from weighbridge.domain.message.message import Message
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import NotifyError
 from weighbridge.notify.post import DEADLINE_S, read
-from weighbridge.notify.render.content import content_of
-from weighbridge.notify.render.plain import text_below
+from weighbridge.notify.render.content import content_of, text_below
 
 PIP_LINE: Final = "python -m pip install 'weighbridge[apprise]'"
 THREADS: Final = 4

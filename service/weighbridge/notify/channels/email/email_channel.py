@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeAlias
 from pydantic import Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.channels.channel_clashes import given_keys
 from weighbridge.config.channels.channel_settings import ReachSettings
-from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import read_secret_file
+from weighbridge.config.kinds import given_keys
 from weighbridge.config.value.clashes import Clash, without
-from weighbridge.config.value.keys import StrictModel
-from weighbridge.config.value.value_types import SecretFile, SecretText, Username
+from weighbridge.config.value.value_types import (
+    SecretFile,
+    SecretText,
+    StrictModel,
+    Username,
+)
 from weighbridge.config.value.written_address import is_literal
-from weighbridge.config.yaml.nodes import Path, Plain
+from weighbridge.config.yaml.reader import Path, Plain
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.secret import Secret
 from weighbridge.notify.channel_kind import channel_kind
@@ -119,10 +123,10 @@ def _smtp_clash(keys: Set[str], security: str) -> Clash | None:
 
 def _open(channel: EmailSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
-    from weighbridge.net.connection.tls import mail_tls
-    from weighbridge.notify.channel_access import ca_file_of, ceiling_of
+    from weighbridge.net.connection.connect import mail_tls
     from weighbridge.notify.channels.email.notifier import EmailNotifier
     from weighbridge.notify.channels.email.smtp import MailServer
+    from weighbridge.notify.post import ca_file_of, ceiling_of
 
     smtp = channel.smtp
     server = MailServer(

@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 
 def _open(channel: PostSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
-    from weighbridge.notify.channel_access import receiver_of
     from weighbridge.notify.channels.slack.payload import slack_payload
-    from weighbridge.notify.post import JSONNotifier
+    from weighbridge.notify.post import JSONNotifier, receiver_of
 
     return JSONNotifier(receiver_of(channel), slack_payload)
 

@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from weighbridge.domain.text.printable import printable
-from weighbridge.notify.render.content import MessageContent, MessageItem, and_more
-from weighbridge.notify.render.fitting import fitting
+from weighbridge.notify.render.content import (
+    MessageContent,
+    MessageItem,
+    and_more,
+    fitting,
+)
 from weighbridge.notify.render.image_facts import Fact
 
 JSON: TypeAlias = Mapping[str, object]

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from weighbridge.config.channels.channel_settings import PostSettings
 from weighbridge.config.channels.channel_url import refused_secretly
-from weighbridge.config.file.secret_file import read_secret_file
+from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.value.value_types import SecretFile, SecretText
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import ConfigError
@@ -85,8 +85,8 @@ class WebhookChannelSettings(PostSettings):
 
 def _open(channel: WebhookChannelSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
-    from weighbridge.notify.channel_access import receiver_of
     from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
+    from weighbridge.notify.post import receiver_of
 
     return WebhookNotifier(receiver_of(channel), channel.current_key)
 

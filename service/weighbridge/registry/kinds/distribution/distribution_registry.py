@@ -1,4 +1,9 @@
-"""The registry protocol as every registry speaks it: plain `/v2`, nothing else."""
+"""The registry protocol as every registry speaks it: plain `/v2`, nothing else.
+
+Names, tags and digests are checked where the questions are made (`Questions`). Such as
+are well-formed hold no character that needs escaping in a path; others never come into
+one.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeVar
@@ -7,45 +12,50 @@ from msgspec.structs import replace
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.digest import Digest, is_digest
+from weighbridge.domain.image.manifest import ACCEPT
+from weighbridge.domain.image.reference import is_repository_name, is_tag
+from weighbridge.domain.limits import (
+    ERROR_BODY_BYTES,
+    MANIFEST_BODY_BYTES,
+    PAGE_BODY_BYTES,
+)
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.errors import (
     DocumentError,
+    InvalidReference,
     ListingError,
     RegistryError,
     TransportError,
 )
 from weighbridge.net.http1.request import Sender
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, RequestCost
+from weighbridge.registry.auth.authorizer import CATALOG_SCOPE, pull_scope
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.exchange.paced_exchange import OnAnswer
 from weighbridge.registry.exchange.paging import PAGE_LENGTH, by_link, pages
 from weighbridge.registry.exchange.refusals import RefusalWords
 from weighbridge.registry.exchange.registry_request import (
+    Method,
     Operation,
     RegistryAnswer,
     RegistryRequest,
 )
-from weighbridge.registry.kinds.distribution.content_range import (
-    NO_LENGTH,
-    blob_length,
-    blob_range,
-)
-from weighbridge.registry.kinds.distribution.listing_pages import (
-    NamesOfPage,
-    parse_catalog_page,
-    parse_tag_page,
-)
 from weighbridge.registry.kinds.distribution.served import (
     DIGEST_HEADER,
+    NO_LENGTH,
+    NamesOfPage,
     altered,
+    blob_length,
+    blob_range,
     contradicted,
     exactly,
     manifest_answer,
+    parse_catalog_page,
+    parse_tag_page,
     too_large,
 )
-from weighbridge.registry.kinds.distribution.v2_requests import Questions
 from weighbridge.registry.pacing.clock import Clock
 from weighbridge.telemetry import Telemetry
 
@@ -316,3 +326,78 @@ class DistributionRegistry:
             raise self._client.refusal(question, answer)
         last_try = replace(question, handles=question.handles - _FORBIDDEN)
         return await self._client.ask(last_try)
+
+
+class Questions:
+    """url: the registry's, without a slash at its end. All raise InvalidReference."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def ping(self) -> RegistryRequest:
+        """Whether it speaks this protocol, and to us: distribution-spec, "Determining
+        Support"."""
+        return RegistryRequest("ping", f"{self._url}/v2/", "", ERROR_BODY_BYTES)
+
+    def catalog(self) -> RegistryRequest:
+        """Without a length of its pages."""
+        return self._listing("catalog", "_catalog", CATALOG_SCOPE)
+
+    def tags(self, repository: str) -> RegistryRequest:
+        """The same for a repository's tags."""
+        path = f"{_checked(repository)}/tags/list"
+        return self._listing("tags", path, pull_scope(repository))
+
+    def manifest(
+        self,
+        operation: Operation,
+        repository: str,
+        reference: str,
+        handles: frozenset[int],
+        method: Method = "GET",
+    ) -> RegistryRequest:
+        """reference: a tag or a digest"""
+        if not is_tag(reference) and not is_digest(reference):
+            raise InvalidReference(f"{reference[:80]!r} is no tag and no digest")
+        return RegistryRequest(
+            operation,
+            f"{self._url}/v2/{_checked(repository)}/manifests/{reference}",
+            pull_scope(repository),
+            MANIFEST_BODY_BYTES,
+            method,
+            accept=ACCEPT,
+            handles=handles,
+        )
+
+    def blob(
+        self,
+        operation: Operation,
+        repository: str,
+        digest: Digest,
+        body_limit: int,
+        handles: frozenset[int],
+        method: Method = "GET",
+    ) -> RegistryRequest:
+        """body_limit: what is wanted of it"""
+        if not is_digest(digest):
+            raise InvalidReference(f"{digest[:80]!r} is no digest")
+        return RegistryRequest(
+            operation,
+            f"{self._url}/v2/{_checked(repository)}/blobs/{digest}",
+            pull_scope(repository),
+            body_limit,
+            method,
+            accept="*/*",
+            handles=handles,
+        )
+
+    def _listing(self, operation: Operation, path: str, scope: str) -> RegistryRequest:
+        return RegistryRequest(
+            operation, f"{self._url}/v2/{path}", scope, PAGE_BODY_BYTES
+        )
+
+
+def _checked(repository: str) -> str:
+    if not is_repository_name(repository):
+        raise InvalidReference(f"{repository[:80]!r} is no repository name")
+    return repository
