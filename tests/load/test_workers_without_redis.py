@@ -10,7 +10,7 @@ from support.redis_server import RedisServer
 from support.replica.fleet import Fleet
 from support.replica.million import FleetContent
 from support.worker_crew import a_crew
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 
 RATE = 20
 AWAY_S = 25
@@ -26,7 +26,7 @@ def test_two_workers_do_60_to_100_percent_of_a_registry_s_rate(
     tmp_path: Path, how: str
 ) -> None:
     # Two repositories, each of which a worker crawls for longer than that.
-    running = start_in_thread(FleetContent(Fleet(2, 20_000, 10_000)))
+    running = RunningDemo(FleetContent(Fleet(2, 20_000, 10_000)))
     limits = {"requests_per_second": RATE, "concurrency": 8}
     try:
         with a_crew(tmp_path, running.url, limits=limits) as crew:

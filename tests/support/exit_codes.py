@@ -15,7 +15,7 @@ import pytest
 from support.docker_registry import docker_registry
 from support.missing import skip_or_fail
 from support.weighbridge_up import crawl_once, weighbridge_up
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
 
 SCRIPT: Final = Path(__file__).parents[1] / "e2e" / "check_exit_codes.sh"
@@ -66,7 +66,7 @@ def said_of_cases(action: str, home: Path) -> str:
         "FOLDER": str(work),
         "TOKEN_FILE": str(service / "token"),
     }
-    demo = start_in_thread(demo_content())
+    demo = RunningDemo(demo_content())
     silent = socket.create_server(("127.0.0.1", 0))
     with closing(demo), closing(silent), docker_registry(home / "registry") as registry:
         environment["REGISTRY"] = registry.address

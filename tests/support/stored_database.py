@@ -23,7 +23,7 @@ from support.message_sink import message_sink
 from support.postgres import a_postgresql_url, run_tool
 from support.serving import free_address, serving
 from support.wait import wait_in_thread
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.store.schema import REVISION
 
 _SECRET: Final = "a-secret-of-the-sender"
@@ -95,14 +95,14 @@ def make(url: str) -> None:
     """Have Weighbridge learn something of everything, in an empty database."""
     with tempfile.TemporaryDirectory() as folder, message_sink() as sink:
         place = Path(folder)
-        running = start_in_thread(generated_content(repositories=2, tags=3))
+        running = RunningDemo(generated_content(repositories=2, tags=3))
         port = httpx.URL(running.url).port or 0
         text = _CONFIG.format(database=url, port=port, sink=sink.url, secret=_SECRET)
         (place / "weighbridge.yaml").write_text(text, encoding="utf-8")
         _run(place, "crawl")
         running.close()
         # Another tag in each repository, of which a webhook tells.
-        running = start_in_thread(generated_content(repositories=2, tags=4), port)
+        running = RunningDemo(generated_content(repositories=2, tags=4), port)
         address = free_address()
         command = [*_WEIGHBRIDGE, "up", "--bind", address]
         with serving(command, place, address, "/readyz"):

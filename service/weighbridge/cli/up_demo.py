@@ -18,7 +18,7 @@ from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.cli.process.log_lines import configure_log
 from weighbridge.config import PolicySource, RegistrySettings, Settings
 from weighbridge.demo.content.shelf import RegistryContent
-from weighbridge.demo.http.server import RunningDemo, start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.context.crawl_context import Progress
@@ -93,9 +93,9 @@ def _demo_registry() -> Iterator[Callable[[int | None], str]]:
 def _started(content: RegistryContent) -> RunningDemo:
     """On its usual port, so that pages and people can name it; else on a free one."""
     try:
-        return start_in_thread(content, DEMO_PORT)
+        return RunningDemo(content, DEMO_PORT)
     except OSError:
-        running = start_in_thread(content)
+        running = RunningDemo(content)
         host = running.url.removeprefix("http://")
         text = f"note    port {DEMO_PORT} is in use: the demo registry is at {host}"
         click.echo(text, err=True)

@@ -15,7 +15,7 @@ from weighbridge.bootstrap.engine.crawl_registries import utc_now
 from weighbridge.bootstrap.engine.embedded import Embedded
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.http.server import RunningDemo, start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import (
@@ -40,7 +40,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def registry() -> Iterator[RunningDemo]:
-    running = start_in_thread(generated_content(repositories=2, tags=3))
+    running = RunningDemo(generated_content(repositories=2, tags=3))
     yield running
     running.close()
 

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from weighbridge.cli.main import run
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
 
 POLICIES: Final = """\
@@ -85,7 +85,7 @@ CASES: Final = {
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[str]:
-    running = start_in_thread(demo_content())
+    running = RunningDemo(demo_content())
     yield running.url
     running.close()
 

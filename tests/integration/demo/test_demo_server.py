@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from weighbridge.demo.content.shelf import RegistryContent
-from weighbridge.demo.http.server import DemoServer, RunningDemo, start_in_thread
+from weighbridge.demo.http.server import DemoServer, RunningDemo
 from weighbridge.demo.story import demo_content
 
 MANIFEST = "/v2/shop/api/manifests/latest"
@@ -19,7 +19,7 @@ MANIFEST = "/v2/shop/api/manifests/latest"
 
 @pytest.fixture
 def registry() -> Iterator[RunningDemo]:
-    running = start_in_thread(demo_content())
+    running = RunningDemo(demo_content())
     yield running
     running.close()
 
@@ -173,7 +173,7 @@ def test_a_port_that_is_taken_is_an_error_of_start(registry: RunningDemo) -> Non
     assert port is not None
 
     with pytest.raises(OSError, match="address"):
-        start_in_thread(demo_content(), port)
+        RunningDemo(demo_content(), port)
 
 
 async def test_the_async_server_starts_and_closes_twice() -> None:

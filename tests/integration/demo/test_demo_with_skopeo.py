@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.generated_content import generated_content
-from weighbridge.demo.http.server import RunningDemo, start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
 
 pytestmark = pytest.mark.skipif(
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def registry() -> Iterator[RunningDemo]:
-    running = start_in_thread(demo_content())
+    running = RunningDemo(demo_content())
     yield running
     running.close()
 
@@ -76,7 +76,7 @@ def test_skopeo_reads_the_other_platform(registry: RunningDemo) -> None:
 
 
 def test_skopeo_reads_a_generated_image() -> None:
-    running = start_in_thread(generated_content(repositories=3, tags=1_000_000))
+    running = RunningDemo(generated_content(repositories=3, tags=1_000_000))
     try:
         answer = skopeo(running, "load/r00002:t0999999", "--no-tags")
     finally:

@@ -33,7 +33,7 @@ from support.docker_registry import docker_registry, htpasswd
 from support.images_oci import Pusher, made_image
 from support.missing import skip_or_fail
 from weighbridge.cli.check import command
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
 
 HOSTILE: Final = (
@@ -48,7 +48,7 @@ HOSTILE: Final = (
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[str]:
-    running = start_in_thread(demo_content())
+    running = RunningDemo(demo_content())
     yield running.url.removeprefix("http://")
     running.close()
 

@@ -12,7 +12,7 @@ from support.own_image import OwnImage
 from support.postgres import a_cluster
 from support.redis_server import a_redis
 from support.wait import wait_in_thread
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
 
 ROLES = (("serve",), ("worker", "--concurrency", "1"), ("scheduler",))
@@ -24,7 +24,7 @@ def test_every_role_runs_in_it_read_only(full: OwnImage, tmp_path: Path) -> None
     with ExitStack() as stack:
         cluster = stack.enter_context(a_cluster())
         redis = stack.enter_context(a_redis())
-        demo = start_in_thread(demo_content())
+        demo = RunningDemo(demo_content())
         stack.callback(demo.close)
         # The volume is the folder with PostgreSQL's socket.
         image = replace(full, data=cluster.folder)

@@ -16,7 +16,7 @@ import httpx
 from support.guarded_registry import a_free_port
 from support.tokens import a_token, bearer
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
 from weighbridge.ports.job_names import CRAWL, QUEUES
 
@@ -67,7 +67,7 @@ def queue(crew: Crew, *arguments: str) -> dict[str, object]:
 def test_workers_crawl_what_is_asked_for_without_a_scheduler(tmp_path: Path) -> None:
     with (
         ExitStack() as stack,
-        closing(start_in_thread(demo_content())) as running,
+        closing(RunningDemo(demo_content())) as running,
         a_crew(tmp_path, running.url) as crew,
     ):
         token = a_token(crew.database, "admin", datetime.now(UTC))

@@ -22,7 +22,7 @@ from sqlalchemy import update
 from support.generated_content import generated_content
 from support.guarded_registry import a_free_port
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.http.server import RunningDemo, start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import CRAWL, DISCOVER, TICK
 from weighbridge.store.models import repositories
@@ -71,7 +71,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("crew")
-    registry = start_in_thread(generated_content(repositories=REPOSITORIES, tags=3))
+    registry = RunningDemo(generated_content(repositories=REPOSITORIES, tags=3))
     try:
         with a_crew(folder, registry.url) as crew:
             crew.redis.stop()

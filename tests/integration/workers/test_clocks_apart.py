@@ -10,7 +10,7 @@ from sqlalchemy import select
 from support.generated_content import generated_content
 from support.moved_clock import MovedClock
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.store.models.types import Moment, metadata
 
 DAYS: Final = 2 * 86_400
@@ -22,7 +22,7 @@ _SAID_BY_OTHERS: Final = frozenset({"created_at", "pushed_at", "newest_at"})
 def test_workers_whose_clocks_are_days_apart_keep_the_databases_time(
     tmp_path: Path,
 ) -> None:
-    running = start_in_thread(generated_content(repositories=MANY, tags=2))
+    running = RunningDemo(generated_content(repositories=MANY, tags=2))
     began = datetime.now(UTC)
     try:
         with a_crew(tmp_path, running.url, interval="1h") as crew:

@@ -13,7 +13,7 @@ from support.worker_crew import Crew, Process, a_crew
 from weighbridge.bootstrap.engine.crawl_registries import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.store.leases.claiming import STARTS
 
@@ -60,7 +60,7 @@ def _pid_of(owner: str) -> int:
 
 
 def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None:
-    running = start_in_thread(generated_content(repositories=MANY, tags=1))
+    running = RunningDemo(generated_content(repositories=MANY, tags=1))
     try:
         expected = dump_of_url(clean_crawl(tmp_path, running.url))
         with a_crew(tmp_path, running.url, limits=FASTER) as crew:
@@ -96,7 +96,7 @@ def test_broker_005_a_repository_that_kills_its_process_is_parked(
     tmp_path: Path,
 ) -> None:
     poison = "load/r00001"
-    running = start_in_thread(generated_content(repositories=3, tags=10))
+    running = RunningDemo(generated_content(repositories=3, tags=10))
     try:
         with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOWER) as crew:
             worker = crew.single_worker()
@@ -135,7 +135,7 @@ def test_broker_005_a_repository_that_kills_its_process_is_parked(
 def test_a_repository_of_which_each_start_stored_more_is_not_parked(
     tmp_path: Path,
 ) -> None:
-    running = start_in_thread(generated_content(repositories=1, tags=60))
+    running = RunningDemo(generated_content(repositories=1, tags=60))
     try:
         expected = dump_of_url(clean_crawl(tmp_path, running.url))
         with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOW) as crew:
@@ -166,7 +166,7 @@ def test_a_repository_of_which_each_start_stored_more_is_not_parked(
 def test_f19_redis_that_goes_while_a_repository_is_looked_at_is_taken_up_again(
     tmp_path: Path,
 ) -> None:
-    running = start_in_thread(generated_content(repositories=2, tags=20))
+    running = RunningDemo(generated_content(repositories=2, tags=20))
     try:
         with a_crew(tmp_path, running.url, engine="sqlite", limits=SLOW) as crew:
             worker = crew.single_worker()

@@ -18,7 +18,7 @@ from support.worker_crew import Crew, a_crew
 from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.errors import StoreError
 from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge.store.session import Database
@@ -43,7 +43,7 @@ def a_slow_crew(
 def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
     tmp_path: Path,
 ) -> None:
-    running = start_in_thread(generated_content(repositories=3, tags=25))
+    running = RunningDemo(generated_content(repositories=3, tags=25))
     try:
         with (
             a_cluster() as cluster,
@@ -116,7 +116,7 @@ def test_f41_workers_go_on_by_themselves_after_the_way_to_their_database_was_cut
     """Longer than a call waits; Redis is there all the time."""
 
     def story() -> None:
-        running = start_in_thread(generated_content(repositories=4, tags=60))
+        running = RunningDemo(generated_content(repositories=4, tags=60))
         try:
             with far_server() as far:
                 url = far.url(far.cluster.create())

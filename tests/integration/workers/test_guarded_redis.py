@@ -13,7 +13,7 @@ from support.worker_crew import a_crew
 from weighbridge.bootstrap.distributed.joining import redis_warnings
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge.ports.job_names import TICK
@@ -29,7 +29,7 @@ def server() -> Iterator[GuardedRedis]:
 def test_workers_and_scheduler_work_with_the_rights_that_are_documented(
     tmp_path: Path,
 ) -> None:
-    running = start_in_thread(generated_content(repositories=2, tags=2))
+    running = RunningDemo(generated_content(repositories=2, tags=2))
     try:
         with a_crew(
             tmp_path, running.url, engine="sqlite", a_server=a_guarded_redis

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from support.generated_content import generated_content
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.store.models import repositories
@@ -23,7 +23,7 @@ WITHIN_S: Final = 60.0
 @pytest.fixture
 def crew(tmp_path: Path) -> Iterator[Crew]:
     """Two workers over one repository that takes a minute, and a scheduler."""
-    running = start_in_thread(generated_content(repositories=1, tags=120))
+    running = RunningDemo(generated_content(repositories=1, tags=120))
     try:
         with a_crew(tmp_path, running.url, limits=SLOW) as crew:
             workers = [crew.worker(), crew.worker()]
@@ -80,7 +80,7 @@ def test_f14_at_worst_it_takes_less_than_a_minute(crew: Crew) -> None:
 
 
 def test_what_ends_of_a_worker_is_started_again(tmp_path: Path) -> None:
-    running = start_in_thread(generated_content(repositories=1, tags=1))
+    running = RunningDemo(generated_content(repositories=1, tags=1))
     try:
         with a_crew(tmp_path, running.url, engine="sqlite") as crew:
             worker = crew.single_worker()
@@ -102,7 +102,7 @@ def test_what_ends_of_a_worker_is_started_again(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_f21_a_worker_ends_in_time_while_redis_is_frozen(tmp_path: Path) -> None:
-    running = start_in_thread(generated_content(repositories=1, tags=1))
+    running = RunningDemo(generated_content(repositories=1, tags=1))
     try:
         with a_crew(tmp_path, running.url, engine="sqlite") as crew:
             worker = crew.worker()

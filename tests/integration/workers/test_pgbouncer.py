@@ -9,14 +9,14 @@ from support.worker_crew import a_crew
 from weighbridge.bootstrap.engine.crawl_registries import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.engine.context.crawl_context import Progress
 
 
 def test_workers_crawl_through_pgbouncer_what_one_process_crawls_without_it(
     tmp_path: Path,
 ) -> None:
-    running = start_in_thread(generated_content(repositories=6, tags=8))
+    running = RunningDemo(generated_content(repositories=6, tags=8))
     alone = f"sqlite:///{tmp_path / 'alone.db'}"
     near = RegistrySettings(name="near", url=running.url)
     settings = load_settings(None, {}, KINDS, database_url=alone)

@@ -18,7 +18,7 @@ from redis import Redis
 
 from support.generated_content import generated_content
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.jobs.redis.job_messages import JobMessage, payload_of
 from weighbridge.jobs.redis.worker_register import (
     DROPPED,
@@ -77,7 +77,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("crew")
-    registry = start_in_thread(generated_content(repositories=1, tags=1))
+    registry = RunningDemo(generated_content(repositories=1, tags=1))
     try:
         with a_crew(folder, registry.url, engine="sqlite") as crew:
             worker = crew.single_worker()

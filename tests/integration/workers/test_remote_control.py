@@ -14,7 +14,7 @@ from celery import Celery
 
 from support.generated_content import generated_content
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.ports.job_names import CRAWL, QUEUES, TICK
 
 PASSWORD: Final = "hunter2-of-redis"
@@ -40,7 +40,7 @@ CHANGING: Final[dict[str, dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
-    running = start_in_thread(generated_content(repositories=1, tags=1))
+    running = RunningDemo(generated_content(repositories=1, tags=1))
     try:
         folder = tmp_path_factory.mktemp("crew")
         with a_crew(folder, running.url, engine="sqlite") as crew:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from support.generated_content import generated_content
 from support.worker_crew import Crew, a_crew
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.store.models import crawls, jobs, repositories
 
 MANY: Final = 40
@@ -22,7 +22,7 @@ AWAY: Final = timedelta(hours=2)
 def test_f31_each_repository_is_crawled_once_when_the_scheduler_is_back(
     tmp_path: Path,
 ) -> None:
-    running = start_in_thread(generated_content(repositories=MANY, tags=1))
+    running = RunningDemo(generated_content(repositories=MANY, tags=1))
     try:
         with a_crew(tmp_path, running.url, interval="15m") as crew:
             crew.worker()

@@ -15,7 +15,7 @@ from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.stored_documents import Served
 from weighbridge.demo.content.virtual_blobs import Blob
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.store.models import crawl_chunks
 
@@ -59,7 +59,7 @@ def processes(crew: Crew) -> set[str]:
 
 
 def test_two_workers_share_a_large_repository(tmp_path: Path) -> None:
-    running = start_in_thread(Large())
+    running = RunningDemo(Large())
     try:
         alone = f"sqlite:///{tmp_path / 'alone.db'}"
         settings = load_settings(None, {}, KINDS, database_url=alone).model_copy(

@@ -12,7 +12,7 @@ from support.worker_crew import a_crew
 from weighbridge.bootstrap.engine.crawl_registries import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
-from weighbridge.demo.http.server import start_in_thread
+from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
 from weighbridge.engine.context.crawl_context import Progress
 
@@ -29,7 +29,7 @@ def requests_shown(port: int) -> float:
 
 
 def test_two_workers_keep_what_one_process_keeps(tmp_path: Path) -> None:
-    running = start_in_thread(demo_content())
+    running = RunningDemo(demo_content())
     try:
         alone = f"sqlite:///{tmp_path / 'alone.db'}"
         settings = load_settings(None, {}, KINDS, database_url=alone).model_copy(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from weighbridge.demo.content.recipe import (
     Attestation,
@@ -62,13 +62,15 @@ class Served(Struct, frozen=True):
 class StoredPush(Struct, frozen=True):
     """What one push puts into a repository.
 
-    top:       the manifest that the tags name
-    manifests: it and all below it
+    manifests: the one that the tags name, and all below it
     """
 
-    top: Served
     manifests: tuple[Served, ...]
-    blobs: Mapping[Digest, Blob] = field(default_factory=dict)
+    blobs: Mapping[Digest, Blob]
+
+    @property
+    def top(self) -> Served:
+        return self.manifests[0]
 
 
 def as_json(document: Mapping[str, object]) -> bytes:
@@ -168,7 +170,7 @@ def build_image(recipe: ImageRecipe) -> StoredPush:
         MANIFEST[recipe.style],
     )
     blobs = {blob.digest: blob for blob in (config, *layers)}
-    return StoredPush(manifest, (manifest,), blobs)
+    return StoredPush((manifest,), blobs)
 
 
 @cache
@@ -230,7 +232,7 @@ def build_index(variants: Variants) -> StoredPush:
         "manifests": children + attestations,
     }
     top = as_served(document, media_type)
-    return StoredPush(top, (top, *manifests), blobs)
+    return StoredPush((top, *manifests), blobs)
 
 
 def _platform(platform: Platform) -> dict[str, str]:
@@ -272,7 +274,7 @@ def _attestation(subject: Served, attestation: Attestation) -> StoredPush:
     document["layers"] = _statement_layers(statements)
     top = as_served(document, MANIFEST["oci"])
     blobs = {blob.digest: blob for blob in (config, *statements)}
-    return StoredPush(top, (top,), blobs)
+    return StoredPush((top,), blobs)
 
 
 def _statement_layers(statements: Sequence[Blob]) -> list[dict[str, object]]:
@@ -315,4 +317,4 @@ def build_chart(chart: Chart) -> StoredPush:
         MANIFEST["oci"],
     )
     blobs = {config.digest: config, content.digest: content}
-    return StoredPush(manifest, (manifest,), blobs)
+    return StoredPush((manifest,), blobs)

@@ -7,7 +7,7 @@ request, so that the registry is never what a crawl waits for.
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from http import HTTPStatus
 from typing import Final
 
@@ -19,7 +19,6 @@ _CHUNK_BYTES: Final = 64 * 1024
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _SEPARATE_WRITE_BYTES: Final = 16 * 1024
-_START_S: Final = 10.0
 
 
 class DemoServer:
@@ -34,7 +33,7 @@ class DemoServer:
     def __init__(self, content: RegistryContent) -> None:
         self.content = content
         self.requests: Counter[str] = Counter()
-        self._connections: set[_Connection] = set()
+        self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -57,16 +56,10 @@ class DemoServer:
         if self._server is None:
             return
         self._server.close()
-        for connection in tuple(self._connections):
+        for connection in tuple(self.connections):
             connection.abort()
         await self._server.wait_closed()
         self._server = None
-
-    def opened(self, connection: "_Connection") -> None:
-        self._connections.add(connection)
-
-    def closed(self, connection: "_Connection") -> None:
-        self._connections.discard(connection)
 
 
 class _Connection(asyncio.Protocol):
@@ -84,12 +77,12 @@ class _Connection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("the demo registry answers over streams only")
         self._transport = transport
-        self._server.opened(self)
+        self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._sending = None
-        self._server.closed(self)
+        self._server.connections.discard(self)
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -213,56 +206,33 @@ def _chunks(reply: DemoReply) -> Iterator[bytes]:
 
 
 class RunningDemo:
-    """A demo registry in a thread of its own; `url` as of its server."""
+    """A demo registry in a thread of its own, for code that is not async.
 
-    def __init__(self, content: RegistryContent, port: int) -> None:
+    url: as of its server
+    Raises OSError where the port cannot be had.
+    """
+
+    def __init__(self, content: RegistryContent, port: int = 0) -> None:
         self.server = DemoServer(content)
-        self.url = ""
-        self._port = port
         self._loop = asyncio.new_event_loop()
-        self._is_up = threading.Event()
-        self._fault: OSError | None = None
-        self._stop = asyncio.Event()
         self._thread = threading.Thread(
-            target=self._run, name="demo-registry", daemon=True
+            target=self._loop.run_forever, name="demo-registry", daemon=True
         )
-
-    def start(self) -> None:
-        """Raises OSError where the port cannot be had."""
         self._thread.start()
-        self._is_up.wait(_START_S)
-        if self._fault is not None:
-            self._thread.join()
-            raise self._fault
+        try:
+            self._run(self.server.start(port=port))
+        except OSError:
+            self.close()
+            raise
         self.url = self.server.url
 
     def close(self) -> None:
         """Stop and wait until every socket is closed; idempotent."""
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+            self._run(self.server.close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
+            self._loop.close()
 
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        try:
-            await self.server.start(port=self._port)
-        except OSError as error:
-            self._fault = error
-            return
-        finally:
-            self._is_up.set()
-        await self._stop.wait()
-        await self.server.close()
-
-
-def start_in_thread(content: RegistryContent, port: int = 0) -> RunningDemo:
-    """A registry for code that is not async; close it by `.close()`.
-
-    Raises OSError where the port cannot be had.
-    """
-    running = RunningDemo(content, port)
-    running.start()
-    return running
+    def _run(self, work: Coroutine[object, object, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -3,7 +3,7 @@ known of the images before it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct, field
 
@@ -77,7 +77,7 @@ NOBODY_KNOWS: Final = Earlier()
 Outcome: TypeAlias = Literal["pass", "warn", "unknown", "fail"]
 """The worst is the last. `unknown`: a size that a limit is about is not known."""
 
-_BY_WEIGHT: Final[tuple[Outcome, ...]] = ("pass", "warn", "unknown", "fail")
+_BY_WEIGHT: Final[tuple[Outcome, ...]] = get_args(Outcome)
 _OUTCOMES: Final[Mapping[LimitState, Outcome]] = {
     "kept": "pass",
     "maybe": "warn",

@@ -48,14 +48,15 @@ def parse_config(raw: bytes, digest: Digest) -> ImageConfig:
     found = members(parse_json(raw), _CONFIG)
     if found is None:
         raise _invalid("it is not an object")
+    diff_ids, has_root = _diff_ids(found.get("rootfs"))
     return ImageConfig(
         digest=digest,
         config_bytes=len(raw),
         platform=platform_of(found) or UNKNOWN,
         created_at=_moment(found.get("created")),
-        diff_ids=_diff_ids(found.get("rootfs")),
+        diff_ids=diff_ids,
         history=_history(found.get("history")),
-        has_root=_has_root(found.get("rootfs")),
+        has_root=has_root,
     )
 
 
@@ -150,24 +151,19 @@ def _text(value: object, place: int, name: str) -> str:
     raise _invalid(f"history[{place}].{name} is not a string")
 
 
-def _diff_ids(value: object) -> tuple[Digest, ...]:
-    """All of them or none: bases are found by them, sizes never depend on them."""
+def _diff_ids(value: object) -> tuple[tuple[Digest, ...], bool]:
+    """All of them or none: bases are found by them, sizes never depend on them. And
+    whether there are any, good ones or not."""
     if value is None:
-        return ()
+        return (), False
     rootfs = members(value, _ROOTFS)
     if rootfs is None:
         raise _invalid("rootfs is not an object")
     found = rootfs.get("diff_ids")
     if not isinstance(found, list) or len(found) > limits.LAYERS:
-        return ()
+        return (), bool(found)
     digests = tuple([Digest(item) for item in found if is_digest(item)])
-    return digests if len(digests) == len(found) else ()
-
-
-def _has_root(value: object) -> bool:
-    """Whether there are `diff_ids`, good ones or not."""
-    rootfs = members(value, _ROOTFS)
-    return rootfs is not None and bool(rootfs.get("diff_ids"))
+    return digests if len(digests) == len(found) else (), bool(found)
 
 
 def _moment(value: object) -> datetime | None:

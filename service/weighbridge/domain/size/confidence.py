@@ -1,18 +1,12 @@
 """How many bytes a blob's tar has after decompression, and how sure that is."""
 
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from msgspec import Struct
 
 Confidence: TypeAlias = Literal["exact", "trailer", "annotation", "estimate", "unknown"]
 
-CONFIDENCES: Final[tuple[Confidence, ...]] = (
-    "exact",
-    "trailer",
-    "annotation",
-    "estimate",
-    "unknown",
-)
+CONFIDENCES: Final[tuple[Confidence, ...]] = get_args(Confidence)
 """Strongest first."""
 
 
@@ -39,10 +33,8 @@ CompressedConfidence: TypeAlias = Literal["known", "disputed", "claimed"]
 says the same; `disputed`: the registry's, and the manifest says otherwise; `claimed`:
 the manifest's alone, which anybody who may push can write."""
 
-COMPRESSED_CONFIDENCES: Final[tuple[CompressedConfidence, ...]] = (
-    "known",
-    "disputed",
-    "claimed",
+COMPRESSED_CONFIDENCES: Final[tuple[CompressedConfidence, ...]] = get_args(
+    CompressedConfidence
 )
 """Strongest first."""
 
@@ -51,7 +43,7 @@ Seen: TypeAlias = Literal["gzip_end", "gzip", "zstd", "tar", "other"]
 """What a blob's bytes are. `gzip_end`: the end alone was read, and fits gzip; `other`:
 nothing that we know."""
 
-SEEN: Final[tuple[Seen, ...]] = ("gzip_end", "gzip", "zstd", "tar", "other")
+SEEN: Final[tuple[Seen, ...]] = get_args(Seen)
 
 
 class BlobContent(NamedTuple):
