@@ -1,7 +1,7 @@
 """Channels as the configuration has them, opened as the service opens them."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import yaml
@@ -24,7 +24,7 @@ async def opened(
     folder: Path, *channels: Mapping[str, object]
 ) -> AsyncIterator[OpenChannels]:
     """These channels, until the block ends."""
-    async with open_channels(settings_with(folder, *channels)) as found:
+    async with aclosing(open_channels(settings_with(folder, *channels))) as found:
         yield found
 
 

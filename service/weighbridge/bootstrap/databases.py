@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from weighbridge.config import Settings
+from weighbridge.domain.text.printable import printable
+from weighbridge.errors import UsageError
+from weighbridge.store.reports.registries import registry_names
 from weighbridge.store.schema import check_schema, upgrade
-from weighbridge.store.session import Database, open_database
+from weighbridge.store.session import Connection, Database, open_database
 
 
 @contextmanager
@@ -23,6 +26,38 @@ def ready_database(
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def read_database(
+    settings: Settings, registry: str | None = None
+) -> Iterator[Connection]:
+    """The same, of which only what was kept is read.
+
+    registry: the one whose rows are asked for
+    Raises UsageError(unknown_registry), StoreError(no_database).
+    """
+    with (
+        ready_database(settings, must_exist=True) as database,
+        database.read() as connection,
+    ):
+        if registry is not None:
+            check_registry(connection, registry)
+        yield connection
+
+
+def check_registry(connection: Connection, name: str) -> None:
+    """Tell an empty answer from a misspelt name.
+
+    Raises UsageError(unknown_registry).
+    """
+    known = registry_names(connection)
+    if name not in known:
+        raise UsageError(
+            f"no registry called {printable(name, 70)!r} was ever crawled",
+            code="unknown_registry",
+            hint=f"there are  {', '.join(known) or 'none yet'}",
+        )
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def command(
 
     from weighbridge.bootstrap.one_image.checked_images import NotWeighed
     from weighbridge.bootstrap.one_image.image_check import CheckRequest, check
-    from weighbridge.cli.output.check_forms import Forms
+    from weighbridge.cli.actions.check_forms import Forms
     from weighbridge.domain.image.reference import without_login
 
     forms = Forms(

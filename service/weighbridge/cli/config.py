@@ -60,7 +60,7 @@ def show(options: Options, form: str) -> int:
 
     File and line, a variable, an option, or the default. Secrets are never shown.
     """
-    from weighbridge.cli.output import config_output
+    from weighbridge.cli.actions import config_output
 
     tree = options.effective_settings()
     emit(config_output.as_json(tree) if form == "json" else config_output.as_yaml(tree))

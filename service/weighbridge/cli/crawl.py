@@ -38,8 +38,8 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
 
     from weighbridge import process_memory
     from weighbridge.bootstrap.engine.crawl_registries import crawl
-    from weighbridge.cli.output import crawl_output
-    from weighbridge.cli.output.crawl_progress import shown, stopped_text
+    from weighbridge.cli.actions import crawl_output
+    from weighbridge.cli.actions.progress import shown, stopped_text
     from weighbridge.cli.process.log_lines import configure_log
     from weighbridge.cli.process.stopping import stopped_by_sigterm
     from weighbridge.engine.context.crawl_context import Progress

@@ -55,14 +55,15 @@ def verify(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.upkeep import verify_database
-    from weighbridge.cli.output import db_output
-    from weighbridge.cli.output.stderr_progress import watching
+    from weighbridge.cli.actions import database
+    from weighbridge.cli.actions.progress import watching
 
     with watching(options.screen(is_error=True), sys.stderr) as watch:
-        verified = verify_database(settings, watch)
-    emit(db_output.verified(verified, options.output, options.screen()))
-    return FOUND if verified.count else 0
+        text, count = database.verified(
+            settings, options.output, options.screen(), watch
+        )
+    emit(text)
+    return FOUND if count else 0
 
 
 @command.command(epilog=_RECOUNT)
@@ -77,13 +78,14 @@ def recount(options: Options, registry: str | None) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.upkeep import recount_database
-    from weighbridge.cli.output import db_output
-    from weighbridge.cli.output.stderr_progress import watching
+    from weighbridge.cli.actions import database
+    from weighbridge.cli.actions.progress import watching
 
     with watching(options.screen(is_error=True), sys.stderr) as watch:
-        recounted = recount_database(settings, registry, watch)
-    emit(db_output.recounted(recounted, options.output, options.screen()))
+        text = database.recounted(
+            settings, registry, options.output, options.screen(), watch
+        )
+    emit(text)
     return 0
 
 
@@ -99,17 +101,18 @@ def forget(options: Options, name: str, yes: bool) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.upkeep import forgettable
-    from weighbridge.cli.output import db_output
-    from weighbridge.cli.output.stderr_progress import watching
+    from weighbridge.cli.actions import database
+    from weighbridge.cli.actions.progress import watching
 
-    with forgettable(settings, name) as forgetting:
-        if not yes and not _is_meant(db_output.question(forgetting.known)):
-            click.echo("nothing was forgotten", err=True)
-            return 0
-        with watching(options.screen(is_error=True), sys.stderr) as watch:
-            forgetting.run(watch)
-        emit(db_output.forgotten(forgetting.known))
+    if text := database.forgotten(
+        settings,
+        name,
+        lambda question: yes or _is_meant(question),
+        lambda: watching(options.screen(is_error=True), sys.stderr),
+    ):
+        emit(text)
+    else:
+        click.echo("nothing was forgotten", err=True)
     return 0
 
 

@@ -14,25 +14,6 @@ from weighbridge.cli.process.streams import emit
 _EXAMPLE: Final = "\b\nExample:\n  weighbridge notify status"
 
 
-@click.command("status", epilog=_EXAMPLE)
-@common_options(results=True, sizes=False)
-def status(options: Options) -> int:
-    """Show what waits for each channel, since when one fails, what was given up.
-
-    WAITING counts notifications: an opening or an end of one violation each. A message
-    is tried for a day, and then given up.
-    """
-    settings = options.settings()
-
-    from weighbridge.bootstrap.commands.reports import notification_status
-    from weighbridge.cli.output import notify_output
-
-    now = datetime.now(UTC)
-    found = notification_status(settings)
-    emit(notify_output.printed(found, options.output, options.screen(), now))
-    return 0
-
-
 _TEST: Final = """\b
 Examples:
   weighbridge notify test ops
@@ -62,16 +43,15 @@ def test(options: Options, channels: tuple[str, ...], is_all: bool) -> int:
         raise UsageError("name the channels to try, or add --all for every one")
     settings = options.settings(ending="")
 
-    from weighbridge.bootstrap.commands.notify_test import try_channels
-    from weighbridge.cli.output import notify_output
-    from weighbridge.cli.output.stderr_progress import watching
+    from weighbridge.cli.actions.channels import hints, tried, try_channels
+    from weighbridge.cli.actions.progress import watching
 
     with watching(options.screen(is_error=True), sys.stderr) as watch:
-        tried = try_channels(settings, channels, watch=watch)
-    emit(notify_output.tried(tried, options.output, options.screen()))
-    for line in notify_output.hints(tried):
+        results = try_channels(settings, channels, watch=watch)
+    emit(tried(results, options.output, options.screen()))
+    for line in hints(results):
         click.echo(line, err=True)
-    return NOT_WEIGHED if any(one.error for one in tried) else 0
+    return NOT_WEIGHED if any(one.error for one in results) else 0
 
 
 @command.command("list", epilog=_LIST)
@@ -80,12 +60,24 @@ def list_(options: Options) -> int:
     """List the configured channels, without their secrets."""
     settings = options.settings(ending="")
 
-    from weighbridge.bootstrap.commands.notify_test import list_channels
-    from weighbridge.cli.output import notify_output
+    from weighbridge.cli.actions.channels import listed
 
-    channels = list_channels(settings)
-    emit(notify_output.listed(channels, options.output, options.screen()))
+    emit(listed(settings, options.output, options.screen()))
     return 0
 
 
-command.add_command(status)
+@command.command("status", epilog=_EXAMPLE)
+@common_options(results=True, sizes=False)
+def status(options: Options) -> int:
+    """Show what waits for each channel, since when one fails, what was given up.
+
+    WAITING counts notifications: an opening or an end of one violation each. A message
+    is tried for a day, and then given up.
+    """
+    settings = options.settings()
+
+    from weighbridge.cli.actions import channels
+
+    found, now = channels.notification_status(settings), datetime.now(UTC)
+    emit(channels.printed(found, options.output, options.screen(), now))
+    return 0

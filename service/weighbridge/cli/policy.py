@@ -44,9 +44,9 @@ def explain(options: Options, ref: str) -> int:
     settings = options.settings(policy_files=True, ending="")
     policies = options.policies().policies
 
+    from weighbridge.cli.actions.policies import explained
     from weighbridge.cli.options.suggestions import name_at
     from weighbridge.domain.image.reference import parse_reference
-    from weighbridge.presentation.reports import policy_output
 
     reference = parse_reference(ref, settings.names)
     registry = name_at(settings, reference.registry)
@@ -55,7 +55,7 @@ def explain(options: Options, ref: str) -> int:
     if reference.tag is not None:
         name += f":{reference.tag}"
     screen = options.screen()
-    emit(policy_output.explained(name, decided, options.output, screen))
+    emit(explained(name, decided, options.output, screen))
     return 0
 
 
@@ -99,14 +99,15 @@ def simulate(
         )
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.reports import simulate_on_all
-    from weighbridge.presentation.reports import simulation_output
+    from weighbridge.cli.actions import policies
 
     deduplicated = given["max_deduplicated"]
     limits = replace(
         own_limits(given).limits,
         max_deduplicated_bytes=None if deduplicated is None else int(deduplicated),
     )
-    simulation = simulate_on_all(settings, limits, registry=registry, pattern=pattern)
-    emit(simulation_output.tried(simulation, options.output, options.screen()))
+    simulation = policies.simulate_on_all(
+        settings, limits, registry=registry, pattern=pattern
+    )
+    emit(policies.tried(simulation, options.output, options.screen()))
     return 0

@@ -28,16 +28,15 @@ def command(options: Options, target: str | None) -> int:
     """
     settings = options.settings(ending="")
 
-    from weighbridge.bootstrap.commands.queue_status import queue_status, waiting_of
-    from weighbridge.cli.output import queue_output
+    from weighbridge.cli.actions import queue
 
     screen, output = options.screen(), options.output
     if target is None:
-        status = queue_status(settings)
-        emit(queue_output.overview(status, output, screen))
-        for line in queue_output.notes(status):
+        status = queue.queue_status(settings)
+        emit(queue.overview(status, output, screen))
+        for line in queue.notes(status):
             click.echo(line, err=True)
         return 0
-    rows, now = waiting_of(settings, target)
-    emit(queue_output.repositories(rows, output, screen, now))
+    rows, now = queue.waiting_of(settings, target)
+    emit(queue.repositories(rows, output, screen, now))
     return 0

@@ -1,6 +1,5 @@
 """`weighbridge token ...`: who may ask over HTTP."""
 
-from datetime import UTC, datetime
 from typing import Final
 
 import click
@@ -50,14 +49,13 @@ def create(options: Options, role: str, name: str | None, expires: str | None) -
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.tokens import create_token
-    from weighbridge.cli.output import token_output
+    from weighbridge.cli.actions import tokens
     from weighbridge.domain.text.units import parse_duration
 
     expires_s = None if expires is None else parse_duration(expires)
-    created = create_token(settings, role, name=name, expires_s=expires_s)
-    click.echo(token_output.about(created.token), err=True)
-    emit(token_output.created(created, options.output))
+    token, secret = tokens.create_token(settings, role, name=name, expires_s=expires_s)
+    click.echo(tokens.about(token), err=True)
+    emit(tokens.created(token, secret, options.output))
     return 0
 
 
@@ -71,12 +69,9 @@ def list_(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.tokens import list_tokens
-    from weighbridge.cli.output import token_output
+    from weighbridge.cli.actions import tokens
 
-    now = datetime.now(UTC)
-    found = list_tokens(settings)
-    emit(token_output.listed(found, now, options.output, options.screen()))
+    emit(tokens.listed(settings, options.output, options.screen()))
     return 0
 
 
@@ -87,9 +82,7 @@ def revoke(options: Options, name: str) -> int:
     """End a token: running services refuse it within 5 seconds."""
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands import tokens
-    from weighbridge.cli.output import token_output
+    from weighbridge.cli.actions import tokens
 
-    token, done = tokens.revoke(settings, name)
-    emit(token_output.revoked(token, is_new=done))
+    emit(tokens.revoked(settings, name))
     return 0

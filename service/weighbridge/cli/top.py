@@ -1,6 +1,5 @@
 """`weighbridge top`: the heaviest repositories of what was crawled."""
 
-from datetime import UTC, datetime
 from typing import Final
 
 import click
@@ -53,15 +52,7 @@ def command(
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
-    from weighbridge.bootstrap.commands.reports import top
-    from weighbridge.presentation.reports import top_output
+    from weighbridge.cli.actions.top import top
 
-    order = "asc" if by == "name" else "desc"
-    found = top(settings, by=by, order=order, limit=limit, registry=registry)
-    now = datetime.now(UTC)
-    emit(
-        top_output.printed(
-            found.rows, options.output, screen, now, found.registries, by=by
-        )
-    )
+    emit(top(settings, options.output, screen, by=by, limit=limit, registry=registry))
     return 0

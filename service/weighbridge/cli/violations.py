@@ -1,17 +1,13 @@
 """`weighbridge violations`: what exceeds its limit."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.suggestions import Count
 from weighbridge.cli.process.streams import emit
-from weighbridge.presentation.forms.screen import Screen
-
-if TYPE_CHECKING:  # Loaded only when something is read.
-    from weighbridge.config import Settings
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -62,18 +58,21 @@ def command(
     """
     settings = options.settings()
     screen = options.screen()
-    if disputed:
-        if team is not None or severity is not None or is_all or all_tags:
-            raise click.UsageError(
-                "--disputed takes none of --team, --severity, --all and --all-tags: "
-                "a size that is contradicted is of no policy"
-            )
-        return _disputed(settings, options, screen, registry, limit)
+    is_of_policies = team is not None or severity is not None or is_all or all_tags
+    if disputed and is_of_policies:
+        raise click.UsageError(
+            "--disputed takes none of --team, --severity, --all and --all-tags: "
+            "a size that is contradicted is of no policy"
+        )
 
-    from weighbridge.bootstrap.commands.reports import violations
-    from weighbridge.presentation.reports import violation_output
+    from weighbridge.cli.actions import violations
+    from weighbridge.store.reports.disputes import DisputeQuery
     from weighbridge.store.reports.violations import ViolationQuery
 
+    if disputed:
+        page = violations.disputes(settings, DisputeQuery(registry, limit=limit))
+        emit(violations.disputes_printed(page, options.output, screen))
+        return 0
     now = datetime.now(UTC)
     query = ViolationQuery(
         registry=registry,
@@ -83,22 +82,6 @@ def command(
         all_tags=all_tags,
         limit=limit,
     )
-    found = violations(settings, query, now)
-    emit(violation_output.printed(found, options.output, screen, now))
-    return 0
-
-
-def _disputed(
-    settings: "Settings",
-    options: Options,
-    screen: Screen,
-    registry: str | None,
-    limit: int,
-) -> int:
-    from weighbridge.bootstrap.commands.reports import disputes
-    from weighbridge.presentation.reports import dispute_output
-    from weighbridge.store.reports.disputes import DisputeQuery
-
-    page = disputes(settings, DisputeQuery(registry=registry, limit=limit))
-    emit(dispute_output.printed(page, options.output, screen))
+    found = violations.violations(settings, query, now)
+    emit(violations.printed(found, options.output, screen, now))
     return 0

@@ -58,32 +58,15 @@ def create(
     """
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands import waiving
-    from weighbridge.cli.options.suggestions import name_at
-    from weighbridge.domain.policy.waiver import (
-        checked_limit,
-        checked_reason,
-        checked_target,
-        parse_target,
-        parse_until,
-    )
-    from weighbridge.presentation.reports import waiver_output
+    from weighbridge.cli.actions import waivers
 
     now = datetime.now(UTC)
-    written = parse_target(ref)
-    target = checked_target(
-        name_at(settings, written.registry), written.repository, written.tag
+    waiver, is_about_known = waivers.create(
+        settings, ref, limit_key, reason, until, now
     )
-    wanted = waiving.WaiverRequest(
-        target=target,
-        limit_key=None if limit_key is None else checked_limit(limit_key),
-        reason=checked_reason(reason),
-        expires_at=parse_until(until, now),
-    )
-    waiver, is_about_known = waiving.create(settings, wanted)
-    emit(waiver_output.created(waiver, options.output, now))
+    emit(waivers.created(waiver, options.output, now))
     if not is_about_known:
-        click.echo(waiver_output.about_nothing(waiver), err=True)
+        click.echo(waivers.about_nothing(waiver), err=True)
     return 0
 
 
@@ -95,12 +78,10 @@ def list_(options: Options, is_all: bool, limit: int) -> int:
     """List what is waived, the newest first."""
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands.waiving import list_waivers
-    from weighbridge.presentation.reports import waiver_output
+    from weighbridge.cli.actions import waivers
 
-    now = datetime.now(UTC)
-    page = list_waivers(settings, is_all=is_all, limit=limit, now=now)
-    emit(waiver_output.listed(page, options.output, options.screen(), now))
+    screen = options.screen()
+    emit(waivers.listed(settings, options.output, screen, is_all=is_all, limit=limit))
     return 0
 
 
@@ -111,9 +92,7 @@ def revoke(options: Options, number: int) -> int:
     """End a waiver: what it covered is counted again."""
     settings = options.settings()
 
-    from weighbridge.bootstrap.commands import waiving
-    from weighbridge.presentation.reports import waiver_output
+    from weighbridge.cli.actions import waivers
 
-    waiver, done = waiving.revoke(settings, number)
-    emit(waiver_output.revoked(waiver, is_new=done))
+    emit(waivers.revoked(settings, number))
     return 0

@@ -13,8 +13,8 @@ from support.hub_replica.state import PUSHED_AT, Hub, a_hub
 from support.replica.brute_force import count_by_brute_force
 from support.replica.changes import Change
 from support.replica.stored import Counted, counted
-from weighbridge.bootstrap.commands.reports import disputes
 from weighbridge.bootstrap.one_image.weigh_image import inspect
+from weighbridge.cli.actions.violations import disputes
 from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.story import demo_content
 from weighbridge.store.reports.disputes import DisputeQuery

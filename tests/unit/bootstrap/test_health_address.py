@@ -2,7 +2,7 @@
 
 import pytest
 
-from weighbridge.bootstrap.commands.health import own_url
+from weighbridge.cli.health import own_url
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.checks import HOSTILE, MB, a_check, an_image_of, grown_by_torch
+from weighbridge.cli.actions.check_forms import Forms
 from weighbridge.cli.main import run
-from weighbridge.cli.output.check_forms import Forms
 from weighbridge.cli.process.failure import CommandFailed
 from weighbridge.errors import RegistryError, UsageError, WeighbridgeError
 from weighbridge.presentation.check.markdown import check_markdown

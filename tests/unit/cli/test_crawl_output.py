@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 import weighbridge
-from weighbridge.cli.output.crawl_output import printed, warnings_of
-from weighbridge.cli.output.crawl_progress import (
+from weighbridge.cli.actions.crawl_output import printed, warnings_of
+from weighbridge.cli.actions.progress import (
     LINE_EVERY_S,
     progress_block,
     progress_line,

@@ -13,8 +13,8 @@ from support.database import a_database
 from support.images import a_layer, an_image
 from support.ledger_world import Fleet
 from support.store_world import World
+from weighbridge.cli.actions.progress import watching
 from weighbridge.cli.main import run
-from weighbridge.cli.output.stderr_progress import watching
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.session import Database

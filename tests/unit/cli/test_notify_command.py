@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.bootstrap.commands.notify_test import Tried, a_test_message
 from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.cli.actions import channels
+from weighbridge.cli.actions.channels import Tried, a_test_message
 from weighbridge.cli.main import run
-from weighbridge.cli.output import notify_output
 from weighbridge.config import load_settings
 from weighbridge.errors import NotifyError
 from weighbridge.presentation.forms.screen import Screen
@@ -142,15 +142,15 @@ def test_results_are_a_table_with_the_reason() -> None:
     )
     results = [Tried("ops", "slack", gone, 0.31), Tried("hook", "webhook", None, 0.12)]
 
-    table = notify_output.tried(results, "table", WIDE)
+    table = channels.tried(results, "table", WIDE)
 
     assert table.splitlines() == [
         "CHANNEL  KIND     RESULT  TIME    WHY",
         "ops      slack    failed  0.31 s  HTTP 404 (no_service) [channel_refused]",
         "hook     webhook  taken   0.12 s",
     ]
-    assert notify_output.hints(results) == ["ops: check it"]
-    rows = json.loads(notify_output.tried(results, "json", WIDE))["items"]
+    assert channels.hints(results) == ["ops: check it"]
+    rows = json.loads(channels.tried(results, "json", WIDE))["items"]
     assert [row["code"] for row in rows] == ["channel_refused", None]
 
 

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
+from weighbridge.cli.actions.channels import printed
 from weighbridge.cli.main import run
-from weighbridge.cli.output.notify_output import printed
 from weighbridge.domain.message.grouping import Route
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.store.reports.notifications import channel_reports

@@ -11,9 +11,8 @@ import pytest
 
 from support.database import a_database
 from support.store_world import T0, an_entry
-from weighbridge.bootstrap.commands.queue_status import Broker, QueueStatus, TaskLine
+from weighbridge.cli.actions.queue import Broker, QueueStatus, TaskLine, notes, overview
 from weighbridge.cli.main import run
-from weighbridge.cli.output.queue_output import notes, overview
 from weighbridge.domain.report.inventory import QueueWaiting, RegistryWaiting
 from weighbridge.jobs.redis.worker_register import QueueLength
 from weighbridge.ports.job_names import CRAWL, TICK

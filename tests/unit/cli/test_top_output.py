@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from support.read_model import NOW, a_registry_report, a_repository_report
+from weighbridge.cli.actions import top
 from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.presentation.forms.screen import Output, Screen, columns
-from weighbridge.presentation.reports import top_output
 
 PIPE = Screen()
 API = a_repository_report("shop/api", "harbor")
@@ -38,7 +38,7 @@ def printed(
     by: str = "compressed",
     output: Output = "table",
 ) -> str:
-    return top_output.printed(rows, output, screen, NOW, registries, by=by)
+    return top.printed(rows, output, screen, NOW, registries, by=by)
 
 
 def test_all_bars_are_on_one_scale_from_zero() -> None:

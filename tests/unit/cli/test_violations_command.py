@@ -16,11 +16,11 @@ from support.many_repositories import add_repositories, change
 from support.read_model import NOW
 from support.store_world import World
 from support.violations import TORCH, Violations, waived
+from weighbridge.cli.actions import violations
 from weighbridge.cli.main import run
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.report.violation import ViolationList
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.reports import violation_output
 from weighbridge.presentation.rows.violation_rows import VIOLATION_COLUMNS, ViolationRow
 from weighbridge.store.reports.registries import snapshot_version
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
@@ -111,9 +111,7 @@ def test_a_narrow_terminal_keeps_the_image_and_the_line(
     with database.read() as connection:
         rows = violation_page(connection, ViolationQuery(), NOW).items
 
-    text = violation_output.printed(
-        ViolationList(rows, False), "table", Screen(width), NOW
-    )
+    text = violations.printed(ViolationList(rows, False), "table", Screen(width), NOW)
 
     head, row, *_ = text.splitlines()
     assert "IMAGE" in head
@@ -135,9 +133,7 @@ def test_a_name_that_fills_a_terminal_leaves_room_for_the_line(
         rows = violation_page(connection, ViolationQuery(), NOW).items
     long = tuple(replace(row, repository="a-team/" * 12 + "api") for row in rows)
 
-    text = violation_output.printed(
-        ViolationList(long, False), "table", Screen(80), NOW
-    )
+    text = violations.printed(ViolationList(long, False), "table", Screen(80), NOW)
 
     row = text.splitlines()[1]
     assert row.startswith("…")

@@ -12,7 +12,7 @@ import pytest
 from support.database import a_database
 from support.images import an_image
 from support.store_world import World
-from weighbridge.bootstrap.commands.tokens import system_user
+from weighbridge.cli.actions.tokens import system_user
 from weighbridge.cli.main import run
 from weighbridge.store.access.audit_log import acts
 from weighbridge.store.session import Database, open_database

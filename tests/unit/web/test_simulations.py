@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.database import a_database
 from support.many_repositories import some_names
 from support.simulation_panel import MB, add_sizes, asking, panel_of, rows_of
-from weighbridge.bootstrap.commands.reports import simulate_on_all
+from weighbridge.cli.actions.policies import simulate_on_all
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy import Limits
 from weighbridge.domain.text.secret import Secret

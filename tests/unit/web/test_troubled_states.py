@@ -16,7 +16,7 @@ from support.troubled_registry import (
     crawled_in_trouble,
     crawled_while_most_vanish,
 )
-from weighbridge.cli.output.crawl_output import printed
+from weighbridge.cli.actions.crawl_output import printed
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
 from weighbridge.errors import RegistryError, TransportError, WeighbridgeError

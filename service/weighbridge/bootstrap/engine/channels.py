@@ -1,7 +1,6 @@
 """Notifiers: what `channels` says, with transports and secrets behind it."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -31,17 +30,7 @@ class OpenChannels(Struct, frozen=True):
             await notifier.aclose()
 
 
-@asynccontextmanager
-async def open_channels(settings: Settings) -> AsyncIterator[OpenChannels]:
-    """All channels, closed at the end of the block. Raises ConfigError(ca_file)."""
-    opened = make_channels(settings)
-    try:
-        yield opened
-    finally:
-        await opened.aclose()
-
-
-def make_channels(settings: Settings) -> OpenChannels:
+def open_channels(settings: Settings) -> OpenChannels:
     """All channels, for whoever closes them. Raises ConfigError(ca_file)."""
     notifiers: dict[str, Notifier] = {}
     alertmanagers: dict[str, AlertmanagerNotifier] = {}

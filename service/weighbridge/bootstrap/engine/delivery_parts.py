@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from weighbridge.bootstrap.engine.channels import make_channels
+from weighbridge.bootstrap.engine.channels import open_channels
 from weighbridge.config import Settings
 from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.engine.deliver.all_channels import Deliverers
@@ -106,7 +106,7 @@ class Delivering:
             counts=_Counts(self._telemetry),
             external_url=settings.web.external_url,
         )
-        channels = make_channels(settings)
+        channels = open_channels(settings)
         return Deliverers(
             sending,
             channels.notifiers.values(),

@@ -1,19 +1,22 @@
-"""What `weighbridge db` does with the configured database."""
+"""What `weighbridge db` does with the configured database, and prints."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
-
-from msgspec import Struct
 
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import Settings
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.report.inventory import RegistryReport
+from weighbridge.domain.text.printable import printable
 from weighbridge.errors import StoreError, UsageError
 from weighbridge.ports.job_names import DISCOVER
+from weighbridge.presentation.forms.phrases import plural
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.table import Column, Table
+from weighbridge.presentation.rows.row_fields import keys_of
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.connection.retries import patiently
 from weighbridge.store.leases.process_mark import this_process
@@ -29,34 +32,15 @@ MOST: Final = 10_000
 """Differences that are kept to be printed; all are counted."""
 
 
-class Verified(Struct, frozen=True):
-    """What was compared, and in what it differs.
-
-    differences: the first ones; count: of all
-    """
-
-    registries: int
-    repositories: int
-    tags: int
-    differences: Sequence[Difference]
-    count: int
+_SHOWN: Final = 100
+"""Rows of a table for people; other forms have all that were kept."""
 
 
-class Recounted(Struct, frozen=True):
-    """What was put right.
-
-    unread: documents and tags of which facts were lost: the next crawl reads them
-    """
-
-    registries: Sequence[str]
-    differences: Sequence[Difference]
-    count: int
-    unread: int
-
-
-def verify_database(settings: Settings, watch: Watch) -> Verified:
-    """Count everything anew and compare; nothing is written but what waits for the
-    settler."""
+def verified(
+    settings: Settings, output: Output, screen: Screen, watch: Watch
+) -> tuple[str, int]:
+    """Every difference, or that there is none; and how many there are. Everything is
+    counted anew; nothing is written but what waits for the settler."""
     platforms = {r.name: r.platforms for r in settings.registries}
     shown: list[Difference] = []
     count = 0
@@ -66,20 +50,37 @@ def verify_database(settings: Settings, watch: Watch) -> Verified:
             if count <= MOST:
                 shown.append(difference)
         reports = _reports(database)
-    return Verified(
-        registries=len(reports),
-        repositories=sum(report.repositories for report in reports),
-        tags=sum(report.tags for report in reports),
-        differences=shown,
-        count=count,
+    repositories = sum(report.repositories for report in reports)
+    tags = sum(report.tags for report in reports)
+    what = (
+        f"{plural(len(reports), 'registry', 'registries')}, "
+        f"{plural(repositories, 'repository', 'repositories')}, {plural(tags, 'tag')}"
     )
+    said = f"all totals are right: {what}"
+    if count:
+        verb = "differs" if count == 1 else "differ"
+        said = (
+            f"{plural(count, 'value')} of {what} {verb} from what the tags and "
+            "facts say\ntry: weighbridge db recount"
+        )
+    beside: dict[str, object] = {
+        "differences": count,
+        "registries": len(reports),
+        "repositories": repositories,
+        "tags": tags,
+    }
+    return _printed(shown, count, beside, said, output, screen), count
 
 
-def recount_database(
-    settings: Settings, registry: str | None, watch: Watch
-) -> Recounted:
-    """Count a registry's totals anew and write them, or all registries', and then
-    let go of facts that are not whole.
+def recounted(
+    settings: Settings,
+    registry: str | None,
+    output: Output,
+    screen: Screen,
+    watch: Watch,
+) -> str:
+    """What was put right: a registry's totals are counted anew and written, or those of
+    all registries, and then facts that are not whole are let go.
 
     Raises UsageError(unknown_registry), StoreError(facts_lost) where totals of others
     would be wrong afterwards.
@@ -101,14 +102,36 @@ def recount_database(
                 partial(recount, database, report.name, platforms, _now(), watch)
             )
     names = [report.name for report in chosen]
-    return Recounted(names, changed[:MOST], len(changed), unread)
+    count = len(changed)
+    said = f"recounted {', '.join(map(printable, names)) or 'nothing'}: " + (
+        f"{plural(count, 'value')} corrected" if count else "all was right"
+    )
+    if unread:
+        # Facts of these were lost: the next crawl reads them.
+        said += (
+            f"\n{plural(unread, 'document')} lost a part and will be read again: "
+            "weighbridge crawl"
+        )
+    beside: dict[str, object] = {
+        "differences": count,
+        "registries": names,
+        "unread": unread,
+    }
+    return _printed(changed[:MOST], count, beside, said, output, screen)
 
 
-@contextmanager
-def forgettable(settings: Settings, name: str) -> Iterator["Forgetting"]:
-    """What is known under `REGISTRY` or `REGISTRY/REPOSITORY`, to be forgotten.
+def forgotten(
+    settings: Settings,
+    name: str,
+    is_meant: Callable[[str], bool],
+    watching: Callable[[], AbstractContextManager[Watch]],
+) -> str:
+    """What was forgotten of `REGISTRY` or `REGISTRY/REPOSITORY`; "" where it was not
+    meant.
 
-    Raises UsageError(unknown_registry, unknown_repository).
+    is_meant: answers the question that is asked before
+    Raises UsageError(unknown_registry, unknown_repository), StoreError(busy) while a
+    crawl works there.
     """
     registry, repository = _named(name)
     with ready_database(settings, must_exist=True) as database:
@@ -116,25 +139,16 @@ def forgettable(settings: Settings, name: str) -> Iterator["Forgetting"]:
             known = find_known(connection, registry, repository)
         if known is None:
             raise _unknown(database, registry, repository or "")
-        yield Forgetting(database, known)
-
-
-class Forgetting(Struct, frozen=True):
-    database: Database
-    known: Forgettable
-
-    def run(self, watch: Watch) -> None:
-        """Raises StoreError(busy) while a crawl works there."""
-        patiently(
-            lambda: forget(
-                self.database,
-                self.known,
-                _now,
-                owner=this_process(),
-                listing=DISCOVER,
-                watch=watch,
+        if not is_meant(f"Forget {_what(known)}, with all history?"):
+            return ""
+        owner = this_process()
+        with watching() as watch:
+            patiently(
+                lambda: forget(
+                    database, known, _now, owner=owner, listing=DISCOVER, watch=watch
+                )
             )
-        )
+        return f"removed: {_what(known)}"
 
 
 def _named(name: str) -> tuple[str, str | None]:
@@ -211,3 +225,44 @@ def _meant(name: str, reports: Sequence[RegistryReport]) -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _what(known: Forgettable) -> str:
+    counted = [plural(known.tags, "tag")]
+    if known.repository is None:
+        number = len(known.repositories)
+        counted.insert(0, plural(number, "repository", "repositories"))
+    return f"{printable(known.name)} ({', '.join(counted)})"
+
+
+def _printed(
+    differences: Sequence[Difference],
+    count: int,
+    beside: Mapping[str, object],
+    said: str,
+    output: Output,
+    screen: Screen,
+) -> str:
+    if output == "markdown":
+        table = _TABLE.markdown(differences) if differences else ""
+        return "\n\n".join(filter(None, (table, said)))
+    more = f"and {count - _SHOWN:,} more (-o csv lists them)" if count > _SHOWN else ""
+    shown = differences[:_SHOWN] if output == "table" else differences
+    foot = [more, *said.split("\n")]
+    return _TABLE.printed(shown, output, screen, foot=foot, beside=beside)
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+_TABLE: Final[Table[Difference]] = Table(
+    columns=(
+        Column("table", lambda found: found.table, rank=1),
+        Column("where", lambda found: found.where, "name"),
+        Column("what", lambda found: found.what, rank=2),
+        Column("stored", lambda found: _text(found.stored), rank=3),
+        Column("recounted", lambda found: _text(found.recounted), rank=3),
+    ),
+    keys=keys_of(Difference),
+)

@@ -1,21 +1,52 @@
-"""What `weighbridge violations` prints."""
+"""What `weighbridge violations` reads and prints."""
 
 from datetime import datetime
 from functools import partial
 
+from weighbridge.bootstrap.databases import read_database
+from weighbridge.cli.actions.policies import amount
+from weighbridge.config import Settings
 from weighbridge.domain.growth.quantity import WORDS, written_amount
-from weighbridge.domain.policy.policy import LimitKey
+from weighbridge.domain.image.digest import short
+from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.domain.report.violation import ViolationList, ViolationReport
 from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.phrases import NOTHING_CRAWLED, minute, plural
 from weighbridge.presentation.forms.screen import Output, Role, Screen
 from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.image.short_instruction import short_instruction
+from weighbridge.presentation.rows.dispute_rows import DISPUTE_COLUMNS
 from weighbridge.presentation.rows.violation_rows import (
     VIOLATION_COLUMNS,
     violation_cells,
     violation_json,
 )
+from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
+from weighbridge.store.reports.registries import was_crawled
+from weighbridge.store.reports.violations import ViolationQuery, violation_page
+
+
+def violations(
+    settings: Settings, query: ViolationQuery, now: datetime
+) -> ViolationList:
+    """The newest of those that are asked for.
+
+    Raises UsageError(unknown_registry, invalid_limit), StoreError(no_database).
+    """
+    with read_database(settings, query.registry) as connection:
+        page = violation_page(connection, query, now)
+        crawled = was_crawled(connection)
+    is_part = (query.registry, query.team, query.severity) != (None, None, None)
+    return ViolationList(page.items, page.next_cursor is not None, is_part, crawled)
+
+
+def disputes(settings: Settings, query: DisputeQuery) -> Page[DisputeReport]:
+    """The latest of those that are asked for.
+
+    Raises UsageError(unknown_registry, invalid_limit), StoreError(no_database).
+    """
+    with read_database(settings, query.registry) as connection:
+        return dispute_page(connection, query)
 
 
 def printed(found: ViolationList, output: Output, screen: Screen, now: datetime) -> str:
@@ -54,13 +85,6 @@ def _table(screen: Screen, now: datetime, none: str) -> Table[ViolationReport]:
         below=_waived,
         empty=none,
     )
-
-
-def amount(key: LimitKey, number: int, screen: Screen) -> str:
-    """`1.08 GB`, or `70 layers`."""
-    if key == "max_layers":
-        return plural(number, "layer")
-    return format_bytes(number, iec=screen.iec)
 
 
 def _counted(found: ViolationList) -> str:
@@ -117,3 +141,40 @@ def _line(row: ViolationReport, screen: Screen) -> str:
         return short_instruction(change.instruction, screen.ellipsis)
     count = 0 if row.cause is None else row.cause.unknown_lines
     return f"not known: {plural(count, 'line')} not measured" if count else ""
+
+
+def disputes_printed(page: Page[DisputeReport], output: Output, screen: Screen) -> str:
+    """The API's rows; for people a line each."""
+    more = ", there are more: --limit" if page.next_cursor else ""
+    count = plural(len(page.items), "claim")
+    foot = [f"  {count}{more}"] if page.items else []
+    return _dispute_table(iec=screen.iec).printed(page.items, output, screen, foot=foot)
+
+
+def _dispute_table(*, iec: bool) -> Table[DisputeReport]:
+    return Table(
+        columns=(
+            Column(
+                "claimed", lambda row: format_bytes(row.claimed_bytes, iec=iec), rank=4
+            ),
+            Column(
+                "registry says",
+                lambda row: format_bytes(row.registry_bytes, iec=iec),
+                rank=4,
+            ),
+            Column("claimed by", lambda row: row.source, rank=1),
+            Column("since, UTC", lambda row: minute(row.seen_at), rank=2),
+            Column("blob", lambda row: short(row.digest), rank=3),
+            Column("image", _disputed_image, "name"),
+        ),
+        keys=DISPUTE_COLUMNS,
+        empty="no registry contradicts a size that is claimed",
+    )
+
+
+def _disputed_image(row: DisputeReport) -> str:
+    name = f"{row.registry}/{row.repository}"
+    tag = f":{row.tags[0]}" if row.tags else f"@{short(row.image)}"
+    more = len(row.tags) - 1
+    also = f" and {plural(more, 'more tag')}" if more > 0 else ""
+    return f"{name}{tag}{also}"

@@ -1,1 +1,0 @@
-"""What the operating commands do with the configured database and channels."""

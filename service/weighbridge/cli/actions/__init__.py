@@ -1,0 +1,1 @@
+"""What a command does with the parts of `bootstrap` and prints, loaded as it runs."""

@@ -1,1 +1,0 @@
-"""What commands print of values that are not the domain's."""
