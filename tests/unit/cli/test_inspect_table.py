@@ -306,15 +306,7 @@ def test_an_unknown_total_has_no_bound_below_what_is_compressed() -> None:
 def reasons() -> set[str]:
     """Every reason that a blob's bytes and a manifest's claims can give."""
     domain = Path(confidence.__file__).parent
-    text = "".join(
-        (domain / name).read_text(encoding="utf-8")
-        for name in (
-            "gzip_tail.py",
-            "layer_claims.py",
-            "uncompressed.py",
-            "zstd_frame.py",
-        )
-    )
+    text = "".join(p.read_text(encoding="utf-8") for p in domain.glob("*.py"))
     made = r"(?:Uncompressed|unseen|_Inflated)\([^()]*\"([a-z_]+)\"\)"
     chosen = r"reason = \"([a-z_]+)\" if [a-z_]+ else \"([a-z_]+)\""
     by_claim = r"reason = \"([a-z_]+)\" if"
