@@ -49,7 +49,7 @@ from weighbridge.store.outbox.due_groups import (
     lock_pace,
     note_begun,
 )
-from weighbridge.store.violations.waivers import active_waivers
+from weighbridge.store.violations.waivers import active_waivers, waiver_of
 
 NO_CHANNEL: Final = "no_channel"
 """Its channel is not configured any more."""
@@ -237,10 +237,7 @@ def _reason(
         return OPEN_AGAIN if row.closed_at is None else None
     if row.closed_at is not None:
         return CLOSED
-    waiver = waivers.find(
-        row.registry, row.repository, row.tag or "", row.limit_key, now
-    )
-    return None if waiver is None else WAIVED
+    return WAIVED if waiver_of(waivers, row, now) else None
 
 
 def _keyed(

@@ -85,7 +85,7 @@ _CHANNEL_AFTER: Final = select(func.min(_group.channel)).where(
 _NEW_PACE: Final = BulkInsert(channel_paces, "channel", "begun")
 _BEGUN: Final = select(_pace.begun).where(_pace.channel == bindparam("of_channel"))
 _LOCKED: Final = _BEGUN.with_for_update()
-_NEW_GROUP: Final = BulkInsert(
+NEW_GROUPS: Final = BulkInsert(
     notification_groups,
     "channel",
     "group_key",
@@ -93,6 +93,8 @@ _NEW_GROUP: Final = BulkInsert(
     "about",
     "wait_s",
     "interval_s",
+    "next_at",
+    "last_sent_at",
     "messages",
     "attempts",
 )
@@ -261,7 +263,9 @@ def _gather(connection: Connection, channel: str, now: datetime) -> None:
     lock(connection, Purpose.TELL)
     key = gathered_group(channel)
     interval_s = int(PACE_OVER.total_seconds())
-    _NEW_GROUP.add(connection, [(channel, key, False, "", 0, interval_s, 0, 0)])
+    NEW_GROUPS.add(
+        connection, [(channel, key, False, "", 0, interval_s, None, None, 0, 0)]
+    )
     place = {"channel": channel, "group_key": key}
     into = connection.execute(_GATHERED, place).one_or_none()
     if into is None:

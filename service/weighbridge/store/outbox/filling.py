@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     func,
     select,
     update,
@@ -57,12 +58,14 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.models.types import Moment
 from weighbridge.store.named_rows import NAMES, named
+from weighbridge.store.outbox.due_groups import NEW_GROUPS
 
 LISTED: Final = "listed"
 """Its cause was told: it stands in the list of violations, and that is all."""
 
 _group = notification_groups.c
 _row = notifications.c
+_ended = notifications.alias("ended")
 _NEW: Final = BulkInsert(
     notifications, "group_id", "violation_id", "event", "created_at", "dropped_for"
 )
@@ -85,6 +88,11 @@ _TOLD: Final = (
         _row.message_key.is_not(None),
         _row.given_up_at.is_(None),
         _row.dropped_for.is_(None),
+        ~exists().where(
+            _ended.c.group_id == _row.group_id,
+            _ended.c.violation_id == _row.violation_id,
+            _ended.c.event == "resolved",
+        ),
     )
     .order_by(_row.group_id, _row.violation_id)
 )
@@ -95,19 +103,6 @@ _REVOKED: Final = delete(notifications).where(
     among_ids(_row.violation_id),
     _row.event == bindparam("event"),
     _row.dropped_for.in_(REVOCABLE),
-)
-_NEW_GROUPS: Final = BulkInsert(
-    notification_groups,
-    "channel",
-    "group_key",
-    "is_cause",
-    "about",
-    "wait_s",
-    "interval_s",
-    "next_at",
-    "last_sent_at",
-    "messages",
-    "attempts",
 )
 _LOCKED: Final = select(notification_groups).order_by(_group.id).with_for_update()
 _OPENED: Final = (
@@ -245,31 +240,14 @@ def _put_resolved(connection: Connection, ids: Sequence[int], now: datetime) -> 
     groups = connection.execute(of_ids, {"ids": listed(sorted(found))}).all()
     connection.execute(_UNTOLD, parameters)
     rows = connection.execute(_TOLD, parameters).all()
-    waiting = 0
     for group in groups:
-        of_group = [row.violation_id for row in rows if row.group_id == group.id]
-        before = _count(connection, group.id, of_group)
-        _NEW.add(
-            connection, [(group.id, one, "resolved", now, None) for one in of_group]
-        )
-        added = len(of_group) - before
-        if added:
-            waiting += added
+        told = [row.violation_id for row in rows if row.group_id == group.id]
+        if told:
+            _NEW.add(
+                connection, [(group.id, one, "resolved", now, None) for one in told]
+            )
             _set_due(connection, group, _due_resolved(group, now))
-    return waiting
-
-
-def _count(connection: Connection, group_id: int, violation_ids: list[int]) -> int:
-    """How many of them have been resolved there before."""
-    found: int = connection.execute(
-        select(func.count()).where(
-            _row.group_id == group_id,
-            among_ids(_row.violation_id),
-            _row.event == "resolved",
-        ),
-        {"ids": listed(violation_ids)},
-    ).scalar_one()
-    return found
+    return len(rows)
 
 
 def _plan_openings(
@@ -345,7 +323,7 @@ def _make_groups(connection: Connection, planned: Iterable[_Planned]) -> None:
         )
         for one in sorted(planned, key=lambda one: (one.route.channel, one.key))
     ]
-    _NEW_GROUPS.add(connection, rows)
+    NEW_GROUPS.add(connection, rows)
 
 
 def _have_due(

@@ -22,7 +22,7 @@ from weighbridge.store.sizes.manifest_sizes import (
     in_scope,
 )
 from weighbridge.store.violations.violation_rows import read_cause
-from weighbridge.store.violations.waivers import active_waivers
+from weighbridge.store.violations.waivers import active_waivers, waiver_of
 
 CLOSED_FOR: Final = timedelta(minutes=5)
 """An Alertmanager is notified so long of what was closed, as its documentation wants
@@ -107,9 +107,7 @@ def read_firing(
     return [
         _read(row, "opened" if row.closed_at is None else "resolved")
         for row in sorted(found, key=lambda row: (row.opened_at, row.id))
-        if not waivers.find(
-            row.registry, row.repository, row.tag or "", row.limit_key, now
-        )
+        if waiver_of(waivers, row, now) is None
     ]
 
 

@@ -48,22 +48,13 @@ from weighbridge.store.tags.referenced import count_referenced
 FEW_TAGS: Final = 200
 """Repositories of so many tags, or fewer, are read together."""
 
-_NEWEST: Final = (
-    "newest_tag",
-    "newest_image_id",
-    "newest_platform",
-    "newest_by",
-    "newest_at",
-    "newest_compressed_bytes",
-    "newest_compressed_confidence",
-    "newest_uncompressed_bytes",
-    "newest_uncompressed_confidence",
-    "newest_layers",
-    "baseline_compressed_bytes",
-    "heaviest_instruction_id",
-    "heaviest_compressed_bytes",
-)
 
+def is_by_platform(column: str) -> bool:
+    """Whether the order of platforms decides what the column holds."""
+    return column.startswith(("newest_", "baseline_", "heaviest_"))
+
+
+_NEWEST: Final = tuple(filter(is_by_platform, repository_summaries.c.keys()))
 _LAYERS: Final = Rows(
     select(
         layers.c.image_id,
@@ -162,11 +153,6 @@ _Rows: TypeAlias = Mapping[int, RowMapping]
 Summary: TypeAlias = dict[str, Any]
 """Columns that are made from tags and images. `is_stale`: they will change by
 themselves as time goes on."""
-
-
-def is_by_platform(column: str) -> bool:
-    """Whether the order of platforms decides what the column holds."""
-    return column.startswith(("newest_", "baseline_", "heaviest_"))
 
 
 def refresh_summary(
@@ -284,8 +270,7 @@ def _counts(
 ) -> dict[int, dict[str, int]]:
     rows = connection.execute(_TAGS, {"ids": listed(repository_ids)})
     return dict.fromkeys(repository_ids, _NO_TAGS) | {
-        row.repository_id: {"tag_count": row.tag_count, "tags_failed": row.tags_failed}
-        for row in rows
+        number: dict(zip(_NO_TAGS, counts, strict=True)) for number, *counts in rows
     }
 
 

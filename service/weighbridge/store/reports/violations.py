@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -20,7 +20,6 @@ from sqlalchemy import (
     tuple_,
 )
 
-from weighbridge.domain.policy.policy import LimitKey, Severity
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.report.violation import ViolationReport
@@ -47,8 +46,10 @@ from weighbridge.store.paging import (
 )
 from weighbridge.store.sizes.manifest_sizes import COMPRESSED_CONFIDENCE
 from weighbridge.store.violations.violation_rows import read_cause
-from weighbridge.store.violations.waivers import active_waivers
+from weighbridge.store.violations.waivers import active_waivers, waiver_of
 
+OpenRow: TypeAlias = Row[*tuple[Any, ...]]
+"""As much of an open violation as is counted: as `_OPEN` selects it."""
 StateFilter: TypeAlias = Literal["open", "closed", "all"]
 
 VIOLATION_CURSORS: Final = (
@@ -62,7 +63,6 @@ _BEFORE_ALL: Final = (0, 0, "", "")
 """Of the key of `over_tags`."""
 _OF_NO_EPISODE: Final = {
     **dict.fromkeys(ViolationReport.__struct_fields__),
-    "cause_key": None,
     "stream": "",
     "is_silent": True,
 }
@@ -85,18 +85,6 @@ class ViolationQuery(Struct, frozen=True):
     cursor: str | None = None
 
 
-class OpenRow(NamedTuple):
-    """As much of an open violation as is counted."""
-
-    repository_id: int
-    registry: str
-    repository: str
-    tag: str
-    policy: str
-    severity: Severity
-    limit_key: LimitKey
-
-
 class OpenCounts(Struct, frozen=True):
     """by_repository: violations that nobody has accepted, by the repository's id"""
 
@@ -107,9 +95,8 @@ class OpenCounts(Struct, frozen=True):
 _OPEN: Final = (
     select(
         _table.repository_id,
-        registries.c.name,
-        repositories.c.name,
-        func.coalesce(_table.tag, ""),
+        *NAMES,
+        _table.tag,
         _table.policy,
         _table.severity,
         _table.limit_key,
@@ -143,7 +130,15 @@ def violation_page(
             statement = statement.where(_table.id < after[0])
         rows = connection.execute(statement).all()
     waivers = active_waivers(connection, now)
-    items = [_report(row._mapping, waivers, now) for row in rows[:limit]]
+    items = [
+        from_row(
+            ViolationReport,
+            row._mapping,
+            cause=read_cause(row.cause, row.cause_key),
+            waiver=None if row.closed_at else waiver_of(waivers, row, now),
+        )
+        for row in rows[:limit]
+    ]
     if len(rows) > limit:
         return Page(tuple(items), write_cursor("violations", rows[limit - 1].id))
     if not query.all_tags or query.state == "closed":
@@ -153,7 +148,11 @@ def violation_page(
         after = _BEFORE_ALL
     found = _read_over(connection, query, after, room + 1)
     items += [
-        _report({**_OF_NO_EPISODE, **row._mapping}, waivers, now)
+        from_row(
+            ViolationReport,
+            {**_OF_NO_EPISODE, **row._mapping},
+            waiver=waiver_of(waivers, row, now),
+        )
         for row in found[:room]
     ]
     cursor = None
@@ -162,9 +161,9 @@ def violation_page(
     return Page(tuple(items), cursor)
 
 
-def open_rows(connection: Connection) -> list[OpenRow]:
+def open_rows(connection: Connection) -> Sequence[OpenRow]:
     """Every violation that is open, waived ones included."""
-    return list(map(OpenRow._make, connection.execute(_OPEN).all()))
+    return connection.execute(_OPEN).all()
 
 
 def open_counts(
@@ -183,8 +182,7 @@ def open_counts(
             covered.append(identity)
     waived = 0
     if covered:
-        rows = connection.execute(_OPEN_OF, {"ids": listed(covered)}).all()
-        found = list(map(OpenRow._make, rows))
+        found = connection.execute(_OPEN_OF, {"ids": listed(covered)}).all()
         left = Counter(row.repository_id for row in not_waived(found, waivers, now))
         waived = len(found) - left.total()
         counts |= {identity: left[identity] for identity in covered}
@@ -201,12 +199,7 @@ def not_waived(
     rows: Sequence[OpenRow], waivers: ActiveWaivers, now: datetime
 ) -> list[OpenRow]:
     """Those that nobody has accepted."""
-    return [
-        row
-        for row in rows
-        if waivers.find(row.registry, row.repository, row.tag, row.limit_key, now)
-        is None
-    ]
+    return [row for row in rows if waiver_of(waivers, row, now) is None]
 
 
 def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
@@ -291,15 +284,3 @@ def _wanted(query: ViolationQuery, of: Table) -> list[ColumnElement[bool]]:
         (of.c.policy, query.policy),
     )
     return [column == value for column, value in wanted if value is not None]
-
-
-def _report(
-    row: Mapping[Any, Any], waivers: ActiveWaivers, now: datetime
-) -> ViolationReport:
-    place = (row["registry"], row["repository"], row["tag"] or "", row["limit_key"])
-    return from_row(
-        ViolationReport,
-        row,
-        cause=read_cause(row["cause"], row["cause_key"]),
-        waiver=None if row["closed_at"] else waivers.find(*place, now),
-    )

@@ -1,11 +1,11 @@
 """What is asked of the rows of `violations` while a repository is judged."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import Connection, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
 
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.message.message import NotificationEvent
@@ -92,7 +92,8 @@ _SHARING: Final = (
         _table.repository_id,
         select(repositories.c.scope_id)
         .where(repositories.c.id == _table.repository_id)
-        .scalar_subquery(),
+        .scalar_subquery()
+        .label("scope_id"),
         _table.before_image_id,
         _table.image_id,
         _table.limit_key,
@@ -157,13 +158,6 @@ class OpenViolation(Struct, frozen=True):
     is_live: bool = True
 
 
-class EndedEpisode(NamedTuple):
-    """An episode that is over."""
-
-    id: int
-    notified_amount: int | None
-
-
 class EpisodeStart(NamedTuple):
     """What an episode began with: its cause, and the image before it."""
 
@@ -172,26 +166,8 @@ class EpisodeStart(NamedTuple):
     before_compressed_bytes: int | None
 
 
-class Caused(NamedTuple):
-    """A violation whose cause has a key."""
-
-    id: int
-    platform: str
-    cause_key: bytes
-    before_image_id: int | None
-    image_id: int | None
-    limit_key: LimitKey
-
-
-class SharedCause(NamedTuple):
-    """Another repository's violation of the same cause."""
-
-    id: int
-    repository_id: int
-    scope_id: int
-    before_image_id: int | None
-    image_id: int | None
-    limit_key: LimitKey
+SharedCause: TypeAlias = Row[int, int, int, int | None, int | None, LimitKey]
+"""Another repository's violation of the same cause: as `_SHARING` selects it."""
 
 
 def find_open(
@@ -219,12 +195,12 @@ def find_open(
 
 def find_ended(
     connection: Connection, repository_id: int, key: ViolationKey, now: datetime
-) -> EndedEpisode | None:
-    """The episode that ended so short a time ago that the next one goes on with it."""
+) -> Row[int, int | None] | None:
+    """The episode that ended so short a time ago that the next one goes on with it: its
+    id, and what it had when a notification was sent."""
     named = {f"the_{name}": value for name, value in key._asdict().items()}
     parameters = {"repository": repository_id, "since": now - FLAPPING, **named}
-    row = connection.execute(_ENDED, parameters).one_or_none()
-    return None if row is None else EndedEpisode(*row)
+    return connection.execute(_ENDED, parameters).one_or_none()
 
 
 def read_beginning(connection: Connection, violation_id: int) -> EpisodeStart:
@@ -264,10 +240,11 @@ def lock_own(
         connection.execute(_OWN, parameters)
 
 
-def find_caused(connection: Connection, ids: Collection[int]) -> list[Caused]:
-    """Those of the violations whose cause may be shared."""
-    rows = connection.execute(_CAUSED, {"ids": listed(sorted(ids))})
-    return [Caused(*row) for row in rows]
+def find_caused(
+    connection: Connection, ids: Collection[int]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Those of the violations whose cause has a key, and may be shared."""
+    return connection.execute(_CAUSED, {"ids": listed(sorted(ids))}).all()
 
 
 def find_sharing(
@@ -289,5 +266,4 @@ def find_sharing(
         "key": cause_key,
         "since": now - RECENT,
     }
-    row = connection.execute(_SHARING, parameters).one_or_none()
-    return None if row is None else SharedCause(*row)
+    return connection.execute(_SHARING, parameters).one_or_none()

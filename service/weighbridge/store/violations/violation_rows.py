@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import asdict, replace
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.digest import Digest
@@ -172,36 +172,32 @@ def close_violations(
     within: Within | None = None,
 ) -> None:
     """End episodes; within: the image that is within the limit, where there is one."""
-    if not ids:
-        return
     values: dict[str, object] = {"closed_at": now, "closed_by": by, "changed_at": now}
     if within is not None:
         values |= {f"within_{name}": value for name, value in asdict(within).items()}
         values["within_amount"] = bounded(within.amount)
-    connection.execute(
-        update(violations)
-        .where(among_ids(_table.id), _table.closed_at.is_(None))
-        .values(**values),
-        {"ids": listed(sorted(ids))},
-    )
+    _set(connection, ids, _table.closed_at.is_(None), **values)
 
 
 def note_notified(connection: Connection, ids: Collection[int]) -> None:
     """Remember by which amount each of these is notified of."""
-    if ids:
-        connection.execute(
-            update(violations)
-            .where(among_ids(_table.id))
-            .values(notified_amount=_table.amount),
-            {"ids": listed(sorted(ids))},
-        )
+    _set(connection, ids, notified_amount=_table.amount)
 
 
 def forget_notified(connection: Connection, ids: Collection[int]) -> None:
     """No notification of these was sent after all: they were over before."""
+    _set(connection, ids, notified_amount=None)
+
+
+def _set(
+    connection: Connection,
+    ids: Collection[int],
+    *where: ColumnElement[bool],
+    **values: object,
+) -> None:
     if ids:
         connection.execute(
-            update(violations).where(among_ids(_table.id)).values(notified_amount=None),
+            update(violations).where(among_ids(_table.id), *where).values(**values),
             {"ids": listed(sorted(ids))},
         )
 

@@ -1,14 +1,16 @@
 """Rows of `waivers`: what was accepted, by whom, and until when."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from msgspec.structs import asdict
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from weighbridge.domain.policy.waiver import ActiveWaivers, NewWaiver, Waiver
 from weighbridge.domain.report.inventory import Page
 from weighbridge.store.access.audit_log import Act, note_act
 from weighbridge.store.models import waivers
+from weighbridge.store.named_rows import from_row
 from weighbridge.store.paging import (
     NUMBER,
     CursorForm,
@@ -18,42 +20,18 @@ from weighbridge.store.paging import (
     write_cursor,
 )
 
-_COLUMNS = (
-    waivers.c.id,
-    waivers.c.registry,
-    waivers.c.repository,
-    waivers.c.tag,
-    waivers.c.limit_key,
-    waivers.c.reason,
-    waivers.c.author,
-    waivers.c.created_at,
-    waivers.c.expires_at,
-    waivers.c.revoked_at,
-    waivers.c.revoked_by,
-)
 WAIVER_CURSOR: Final = CursorForm(one_of("waivers"), NUMBER)
 
 
 def put_waiver(connection: Connection, new: NewWaiver, now: datetime) -> Waiver:
     """Keep it, and who did so."""
     added = connection.execute(
-        insert(waivers)
-        .values(
-            registry=new.registry,
-            repository=new.repository,
-            tag=new.tag,
-            limit_key=new.limit_key,
-            reason=new.reason,
-            author=new.author,
-            created_at=now,
-            expires_at=new.expires_at,
-        )
-        .returning(*_COLUMNS)
+        insert(waivers).values(**asdict(new), created_at=now).returning(waivers)
     ).one()
     what = new.limit_key or "every limit"
     detail = f"{what} until {new.expires_at:%Y-%m-%d %H:%M} UTC: {new.reason}"
     note_act(connection, Act(now, new.author, "waiver.create", str(new), detail))
-    return Waiver(*added)
+    return from_row(Waiver, added._mapping)
 
 
 def revoke_waiver(
@@ -66,11 +44,7 @@ def revoke_waiver(
         return None
     done = connection.execute(
         update(waivers)
-        .where(
-            waivers.c.id == waiver_id,
-            waivers.c.revoked_at.is_(None),
-            waivers.c.expires_at > now,
-        )
+        .where(waivers.c.id == waiver_id, *_in_force(now))
         .values(revoked_at=now, revoked_by=by)
     )
     if done.rowcount != 1:
@@ -81,19 +55,25 @@ def revoke_waiver(
 
 def find_waiver(connection: Connection, waiver_id: int) -> Waiver | None:
     row = connection.execute(
-        select(*_COLUMNS).where(waivers.c.id == waiver_id)
+        select(waivers).where(waivers.c.id == waiver_id)
     ).one_or_none()
-    return None if row is None else Waiver(*row)
+    return None if row is None else from_row(Waiver, row._mapping)
 
 
 def active_waivers(connection: Connection, now: datetime) -> ActiveWaivers:
     """Those that are in force."""
     rows = connection.execute(
-        select(*_COLUMNS)
-        .where(waivers.c.revoked_at.is_(None), waivers.c.expires_at > now)
-        .order_by(waivers.c.id)
+        select(waivers).where(*_in_force(now)).order_by(waivers.c.id)
     )
-    return ActiveWaivers(Waiver(*row) for row in rows)
+    return ActiveWaivers(from_row(Waiver, row._mapping) for row in rows)
+
+
+def waiver_of(
+    waivers: ActiveWaivers, row: Row[*tuple[Any, ...]], now: datetime
+) -> Waiver | None:
+    """What waives the violation of a row, which has the names of its repository."""
+    tag = row.tag or ""
+    return waivers.find(row.registry, row.repository, tag, row.limit_key, now)
 
 
 def waiver_page(
@@ -108,15 +88,17 @@ def waiver_page(
 
     is_all: also those that are over. Raises UsageError(invalid_limit, invalid_cursor).
     """
-    statement = select(*_COLUMNS).order_by(waivers.c.id.desc())
+    statement = select(waivers).order_by(waivers.c.id.desc())
     if not is_all:
-        statement = statement.where(
-            waivers.c.revoked_at.is_(None), waivers.c.expires_at > now
-        )
+        statement = statement.where(*_in_force(now))
     if cursor is not None:
         _, last = read_cursor(cursor, WAIVER_CURSOR)
         statement = statement.where(waivers.c.id < last)
     rows = connection.execute(statement.limit(check_limit(limit) + 1)).all()
-    items = tuple(Waiver(*row) for row in rows[:limit])
+    items = tuple(from_row(Waiver, row._mapping) for row in rows[:limit])
     following = write_cursor("waivers", items[-1].id) if len(rows) > limit else None
     return Page(items, following)
+
+
+def _in_force(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return waivers.c.revoked_at.is_(None), waivers.c.expires_at > now
