@@ -20,7 +20,6 @@ from weighbridge.store.models.types import LARGEST
 from weighbridge.store.read_model.leading_tags import (
     LeadingTags,
     PageSizes,
-    TagPages,
     find_leading,
 )
 from weighbridge.store.read_model.summaries import summarize
@@ -80,9 +79,8 @@ def test_tags_that_are_read_page_by_page_say_what_all_of_them_say(
 def leading_tags(connection: Connection, world: World, sizes: PageSizes) -> LeadingTags:
     """Of the one repository, read page by page."""
     number = world.repository_id
-    pages = TagPages(connection, number, scope_of(connection, number))
-    several = {number: pages}
-    return find_leading(connection, several, world.now, PLATFORMS, sizes)[number]
+    scopes = {number: scope_of(connection, number)}
+    return find_leading(connection, scopes, {}, world.now, PLATFORMS, sizes)[number]
 
 
 def scope_of(connection: Connection, repository_id: int) -> int:

@@ -39,7 +39,7 @@ from weighbridge.store.models import (
     violations,
 )
 from weighbridge.store.models.types import Moment
-from weighbridge.store.named_rows import NAMES, named
+from weighbridge.store.named_rows import NAMES, from_row, named
 from weighbridge.store.outbox.due_groups import (
     SOMETHING_WAITS,
     WAITS,
@@ -186,17 +186,15 @@ def _delivery(
         rows = [row for row in waiting if row.message_key == begun]
     if not rows:
         return None
-    return Delivery(
+    return from_row(
+        Delivery,
+        group._mapping,
         group_id=group.id,
-        channel=group.channel,
-        about=group.about,
-        is_cause=group.is_cause,
         key=key,
         owner=owner,
         rows=tuple(row.id for row in rows),
         notices=tuple((row.violation_id, row.event) for row in rows),
         tries=group.attempts + 1,
-        failing_since=group.failing_since,
     )
 
 

@@ -128,67 +128,15 @@ class TimedTag(NamedTuple):
         return times_rank(self.name, self.pushed_at, self.moved_at)
 
 
-class TagPages:
-    """The tags of one repository that have a target.
-
-    scope_id: in which they are weighed
-    known:    all of them, where they were read already
-    """
-
-    def __init__(
-        self,
-        connection: Connection,
-        repository_id: int,
-        scope_id: int,
-        known: Sequence[TimedTag] | None = None,
-    ) -> None:
-        self.scope_id = scope_id
-        self._connection = connection
-        self._repository_id = repository_id
-        self._known = known
-
-    def first(self, most: int) -> Sequence[TimedTag]:
-        """The latest ones, in no order; fewer than `most` are all there are."""
-        if self._known is not None:
-            return self._known
-        return self._read(_TAGS, most=most)
-
-    def targets(self, most: int, seen: Collection[int]) -> Sequence[TimedTag]:
-        """The latest ones again, of each target that was not seen yet one for each
-        moment."""
-        return self._read(_TARGETS, most=most, seen=listed(seen))
-
-    def came_at(self, times: Times, most: int) -> Iterator[Sequence[TimedTag]]:
-        """All of one moment that may lead to an image, `latest` left out, in pages of
-        at most so many."""
-        pushed_at, moved_at, _ = times
-        given = {"repository": self._repository_id, "pushed_at": pushed_at}
-        given |= {"moved_at": moved_at, "most": most}
-        pushed = None if pushed_at == NEVER else pushed_at
-        moved = None if moved_at == NEVER else moved_at
-        after, is_whole = "", False
-        while not is_whole:
-            rows = _AT.read(self._connection, {**given, "after": after})
-            is_whole = len(rows) < most
-            if rows:
-                after = rows[-1][0]
-                yield [TimedTag(name, to, pushed, moved, 1) for name, to in rows]
-
-    def _read(self, statement: Rows[*_Row], **parameters: object) -> list[TimedTag]:
-        given = {"repository": self._repository_id, **parameters}
-        return [TimedTag._make(row) for row in statement.read(self._connection, given)]
-
-
-def read_pages(
-    connection: Connection, scopes: Mapping[int, int]
-) -> dict[int, TagPages]:
-    """The pages of repositories that have few tags, all of them read at once; scopes:
-    the storage scope of each."""
-    found: dict[int, list[TimedTag]] = {number: [] for number in scopes}
+def read_tags(
+    connection: Connection, repository_ids: Collection[int]
+) -> dict[int, list[TimedTag]]:
+    """All that have a target, of repositories that have few tags."""
+    found: dict[int, list[TimedTag]] = {number: [] for number in repository_ids}
     if found:
         for number, *tag in _OF_MANY.read(connection, {"ids": listed(sorted(found))}):
             found[number].append(TimedTag._make(tag))
-    return {n: TagPages(connection, n, scopes[n], known) for n, known in found.items()}
+    return found
 
 
 class PageSizes(Struct, frozen=True):
@@ -216,20 +164,24 @@ _AT_ONCE: Final = 2_000
 
 def find_leading(
     connection: Connection,
-    several: Mapping[int, TagPages],
+    scopes: Mapping[int, int],
+    tags_of: Mapping[int, Sequence[TimedTag]],
     now: datetime,
     platforms: Sequence[Platform],
     sizes: PageSizes = _SIZES,
 ) -> dict[int, "LeadingTags"]:
-    """Of several repositories. They are in memory together: those of many tags are
-    given one at a time.
+    """Of several repositories, each with the storage scope in which it is weighed. They
+    are in memory together: those of many tags are given one at a time.
 
+    tags_of:   all tags of a repository, where they were read already
     platforms: in the order in which one of them speaks for an index
     """
-    known: dict[int, Known] = {pages.scope_id: {} for pages in several.values()}
+    known: dict[int, Known] = {scope_id: {} for scope_id in scopes.values()}
     found = {
-        number: LeadingTags(pages, known[pages.scope_id], now, sizes)
-        for number, pages in several.items()
+        number: LeadingTags(
+            connection, number, tags_of.get(number), known[scope_id], now, sizes
+        )
+        for number, scope_id in scopes.items()
     }
     asking = {number: each.find() for number, each in found.items()}
     while asking:
@@ -239,7 +191,7 @@ def find_leading(
             if targets is None:
                 del asking[number]
             else:
-                wanted.setdefault(several[number].scope_id, set()).update(targets)
+                wanted.setdefault(scopes[number], set()).update(targets)
         if sum(map(len, known.values())) > sizes.known:
             for each in known.values():
                 each.clear()
@@ -273,23 +225,28 @@ class LeadingTags:
                 yet: this changes when it does, though nothing else changes. (Dates
                 beyond a year are nobody's clock running ahead.) Where times have put
                 an image behind those that are read, its `created` never counts.
-    known:      of the targets that `find` has just asked for, by whoever goes through
-                it
+
+    tags:  all of them, where they were read already
+    known: of the targets that `find` has just asked for, by whoever goes through it
     """
 
     def __init__(
         self,
-        pages: TagPages,
+        connection: Connection,
+        repository_id: int,
+        tags: Sequence[TimedTag] | None,
         known: Known,
         now: datetime,
-        sizes: PageSizes = _SIZES,
+        sizes: PageSizes,
     ) -> None:
         self.candidates: list[Candidate] = []
         self.headlines: dict[str, Headline] = {}
         self.ripens = False
-        self._now = now
-        self._pages = pages
+        self._connection = connection
+        self._repository_id = repository_id
+        self._tags = tags
         self._known = known
+        self._now = now
         self._sizes = sizes
         self._seen: set[int] = set()
         self._digests: set[Digest] = set()
@@ -305,11 +262,13 @@ class LeadingTags:
         First tags, because few are enough in most repositories. Where many tags lead
         to few images, from then on each target once.
         """
-        page = self._pages.first(self._sizes.tags)
+        page = self._tags
+        if page is None:
+            page = self._read(_TAGS, self._sizes.tags)
         is_whole, most = len(page) < self._sizes.tags, self._sizes.targets
         yield from self._add_page(page, is_whole=is_whole)
         while not (is_whole or self._is_enough):
-            page = self._pages.targets(most, self._seen)
+            page = self._read(_TARGETS, most, seen=listed(self._seen))
             is_whole = len(page) < most
             yield from self._add_page(page, is_whole=is_whole)
             most *= _GROWTH
@@ -365,7 +324,7 @@ class LeadingTags:
                     yield from self._add_some([tag for _, tag in piece])
             else:
                 below = last
-                for page in self._pages.came_at(times, self._sizes.names):
+                for page in self._came_at(times):
                     tied = [tag for tag in page if version_rank(tag.name) == last]
                     yield from self._add_some(tied)
             most *= _GROWTH
@@ -374,7 +333,7 @@ class LeadingTags:
         self, times: Times, below: VersionRank | None
     ) -> Iterator[tuple[VersionRank, TimedTag]]:
         """Tags of one moment whose versions are lower than this one."""
-        for page in self._pages.came_at(times, self._sizes.names):
+        for page in self._came_at(times):
             for tag in page:
                 version = version_rank(tag.name)
                 if below is None or version < below:
@@ -412,3 +371,25 @@ class LeadingTags:
                     compressed_bytes=image.compressed_bytes,
                 )
             )
+
+    def _came_at(self, times: Times) -> Iterator[Sequence[TimedTag]]:
+        """All of one moment that may lead to an image, `latest` left out, in pages."""
+        most = self._sizes.names
+        pushed_at, moved_at, _ = times
+        given = {"repository": self._repository_id, "pushed_at": pushed_at}
+        given |= {"moved_at": moved_at, "most": most}
+        pushed = None if pushed_at == NEVER else pushed_at
+        moved = None if moved_at == NEVER else moved_at
+        after, is_whole = "", False
+        while not is_whole:
+            rows = _AT.read(self._connection, {**given, "after": after})
+            is_whole = len(rows) < most
+            if rows:
+                after = rows[-1][0]
+                yield [TimedTag(name, to, pushed, moved, 1) for name, to in rows]
+
+    def _read(
+        self, statement: Rows[*_Row], most: int, **parameters: object
+    ) -> list[TimedTag]:
+        given = {"repository": self._repository_id, "most": most, **parameters}
+        return [TimedTag._make(row) for row in statement.read(self._connection, given)]

@@ -37,9 +37,8 @@ from weighbridge.store.models import (
 from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.leading_tags import (
     LeadingTags,
-    TagPages,
     find_leading,
-    read_pages,
+    read_tags,
 )
 from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
 from weighbridge.store.tags.judged_tags import count_over_tags
@@ -320,17 +319,15 @@ def _newest_images(
     heaviest line."""
     scopes: dict[int, int] = {number: row["scope_id"] for number, row in stored.items()}
     few = {n: s for n, s in scopes.items() if counts[n]["tag_count"] <= FEW_TAGS}
+    tags_of = read_tags(connection, few)
     # Those of few tags are read together, and each of the others alone.
-    several = [read_pages(connection, few)]
-    several += [
-        {number: TagPages(connection, number, scope_id)}
-        for number, scope_id in scopes.items()
-        if number not in few
-    ]
+    several = [few, *({n: s} for n, s in scopes.items() if n not in few)]
     newest = {
         number: _newest(found, now)
-        for pages in several
-        for number, found in find_leading(connection, pages, now, platforms).items()
+        for some in several
+        for number, found in find_leading(
+            connection, some, tags_of, now, platforms
+        ).items()
     }
     with_image: dict[int, list[Summary]] = {}
     for number, values in newest.items():

@@ -18,6 +18,7 @@ from weighbridge.store.models import (
     tags,
     violations,
 )
+from weighbridge.store.named_rows import from_row
 from weighbridge.store.violations.violation_rows import ViolationKey, read_cause
 
 FLAPPING: Final = timedelta(hours=24)
@@ -178,14 +179,10 @@ def find_open(
     found: dict[int, list[OpenViolation]] = {}
     rows = connection.execute(_OPEN, {"ids": listed(sorted(repository_ids))})
     for row in rows:
-        violation = OpenViolation(
-            row.id,
-            ViolationKey(row.stream, row.platform, row.policy, row.limit_key),
-            row.tag,
-            row.image_id,
-            row.limit_amount,
-            row.is_silent,
-            row.notified_amount,
+        violation = from_row(
+            OpenViolation,
+            row._mapping,
+            key=from_row(ViolationKey, row._mapping),
             whose=(row.team, row.severity),
             is_live=row.tag is None or row.is_live,
         )
