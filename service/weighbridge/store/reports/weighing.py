@@ -1,10 +1,8 @@
 """A weighing from what is stored: the same value that `inspect` makes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
-from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection, exists, or_, select
 
@@ -40,12 +38,8 @@ from weighbridge.store.named_rows import find_place
 _SHOWN_APART: Final = ("attestation", "artifact")
 
 
-class _Subject(Struct, frozen=True):
-    """What is to be weighed, and what is odd about it before we look inside."""
-
-    target: int
-    tag: str | None
-    warnings: tuple[str, ...]
+_Subject: TypeAlias = tuple[int, tuple[str, ...]]
+"""What is to be weighed, and what is odd about it before we look inside."""
 
 
 def find_weighing(
@@ -69,39 +63,46 @@ def find_weighing(
     if place is None:
         return None
     repository_id, scope_id = place
+    name = tag or "latest"
     if digest is not None:
         subject = _by_digest(connection, repository_id, digest)
     else:
-        subject = _by_tag(connection, repository_id, tag or "latest")
+        subject = _by_tag(connection, repository_id, name)
     if subject is None:
         return None
-    graph = load_graph(connection, [subject.target], scope_id)
-    node = graph.nodes[subject.target]
+    target, warnings = subject
+    graph = load_graph(connection, [target], scope_id)
+    node = graph.nodes[target]
     if node.state in ("none", "missing"):
         return None
-    order = _ordered(graph.images_of(subject.target), platforms)
+    order = _ordered(graph.images_of(target), platforms)
     wanted = _wanted(order, platform, all_platforms)
     stored = load_images(connection, [*wanted.values()], scope_id)
     images = [stored[image] for image in wanted.values()]
-    name = f":{subject.tag}" if digest is None else f"@{digest}"
+    weighed = [weigh_image(one.image, one.measured) for one in images]
+    asked = f":{name}" if digest is None else f"@{digest}"
     return Weighing(
-        reference=f"{registry}/{repository}{name}",
+        reference=f"{registry}/{repository}{asked}",
         registry=registry,
         repository=repository,
-        tag=subject.tag,
+        tag=name if digest is None else None,
         digest=node.digest,
         media_type=node.media_type,
         kind=node.state,
-        images=tuple(_weighed(p, stored[image]) for p, image in wanted.items()),
-        platforms=_platforms(graph, subject.target, tuple(order)),
-        others=_others(graph, subject.target),
+        # As what is pulled for this platform, whatever its config calls itself.
+        images=tuple(
+            replace(one, platform=pulled_for)
+            for pulled_for, one in zip(wanted, weighed, strict=True)
+        ),
+        platforms=_platforms(graph, target, tuple(order)),
+        others=_others(graph, target),
         cost=None,
         warnings=(
-            *subject.warnings,
+            *warnings,
             *_not_found(order, platform),
-            *_missing(graph, subject.target),
-            *_of_platforms(graph, subject.target, wanted, stored),
-            *doubts_of(_answered(one) for one in images),
+            *_missing(graph, target),
+            *_of_platforms(graph, target, wanted, stored),
+            *doubts_of(map(_answered, weighed)),
             *_unanswered(images),
         ),
     )
@@ -116,15 +117,15 @@ def _by_tag(connection: Connection, repository_id: int, name: str) -> _Subject |
     warnings = []
     if row.deleted_at is not None:
         warnings.append(
-            f"the tag is deleted since {_day(row.deleted_at)};"
+            f"the tag is deleted since {rfc3339(row.deleted_at)};"
             " this is what it last held"
         )
     if row.error_code is not None:
         warnings.append(
-            f"the tag could not be read since {_day(row.error_at)} "
+            f"the tag could not be read since {rfc3339(row.error_at)} "
             f"({row.error_code}: {row.error_message}); these are its last good numbers"
         )
-    return _Subject(row.target_id, row.name, tuple(warnings))
+    return row.target_id, tuple(warnings)
 
 
 def _by_digest(
@@ -148,11 +149,7 @@ def _by_digest(
     if found is None:
         return None
     past = () if found.is_live else ("no tag leads to this digest any more",)
-    return _Subject(found.id, None, past)
-
-
-def _day(moment: datetime) -> str:
-    return rfc3339(moment) or ""
+    return found.id, past
 
 
 def _ordered(
@@ -171,11 +168,6 @@ def _wanted(
     if platform is not None:
         return {p: image for p, image in order.items() if matches(p, platform)}
     return dict(order if all_platforms else list(order.items())[:1])
-
-
-def _weighed(platform: Platform, stored: StoredImage) -> WeighedImage:
-    """As what is pulled for this platform, whatever its config calls itself."""
-    return replace(weigh_image(stored.image, stored.measured), platform=platform)
 
 
 def _of_platforms(
@@ -235,10 +227,9 @@ def _role(member: Member) -> Role:
     return "artifact" if member.role == "image" else member.role
 
 
-def _answered(stored: StoredImage) -> WeighedImage:
+def _answered(image: WeighedImage) -> WeighedImage:
     """With those of its layers that the registry was asked about: of the others there
     is nothing to say yet."""
-    image = weigh_image(stored.image, stored.measured)
     asked = (y for y in image.layers if y.claim_reason != "not_asked")
     return replace(image, layers=tuple(asked))
 
@@ -263,15 +254,9 @@ def _not_found(
     return (f"there is no image for {platform}; known platforms: {known}",)
 
 
-def _missing(graph: Graph, target: int) -> tuple[str, ...]:
-    return tuple(
-        _missing_text(graph, member)
-        for member in graph.children_of(target)
-        if graph.nodes[member.child_id].state == "missing"
-    )
-
-
-def _missing_text(graph: Graph, member: Member) -> str:
-    node = graph.nodes[member.child_id]
-    what = f"{member.platform} " if member.platform else ""
-    return f"{what}{short(node.digest)} could not be read ({node.code})"
+def _missing(graph: Graph, target: int) -> Iterator[str]:
+    for member in graph.children_of(target):
+        node = graph.nodes[member.child_id]
+        if node.state == "missing":
+            what = f"{member.platform} " if member.platform else ""
+            yield f"{what}{short(node.digest)} could not be read ({node.code})"
