@@ -169,7 +169,7 @@ def refresh_summary(
     """
     lock_repositories(connection, [repository_id])
     stored = _stored(connection, [repository_id])
-    made = _counted_anew(connection, stored, now, platforms or (DEFAULT,))
+    made = _made(connection, stored, now, platforms or (DEFAULT,), is_anew=True)
     if platforms is None:
         made = {number: each | _kept(stored[number]) for number, each in made.items()}
     _write(connection, stored, made, now)
@@ -183,7 +183,7 @@ def summarize(
 ) -> Summary:
     """Make a repository's row anew, without writing it."""
     stored = _stored(connection, [repository_id])
-    return _counted_anew(connection, stored, now, platforms)[repository_id]
+    return _made(connection, stored, now, platforms, is_anew=True)[repository_id]
 
 
 def refresh_many(
@@ -201,16 +201,8 @@ def refresh_many(
         return stale
     lock_repositories(connection, stale)
     stored = _stored(connection, stale)
-    referenced = {number: row["referenced_bytes"] for number, row in stored.items()}
-    uncounted = {
-        number: row
-        for number, row in stored.items()
-        if row["referenced_bytes"] is None or row["is_uncounted"]
-    }
-    referenced |= _referenced(connection, uncounted)
-    _write(
-        connection, stored, _made(connection, stored, now, platforms, referenced), now
-    )
+    made = _made(connection, stored, now, platforms, is_anew=False)
+    _write(connection, stored, made, now)
     return set(stored)
 
 
@@ -226,29 +218,21 @@ def _stored(connection: Connection, repository_ids: Collection[int]) -> _Rows:
     return {row.repository_id: row._mapping for row in rows}
 
 
-def _counted_anew(
-    connection: Connection, stored: _Rows, now: datetime, platforms: Sequence[Platform]
-) -> dict[int, Summary]:
-    referenced = _referenced(connection, stored)
-    made = _made(connection, stored, now, platforms, referenced)
-    for number, values in made.items():
-        values["over_tags"] = count_over_tags(connection, number)
-    return made
-
-
-def _referenced(connection: Connection, stored: _Rows) -> dict[int, int]:
-    scopes: dict[int, int] = {n: row["scope_id"] for n, row in stored.items()}
-    found = count_referenced(connection, scopes)
-    return {number: bounded(total) for number, total in found.items()}
-
-
 def _made(
     connection: Connection,
     stored: _Rows,
     now: datetime,
     platforms: Sequence[Platform],
-    referenced: Mapping[int, int],
+    *,
+    is_anew: bool,
 ) -> dict[int, Summary]:
+    """is_anew: batches' own counts are made anew, and not taken as they are stored"""
+    uncounted: dict[int, int] = {
+        number: row["scope_id"]
+        for number, row in stored.items()
+        if is_anew or row["referenced_bytes"] is None or row["is_uncounted"]
+    }
+    referenced = count_referenced(connection, uncounted)
     counts = _counts(connection, stored)
     totals = _totals(connection, stored)
     newest = _newest_images(connection, stored, counts, now, platforms)
@@ -256,8 +240,14 @@ def _made(
         number: {
             **counts[number],
             **totals.get(number, _NO_TOTALS),
-            "referenced_bytes": referenced[number],
-            "over_tags": row["over_tags"],
+            "referenced_bytes": (
+                bounded(referenced[number])
+                if number in uncounted
+                else row["referenced_bytes"]
+            ),
+            "over_tags": (
+                count_over_tags(connection, number) if is_anew else row["over_tags"]
+            ),
             **newest[number],
         }
         for number, row in stored.items()

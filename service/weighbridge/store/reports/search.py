@@ -23,6 +23,7 @@ from weighbridge.domain.policy.policy import Match
 from weighbridge.domain.report.inventory import SearchHit
 from weighbridge.domain.text.globs import fits
 from weighbridge.store.models import registries, repositories, tags
+from weighbridge.store.named_rows import NAMES, named
 from weighbridge.store.paging import check_limit
 from weighbridge.store.reports.inventory import name_fits, text_fits
 
@@ -75,7 +76,7 @@ def _repositories(connection: Connection, q: str, limit: int) -> list[SearchHit]
     )
     found: set[SearchHit] = set()
     for is_looked_at in (_newest(repositories, REPOSITORIES), begins):
-        named = (
+        few = (
             select(registry_id, name)
             .where(
                 is_looked_at,
@@ -86,12 +87,12 @@ def _repositories(connection: Connection, q: str, limit: int) -> list[SearchHit]
             .subquery()
         )
         rows = connection.execute(
-            select(registries.c.name.label("registry"), named.c.name)
-            .join(registries, registries.c.id == named.c.registry_id)
-            .order_by(func.length(named.c.name), named.c.name, registries.c.name)
+            select(registries.c.name, few.c.name)
+            .join(registries, registries.c.id == few.c.registry_id)
+            .order_by(func.length(few.c.name), few.c.name, registries.c.name)
             .limit(limit)
         )
-        found |= {SearchHit(row.registry, row.name, None) for row in rows}
+        found |= {SearchHit(*row, None) for row in rows}
     return sorted(found, key=_shortest_first)[:limit]
 
 
@@ -102,13 +103,8 @@ def _shortest_first(hit: SearchHit) -> tuple[int, str, str]:
 def _tags(connection: Connection, q: str, limit: int) -> list[SearchHit]:
     name = tags.c.name
     rows = connection.execute(
-        select(
-            registries.c.name.label("registry"),
-            repositories.c.name.label("repository"),
-            name.label("tag"),
-        )
-        .join_from(tags, repositories, repositories.c.id == tags.c.repository_id)
-        .join(registries, registries.c.id == repositories.c.registry_id)
+        select(*NAMES, name)
+        .select_from(named(tags))
         .where(
             _newest(tags, TAGS),
             name.icontains(q, autoescape=True),
@@ -118,7 +114,7 @@ def _tags(connection: Connection, q: str, limit: int) -> list[SearchHit]:
         .order_by(func.length(name), name, repositories.c.name, registries.c.name)
         .limit(limit)
     )
-    return [SearchHit(row.registry, row.repository, row.tag) for row in rows]
+    return [SearchHit(*row) for row in rows]
 
 
 def _newest(table: FromClause, most: int) -> ColumnElement[bool]:
