@@ -14,7 +14,7 @@ from weighbridge.domain.growth.quantity import Quantity
 from weighbridge.store.maintenance.forgetting import find_known, forget
 from weighbridge.store.models import notifications, over_tags, unjudged, violations
 from weighbridge.store.session import Database
-from weighbridge.store.violations.open_violations import (
+from weighbridge.store.violations.judged import (
     find_ended,
     find_open,
     find_sharing,

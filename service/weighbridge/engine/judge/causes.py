@@ -18,8 +18,8 @@ from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
 from weighbridge.store.ledger.holders import sole_blobs
-from weighbridge.store.violations.judged_repository import JudgedRepository
-from weighbridge.store.violations.open_violations import (
+from weighbridge.store.violations.judged import (
+    JudgedRepository,
     SharedCause,
     find_caused,
     find_sharing,

@@ -22,12 +22,13 @@ from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.summaries import stale_repositories
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.judged_tags import unjudged_repositories
-from weighbridge.store.violations.judged_repository import (
+from weighbridge.store.violations.judged import (
     PAGE,
     JudgedRepository,
+    OpenViolation,
+    find_open,
     judged_page,
 )
-from weighbridge.store.violations.open_violations import OpenViolation, find_open
 
 
 async def judge_what_stands(

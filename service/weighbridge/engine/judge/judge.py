@@ -31,7 +31,7 @@ from weighbridge.store.tags.judged_tags import (
     find_unjudged,
     keep_waiting,
 )
-from weighbridge.store.violations.judged_repository import JudgedRepository, find_judged
+from weighbridge.store.violations.judged import JudgedRepository, find_judged
 
 
 def end_what_is_over(

@@ -22,8 +22,8 @@ from weighbridge.store.read_model.summaries import FEW_TAGS
 from weighbridge.store.session import Connection
 from weighbridge.store.streams.stream_images import ScopedImages, StreamImage
 from weighbridge.store.streams.stream_tags import LatestTags
-from weighbridge.store.violations.judged_repository import JudgedRepository
-from weighbridge.store.violations.open_violations import (
+from weighbridge.store.violations.judged import (
+    JudgedRepository,
     OpenViolation,
     find_open,
     lock_own,
@@ -85,7 +85,7 @@ class JudgedBatch:
     def lock_own(self) -> None:
         """Take the violations of all of these before the first one of another
         repository is taken, and before others wait for our commit: see
-        `open_violations.lock_own`."""
+        `judged.lock_own`."""
         if not self._is_locked:
             lock_own(self.connection, self.repositories, self.now)
             self._is_locked = True

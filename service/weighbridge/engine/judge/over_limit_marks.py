@@ -37,7 +37,7 @@ from weighbridge.store.tags.judged_tags import (
     put_over_tags,
     tags_to_sweep,
 )
-from weighbridge.store.violations.judged_repository import JudgedRepository, find_judged
+from weighbridge.store.violations.judged import JudgedRepository, find_judged
 
 
 class _Limited(NamedTuple):

@@ -24,8 +24,8 @@ from weighbridge.engine.judge.causes import Causes
 from weighbridge.engine.judge.judged_batch import InForce, JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
 from weighbridge.store.streams.stream_tags import StreamTag
-from weighbridge.store.violations.judged_repository import JudgedRepository
-from weighbridge.store.violations.open_violations import (
+from weighbridge.store.violations.judged import (
+    JudgedRepository,
     OpenViolation,
     find_ended,
     find_notified,

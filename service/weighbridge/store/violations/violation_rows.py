@@ -2,7 +2,7 @@
 
 They are written by whoever holds the repository; the one exception is the cause of
 another repository's violation, whose row is taken only where nobody else has it
-(`open_violations.find_sharing`).
+(`judged.find_sharing`).
 """
 
 import json
