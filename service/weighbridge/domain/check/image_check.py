@@ -336,14 +336,9 @@ def _held(
     outcome = worst([_OUTCOMES[finding.keeping], "unknown" if is_claimed else "pass"])
     is_minded = waived_until is None and not (outcome == "unknown" and allowed.unknown)
     if not is_minded:
-        outcome = _at_most_a_warning(outcome)
+        outcome = min(outcome, "warn", key=_BY_WEIGHT.index)
     policy = rules.policy_of(finding.key)
     return Held(finding, outcome, policy, waived_until, is_claimed)
-
-
-def _at_most_a_warning(outcome: Outcome) -> Outcome:
-    """No worse than a warning."""
-    return min(outcome, "warn", key=_BY_WEIGHT.index)
 
 
 def by_outcome(images: Iterable[CheckedImage]) -> list[CheckedImage]:

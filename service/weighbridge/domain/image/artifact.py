@@ -27,7 +27,9 @@ def find_artifact_type(
     """
     named = find_media_type(said, "artifactType")
     has_image_config = media_types.is_image_config(config.media_type, manifest_type)
-    if has_image_config and _has_file_system(layers):
+    if has_image_config and any(
+        media_types.is_file_system(layer.media_type) for layer in layers
+    ):
         return ""
     if named:
         return named
@@ -73,10 +75,6 @@ def is_text(head: bytes) -> bool:
     kind of archive has bytes there that no text has."""
     # The last character may be cut off.
     return b"\0" not in head and "\ufffd" not in head[:-3].decode(errors="replace")
-
-
-def _has_file_system(layers: Sequence[Layer]) -> bool:
-    return any(media_types.is_file_system(layer.media_type) for layer in layers)
 
 
 def artifact_role(artifact_type: str) -> Role:

@@ -1,6 +1,5 @@
 """Configs, and what a manifest and its config say together: an image."""
 
-import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,7 +15,7 @@ from weighbridge.domain.image.document import (
 )
 from weighbridge.domain.image.history import align
 from weighbridge.domain.image.platform import UNKNOWN, Platform, normalised
-from weighbridge.domain.text.strict_json import members, parse_json, shape
+from weighbridge.domain.text.strict_json import members, parse_json, read_moment, shape
 from weighbridge.errors import DocumentError
 
 # image-spec, config.md. `config` (Env, Labels and so on) is not read at all.
@@ -25,10 +24,6 @@ _CONFIG: Final = shape(
 )
 _ROOTFS: Final = shape("type", "diff_ids")
 _HISTORY: Final = shape("created", "created_by", "empty_layer", "comment", "author")
-# RFC 3339 as Go writes it; fromisoformat alone would take week dates as well.
-_TIMESTAMP: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
-)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,7 +48,7 @@ def parse_config(raw: bytes, digest: Digest) -> ImageConfig:
         digest=digest,
         config_bytes=len(raw),
         platform=platform_of(found) or UNKNOWN,
-        created_at=_moment(found.get("created")),
+        created_at=read_moment(found.get("created"), _EPOCH),
         diff_ids=diff_ids,
         history=_history(found.get("history")),
         has_root=has_root,
@@ -139,7 +134,7 @@ def _history_entry(value: object, place: int) -> HistoryEntry:
         raise _invalid(f"history[{place}].empty_layer is not true or false")
     return HistoryEntry(
         "" if created_by is None else _text(created_by, place, "created_by"),
-        _moment(found.get("created")),
+        read_moment(found.get("created"), _EPOCH),
         empty_layer,
         "" if comment is None else _text(comment, place, "comment"),
     )
@@ -164,22 +159,6 @@ def _diff_ids(value: object) -> tuple[tuple[Digest, ...], bool]:
         return (), bool(found)
     digests = tuple([Digest(item) for item in found if is_digest(item)])
     return digests if len(digests) == len(found) else (), bool(found)
-
-
-def _moment(value: object) -> datetime | None:
-    """A time that can be compared and printed: 1970 to 9999, UTC; else None.
-
-    `created` is whatever a builder's clock said, so a wrong one is no error.
-    """
-    if not isinstance(value, str) or _TIMESTAMP.fullmatch(value) is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not UTC:
-            moment = moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment >= _EPOCH else None
 
 
 def _invalid(why: str) -> DocumentError:

@@ -86,7 +86,8 @@ def is_routed(match: RouteMatch, routed: Routed) -> bool:
     """Whether everything fits."""
     return (
         (not match.severities or routed.severity in match.severities)
-        and (match.team == "*" or _fits_team(match.team, routed.team))
+        and (match.team == "*" or routed.team is not None)
+        and fits(match.team, routed.team or "")
         and fits(match.registry, routed.registry)
         and fits(match.repository, routed.repository)
         and fits(match.policy, routed.policy)
@@ -97,10 +98,6 @@ def group_values(route: Route, routed: Routed) -> tuple[str, ...]:
     """What the violations of one group have in common, in the order of `group_by`; ""
     for no team."""
     return tuple(getattr(routed, key) or "" for key in route.group_by)
-
-
-def _fits_team(pattern: str, team: str | None) -> bool:
-    return team is not None and fits(pattern, team)
 
 
 CAUSE_WITHIN: Final = timedelta(days=30)

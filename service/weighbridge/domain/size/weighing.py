@@ -138,6 +138,7 @@ def other_platform_text(platform: Platform, said: Platform, digest: Digest) -> s
 def as_json(weighing: Weighing) -> dict[str, object]:
     """The object that `inspect -o json` prints; bytes are integers, times RFC 3339
     in UTC, unknown is null."""
+    cost = weighing.cost
     return {
         "schema": SCHEMA,
         "reference": weighing.reference,
@@ -150,13 +151,9 @@ def as_json(weighing: Weighing) -> dict[str, object]:
         "platforms": [str(p) for p in weighing.platforms],
         "images": [_image_json(image) for image in weighing.images],
         "others": [asdict(other) for other in weighing.others],
-        "cost": None if weighing.cost is None else _cost_json(weighing.cost),
+        "cost": cost and {**asdict(cost), "seconds": round(cost.seconds, 3)},
         "warnings": list(weighing.warnings),
     }
-
-
-def _cost_json(cost: WeighingCost) -> dict[str, object]:
-    return {**asdict(cost), "seconds": round(cost.seconds, 3)}
 
 
 def _image_json(image: WeighedImage) -> dict[str, object]:

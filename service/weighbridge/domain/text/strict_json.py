@@ -8,7 +8,9 @@ only Go's case-insensitive decoder would recognise.
 
 import json
 import math
+import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final, NoReturn, TypeAlias
 
 from msgspec import Struct
@@ -17,6 +19,10 @@ from weighbridge.domain import limits
 from weighbridge.errors import DocumentError
 
 Members: TypeAlias = dict[str, object]
+# fromisoformat alone would take week dates as well.
+_MOMENT: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 class ObjectShape(Struct, frozen=True):
@@ -78,6 +84,20 @@ def members(value: object, expected: ObjectShape) -> Members | None:
                     code="ambiguous_manifest",
                 )
     return value
+
+
+def read_moment(value: object, earliest: datetime) -> datetime | None:
+    """A time as RFC 3339 writes it, in UTC; None for what is none, or is before
+    `earliest`: a clock may have been wrong, which is no error."""
+    if not isinstance(value, str) or _MOMENT.fullmatch(value) is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment >= earliest else None
 
 
 def _unique(pairs: list[tuple[str, object]]) -> Members:

@@ -1,7 +1,6 @@
 """What a source of webhooks is besides its name, what it tells, and what all of them
 share: reading members strictly, and making a push of them."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, TypeAlias
@@ -10,7 +9,7 @@ from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest, is_digest
 from weighbridge.domain.image.reference import is_repository_name, is_tag
-from weighbridge.domain.text.strict_json import Members
+from weighbridge.domain.text.strict_json import Members, read_moment
 from weighbridge.domain.webhook.webhook_secret import USUAL_WAYS, SecretWays
 from weighbridge.errors import DocumentError
 
@@ -101,10 +100,6 @@ def form(place: str, fields: Mapping[str, str]) -> str:
     return "\n".join([f"# {place}", *lines])
 
 
-# RFC 3339; fromisoformat alone would take week dates as well.
-_MOMENT: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]\d\d:\d\d)", re.ASCII
-)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """No registry is older. What says so does not know."""
@@ -145,12 +140,7 @@ def each_of(value: object, read: Callable[[object], Outcome]) -> Iterator[Outcom
 
 def moment_of(value: object) -> datetime | None:
     """A time as RFC 3339 writes it; None for what is none."""
-    if not isinstance(value, str) or _MOMENT.fullmatch(value) is None:
-        return None
-    try:
-        return _plausible(datetime.fromisoformat(value).astimezone(UTC))
-    except (ValueError, OverflowError):
-        return None
+    return read_moment(value, _EARLIEST)
 
 
 def moment_of_seconds(value: object) -> datetime | None:
@@ -159,10 +149,7 @@ def moment_of_seconds(value: object) -> datetime | None:
         return None
     if not 0 <= value <= _LATEST_S:
         return None
-    return _plausible(_EPOCH + timedelta(seconds=value))
-
-
-def _plausible(moment: datetime) -> datetime | None:
+    moment = _EPOCH + timedelta(seconds=value)
     return moment if moment >= _EARLIEST else None
 
 

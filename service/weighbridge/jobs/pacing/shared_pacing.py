@@ -9,32 +9,23 @@ import asyncio
 import secrets
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from math import inf
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from redis.exceptions import ResponseError
 
+from weighbridge.config import Pace
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.registry.rate_limit import RequestRate, Slots, open_to_all
 from weighbridge.domain.text.secret import Secret
 from weighbridge.jobs.redis.broker import GIVE_UP_S, ours, redis_client
 from weighbridge.jobs.redis.redis_line import RedisAwayError, RedisLine
 from weighbridge.ports.protocols import Asker, Demand
-
-
-class PaceOfAll(Protocol):
-    """How fast a registry may be asked by all processes together."""
-
-    @property
-    def requests_per_second(self) -> float | None: ...
-
-    @property
-    def concurrency(self) -> int: ...
 
 
 class PaceSharers(Struct, frozen=True):
@@ -60,7 +51,7 @@ class PaceSharers(Struct, frozen=True):
             return most, most
         return most, self._part(open_to_all(concurrency), self.rank)
 
-    def rate(self, pace: PaceOfAll, now: float) -> RequestRate | None:
+    def rate(self, pace: Pace, now: float) -> RequestRate | None:
         """Our part of the rate; None for no limit."""
         if pace.requests_per_second is None:
             return None
@@ -151,7 +142,7 @@ class SharedPaces:
         self._line = RedisLine(redis_url, give_up_s=give_up_s)
         self._paces: dict[str, SharedPacing] = {}
 
-    def of(self, registry: str, pace: PaceOfAll) -> "SharedPacing":
+    def of(self, registry: str, pace: Pace) -> "SharedPacing":
         """The one of this registry, whatever its pace was said to be before."""
         if registry not in self._paces:
             self._paces[registry] = SharedPacing(self._line, registry, pace)
@@ -167,20 +158,12 @@ class SharedPacing:
     """`ports.Pacing` over Redis. Without Redis a process keeps to its share: the
     limits, divided by how many processes asked this registry last."""
 
-    def __init__(
-        self,
-        line: RedisLine,
-        registry: str,
-        pace: PaceOfAll,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, line: RedisLine, registry: str, pace: Pace) -> None:
         self._line = line
         self._script = line.script(_script())
         names = ("processes", "due", _PAUSE, "ahead")
         self._keys = [_key(registry, name) for name in names]
         self._pace = pace
-        self._monotonic = monotonic
         self._process = secrets.token_hex(8)
         self._asker: Asker | None = None
         self._slots = Slots(0)
@@ -204,7 +187,7 @@ class SharedPacing:
 
     def enter(self, *, is_urgent: bool) -> float:
         """See `ports.Pacing`."""
-        now = self._monotonic()
+        now = time.monotonic()
         if self._paused_until > now:
             return self._paused_until - now
         wait = inf
@@ -224,7 +207,7 @@ class SharedPacing:
 
     def pause(self, seconds: float) -> None:
         """See `ports.Pacing`."""
-        until = self._monotonic() + seconds
+        until = time.monotonic() + seconds
         self._paused_until = max(self._paused_until, until)
         self._pause_to_say = max(self._pause_to_say, until)
         self._say()
@@ -280,9 +263,9 @@ class SharedPacing:
 
     async def _rejoin(self) -> None:
         """Say what is under way, until all others have had time to do so too."""
-        ends_at = self._monotonic() + REJOIN_S
+        ends_at = time.monotonic() + REJOIN_S
         with suppress(RedisAwayError):
-            while self._monotonic() < ends_at:
+            while time.monotonic() < ends_at:
                 await self._exchange(Demand(0, 0))
                 await asyncio.sleep(SAY_S)
             self._is_away = False
@@ -290,7 +273,7 @@ class SharedPacing:
 
     async def _exchange(self, demand: Demand) -> None:
         self._urgent_was_said = demand.urgent > 0
-        now = self._monotonic()
+        now = time.monotonic()
         unused = self._unused_turns(now, demand)
         under_way = self._under_way()
         pause_s = max(0.0, self._pause_to_say - now)
@@ -321,7 +304,7 @@ class SharedPacing:
         answer = PacingAnswer(*told)
         if self._pause_to_say <= now + pause_s:
             self._pause_to_say = 0.0
-        now = self._monotonic()
+        now = time.monotonic()
         self._paused_until = max(self._paused_until, now + answer.pause_ms / 1000)
         if not self._is_away:
             self._take(answer, now, demand)
@@ -369,7 +352,7 @@ class SharedPacing:
         """Redis is away."""
         if not self._is_away:
             self._is_away = True
-            now = self._monotonic()
+            now = time.monotonic()
             is_known = now - self._sharers.told_at < KNOWN_S
             sharers = self._sharers if is_known else NOT_TOLD
             self._turns.clear()
@@ -389,7 +372,7 @@ class SharedPacing:
 
     async def _until_next(self) -> None:
         """Until there is something to say, or somebody has to be asked again."""
-        now = self._monotonic()
+        now = time.monotonic()
         is_waiting = self._demand() != Demand(0, 0)
         at = self._retry_at if is_waiting else now + SAY_S
         delay_s = min(max(0.0, at - now), _SILENT_S)
