@@ -8,11 +8,8 @@ import httpx
 from support.fake_clock import FakeClock
 from support.handler_connections import Handler, HandlerConnections
 from support.registry_client import an_endpoint
-from weighbridge.registry.kinds.distribution.distribution_registry import (
-    DistributionRegistry,
-)
 from weighbridge.registry.kinds.dockerhub.hub_api import HubAPI
-from weighbridge.registry.kinds.dockerhub.hub_quota import HUB_WORDS, PullQuota
+from weighbridge.registry.kinds.dockerhub.hub_quota import PullQuota
 from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry, open_hub_api
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.telemetry import Telemetry
@@ -52,15 +49,15 @@ def asking_hub(
     api_endpoint = an_endpoint(url=API, credential=credential)
     listings = open_hub_api(api_endpoint, asked[0], telemetry, time.clock)
     quota = PullQuota(keep, time.clock)
-    plain = DistributionRegistry(
+    hub = HubRegistry(
         an_endpoint(credential=credential),
         asked[1],
         telemetry,
-        clock=time.clock,
-        on_answer=quota.saw,
-        words=HUB_WORDS,
+        time.clock,
+        listings,
+        quota,
+        namespaces,
     )
-    hub = HubRegistry(plain, listings, quota, namespaces)
     return AskingHub(hub, listings, *asked, time)
 
 

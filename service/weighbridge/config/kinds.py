@@ -36,7 +36,7 @@ from weighbridge.config.settings import Settings
 from weighbridge.config.value.clashes import Clash, without
 from weighbridge.config.value.value_types import StrictModel
 from weighbridge.config.value.written_address import host_of
-from weighbridge.config.yaml.reader import Path, Plain
+from weighbridge.config.yaml.reader import Path, Plain, mappings
 from weighbridge.domain.text.secret import Secret
 
 RegistryModels: TypeAlias = Mapping[str, type[RegistrySettings]]
@@ -232,7 +232,7 @@ def route_clashes(
     its mapping."""
     known = _ALWAYS.union(*map(keys_of, models.values()))
     names: set[str] = set()
-    for index, entry in _mappings(tree.get("channels")):
+    for index, entry in mappings(tree.get("channels")):
         path: Path = ("channels", index)
         name = entry.get("name")
         if isinstance(name, str):
@@ -248,7 +248,7 @@ def route_clashes(
         for model in models.values():
             for inner, clash in model.clashes_within(entry):
                 yield (*path, *inner), clash
-    for index, entry in _mappings(tree.get("routes")):
+    for index, entry in mappings(tree.get("routes")):
         channel = entry.get("channel")
         if isinstance(channel, str) and channel not in names:
             there = ", ".join(sorted(names)) or "none"
@@ -260,12 +260,6 @@ def given_keys(entry: Mapping[str, Plain]) -> frozenset[str]:
     """The keys of a written mapping that have a value."""
     nothing: tuple[Plain, ...] = (None, False, [])
     return frozenset(key for key, value in entry.items() if value not in nothing)
-
-
-def _mappings(entries: Plain) -> Iterator[tuple[int, Mapping[str, Plain]]]:
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        if isinstance(entry, dict):
-            yield index, entry
 
 
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:

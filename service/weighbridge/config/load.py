@@ -58,10 +58,14 @@ def load_settings(
     policy_files: whether files of policies are checked too
     Raises ConfigError with a line for each fault that could be found.
     """
-    draft = _drafted(path, environ, database_url=database_url, bind=bind)
-    others = policy_drafts(draft) if policy_files else []
-    note_repeated_names([draft, *others])
-    return _checked(draft, others, kinds)
+    return load_with_origins(
+        path,
+        environ,
+        kinds,
+        database_url=database_url,
+        bind=bind,
+        policy_files=policy_files,
+    )[0]
 
 
 def load_with_origins(
@@ -70,23 +74,10 @@ def load_with_origins(
     kinds: Kinds,
     *,
     database_url: str | None = None,
-) -> tuple[Settings, Draft]:
-    """The checked settings, and what was written, which knows where each value is
-    from. Raises ConfigError."""
-    draft = _drafted(path, environ, database_url=database_url)
-    others = policy_drafts(draft)
-    note_repeated_names([draft, *others])
-    return _checked(draft, others, kinds), draft
-
-
-def _drafted(
-    path: str | None,
-    environ: Mapping[str, str],
-    *,
-    database_url: str | None = None,
     bind: str | None = None,
-) -> Draft:
-    """What is written, unchecked: options over environment over file."""
+    policy_files: bool = True,
+) -> tuple[Settings, Draft]:
+    """The same, and what was written, which knows where each value is from."""
     draft = Draft()
     file = find_config_file(path, environ)
     if file is not None:
@@ -95,7 +86,9 @@ def _drafted(
     draft.overlay(DATABASE_URL, _as_url(database_url), "--database")
     draft.overlay(("web", "bind"), bind, "--bind")
     draft.settle_urls(default_database_url(environ))
-    return draft
+    others = policy_drafts(draft) if policy_files else []
+    note_repeated_names([draft, *others])
+    return _checked(draft, others, kinds), draft
 
 
 def default_database_url(environ: Mapping[str, str]) -> str:

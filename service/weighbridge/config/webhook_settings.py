@@ -22,7 +22,7 @@ from weighbridge.config.value.value_types import (
     SecretText,
     StrictModel,
 )
-from weighbridge.config.yaml.reader import Path, Plain
+from weighbridge.config.yaml.reader import Path, Plain, mappings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.domain.webhook.sources.source_table import SOURCES
 
@@ -131,11 +131,11 @@ def secret_clash(keys: Set[str]) -> Clash | None:
 
 def webhook_clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
     """Every clash of what is written under `webhooks`, with the path of its mapping."""
-    entries = _mappings(tree.get("registries"))
+    entries = mappings(tree.get("registries"))
     known = {name for _, entry in entries for name in _texts(entry.get("name"))}
     names = ", ".join(sorted(known))
     seen: set[tuple[str, str]] = set()
-    for index, entry in _mappings(tree.get("webhooks")):
+    for index, entry in mappings(tree.get("webhooks")):
         path: Path = ("webhooks", index)
         registry, source = entry.get("registry"), str(entry.get("source"))
         if isinstance(registry, str) and registry not in known:
@@ -154,12 +154,6 @@ def webhook_clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
             clash = secret_clash({key for key in _WAYS if entry.get(key)})
             if clash is not None:
                 yield path, clash
-
-
-def _mappings(entries: Plain) -> Iterator[tuple[int, Mapping[str, Plain]]]:
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        if isinstance(entry, dict):
-            yield index, entry
 
 
 def _texts(value: Plain) -> Iterator[str]:

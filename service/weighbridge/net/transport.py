@@ -73,8 +73,10 @@ class Transport(httpx.AsyncBaseTransport):
         )
         if said.get("follow", False):
             hosts = self._trusted_storage_hosts
-            return _response((await follow(self._connections, ours, hosts))[0], request)
-        return _response(await self._connections.send(ours), request)
+            answer, _ = await follow(self._connections, ours, hosts)
+        else:
+            answer = await self._connections.send(ours)
+        return _response(answer, request)
 
     async def aclose(self) -> None:
         """End every connection."""

@@ -8,7 +8,7 @@ import pytest
 
 from support.fake_clock import FakeClock
 from weighbridge.errors import RateLimited
-from weighbridge.registry.pacing.rate_limiter import Rank, RateLimiter, Turn
+from weighbridge.registry.pacing.rate_limiter import Rank, RateLimiter
 
 
 class Watched:
@@ -30,7 +30,9 @@ class Watched:
             async with self.turn():
                 pass
 
-    def turn(self, rank: Rank = Rank.ORDINARY, owner: object = None) -> Turn:
+    def turn(
+        self, rank: Rank = Rank.ORDINARY, owner: object = None
+    ) -> contextlib.AbstractAsyncContextManager[None]:
         return self.gate.turn(rank, owner, self.waits.append)
 
 

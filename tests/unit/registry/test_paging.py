@@ -1,7 +1,6 @@
 """Link headers: followed on the same listing, refused anywhere else."""
 
 import time
-from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from weighbridge.errors import ListingError, NotFound, RegistryError
 from weighbridge.net.http1.header_fields import Fields
-from weighbridge.registry.exchange.paging import by_link, next_url, pages
+from weighbridge.registry.exchange.paging import ListingPage, by_link, next_url, pages
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
 
 HERE = httpx.URL("https://registry.example/v2/shop/cart/tags/list?n=1000")
@@ -122,11 +121,6 @@ def next_or_code(links: list[str]) -> httpx.URL | str | None:
         return error.code
 
 
-@dataclass(frozen=True, slots=True)
-class OneName:
-    first: str
-
-
 class Server:
     """Answers the n-th URL with the n-th of `script`: (name, link) or an error."""
 
@@ -149,8 +143,9 @@ class Server:
             got += [page.first]
 
 
-def _parse(answer: RegistryAnswer) -> OneName:
-    return OneName((answer.content or b"").decode())
+def _parse(answer: RegistryAnswer) -> ListingPage:
+    name = (answer.content or b"").decode()
+    return ListingPage((name,) if name else (), invalid=0)
 
 
 async def test_pages_end_where_no_link_follows() -> None:

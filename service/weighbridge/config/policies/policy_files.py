@@ -20,7 +20,7 @@ from weighbridge.config.policies.policy_settings import (
 )
 from weighbridge.config.yaml.draft import Draft
 from weighbridge.config.yaml.faults import Fault, config_error
-from weighbridge.config.yaml.reader import Path, line_of
+from weighbridge.config.yaml.reader import Path, line_of, mappings
 from weighbridge.domain.policy.policy import (
     DEFAULT_POLICIES,
     KEYS,
@@ -215,8 +215,7 @@ def _read(path: str) -> Draft:
 
 
 def _names(draft: Draft) -> Iterator[tuple[Path, str]]:
-    policies = draft.tree.get("policies")
-    for number, entry in enumerate(policies if isinstance(policies, list) else ()):
-        name = entry.get("name") if isinstance(entry, dict) else None
+    for number, entry in mappings(draft.tree.get("policies")):
+        name = entry.get("name")
         if isinstance(name, str):
             yield ("policies", number, "name"), name

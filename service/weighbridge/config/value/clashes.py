@@ -16,7 +16,7 @@ from weighbridge.config.value.written_address import (
     is_loopback,
     split_bind,
 )
-from weighbridge.config.yaml.reader import Path, Plain
+from weighbridge.config.yaml.reader import Path, Plain, mappings
 from weighbridge.domain.series_budget import CORE_SERIES, DEFAULT_MAX_SERIES, room_of
 
 BIND: Final = "127.0.0.1:8080"
@@ -115,14 +115,12 @@ def metrics_clash(max_series: int, pin: Sequence[str]) -> Clash | None:
 def clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
     """Every clash of what is written, with the path of its mapping. Values that are
     wrong themselves are left to their own checks."""
-    registries = tree.get("registries")
-    for index, entry in enumerate(registries if isinstance(registries, list) else ()):
-        if isinstance(entry, dict):
-            path: Path = ("registries", index)
-            if (clash := _transport(entry)) is not None:
-                yield path, clash
-            if (clash := _auth(entry.get("auth"))) is not None:
-                yield (*path, "auth"), clash
+    for index, entry in mappings(tree.get("registries")):
+        path: Path = ("registries", index)
+        if (clash := _transport(entry)) is not None:
+            yield path, clash
+        if (clash := _auth(entry.get("auth"))) is not None:
+            yield (*path, "auth"), clash
     metrics = tree.get("metrics")
     if isinstance(metrics, dict) and (clash := _metrics(metrics)) is not None:
         yield ("metrics",), clash

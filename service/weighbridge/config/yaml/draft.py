@@ -28,6 +28,7 @@ from weighbridge.config.yaml.reader import (
     Path,
     Plain,
     line_of,
+    mappings,
     plain,
     read_document,
 )
@@ -173,12 +174,9 @@ class Draft(Struct):
     def _repeated_names(self) -> Iterator[Fault]:
         """Checked here because pydantic checks a list as a whole only once all of
         its items are right, and every fault is to be told at once."""
-        registries = self.tree.get("registries")
         seen: set[str] = set()
-        for index, entry in enumerate(
-            registries if isinstance(registries, list) else ()
-        ):
-            name = entry.get("name") if isinstance(entry, dict) else None
+        for index, entry in mappings(self.tree.get("registries")):
+            name = entry.get("name")
             if isinstance(name, str):
                 path: Path = ("registries", index, "name")
                 if name in seen:

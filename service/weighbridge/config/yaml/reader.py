@@ -96,6 +96,14 @@ def line_of(root: Node, path: Path) -> int:
     return line
 
 
+def mappings(value: Plain) -> Iterator[tuple[int, dict[str, Plain]]]:
+    """Those in a list of them, each with its number; whatever else stands there is left
+    to its own check."""
+    for number, entry in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(entry, dict):
+            yield number, entry
+
+
 DOCUMENT_BYTES: Final = 1024 * 1024
 DEPTH: Final = 32
 

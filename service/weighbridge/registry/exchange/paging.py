@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import httpx
+from msgspec import Struct
 
+from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
 from weighbridge.errors import ListingError, WeighbridgeError
 from weighbridge.net.guard.url_parts import origin
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
@@ -27,17 +29,41 @@ _PARAM: Final = re.compile(
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]{1,8192}")  # no backslash
 
 
-class ListingPage(Protocol):
-    """What a page brings, enough to see whether the listing goes on."""
+class ListingPage(Struct, frozen=True):
+    """What a page of a listing brings.
+
+    names:   well-formed ones, once each, in the registry's order
+    invalid: entries that are none
+    tags:    what is told of each name, where these are tags
+    total:   entries of the whole listing, None where it is not said
+    next:    what the page itself names as the next one
+    """
+
+    names: tuple[str, ...]
+    invalid: int
+    tags: tuple[TagSeen, ...] = ()
+    total: int | None = None
+    next: str | None = None
 
     @property
     def first(self) -> str:
-        """The first name, or "" on an empty page."""
+        """The first name, or "" for none."""
+        return self.names[0] if self.names else ""
+
+    @property
+    def entries(self) -> int:
+        """How many, with those that are not well-formed."""
+        return len(self.names) + self.invalid
+
+    def as_repositories(self) -> RepositoryListing:
+        return RepositoryListing(self.names, self.invalid)
+
+    def as_tags(self) -> TagPage:
+        return TagPage(self.tags, self.invalid)
 
 
 AnswerT = TypeVar("AnswerT")
-PageT = TypeVar("PageT", bound=ListingPage)
-FindNext: TypeAlias = Callable[[str, AnswerT, PageT], str | None]
+FindNext: TypeAlias = Callable[[str, AnswerT, ListingPage], str | None]
 """From a page's URL, its answer, and what was read of it to the next page's URL."""
 
 
@@ -52,9 +78,9 @@ def by_link(url: str, answer: RegistryAnswer, page: ListingPage) -> str | None:
 async def pages(
     ask: Callable[[str], Awaitable[AnswerT]],
     first_url: str,
-    parse: Callable[[AnswerT], PageT],
-    find_next: FindNext[AnswerT, PageT],
-) -> AsyncIterator[PageT]:
+    parse: Callable[[AnswerT], ListingPage],
+    find_next: FindNext[AnswerT],
+) -> AsyncIterator[ListingPage]:
     """All pages of a listing: `ask` gets the URLs, `parse` reads the answers.
 
     A page may be short and still have a next one, or full and be the last: only

@@ -3,10 +3,10 @@ order in which those who wait are let in."""
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from enum import IntEnum
 from math import inf
-from types import TracebackType
 from typing import Final, TypeAlias
 
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
@@ -153,18 +153,23 @@ class RateLimiter:
         """Requests that may be under way now."""
         return self._slots.most
 
-    def turn(
+    @asynccontextmanager
+    async def turn(
         self,
         rank: Rank = Rank.ORDINARY,
         owner: object = None,
         on_wait: Callable[[float], None] = _nobody_counts,
-    ) -> "Turn":
+    ) -> AsyncIterator[None]:
         """The way in and out, for one request.
 
         owner:   whose it is; of those who wait, owners are served in turn
         on_wait: told of the seconds that it waited, if it had to
         """
-        return Turn(self, rank, owner, on_wait)
+        await self.enter(rank, owner, on_wait)
+        try:
+            yield
+        finally:
+            self.leave(rank)
 
     async def enter(
         self, rank: Rank, owner: object, on_wait: Callable[[float], None]
@@ -288,35 +293,6 @@ class RateLimiter:
         await self._clock.sleep(max(0.0, at - self._clock.monotonic()))
         self._alarm = None
         self._admit()
-
-
-class Turn:
-    """See `RateLimiter.turn`."""
-
-    __slots__ = ("_gate", "_on_wait", "_owner", "_rank")
-
-    def __init__(
-        self,
-        gate: RateLimiter,
-        rank: Rank,
-        owner: object,
-        on_wait: Callable[[float], None],
-    ) -> None:
-        self._gate = gate
-        self._rank = rank
-        self._owner = owner
-        self._on_wait = on_wait
-
-    async def __aenter__(self) -> None:
-        await self._gate.enter(self._rank, self._owner, self._on_wait)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._gate.leave(self._rank)
 
 
 def _out_of_patience(wait: float) -> RateLimited:

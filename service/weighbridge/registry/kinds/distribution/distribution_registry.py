@@ -34,8 +34,14 @@ from weighbridge.registry.auth.authorizer import CATALOG_SCOPE, pull_scope
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.exchange.paced_exchange import OnAnswer
-from weighbridge.registry.exchange.paging import PAGE_LENGTH, by_link, pages
+from weighbridge.registry.exchange.paging import (
+    PAGE_LENGTH,
+    ListingPage,
+    by_link,
+    pages,
+)
 from weighbridge.registry.exchange.refusals import RefusalWords
+from weighbridge.registry.exchange.registry_kind import as_written
 from weighbridge.registry.exchange.registry_request import (
     Method,
     Operation,
@@ -45,7 +51,6 @@ from weighbridge.registry.exchange.registry_request import (
 from weighbridge.registry.kinds.distribution.served import (
     DIGEST_HEADER,
     NO_LENGTH,
-    NamesOfPage,
     altered,
     blob_length,
     blob_range,
@@ -89,6 +94,7 @@ class DistributionRegistry:
 
     on_answer: told of every answer
     words:     how registries of this kind refuse
+    full_name: the whole name of a repository that a person has written
     """
 
     def __init__(
@@ -100,9 +106,10 @@ class DistributionRegistry:
         clock: Clock | None = None,
         on_answer: OnAnswer | None = None,
         words: RefusalWords = CACHE_WORDS,
+        full_name: Callable[[str], str] = as_written,
     ) -> None:
         self._endpoint = endpoint
-        self._questions = Questions(endpoint.url)
+        self._questions = Questions(endpoint.url, full_name)
         self._client = RegistryClient(
             endpoint,
             connections,
@@ -257,8 +264,8 @@ class DistributionRegistry:
         await self._client.aclose()
 
     async def _listing(
-        self, whole: RegistryRequest, parse: Callable[[bytes], NamesOfPage]
-    ) -> AsyncIterator[NamesOfPage]:
+        self, whole: RegistryRequest, parse: Callable[[bytes], ListingPage]
+    ) -> AsyncIterator[ListingPage]:
         """A listing with long pages, or, where the registry takes that for an error,
         with pages of its own length."""
         most, too_many = _MOST[whole.operation]
@@ -277,7 +284,7 @@ class DistributionRegistry:
                     raise
                 raise ListingError(exc.message, code="too_large") from exc
 
-        def read(answer: RegistryAnswer) -> NamesOfPage:
+        def read(answer: RegistryAnswer) -> ListingPage:
             try:
                 return parse(answer.content or b"")
             except DocumentError as error:
@@ -329,10 +336,15 @@ class DistributionRegistry:
 
 
 class Questions:
-    """url: the registry's, without a slash at its end. All raise InvalidReference."""
+    """All raise InvalidReference.
 
-    def __init__(self, url: str) -> None:
+    url:       the registry's, without a slash at its end
+    full_name: the whole name of a repository that a person has written
+    """
+
+    def __init__(self, url: str, full_name: Callable[[str], str]) -> None:
         self._url = url
+        self._full_name = full_name
 
     def ping(self) -> RegistryRequest:
         """Whether it speaks this protocol, and to us: distribution-spec, "Determining
@@ -345,8 +357,8 @@ class Questions:
 
     def tags(self, repository: str) -> RegistryRequest:
         """The same for a repository's tags."""
-        path = f"{_checked(repository)}/tags/list"
-        return self._listing("tags", path, pull_scope(repository))
+        name = self._checked(repository)
+        return self._listing("tags", f"{name}/tags/list", pull_scope(name))
 
     def manifest(
         self,
@@ -359,10 +371,11 @@ class Questions:
         """reference: a tag or a digest"""
         if not is_tag(reference) and not is_digest(reference):
             raise InvalidReference(f"{reference[:80]!r} is no tag and no digest")
+        name = self._checked(repository)
         return RegistryRequest(
             operation,
-            f"{self._url}/v2/{_checked(repository)}/manifests/{reference}",
-            pull_scope(repository),
+            f"{self._url}/v2/{name}/manifests/{reference}",
+            pull_scope(name),
             MANIFEST_BODY_BYTES,
             method,
             accept=ACCEPT,
@@ -381,10 +394,11 @@ class Questions:
         """body_limit: what is wanted of it"""
         if not is_digest(digest):
             raise InvalidReference(f"{digest[:80]!r} is no digest")
+        name = self._checked(repository)
         return RegistryRequest(
             operation,
-            f"{self._url}/v2/{_checked(repository)}/blobs/{digest}",
-            pull_scope(repository),
+            f"{self._url}/v2/{name}/blobs/{digest}",
+            pull_scope(name),
             body_limit,
             method,
             accept="*/*",
@@ -396,8 +410,8 @@ class Questions:
             operation, f"{self._url}/v2/{path}", scope, PAGE_BODY_BYTES
         )
 
-
-def _checked(repository: str) -> str:
-    if not is_repository_name(repository):
-        raise InvalidReference(f"{repository[:80]!r} is no repository name")
-    return repository
+    def _checked(self, repository: str) -> str:
+        name = self._full_name(repository)
+        if not is_repository_name(name):
+            raise InvalidReference(f"{name[:80]!r} is no repository name")
+        return name

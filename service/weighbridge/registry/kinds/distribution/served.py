@@ -4,12 +4,12 @@ of a blob and how long it is, pages of `_catalog` and `tags/list`."""
 import re
 from typing import Final
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import Digest, digest_of, is_digest, verify
 from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.limits import DESCRIPTOR_BYTES
-from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
+from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import (
     DocumentError,
@@ -18,43 +18,21 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer
+from weighbridge.registry.exchange.paging import ListingPage
 from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,
 )
 
 
-class NamesOfPage(Struct, frozen=True):
-    """The names on one page: well-formed ones once each, in the registry's order."""
-
-    names: tuple[str, ...]
-    invalid: int
-
-    @property
-    def first(self) -> str:
-        """The first of them, or "" for none."""
-        return self.names[0] if self.names else ""
-
-    @property
-    def entries(self) -> int:
-        """How many, with those that are not well-formed."""
-        return len(self.names) + self.invalid
-
-    def as_repositories(self) -> RepositoryListing:
-        return RepositoryListing(self.names, self.invalid)
-
-    def as_tags(self) -> TagPage:
-        return TagPage(tuple(map(TagSeen, self.names)), self.invalid)
-
-
-def parse_catalog_page(raw: bytes) -> NamesOfPage:
+def parse_catalog_page(raw: bytes) -> ListingPage:
     """`{"repositories": [...]}`. Raises DocumentError(invalid_listing, ...)."""
     entries = _entries(_object(raw), "repositories")
     names = [entry for entry in entries if is_repository_name(entry)]
     return _names(names, entries)
 
 
-def parse_tag_page(raw: bytes, repository: str) -> NamesOfPage:
+def parse_tag_page(raw: bytes, repository: str) -> ListingPage:
     """`{"name": ..., "tags": [...]}`; null, as distribution says it of an emptied
     repository, is no tags. Entries that are no tags (null, digests) are counted.
 
@@ -68,7 +46,8 @@ def parse_tag_page(raw: bytes, repository: str) -> NamesOfPage:
             hint="a cache or proxy before it may have mixed up its answers",
         )
     entries = _entries(page, "tags")
-    return _names([entry for entry in entries if is_tag(entry)], entries)
+    page_of_names = _names([entry for entry in entries if is_tag(entry)], entries)
+    return replace(page_of_names, tags=tuple(map(TagSeen, page_of_names.names)))
 
 
 def _object(raw: bytes) -> dict[str, object]:
@@ -90,9 +69,9 @@ def _entries(page: dict[str, object], key: str) -> list[object]:
     return entries
 
 
-def _names(good: list[object], entries: list[object]) -> NamesOfPage:
+def _names(good: list[object], entries: list[object]) -> ListingPage:
     names = dict.fromkeys(entry for entry in good if isinstance(entry, str))
-    return NamesOfPage(tuple(names), len(entries) - len(good))
+    return ListingPage(tuple(names), len(entries) - len(good))
 
 
 def _invalid(reason: str) -> DocumentError:

@@ -9,7 +9,7 @@ deprecated.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final
 
 import httpx
 from msgspec import Struct
@@ -25,11 +25,8 @@ from weighbridge.registry.exchange.paced_exchange import (
     answer_of,
     question_of,
 )
-from weighbridge.registry.exchange.paging import pages, same_origin
+from weighbridge.registry.exchange.paging import ListingPage, pages, same_origin
 from weighbridge.registry.kinds.dockerhub.hub_listings import (
-    HubPage,
-    HubRepositories,
-    HubTags,
     parse_hub_repositories,
     parse_hub_tags,
 )
@@ -47,8 +44,6 @@ _PAGE: Final[dict[str, object]] = {
     "follow": True,
 }
 
-PageT = TypeVar("PageT", bound=HubPage)
-
 
 class HubAPI:
     """Pages of a hundred, asked through a client of the API's own: it has another
@@ -65,7 +60,7 @@ class HubAPI:
         self._url = url
         self.counts = exchange.counts
 
-    async def repositories(self, namespace: str) -> AsyncIterator[HubRepositories]:
+    async def repositories(self, namespace: str) -> AsyncIterator[ListingPage]:
         """The repositories of one namespace that we may see."""
         listing = self._listing(
             f"{namespace}/repositories",
@@ -78,7 +73,7 @@ class HubAPI:
         async for page in listing:
             yield page
 
-    async def tags(self, repository: str) -> AsyncIterator[HubTags]:
+    async def tags(self, repository: str) -> AsyncIterator[ListingPage]:
         """The tags of one repository, with what the API knows of each."""
         namespace, _, name = repository.partition("/")
         listing = self._listing(
@@ -100,10 +95,10 @@ class HubAPI:
         path: str,
         most: int,
         too_many: str,
-        parse: Callable[[bytes], PageT],
+        parse: Callable[[bytes], ListingPage],
         *,
         is_exact: bool,
-    ) -> AsyncIterator[PageT]:
+    ) -> AsyncIterator[ListingPage]:
         first_url = f"{self._url}/v2/namespaces/{path}?page=1&page_size={PAGE_LENGTH}"
         seen = _Seen()
         reading = pages(self._ask, first_url, lambda a: self._read(a, parse), _next_url)
@@ -131,7 +126,9 @@ class HubAPI:
             raise ListingError(exc.message, code="too_large") from exc
         return response
 
-    def _read(self, answer: httpx.Response, parse: Callable[[bytes], PageT]) -> PageT:
+    def _read(
+        self, answer: httpx.Response, parse: Callable[[bytes], ListingPage]
+    ) -> ListingPage:
         try:
             return parse(answer.content)
         except DocumentError as error:
@@ -158,7 +155,7 @@ class _Seen:
     def entries(self) -> int:
         return len(self._names) + self._invalid
 
-    def add(self, page: HubPage) -> None:
+    def add(self, page: ListingPage) -> None:
         self._is_repeated = self._is_repeated or not self._names.isdisjoint(page.names)
         self._names.update(page.names)
         self._invalid += page.invalid
@@ -190,7 +187,9 @@ class _Seen:
         return max(self._totals) if has_fallen else self._totals[0]
 
 
-def _next_url(current_url: str, answer: httpx.Response, page: HubPage) -> str | None:
+def _next_url(
+    current_url: str, answer: httpx.Response, page: ListingPage
+) -> str | None:
     """The page after this one, if it says that there is one.
 
     Its link is only looked at: who moves it to another host is refused, and the

@@ -7,9 +7,7 @@ without them is asked for at the registry.
 
 import re
 from datetime import UTC, datetime
-from typing import Final
-
-from msgspec import Struct
+from typing import Final, TypeAlias
 
 from weighbridge.domain.image.digest import Digest, is_digest
 from weighbridge.domain.image.media_types import INDEXES
@@ -20,9 +18,10 @@ from weighbridge.domain.image.platform import (
 )
 from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.limits import DESCRIPTOR_BYTES, PLATFORM_CHARACTERS
-from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
+from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import DocumentError
+from weighbridge.registry.exchange.paging import ListingPage
 
 _ONE_IMAGE: Final = frozenset(
     {
@@ -42,112 +41,36 @@ _TIME: Final = re.compile(
 )
 
 
-class HubPage(Struct, frozen=True):
-    """What a page says of itself.
-
-    names:   well-formed ones, once each
-    invalid: entries that are none
-    total:   entries of the whole listing, None where it is not said
-    next:    the address of the next page, or None on the last
-    """
-
-    names: tuple[str, ...]
-    invalid: int
-    total: int | None
-    next: str | None
-
-    @property
-    def first(self) -> str:
-        """The first name, or "" for none."""
-        return self.names[0] if self.names else ""
-
-    @property
-    def entries(self) -> int:
-        """How many, with those that are not well-formed."""
-        return len(self.names) + self.invalid
+Image: TypeAlias = tuple[Digest | None, int | None]
+"""One platform of a tag: the digest of its manifest, None on very old images; and its
+compressed bytes, None where nothing is said. Docker Hub writes 0 for that."""
 
 
-class HubRepositories(HubPage, frozen=True):
-    """Repositories of one namespace; `names` are whole ones, such as library/python."""
-
-    def as_repositories(self) -> RepositoryListing:
-        return RepositoryListing(self.names, self.invalid)
-
-
-class HubTags(HubPage, frozen=True):
-    """Tags of one repository."""
-
-    tags: tuple["HubTag", ...] = ()
-
-    def as_tags(self) -> TagPage:
-        return TagPage(tuple(tag.as_seen() for tag in self.tags), self.invalid)
-
-
-class HubImage(Struct, frozen=True):
-    """One platform of a tag.
-
-    digest: of its manifest; None on very old images
-    compressed_bytes: None where nothing is said; Docker Hub writes 0 for that
-    """
-
-    platform: Platform
-    digest: Digest | None
-    compressed_bytes: int | None
-
-
-class HubTag(Struct, frozen=True):
-    """One tag.
-
-    digest:    of what it names: an index, or an image. None where the API leaves it
-               open: the registry has to be asked
-    pushed_at: when it was last pushed
-    images:    one a platform, the first of several; attestations are left out, and
-               images that nobody pulls (`inactive`) are not: they are still there
-    """
-
-    name: str
-    digest: Digest | None
-    pushed_at: datetime | None
-    images: tuple[HubImage, ...]
-
-    @property
-    def sizes(self) -> tuple[tuple[Digest, int], ...]:
-        """What its images weigh by the API's word, as far as it says it."""
-        return tuple(
-            (image.digest, image.compressed_bytes)
-            for image in self.images
-            if image.digest is not None and image.compressed_bytes is not None
-        )
-
-    def as_seen(self) -> TagSeen:
-        return TagSeen(self.name, self.digest, self.pushed_at, self.sizes)
-
-
-def parse_hub_repositories(raw: bytes, namespace: str) -> HubRepositories:
+def parse_hub_repositories(raw: bytes, namespace: str) -> ListingPage:
     """A page of `/v2/namespaces/NAMESPACE/repositories`. Entries of another namespace
     are counted as invalid. Raises DocumentError(invalid_listing, ...)."""
     page = _object(raw)
     entries = _entries(page)
     names = [_repository(entry, namespace) for entry in entries]
     good = tuple(dict.fromkeys(name for name in names if name is not None))
-    return HubRepositories(good, names.count(None), _total(page), _next(page))
+    return ListingPage(good, names.count(None), total=_total(page), next=_next(page))
 
 
-def parse_hub_tags(raw: bytes) -> HubTags:
+def parse_hub_tags(raw: bytes) -> ListingPage:
     """A page of `/v2/namespaces/NAMESPACE/repositories/NAME/tags`. Raises
     DocumentError(invalid_listing, ...)."""
     page = _object(raw)
     entries = [_tag(entry) for entry in _entries(page)]
-    tags: dict[str, HubTag] = {}
+    tags: dict[str, TagSeen] = {}
     for tag in entries:
         if tag is not None:
             tags.setdefault(tag.name, tag)
-    return HubTags(
+    return ListingPage(
         tuple(tags),
         entries.count(None),
+        tuple(tags.values()),
         _total(page),
         _next(page),
-        tuple(tags.values()),
     )
 
 
@@ -159,18 +82,20 @@ def _repository(entry: object, namespace: str) -> str | None:
     return name if is_text and is_repository_name(name) else None
 
 
-def _tag(entry: object) -> HubTag | None:
+def _tag(entry: object) -> TagSeen | None:
     if not isinstance(entry, dict) or not is_tag(name := entry.get("name")):
         return None
     images = _images(entry.get("images"))
     pushed_at = _moment(entry.get("tag_last_pushed"))
     if pushed_at is None:
         pushed_at = _moment(entry.get("last_updated"))
-    return HubTag(str(name), _digest_of_tag(entry, images), pushed_at, images)
+    # What its images weigh by the API's word, as far as it says it.
+    sizes = tuple((d, size) for d, size in images if d is not None and size is not None)
+    return TagSeen(str(name), _digest_of_tag(entry, images), pushed_at, sizes)
 
 
 def _digest_of_tag(
-    entry: dict[str, object], images: tuple[HubImage, ...]
+    entry: dict[str, object], images: tuple[Image, ...]
 ) -> Digest | None:
     """Its own digest, or that of its only image if it names no index.
 
@@ -182,7 +107,7 @@ def _digest_of_tag(
     media_type = named if isinstance(named, str) else ""
     if entry.get("digest") is None:
         is_one = len(parts) == 1 and len(images) == 1 and media_type in _ONE_IMAGE
-        return images[0].digest if is_one else None
+        return images[0][0] if is_one else None
     digest = _digest(entry["digest"])
     if len(parts) > 1 or media_type in INDEXES:
         digests = [part.get("digest") for part in parts if isinstance(part, dict)]
@@ -190,28 +115,29 @@ def _digest_of_tag(
     return digest
 
 
-def _images(value: object) -> tuple[HubImage, ...]:
-    """Those that can be read; what cannot be is learned from the manifests."""
-    found: dict[Platform, HubImage] = {}
+def _images(value: object) -> tuple[Image, ...]:
+    """Those that can be read, the first of several of one platform; what cannot be is
+    learned from the manifests. Attestations are left out, and images that nobody pulls
+    (`inactive`) are not: they are still there."""
+    found: dict[Platform, Image] = {}
     for entry in value if isinstance(value, list) else ():
-        image = _image(entry)
-        if image is not None and image.platform != UNKNOWN:
-            found.setdefault(image.platform, image)
+        platform = _platform(entry)
+        if platform is not None and platform != UNKNOWN:
+            image = _digest(entry.get("digest")), _size(entry.get("size"))
+            found.setdefault(platform, image)
     return tuple(found.values())
 
 
-def _image(entry: object) -> HubImage | None:
+def _platform(entry: object) -> Platform | None:
     if not isinstance(entry, dict):
         return None
     keys = ("os", "architecture", "variant", "os_version")
     parts = [_text(entry.get(key)) for key in keys]
-    if not parts[0] or not parts[1]:
-        return None
-    size = entry.get("size")
-    is_known = type(size) is int and 0 < size <= DESCRIPTOR_BYTES
-    return HubImage(
-        normalised(*parts), _digest(entry.get("digest")), size if is_known else None
-    )
+    return normalised(*parts) if parts[0] and parts[1] else None
+
+
+def _size(value: object) -> int | None:
+    return value if type(value) is int and 0 < value <= DESCRIPTOR_BYTES else None
 
 
 def _text(value: object) -> str:

@@ -12,10 +12,8 @@ from contextlib import suppress
 import httpx
 from msgspec.structs import replace
 
-from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
-from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.errors import (
     DocumentError,
     ListingError,
@@ -24,7 +22,7 @@ from weighbridge.errors import (
 )
 from weighbridge.net.guard.reach import reach_of_host
 from weighbridge.net.http1.request import Sender
-from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, RequestCost
+from weighbridge.ports.protocols import ManifestAnswer
 from weighbridge.registry.auth.authorizer import pull_scope
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.exchange.kind_access import KindAccess
@@ -43,45 +41,40 @@ from weighbridge.registry.pacing.clock import Clock
 from weighbridge.telemetry import Telemetry
 
 
-class HubRegistry:
-    """`ports.Registry` of Docker Hub.
+class HubRegistry(DistributionRegistry):
+    """`ports.Registry` of Docker Hub. Only a GET of a manifest costs a pull; `cost`
+    is that of both hosts.
 
     namespaces: those whose repositories are discovered; there is no catalog of all
     """
 
     def __init__(
         self,
-        registry: DistributionRegistry,
+        endpoint: Endpoint,
+        connections: Sender,
+        telemetry: Telemetry,
+        clock: Clock,
         api: HubAPI,
         quota: PullQuota,
         namespaces: Sequence[str] = (),
     ) -> None:
-        self._registry = registry
+        super().__init__(
+            endpoint,
+            connections,
+            telemetry,
+            clock=clock,
+            on_answer=quota.saw,
+            words=HUB_WORDS,
+            full_name=full_name,
+        )
         self._api = api
         self._quota = quota
         self._namespaces = tuple(dict.fromkeys(namespaces))
-
-    @property
-    def name(self) -> str:
-        return self._registry.name
-
-    @property
-    def cost(self) -> RequestCost:
-        """Of both hosts."""
-        return self._registry.cost
+        api.counts.cost = self.cost
 
     @property
     def has_quota(self) -> bool:
         return self._quota.may_run_out
-
-    @property
-    def rate_limit(self) -> RateLimit | None:
-        """Of pulls."""
-        return self._registry.rate_limit
-
-    async def ping(self) -> None:
-        """Costs no pull."""
-        await self._registry.ping()
 
     async def repositories(self) -> AsyncIterator[RepositoryListing]:
         """Pages of the namespaces, one after the other. One that cannot be listed
@@ -117,13 +110,6 @@ class HubRegistry:
         async for page in self._api.tags(full_name(repository)):
             yield page.as_tags()
 
-    async def head_manifest(self, repository: str, reference: str) -> Digest | None:
-        """Costs no pull."""
-        return await self._registry.head_manifest(full_name(repository), reference)
-
-    def note_false_head(self) -> None:
-        self._registry.note_false_head()
-
     async def get_manifest(
         self,
         repository: str,
@@ -133,39 +119,19 @@ class HubRegistry:
         """Costs a pull. Raises QuotaSpent without a request where none may be spent."""
         name = full_name(repository)
         scope = pull_scope(name)
-        async with self._quota.pull(
-            scope, lambda: self._registry.head_manifest(name, reference)
-        ):
+        async with self._quota.pull(scope, lambda: self.head_manifest(name, reference)):
             try:
-                return await self._registry.get_manifest(name, reference, limit_bytes)
+                return await super().get_manifest(name, reference, limit_bytes)
             except RateLimited as exc:
                 if exc.retryable:
                     raise
                 raise self._quota.refused(scope) from exc
 
-    async def get_blob(
-        self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
-    ) -> bytes:
-        """Costs no pull."""
-        name = full_name(repository)
-        return await self._registry.get_blob(name, digest, content_bytes, limit_bytes)
-
-    async def get_range(
-        self, repository: str, digest: Digest, first: int, last: int
-    ) -> RangeAnswer:
-        """Costs no pull."""
-        name = full_name(repository)
-        return await self._registry.get_range(name, digest, first, last)
-
-    async def blob_length(self, repository: str, digest: Digest) -> int | None:
-        """Costs no pull."""
-        return await self._registry.blob_length(full_name(repository), digest)
-
     async def aclose(self) -> None:
         try:
             await self._api.aclose()
         finally:
-            await self._registry.aclose()
+            await super().aclose()
 
 
 def open_dockerhub(endpoint: Endpoint, access: KindAccess) -> HubRegistry:
@@ -180,18 +146,15 @@ def open_dockerhub(endpoint: Endpoint, access: KindAccess) -> HubRegistry:
         access.telemetry,
         access.clock,
     )
-    quota = PullQuota(access.keep_quota, access.clock)
-    registry = DistributionRegistry(
+    return HubRegistry(
         endpoint,
         access.connections(endpoint),
         access.telemetry,
-        clock=access.clock,
-        on_answer=quota.saw,
-        words=HUB_WORDS,
+        access.clock,
+        api,
+        PullQuota(access.keep_quota, access.clock),
+        own.listed_namespaces if own else (),
     )
-    api.counts.cost = registry.cost
-    namespaces = own.listed_namespaces if own else ()
-    return HubRegistry(registry, api, quota, namespaces)
 
 
 def open_hub_api(
