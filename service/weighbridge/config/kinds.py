@@ -7,7 +7,7 @@ becomes the model of its own kind.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path as FilePath
 from types import GenericAlias
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_origin
@@ -53,8 +53,6 @@ _FIRST: Final = (
     *("allow_private", "plain_http", "url", "url_file", "urls"),
 )
 _LAST: Final = ("ca_file", "proxy")
-NOTHING: Final = (None, False, ())
-"""Values of keys that might as well not be written."""
 # What `pydantic.create_model` takes: types that are only known while this runs.
 Fields: TypeAlias = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -76,12 +74,15 @@ class Kinds:
 
     def kind_of(self, kind: str, url: str) -> str:
         """The kind of a registry. kind: as written; url: a checked one"""
-        return kind_of_url(self.registries, kind, url)
+        if kind != AUTO:
+            return kind
+        host, models = host_of(url), self.registries.items()
+        return next((k for k, model in models if host in model.hosts), DISTRIBUTION)
 
     @cached_property
     def settings(self) -> type[Settings]:
         """The model of a configuration: every entry becomes the model of its kind."""
-        channel = AfterValidator(partial(made_channel, self.channels))
+        channel = AfterValidator(self._made_channel)
         return _settings_of(self._entry, Annotated[self._channel, channel])
 
     @cached_property
@@ -94,19 +95,135 @@ class Kinds:
         """Checks one entry of `registries`."""
         return TypeAdapter(self._entry)
 
+    def route_clashes(self, tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
+        """Every clash of what is written under `channels` and `routes`, with the path
+        of its mapping."""
+        known = _ALWAYS.union(*map(keys_of, self.channels.values()))
+        names: set[str] = set()
+        for index, entry in mappings(tree.get("channels")):
+            path: Path = ("channels", index)
+            name = entry.get("name")
+            if isinstance(name, str):
+                if name in names:
+                    words = "is the name of another channel too"
+                    yield path, Clash("name", "duplicate_name", words, name)
+                names.add(name)
+            kind, has_slip = str(entry.get("kind")), not entry.keys() <= known
+            for clash in self._channel_clashes(kind, given_keys(entry)):
+                # What is missing may be there, with a slip in its name.
+                if clash.code != "missing_key" or not has_slip:
+                    yield path, clash
+            for model in self.channels.values():
+                for inner, clash in model.clashes_within(entry):
+                    yield (*path, *inner), clash
+        for index, entry in mappings(tree.get("routes")):
+            channel = entry.get("channel")
+            if isinstance(channel, str) and channel not in names:
+                there = ", ".join(sorted(names)) or "none"
+                words = f"is no channel: there is {there}"
+                yield (
+                    ("routes", index),
+                    Clash("channel", "unknown_channel", words, channel),
+                )
+
     # Types that are only known while this runs.
     @cached_property
     def _entry(self) -> Any:
-        registry = AfterValidator(partial(made_registry, self.registries))
-        return Annotated[self._registry, registry]
+        return Annotated[self._registry, AfterValidator(self._made_registry)]
 
     @cached_property
     def _registry(self) -> Any:
-        return written_registry(self.registries)
+        """The model of an entry with the keys of all kinds."""
+        names = (AUTO, *self.registries)
+
+        def is_known(value: object) -> str:
+            if isinstance(value, str) and value in names:
+                return value
+            words, known = (
+                "kinds of this version are {kinds}",
+                {"kinds": ", ".join(names)},
+            )
+            raise PydanticCustomError("unknown_kind", words, known)
+
+        shared = tuple(RegistrySettings.model_fields)
+        last = shared[len(_FIRST_OF_REGISTRY) :]
+        every: tuple[type[BaseModel], ...] = (
+            RegistrySettings,
+            *self.registries.values(),
+        )
+        fields = merged_fields(every, _FIRST_OF_REGISTRY, last, shared)
+        fields["kind"] = (Annotated[str, PlainValidator(is_known)], AUTO)
+        return create_model("WrittenRegistry", __base__=StrictModel, **fields)
+
+    def _made_registry(self, written: BaseModel) -> RegistrySettings:
+        """The entry as its own kind has it. Raises ValidationError,
+        PydanticCustomError."""
+        values = given(written)
+        model = self.registries[self.kind_of(values.get("kind", AUTO), values["url"])]
+        entry = made(model, values)
+        others = given_keys(values) - set(keys_of(model))
+        if not others:
+            return entry
+        key = min(others)
+        words = f"is for kind: {_kinds_with(key, self.registries)} alone"
+        return without(entry, Clash(key, "invalid_value", words))
 
     @cached_property
     def _channel(self) -> Any:
-        return written_channel(self.channels)
+        """The model of an entry with the keys of all kinds."""
+        models = self.channels
+        *names, last = (f"'{name}'" for name in models)
+        expected = f"{', '.join(names)} or {last}"
+
+        def is_known(value: object) -> str:
+            if isinstance(value, str) and value in models:
+                return value
+            raise PydanticKnownError("literal_error", {"expected": expected})
+
+        class WithAddresses(StrictModel):
+            """Where a kind may lead, its own model says."""
+
+            model_config = ConfigDict(serialize_by_alias=True)
+
+            @field_validator("url", "url_file", check_fields=False)
+            @classmethod
+            def _leads_somewhere(
+                cls, value: Secret | FilePath | None, info: ValidationInfo
+            ) -> Secret | FilePath | None:
+                kind = info.data.get("kind")
+                return (
+                    value if kind is None else check_address(models[kind], value, info)
+                )
+
+        fields = merged_fields(models.values(), _FIRST, _LAST, _REQUIRED)
+        fields["kind"] = (Annotated[str, PlainValidator(is_known)], ...)
+        return create_model("WrittenChannel", __base__=WithAddresses, **fields)
+
+    def _made_channel(self, written: BaseModel) -> ChannelSettings:
+        """The channel as its own kind has it. Raises ValidationError,
+        PydanticCustomError."""
+        values = given(written)
+        kind = str(values["kind"])
+        clash = next(self._channel_clashes(kind, given_keys(values)), None)
+        return made(self.channels[kind], without(values, clash))
+
+    def _channel_clashes(self, kind: str, keys: Set[str]) -> Iterator[Clash]:
+        """keys: those of a channel that have a value; False is none"""
+        model = self.channels.get(kind)
+        if model is None:
+            return  # its own check says so
+        allowed = keys_of(model)
+        for key in sorted(keys - {*allowed, *_ALWAYS}):
+            if kinds := _kinds_with(key, self.channels):
+                yield Clash(key, "invalid_value", f"is for kind: {kinds}")
+        for key, twin in _TWINS:
+            if {key, twin} <= keys:
+                yield Clash(key, "twin_keys", f"excludes {twin}: keep one")
+        if "url" in allowed and not keys & {"url", "url_file"}:
+            yield Clash("url_file", "missing_key", "is missing (or url)")
+        for key in required_keys(model):
+            if key not in keys and key not in _ALWAYS:
+                yield Clash(key, "missing_key", "is missing")
 
 
 def _settings_of(registry: Any, channel: Any) -> type[Settings]:
@@ -122,144 +239,14 @@ def _settings_of(registry: Any, channel: Any) -> type[Settings]:
     )
 
 
-def written_registry(models: RegistryModels) -> type[BaseModel]:
-    """The model of an entry with the keys of all kinds."""
-    names = (AUTO, *models)
-
-    def is_known(value: object) -> str:
-        if isinstance(value, str) and value in names:
-            return value
-        words, known = "kinds of this version are {kinds}", {"kinds": ", ".join(names)}
-        raise PydanticCustomError("unknown_kind", words, known)
-
-    shared = tuple(RegistrySettings.model_fields)
-    last = shared[len(_FIRST_OF_REGISTRY) :]
-    every: tuple[type[BaseModel], ...] = (RegistrySettings, *models.values())
-    fields = merged_fields(every, _FIRST_OF_REGISTRY, last, shared)
-    fields["kind"] = (Annotated[str, PlainValidator(is_known)], AUTO)
-    return create_model("WrittenRegistry", __base__=StrictModel, **fields)
-
-
-def kind_of_url(models: RegistryModels, kind: str, url: str) -> str:
-    """The kind of a registry. kind: as written; url: a checked one"""
-    if kind != AUTO:
-        return kind
-    host = host_of(url)
-    return next((k for k, model in models.items() if host in model.hosts), DISTRIBUTION)
-
-
-def made_registry(models: RegistryModels, written: BaseModel) -> RegistrySettings:
-    """The entry as its own kind has it. Raises ValidationError, PydanticCustomError."""
-    values = given(written)
-    kind = kind_of_url(models, values.get("kind", AUTO), values["url"])
-    entry = made(models[kind], values)
-    return without(entry, _registry_clash(models, keys_of_others(models[kind], values)))
-
-
-def _registry_clash(models: RegistryModels, others: frozenset[str]) -> Clash | None:
-    """others: keys that a registry of this kind does not have"""
-    if not others:
-        return None
-    key = min(others)
-    kinds = " or ".join(kind for kind, model in models.items() if key in keys_of(model))
-    return Clash(key, "invalid_value", f"is for kind: {kinds} alone")
-
-
-def written_channel(models: ChannelModels) -> type[BaseModel]:
-    """The model of an entry with the keys of all kinds."""
-    *names, last = (f"'{name}'" for name in models)
-    expected = f"{', '.join(names)} or {last}"
-
-    def is_known(value: object) -> str:
-        if isinstance(value, str) and value in models:
-            return value
-        raise PydanticKnownError("literal_error", {"expected": expected})
-
-    class WithAddresses(StrictModel):
-        """Where a kind may lead, its own model says."""
-
-        model_config = ConfigDict(serialize_by_alias=True)
-
-        @field_validator("url", "url_file", check_fields=False)
-        @classmethod
-        def _leads_somewhere(
-            cls, value: Secret | FilePath | None, info: ValidationInfo
-        ) -> Secret | FilePath | None:
-            kind = info.data.get("kind")
-            return value if kind is None else check_address(models[kind], value, info)
-
-    fields = merged_fields(models.values(), _FIRST, _LAST, _REQUIRED)
-    fields["kind"] = (Annotated[str, PlainValidator(is_known)], ...)
-    return create_model("WrittenChannel", __base__=WithAddresses, **fields)
-
-
-def made_channel(models: ChannelModels, written: BaseModel) -> ChannelSettings:
-    """The channel as its own kind has it. Raises ValidationError,
-    PydanticCustomError."""
-    values = given(written)
-    kind = str(values["kind"])
-    keys = {key for key, value in values.items() if value not in NOTHING}
-    clash = next(channel_clashes(models, kind, keys), None)
-    return made(models[kind], without(values, clash))
-
-
-def channel_clashes(
-    models: ChannelModels, kind: str, keys: Set[str]
-) -> Iterator[Clash]:
-    """keys: those of a channel that have a value; False is none"""
-    model = models.get(kind)
-    if model is None:
-        return  # its own check says so
-    allowed = keys_of(model)
-    for key in sorted(keys - {*allowed, *_ALWAYS}):
-        kinds = " or ".join(k for k, other in models.items() if key in keys_of(other))
-        if kinds:
-            yield Clash(key, "invalid_value", f"is for kind: {kinds}")
-    for key, twin in _TWINS:
-        if {key, twin} <= keys:
-            yield Clash(key, "twin_keys", f"excludes {twin}: keep one")
-    if "url" in allowed and not keys & {"url", "url_file"}:
-        yield Clash("url_file", "missing_key", "is missing (or url)")
-    for key in required_keys(model):
-        if key not in keys and key not in _ALWAYS:
-            yield Clash(key, "missing_key", "is missing")
-
-
-def route_clashes(
-    models: ChannelModels, tree: Mapping[str, Plain]
-) -> Iterator[tuple[Path, Clash]]:
-    """Every clash of what is written under `channels` and `routes`, with the path of
-    its mapping."""
-    known = _ALWAYS.union(*map(keys_of, models.values()))
-    names: set[str] = set()
-    for index, entry in mappings(tree.get("channels")):
-        path: Path = ("channels", index)
-        name = entry.get("name")
-        if isinstance(name, str):
-            if name in names:
-                words = "is the name of another channel too"
-                yield path, Clash("name", "duplicate_name", words, name)
-            names.add(name)
-        has_slip = not entry.keys() <= known
-        for clash in channel_clashes(models, str(entry.get("kind")), given_keys(entry)):
-            # What is missing may be there, with a slip in its name.
-            if clash.code != "missing_key" or not has_slip:
-                yield path, clash
-        for model in models.values():
-            for inner, clash in model.clashes_within(entry):
-                yield (*path, *inner), clash
-    for index, entry in mappings(tree.get("routes")):
-        channel = entry.get("channel")
-        if isinstance(channel, str) and channel not in names:
-            there = ", ".join(sorted(names)) or "none"
-            words = f"is no channel: there is {there}"
-            yield ("routes", index), Clash("channel", "unknown_channel", words, channel)
-
-
-def given_keys(entry: Mapping[str, Plain]) -> frozenset[str]:
-    """The keys of a written mapping that have a value."""
-    nothing: tuple[Plain, ...] = (None, False, [])
+def given_keys(entry: Mapping[str, object]) -> frozenset[str]:
+    """The keys of a mapping, written or checked, that have a value."""
+    nothing: tuple[object, ...] = (None, False, (), [])
     return frozenset(key for key, value in entry.items() if value not in nothing)
+
+
+def _kinds_with(key: str, models: Mapping[str, type[BaseModel]]) -> str:
+    return " or ".join(kind for kind, model in models.items() if key in keys_of(model))
 
 
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
@@ -323,11 +310,3 @@ def made(model: type[Model], values: Mapping[str, object]) -> Model:
     ValidationError."""
     own = keys_of(model)
     return model.model_validate({k: v for k, v in values.items() if k in own})
-
-
-def keys_of_others(
-    model: type[BaseModel], values: Mapping[str, object]
-) -> frozenset[str]:
-    """Keys with a value that this kind does not have."""
-    has_value = (key for key, value in values.items() if value not in NOTHING)
-    return frozenset(has_value) - frozenset(keys_of(model))

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from pydantic import ValidationError
 
 from weighbridge.config.file.regular_file import find_config_file
-from weighbridge.config.kinds import Kinds, route_clashes
+from weighbridge.config.kinds import Kinds
 from weighbridge.config.policies.policy_files import (
     checked_file,
     note_repeated_names,
@@ -25,8 +25,13 @@ from weighbridge.config.registries.registry_settings import RegistrySettings
 from weighbridge.config.settings import Settings
 from weighbridge.config.value.clashes import Clash, clashes
 from weighbridge.config.webhook_settings import webhook_clashes
-from weighbridge.config.yaml.draft import DATABASE_URL, REDIS_URL, Draft
-from weighbridge.config.yaml.faults import Fault, config_error
+from weighbridge.config.yaml.draft import (
+    DATABASE_URL,
+    REDIS_URL,
+    Draft,
+    Fault,
+    config_error,
+)
 from weighbridge.config.yaml.reader import Path, Plain
 from weighbridge.domain.registry.listing import registry_address
 from weighbridge.domain.text.globs import common_name
@@ -153,7 +158,7 @@ def _checked(draft: Draft, others: Sequence[Draft], kinds: Kinds) -> Settings:
     for path, clash in chain(
         clashes(tree),
         address_clashes(kinds, tree, draft.folder),
-        route_clashes(kinds.channels, tree),
+        kinds.route_clashes(tree),
         webhook_clashes(tree),
     ):
         draft.note((*path, clash.key), clash.message, clash.code, clash.shown)

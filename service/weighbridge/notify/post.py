@@ -107,7 +107,21 @@ class MessageReceiver:
         await self._http.aclose()
 
 
-class JSONNotifier:
+class ReceiverNotifier:
+    """What every Notifier to one receiver has."""
+
+    def __init__(self, receiver: MessageReceiver) -> None:
+        self._receiver = receiver
+
+    @property
+    def name(self) -> str:
+        return self._receiver.name
+
+    async def aclose(self) -> None:
+        await self._receiver.aclose()
+
+
+class JSONNotifier(ReceiverNotifier):
     """A Notifier of a channel that takes JSON at an address, without a signature.
 
     payload: the body of a message, in that channel's words
@@ -118,20 +132,13 @@ class JSONNotifier:
         receiver: MessageReceiver,
         payload: Callable[[MessageContent], Mapping[str, object]],
     ) -> None:
-        self._receiver = receiver
+        super().__init__(receiver)
         self._payload = payload
-
-    @property
-    def name(self) -> str:
-        return self._receiver.name
 
     async def send(self, message: Message) -> None:
         """Raises NotifyError."""
         payload = self._payload(content_of(message))
         await self._receiver.post(json.dumps(payload).encode())
-
-    async def aclose(self) -> None:
-        await self._receiver.aclose()
 
 
 async def read(channel: str, secret: Callable[[], Secret]) -> Secret:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import yaml
 
 from weighbridge.config.effective import ShownValue, Tree
-from weighbridge.config.yaml.faults import key_of
+from weighbridge.config.yaml.draft import key_of
 from weighbridge.config.yaml.reader import Plain
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.forms.csv_json_markdown import json_text

@@ -18,8 +18,7 @@ from weighbridge.config.policies.policy_settings import (
     PolicyKeys,
     PolicySettings,
 )
-from weighbridge.config.yaml.draft import Draft
-from weighbridge.config.yaml.faults import Fault, config_error
+from weighbridge.config.yaml.draft import Draft, Fault, config_error
 from weighbridge.config.yaml.reader import Path, line_of, mappings
 from weighbridge.domain.policy.policy import (
     DEFAULT_POLICIES,

@@ -11,6 +11,7 @@ from weighbridge.config.value.value_types import (
     RepositoryPattern,
     StrictModel,
     TagPattern,
+    text_of,
 )
 from weighbridge.domain import limits
 from weighbridge.domain.policy.policy import Limits, Match, Severity
@@ -26,7 +27,7 @@ _REGISTRY_PATTERN: Final = re.compile(r"[A-Za-z0-9._:*\[\]-]+", re.ASCII)
 
 def _label(value: object) -> str:
     """A name that becomes a label of metrics and is shown on pages."""
-    text = _text(value)
+    text = text_of(value)
     if not text or text != printable(text.strip()) or len(text) > NAME_CHARACTERS:
         raise PydanticCustomError(
             "invalid_name",
@@ -41,7 +42,7 @@ def _team(value: object) -> str | None:
 
 
 def _registry_pattern(value: object) -> str:
-    text = _text(value)
+    text = text_of(value)
     is_longer = len(text) > limits.REPOSITORY_NAME_CHARACTERS
     if is_longer or not _REGISTRY_PATTERN.fullmatch(text):
         raise PydanticCustomError(
@@ -110,18 +111,12 @@ def _is_number(value: object) -> bool:
 
 
 def _path_pattern(value: object) -> str:
-    text = _text(value)
+    text = text_of(value)
     if not text or "\0" in text or len(text) > PATH_CHARACTERS:
         raise PydanticCustomError(
             "invalid_file", "must be the path of a file, with * for any part of a name"
         )
     return text
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise PydanticCustomError("invalid_value", "must be a text: put it in quotes")
 
 
 PolicyName = Annotated[str, PlainValidator(_label)]

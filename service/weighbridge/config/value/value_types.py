@@ -59,7 +59,7 @@ _REPOSITORY_PATTERN: Final = re.compile(r"[a-z0-9._/*-]+", re.ASCII)
 _TAG_PATTERN: Final = re.compile(r"[A-Za-z0-9_.*-]+", re.ASCII)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     if isinstance(value, str):
         return value
     raise PydanticCustomError("invalid_value", "must be a text: put it in quotes")
@@ -97,7 +97,7 @@ def _seconds(value: object) -> int:
             "invalid_interval", "needs a unit: 90s, 15m, 1h or 1d"
         )
     try:
-        return parse_duration(_text(value))
+        return parse_duration(text_of(value))
     except WeighbridgeError as exc:
         raise PydanticCustomError(
             "invalid_interval", "is no duration: write 90s, 15m, 1h or 1d"
@@ -107,7 +107,7 @@ def _seconds(value: object) -> int:
 def _secret(value: object) -> Secret:
     if isinstance(value, Secret):
         return value
-    text = _text(value)
+    text = text_of(value)
     if not text.strip():
         raise PydanticCustomError("empty_secret", "must not be empty")
     return Secret(text)
@@ -149,7 +149,7 @@ def _has_place(url: str) -> bool:
 
 def _username(value: object) -> str:
     """RFC 7617 2: the first colon would end it, and controls are forbidden."""
-    text = _text(value)
+    text = text_of(value)
     if not text or ":" in text or not text.isprintable():
         raise PydanticCustomError(
             "invalid_credential",
@@ -162,7 +162,7 @@ def _file(value: object, info: ValidationInfo) -> Path:
     """A file that is there; relative paths start at the configuration file."""
     if isinstance(value, Path):
         return value
-    text = _text(value)
+    text = text_of(value)
     folder = info.context.get("folder", Path()) if info.context else Path()
     path = Path(folder, text)
     if not text or "\0" in text:
@@ -191,7 +191,7 @@ def _secret_file(value: object, info: ValidationInfo) -> Path:
 
 
 def _name(value: object) -> str:
-    name = _text(value)
+    name = text_of(value)
     if name.lower() == "localhost" or not _NAME.fullmatch(name):
         raise PydanticCustomError(
             "invalid_name",
@@ -201,17 +201,17 @@ def _name(value: object) -> str:
 
 
 def _url(value: object) -> str:
-    return check_url(_text(value))
+    return check_url(text_of(value))
 
 
 def _bind(value: object) -> str:
-    text = _text(value)
+    text = text_of(value)
     split_bind(text)
     return text
 
 
 def _host(value: object) -> str:
-    host = _text(value)
+    host = text_of(value)
     if not _HOST.fullmatch(host):
         raise PydanticCustomError(
             "invalid_host", "must be host or host:port, without a scheme or a path"
@@ -223,7 +223,7 @@ def _network(value: object) -> Network:
     if isinstance(value, IPv4Network | IPv6Network):
         return value
     try:
-        return parse_network(_text(value))
+        return parse_network(text_of(value))
     except WeighbridgeError as exc:
         raise PydanticCustomError(exc.code, "{why}", {"why": exc.message}) from exc
 
@@ -232,7 +232,7 @@ def _platform(value: object) -> Platform:
     if isinstance(value, Platform):
         return value
     try:
-        return parse_platform(_text(value))
+        return parse_platform(text_of(value))
     except WeighbridgeError as exc:
         raise PydanticCustomError(
             exc.code, "must be os/architecture[/variant], such as linux/arm64"
@@ -240,11 +240,11 @@ def _platform(value: object) -> Platform:
 
 
 def _repository_pattern(value: object) -> str:
-    return _pattern(_text(value), _REPOSITORY_PATTERN)
+    return _pattern(text_of(value), _REPOSITORY_PATTERN)
 
 
 def _tag_pattern(value: object) -> str:
-    return _pattern(_text(value), _TAG_PATTERN)
+    return _pattern(text_of(value), _TAG_PATTERN)
 
 
 def _pattern(text: str, allowed: re.Pattern[str]) -> str:

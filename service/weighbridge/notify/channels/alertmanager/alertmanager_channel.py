@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
-from weighbridge.config.channels.channel_settings import HTTPSettings
-from weighbridge.config.channels.channel_url import (
+from weighbridge.config.channels.channel_settings import (
+    HTTPSettings,
     check_http_url,
     refused_secretly,
     url_host,

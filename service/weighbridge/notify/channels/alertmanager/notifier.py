@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from weighbridge.domain.message.message import Message, ViolationNotice
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import NotifyError
-from weighbridge.notify.post import MessageReceiver
+from weighbridge.notify.post import MessageReceiver, ReceiverNotifier
 from weighbridge.notify.render.content import (
     MessageItem,
     headline_of,
@@ -46,7 +46,7 @@ _HARMLESS: Final = str.maketrans({"<": "\u2039", ">": "\u203a"})
 ALERTS_A_REQUEST: Final = 500
 
 
-class Alertmanager:
+class Alertmanager(ReceiverNotifier):
     """One of a channel: told of everything that is open each minute, and of what has
     ended for five minutes more; what is not told again ends by itself.
 
@@ -58,12 +58,8 @@ class Alertmanager:
         receiver: MessageReceiver,
         number: int | None = None,
     ) -> None:
-        self._receiver = receiver
+        super().__init__(receiver)
         self.number = number
-
-    @property
-    def name(self) -> str:
-        return self._receiver.name
 
     async def resend(self, tolds: Sequence[ViolationNotice], now: datetime) -> None:
         """Send these: `opened` ones fire, `resolved` ones have ended. Raises
@@ -75,9 +71,6 @@ class Alertmanager:
         for start in range(0, len(alerts), ALERTS_A_REQUEST):
             piece = alerts[start : start + ALERTS_A_REQUEST]
             await self._receiver.post(json.dumps(piece).encode())
-
-    async def aclose(self) -> None:
-        await self._receiver.aclose()
 
 
 class AlertmanagerNotifier:

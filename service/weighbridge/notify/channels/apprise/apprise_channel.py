@@ -4,8 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from weighbridge.config.channels.channel_settings import URLSettings
-from weighbridge.config.channels.channel_url import URL_CHARACTERS, no_url
+from weighbridge.config.channels.channel_settings import (
+    URL_CHARACTERS,
+    URLSettings,
+    no_url,
+)
 from weighbridge.notify.channel_kind import channel_kind
 
 if TYPE_CHECKING:

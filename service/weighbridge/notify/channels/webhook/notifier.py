@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.message.message import Message, ViolationNotice
 from weighbridge.errors import ConfigError
-from weighbridge.notify.post import MessageReceiver, unreadable
+from weighbridge.notify.post import MessageReceiver, ReceiverNotifier, unreadable
 from weighbridge.notify.render.content import content_of, fitting
 from weighbridge.notify.render.image_facts import repositories_by_cause
 
@@ -29,7 +29,7 @@ def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-class WebhookNotifier:
+class WebhookNotifier(ReceiverNotifier):
     """A Notifier. `webhook-id` is the message's key, so that a receiver which has seen
     it already can tell.
 
@@ -41,12 +41,8 @@ class WebhookNotifier:
         receiver: MessageReceiver,
         key: Callable[[], bytes | None],
     ) -> None:
-        self._receiver = receiver
+        super().__init__(receiver)
         self._key = key
-
-    @property
-    def name(self) -> str:
-        return self._receiver.name
 
     async def send(self, message: Message) -> None:
         """Raises NotifyError."""
@@ -62,9 +58,6 @@ class WebhookNotifier:
             signed = signature(key, message.key, timestamp, body)
             headers.append(("webhook-signature", signed))
         await self._receiver.post(body, headers)
-
-    async def aclose(self) -> None:
-        await self._receiver.aclose()
 
 
 JSON: TypeAlias = Mapping[str, object]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.channels.channel_settings import PostSettings
-from weighbridge.config.channels.channel_url import refused_secretly
+from weighbridge.config.channels.channel_settings import PostSettings, refused_secretly
 from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.value.value_types import SecretFile, SecretText
 from weighbridge.domain.text.secret import Secret
