@@ -4,7 +4,7 @@ named as a row's columns."""
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, FromClause, Join, Row, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Join, Label, Row, select
 
 from weighbridge.store.models import registries, repositories
 
@@ -31,6 +31,15 @@ def find_place(
         .join(registries, registries.c.id == repositories.c.registry_id)
         .where(registries.c.name == registry, repositories.c.name == repository)
     ).one_or_none()
+
+
+def columns_of(
+    form: Callable[..., object], *tables: FromClause, **given: ColumnElement[Any]
+) -> list[Label[Any]]:
+    """A column for each field of a value, in their order: what is given for it, else
+    the one of its name in the first table that has one."""
+    known = {column.name: column for table in reversed(tables) for column in table.c}
+    return [(known | given)[name].label(name) for name in form.__annotations__]
 
 
 def from_row(

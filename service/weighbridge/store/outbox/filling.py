@@ -154,16 +154,8 @@ _OF_CAUSES: Final = (
 )
 
 Group: TypeAlias = Row[*tuple[Any, ...]]
-
-
-class _NoticeCause(Struct, frozen=True):
-    """That a channel was told of a cause, or is about to be.
-
-    by_route: by a route's group, and by the cause's own not since
-    """
-
-    at: datetime
-    by_route: bool
+ToldCause: TypeAlias = Row[*tuple[Any, ...]]
+"""What a channel was told of a cause, or is about to be: as `_OF_CAUSES` selects it."""
 
 
 class _Planned(Struct, frozen=True):
@@ -178,7 +170,7 @@ class _Planned(Struct, frozen=True):
     route: Route
     key: bytes
     about: str
-    cause: _NoticeCause | None
+    cause: ToldCause | None
 
 
 def put_notifications(
@@ -271,7 +263,7 @@ def _plan_openings(
 
 
 def _planned(
-    row: Row[*tuple[Any, ...]], route: Route, routed: Routed, cause: _NoticeCause | None
+    row: Row[*tuple[Any, ...]], route: Route, routed: Routed, cause: ToldCause | None
 ) -> _Planned:
     if cause is None or not can_share_cause(row.limit_key):
         key = route_group(route, routed)
@@ -286,7 +278,7 @@ def _routed(row: Row[*tuple[Any, ...]]) -> Routed:
 
 def _causes_of(
     connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]], now: datetime
-) -> dict[tuple[str, bytes], _NoticeCause]:
+) -> dict[tuple[str, bytes], ToldCause]:
     """What each channel was last told of each cause."""
     keys = sorted({row.cause_key for row in rows if row.cause_key is not None})
     if not keys:
@@ -294,16 +286,16 @@ def _causes_of(
     parameters = {"hashes": listed(keys), "latest": now + AHEAD}
     found = connection.execute(_OF_CAUSES, parameters).all()
     return {
-        (row.channel, row.cause_key): _cause_of(row)
+        (row.channel, row.cause_key): row
         for row in found
         if row.notified_at > now - CAUSE_WITHIN
     }
 
 
-def _cause_of(row: Row[*tuple[Any, ...]]) -> _NoticeCause:
-    by_route, by_cause = row.by_route, row.by_cause
-    is_by_route = by_route is not None and (by_cause is None or by_route > by_cause)
-    return _NoticeCause(row.notified_at, is_by_route)
+def _is_by_route(cause: ToldCause) -> bool:
+    """Whether a route's group told of it, and the cause's own has not since."""
+    by_route, by_cause = cause.by_route, cause.by_cause
+    return by_route is not None and (by_cause is None or by_route > by_cause)
 
 
 def _make_groups(connection: Connection, planned: Iterable[_Planned]) -> None:
@@ -317,7 +309,7 @@ def _make_groups(connection: Connection, planned: Iterable[_Planned]) -> None:
             one.route.group_wait_s,
             one.route.group_interval_s,
             None,
-            None if one.cause is None else one.cause.at,
+            None if one.cause is None else one.cause.notified_at,
             0 if one.cause is None else 1,
             0,
         )
@@ -344,9 +336,9 @@ def _have_due(
         )
         _set_due(connection, group, next_at, **values)
         return True
-    if cause is not None and cause.by_route:
-        state = notified_by_route(state, cause.at)
-        values |= {"last_sent_at": cause.at, "messages": 1}
+    if cause is not None and _is_by_route(cause):
+        state = notified_by_route(state, cause.notified_at)
+        values |= {"last_sent_at": cause.notified_at, "messages": 1}
     due = due_in_cause(state, route, now)
     if due is None:
         return False

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, case, or_, select
 
 from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.store.dialect import among_ids, join_in_order, listed
+from weighbridge.store.ledger.blob_expressions import sized
 from weighbridge.store.models import (
     blob_sizes,
     blobs,
@@ -28,6 +29,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
+from weighbridge.store.sizes.manifest_sizes import in_scope
 
 TAGS: Final = 10
 """So many tags of an image are named."""
@@ -38,50 +40,32 @@ _KNOWN: Final = case(
     (disputes.c.source == "bulk", manifest_sizes.c.compressed_bytes),
     else_=blob_sizes.c.registry_bytes,
 )
+_disputed = (
+    join_in_order(
+        join_in_order(
+            disputes, repository_manifests, _live.manifest_id == disputes.c.manifest_id
+        ),
+        repositories,
+        and_(
+            repositories.c.id == _live.repository_id,
+            repositories.c.scope_id == disputes.c.scope_id,
+        ),
+    )
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .join(_manifest, _manifest.c.id == disputes.c.manifest_id)
+    .join(blobs, blobs.c.id == disputes.c.blob_id)
+)
+_scope = disputes.c.scope_id
 _ROWS: Final = (
     select(
-        disputes.c.id,
+        disputes,
         repositories.c.id.label("repository_id"),
         *NAMES,
-        disputes.c.manifest_id,
         _manifest.c.digest.label("image"),
         blobs.c.digest,
-        disputes.c.claimed_bytes,
         _KNOWN.label("registry_bytes"),
-        disputes.c.source,
-        disputes.c.seen_at,
     )
-    .select_from(
-        join_in_order(
-            join_in_order(
-                disputes,
-                repository_manifests,
-                _live.manifest_id == disputes.c.manifest_id,
-            ),
-            repositories,
-            and_(
-                repositories.c.id == _live.repository_id,
-                repositories.c.scope_id == disputes.c.scope_id,
-            ),
-        )
-        .join(registries, registries.c.id == repositories.c.registry_id)
-        .join(_manifest, _manifest.c.id == disputes.c.manifest_id)
-        .join(blobs, blobs.c.id == disputes.c.blob_id)
-        .outerjoin(
-            blob_sizes,
-            and_(
-                blob_sizes.c.scope_id == disputes.c.scope_id,
-                blob_sizes.c.blob_id == disputes.c.blob_id,
-            ),
-        )
-        .outerjoin(
-            manifest_sizes,
-            and_(
-                manifest_sizes.c.scope_id == disputes.c.scope_id,
-                manifest_sizes.c.manifest_id == disputes.c.manifest_id,
-            ),
-        )
-    )
+    .select_from(in_scope(sized(_disputed, _scope), _scope, disputes.c.manifest_id))
     # What the registry has corrected since is not disputed any more.
     .where(disputes.c.claimed_bytes != _KNOWN, repositories.c.deleted_at.is_(None))
     .order_by(disputes.c.id.desc(), repositories.c.id.desc())

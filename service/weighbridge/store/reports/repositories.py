@@ -1,10 +1,10 @@
 """Repositories: the read model's rows, one or in pages."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select
+from sqlalchemy import Connection, and_, case, exists, func, select
 
 from weighbridge.domain.report.inventory import (
     Page,
@@ -23,7 +23,7 @@ from weighbridge.store.models import (
     repository_summaries,
     storage_scopes,
 )
-from weighbridge.store.named_rows import find_place
+from weighbridge.store.named_rows import columns_of, find_place
 from weighbridge.store.reports.inventory import (
     DEDUPLICATED_BYTES,
     EXCLUSIVE_BYTES,
@@ -57,29 +57,32 @@ _HAS_OTHERS: Final = (
 )
 _kept = case((_HAS_OTHERS, registries.c.address), else_=registries.c.name)
 _scope = storage_scopes.c.name
-_COLUMNS: Final[Mapping[str, ColumnElement[Any]]] = {
-    **dict(_summary.items()),
-    **dict(_repository.items()),
-    "registry": registries.c.name,
-    "repository": _repository.name,
-    "state": case(
-        (_repository.deleted_at.is_(None), _repository.state), else_="deleted"
-    ),
-    "state_since": func.coalesce(_repository.deleted_at, _repository.state_since),
-    "interval_s": registries.c.interval_s,
-    "tags": _summary.tag_count,
-    "images": _summary.image_count,
-    "newest_digest": blobs.c.digest,
-    "newest_claimed_bytes": images.c.compressed_bytes,
-    "heaviest_instruction": instructions.c.text,
-    "storage_scope": _kept + case((_scope == "", _scope), else_="/" + _scope),
-    "deduplicated_bytes": DEDUPLICATED_BYTES,
-    "shared_bytes": SHARED_BYTES,
-    "exclusive_bytes": EXCLUSIVE_BYTES,
-}
 _FIELDS: Final = tuple(RepositoryReport.__annotations__)
 _ROWS: Final = Rows(
-    select(_repository.id, *(_COLUMNS[name].label(name) for name in _FIELDS))
+    select(
+        _repository.id,
+        *columns_of(
+            RepositoryReport,
+            repository_summaries,
+            repositories,
+            registry=registries.c.name,
+            repository=_repository.name,
+            state=case(
+                (_repository.deleted_at.is_(None), _repository.state), else_="deleted"
+            ),
+            state_since=func.coalesce(_repository.deleted_at, _repository.state_since),
+            interval_s=registries.c.interval_s,
+            tags=_summary.tag_count,
+            images=_summary.image_count,
+            newest_digest=blobs.c.digest,
+            newest_claimed_bytes=images.c.compressed_bytes,
+            heaviest_instruction=instructions.c.text,
+            storage_scope=_kept + case((_scope == "", _scope), else_="/" + _scope),
+            deduplicated_bytes=DEDUPLICATED_BYTES,
+            shared_bytes=SHARED_BYTES,
+            exclusive_bytes=EXCLUSIVE_BYTES,
+        ),
+    )
     .join_from(repositories, registries, registries.c.id == _repository.registry_id)
     .join(repository_summaries, _summary.repository_id == _repository.id)
     .join(storage_scopes, storage_scopes.c.id == _repository.scope_id)

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
-    and_,
     case,
     exists,
     func,
@@ -26,7 +25,6 @@ from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import (
     blobs,
-    manifest_sizes,
     over_tags,
     registries,
     repositories,
@@ -44,7 +42,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.sizes.manifest_sizes import COMPRESSED_CONFIDENCE
+from weighbridge.store.sizes.manifest_sizes import COMPRESSED_CONFIDENCE, in_scope
 from weighbridge.store.violations.violation_rows import read_cause
 from weighbridge.store.violations.waivers import active_waivers, waiver_of
 
@@ -211,16 +209,11 @@ def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
                 "compressed_confidence"
             ),
         )
-        .select_from(named(violations))
-        .outerjoin(
-            manifest_sizes,
-            and_(
-                manifest_sizes.c.scope_id == repositories.c.scope_id,
-                manifest_sizes.c.manifest_id == _table.image_id,
-            ),
+        .select_from(
+            in_scope(named(violations), repositories.c.scope_id, _table.image_id)
         )
+        .where(*_wanted(query, violations))
     )
-    statement = statement.where(*_wanted(query, violations))
     if query.state == "open":
         statement = statement.where(_table.closed_at.is_(None))
     elif query.state == "closed":
@@ -256,16 +249,11 @@ def _read_over(
             func.coalesce(tags.c.pushed_at, tags.c.moved_at).label("pushed_at"),
             COMPRESSED_CONFIDENCE,
         )
-        .select_from(named(over_tags))
+        .select_from(
+            in_scope(named(over_tags), repositories.c.scope_id, _over.image_id)
+        )
         .join(tags, tags.c.id == _over.tag_id)
         .join(blobs, blobs.c.id == _over.image_id)
-        .outerjoin(
-            manifest_sizes,
-            and_(
-                manifest_sizes.c.scope_id == repositories.c.scope_id,
-                manifest_sizes.c.manifest_id == _over.image_id,
-            ),
-        )
         .where(tags.c.deleted_at.is_(None), repositories.c.deleted_at.is_(None))
         .where(~has_violation, *_wanted(query, over_tags))
         .where(tuple_(*key) > tuple_(*after))

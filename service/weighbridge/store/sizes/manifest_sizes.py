@@ -78,11 +78,15 @@ IS_WHOLE: Final[ColumnElement[bool]] = func.coalesce(_weighed.is_whole, False).l
 )
 
 
-def in_scope(tables: FromClause, scope: ColumnElement[int]) -> Join:
-    """Tables that hold `images`, with what each weighs in a scope."""
+def in_scope(
+    tables: FromClause,
+    scope: ColumnElement[int],
+    manifest_id: ColumnElement[int] | ColumnElement[int | None] = images.c.id,
+) -> Join:
+    """Tables that hold `images`, or name them so, with what each weighs in a scope."""
     return tables.outerjoin(
         manifest_sizes,
-        and_(_weighed.scope_id == scope, _weighed.manifest_id == images.c.id),
+        and_(_weighed.scope_id == scope, _weighed.manifest_id == manifest_id),
     )
 
 

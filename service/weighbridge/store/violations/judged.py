@@ -22,46 +22,16 @@ from weighbridge.store.models import (
     tags,
     violations,
 )
-from weighbridge.store.named_rows import from_row
+from weighbridge.store.named_rows import columns_of, from_row
 from weighbridge.store.violations.violation_rows import ViolationKey, read_cause
 
 PAGE: Final = 1_000
 """Repositories that are read at once."""
-
-_row = repositories.c
-_summary = repository_summaries.c
-_READ: Final = (
-    select(
-        _row.id,
-        _row.scope_id,
-        registries.c.name.label("registry"),
-        _row.name,
-        _row.is_silent,
-        _row.complete_crawls,
-        _summary.deduplicated_bytes,
-        _summary.newest_tag,
-        _summary.newest_image_id,
-        _summary.newest_compressed_bytes,
-        _summary.newest_uncompressed_bytes,
-        _summary.newest_uncompressed_confidence,
-        _summary.newest_layers,
-        _summary.limits_mark,
-        _summary.tag_count,
-        _summary.over_tags,
-    )
-    .join_from(repositories, registries, registries.c.id == _row.registry_id)
-    .join(repository_summaries, _summary.repository_id == _row.id)
-    .order_by(_row.id)
-)
-_OF_THESE: Final = _READ.where(among_ids(_row.id))
-_OF_REGISTRY: Final = Rows(
-    _READ.where(
-        _row.registry_id == bindparam("registry"),
-        _row.id > bindparam("after"),
-        # Of others it is not known what is new and what was always there.
-        _row.complete_crawls > 0,
-    ).limit(PAGE)
-)
+FLAPPING: Final = timedelta(hours=24)
+"""An episode that begins so soon after the last one ended goes on with it, and no
+notification is sent, unless it is heavier than what was notified of."""
+RECENT: Final = timedelta(days=30)
+"""A cause that two repositories had within so long is one that they share."""
 
 
 class JudgedRepository(NamedTuple):
@@ -92,6 +62,31 @@ class JudgedRepository(NamedTuple):
     over_tags: int
 
 
+_row = repositories.c
+_READ: Final = (
+    select(
+        *columns_of(
+            JudgedRepository,
+            repositories,
+            repository_summaries,
+            registry=registries.c.name,
+        )
+    )
+    .join_from(repositories, registries, registries.c.id == _row.registry_id)
+    .join(repository_summaries, repository_summaries.c.repository_id == _row.id)
+    .order_by(_row.id)
+)
+_OF_THESE: Final = _READ.where(among_ids(_row.id))
+_OF_REGISTRY: Final = Rows(
+    _READ.where(
+        _row.registry_id == bindparam("registry"),
+        _row.id > bindparam("after"),
+        # Of others it is not known what is new and what was always there.
+        _row.complete_crawls > 0,
+    ).limit(PAGE)
+)
+
+
 def find_judged(
     connection: Connection, repository_ids: Collection[int]
 ) -> list[JudgedRepository]:
@@ -108,12 +103,6 @@ def judged_page(
     rows = _OF_REGISTRY.read(connection, parameters)
     return [JudgedRepository._make(row) for row in rows]
 
-
-FLAPPING: Final = timedelta(hours=24)
-"""An episode that begins so soon after the last one ended goes on with it, and no
-notification is sent, unless it is heavier than what was notified of."""
-RECENT: Final = timedelta(days=30)
-"""A cause that two repositories had within so long is one that they share."""
 
 _table = violations.c
 _KEY: Final = (
