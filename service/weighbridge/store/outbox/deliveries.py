@@ -205,7 +205,12 @@ def _still_wanted(
     waivers = active_waivers(connection, now)
     reasons = {row.id: _reason(row, waivers, now) for row in waiting}
     again = [row for row in waiting if reasons[row.id] == OPEN_AGAIN]
-    certain = _held_open(connection, {row.violation_id for row in again})
+    certain: set[int] = set()
+    if again:
+        # Those that stay open until we commit. What somebody has in hand may be closed
+        # by them just now, and they take it that its end still waits to be told.
+        ids = sorted({row.violation_id for row in again})
+        certain = set(connection.execute(_OPEN, {"ids": listed(ids)}).scalars())
     in_doubt = {row.id for row in again if row.violation_id not in certain}
     for reason in REVOCABLE:
         doomed = [
@@ -217,15 +222,6 @@ def _still_wanted(
                 {"ids": listed(doomed)},
             )
     return [row for row in waiting if reasons[row.id] is None]
-
-
-def _held_open(connection: Connection, violation_ids: Collection[int]) -> set[int]:
-    """Those that stay open until we commit. What somebody has in hand may be closed
-    by them just now, and they take it that its end still waits to be told."""
-    if not violation_ids:
-        return set()
-    found = connection.execute(_OPEN, {"ids": listed(sorted(violation_ids))})
-    return set(found.scalars())
 
 
 def _reason(

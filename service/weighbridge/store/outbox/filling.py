@@ -96,15 +96,20 @@ _TOLD: Final = (
     )
     .order_by(_row.group_id, _row.violation_id)
 )
-_GROUPS_OF: Final = select(_row.group_id).where(
-    among_ids(_row.violation_id), _row.event == "opened"
-)
 _REVOKED: Final = delete(notifications).where(
     among_ids(_row.violation_id),
     _row.event == bindparam("event"),
     _row.dropped_for.in_(REVOCABLE),
 )
 _LOCKED: Final = select(notification_groups).order_by(_group.id).with_for_update()
+_GROUPS_AT: Final = _LOCKED.where(among_bytes(_group.group_key))
+_GROUPS_OF: Final = _LOCKED.where(
+    _group.id.in_(
+        select(_row.group_id).where(
+            among_ids(_row.violation_id), _row.event == "opened"
+        )
+    )
+)
 _OPENED: Final = (
     select(
         violations.c.id,
@@ -211,9 +216,8 @@ def _put_opened(
         groups.setdefault(one.key, []).append(one)
     _make_groups(connection, [some[0] for some in groups.values()])
     keys = {"hashes": listed(sorted(groups))}
-    of_keys = _LOCKED.where(among_bytes(_group.group_key))
     waiting = 0
-    for group in connection.execute(of_keys, keys).all():
+    for group in connection.execute(_GROUPS_AT, keys).all():
         planned = groups[group.group_key]
         is_due = _have_due(connection, group, planned[0], now)
         dropped = None if is_due else LISTED
@@ -227,9 +231,7 @@ def _put_opened(
 
 def _put_resolved(connection: Connection, ids: Sequence[int], now: datetime) -> int:
     parameters = {"ids": listed(ids)}
-    found = set(connection.execute(_GROUPS_OF, parameters).scalars())
-    of_ids = _LOCKED.where(among_ids(_group.id))
-    groups = connection.execute(of_ids, {"ids": listed(sorted(found))}).all()
+    groups = connection.execute(_GROUPS_OF, parameters).all()
     connection.execute(_UNTOLD, parameters)
     rows = connection.execute(_TOLD, parameters).all()
     for group in groups:
