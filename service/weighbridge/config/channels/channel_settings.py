@@ -32,7 +32,7 @@ from weighbridge.config.value.value_types import (
     SecretText,
     StrictModel,
 )
-from weighbridge.config.value.written_address import is_literal, is_loopback
+from weighbridge.config.value.written_address import find_literal, is_host, is_loopback
 from weighbridge.config.yaml.reader import Path, Plain
 from weighbridge.domain.message.grouping import (
     DEFAULT_GROUP_BY,
@@ -117,7 +117,6 @@ Repeat = Annotated[
 
 
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
-_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
 URL_CHARACTERS: Final = 4_096
 # The same as net.guard's private ones, which decides whatever is believed here.
 _PRIVATE: Final = tuple(
@@ -153,14 +152,9 @@ def url_host(url: str) -> str:
 def is_near_host(host: str) -> bool:
     """Whether a literal, or `localhost`, says that it is private or loopback. Names
     are not looked up: what they lead to may change."""
-    if is_loopback(host):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return any((mapped or address) in network for network in _PRIVATE)
+    address = find_literal(host)
+    is_private = address is not None and any(address in each for each in _PRIVATE)
+    return is_private or is_loopback(host)
 
 
 def refused_secretly(code: str, words: str) -> PydanticCustomError:
@@ -180,7 +174,7 @@ def _parts(text: str) -> SplitResult:
         raise no_url("must start with https:// or http:// and name a host")
     if "@" in parts.netloc:
         raise no_url("must not hold a user or password")
-    if not (_HOST.fullmatch(parts.hostname) or is_literal(parts.hostname)):
+    if not is_host(parts.hostname):
         raise no_url("names no valid host")
     if port == 0 or "#" in text:
         raise no_url("must not hold a fragment, nor port 0")

@@ -33,7 +33,7 @@ def check_url(text: str) -> str:
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _no_url("must start with https:// or http:// and name a host")
-    if not (_HOST.fullmatch(parts.hostname) or is_literal(parts.hostname)):
+    if not is_host(parts.hostname):
         raise _no_url("names no valid host")
     if port == 0:
         raise _no_url("has a port outside 1 to 65535")
@@ -77,23 +77,29 @@ def is_loopback(host: str) -> bool:
 
     Other names are not looked up: what they lead to may change.
     """
-    if host.lower() == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+    address = find_literal(host)
+    return host.lower() == "localhost" or (address is not None and address.is_loopback)
 
 
 def is_literal(host: str) -> bool:
     """Whether it is an address, without brackets and scope."""
+    return find_literal(host) is not None and "%" not in host
+
+
+def find_literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is, an IPv4 one also where it is written as IPv6; None
+    for a name."""
     try:
-        ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return "%" not in host
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def is_host(host: str) -> bool:
+    """Whether it is a name or an address, without its port."""
+    return bool(_HOST.fullmatch(host)) or is_literal(host)
 
 
 def _no_url(message: str) -> PydanticCustomError:

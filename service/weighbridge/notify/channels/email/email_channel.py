@@ -18,7 +18,7 @@ from weighbridge.config.value.value_types import (
     StrictModel,
     Username,
 )
-from weighbridge.config.value.written_address import is_literal
+from weighbridge.config.value.written_address import is_host
 from weighbridge.config.yaml.reader import Path, Plain
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.secret import Secret
@@ -36,12 +36,11 @@ _ADDRESS: Final = (
 )
 # A name has none of RFC 5322's specials, which would need quotes.
 _MAIL: Final = re.compile(rf"{_ADDRESS}|[^<>()\[\]\\,;:@\".]{{1,100}} <{_ADDRESS}>")
-_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
 
 
 def _smtp_host(value: object) -> str:
     text = value if isinstance(value, str) else ""
-    if not _HOST.fullmatch(text) and not is_literal(text):
+    if not is_host(text):
         raise PydanticCustomError("invalid_host", "must be a host, without its port")
     return text.lower()
 
