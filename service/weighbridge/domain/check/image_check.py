@@ -12,6 +12,7 @@ from weighbridge.domain.growth.newest import baseline_of
 from weighbridge.domain.growth.quantity import QUANTITIES, Quantity
 from weighbridge.domain.image.platform import Platform, matches
 from weighbridge.domain.policy.policy import (
+    IMAGE_KEYS,
     Decided,
     LimitKey,
     Limits,
@@ -87,14 +88,6 @@ _OUTCOMES: Final[Mapping[LimitState, Outcome]] = {
 NOT_JUDGED: Final = Finding("max_growth", "unknown", None, 0)
 """Growth, where the images before cannot be known."""
 
-_OF_IMAGES: Final[tuple[LimitKey, ...]] = (
-    "max_compressed",
-    "max_uncompressed",
-    "max_growth",
-    "max_layers",
-    "max_layer_compressed",
-)
-
 
 class Rules(Struct, frozen=True):
     """What an image is held against.
@@ -113,7 +106,7 @@ class Rules(Struct, frozen=True):
     def keys(self) -> tuple[LimitKey, ...]:
         """The limits of an image that are set."""
         by_key = self.limits.by_key
-        return tuple(key for key in _OF_IMAGES if by_key[key] is not None)
+        return tuple(key for key in IMAGE_KEYS if by_key[key] is not None)
 
     def policy_of(self, key: LimitKey) -> Policy | None:
         """Who sets this limit."""

@@ -38,6 +38,8 @@ Amount: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 KEYS: Final[tuple[PolicyKey, ...]] = get_args(PolicyKey)
 LIMIT_KEYS: Final[tuple[LimitKey, ...]] = get_args(LimitKey)
+IMAGE_KEYS: Final = tuple(key for key in LIMIT_KEYS if key != "max_deduplicated")
+"""Limits of an image."""
 STANDING: Final[tuple[LimitKey, ...]] = (
     "max_compressed",
     "max_uncompressed",

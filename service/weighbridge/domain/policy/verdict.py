@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from weighbridge.domain.policy.policy import LIMIT_KEYS, LimitKey, Limits
+from weighbridge.domain.policy.policy import IMAGE_KEYS, LimitKey, Limits
 from weighbridge.domain.size.weighing import WeighedImage
 
 LimitState: TypeAlias = Literal["kept", "over", "maybe", "unknown"]
@@ -90,9 +90,7 @@ def verdict(limits: Limits, measured: LimitedNumbers) -> tuple[Finding, ...]:
 def limits_images(limits: Limits) -> bool:
     """Whether any of them is about an image."""
     values = limits.by_key
-    return any(
-        values[key] is not None for key in LIMIT_KEYS if key != "max_deduplicated"
-    )
+    return any(values[key] is not None for key in IMAGE_KEYS)
 
 
 def is_exceeded(findings: Sequence[Finding]) -> bool:
