@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from weighbridge.domain.access.roles import AccessToken, digest_of, new_secret
-from weighbridge.store.access.tokens import NewToken, add_token, revoke_token
+from weighbridge.store.access import NewToken, add_token, revoke_token
 from weighbridge.store.session import Database
 
 

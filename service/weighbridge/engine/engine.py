@@ -34,7 +34,7 @@ from weighbridge.ports.job_names import (
     TICK,
 )
 from weighbridge.store.leases.jobs import Job
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.pruning import Pruned, prune
 from weighbridge.store.registries.repository_rows import find_named
 

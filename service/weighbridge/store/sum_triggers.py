@@ -26,7 +26,7 @@ def _is(condition: str) -> str:
 
 
 def _halves(name: str, value: str) -> dict[str, str]:
-    """See `ledger.sums`."""
+    """See `ledger.expressions`."""
     return {
         f"{name}_high": f"coalesce({value} / {_HALF}, 0)",
         f"{name}_low": f"coalesce({value} % {_HALF}, 0)",

@@ -8,8 +8,7 @@ import pytest
 
 from weighbridge.cli.main import run
 from weighbridge.domain.access.roles import could_be_token, digest_of
-from weighbridge.store.access.audit_log import acts
-from weighbridge.store.access.tokens import valid_tokens
+from weighbridge.store.access import acts, valid_tokens
 from weighbridge.store.session import Database, open_database
 
 Capture = pytest.CaptureFixture[str]

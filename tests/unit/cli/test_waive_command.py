@@ -14,7 +14,7 @@ from support.images import an_image
 from support.store_world import World
 from weighbridge.cli.actions.tokens import system_user
 from weighbridge.cli.main import run
-from weighbridge.store.access.audit_log import acts
+from weighbridge.store.access import acts
 from weighbridge.store.session import Database, open_database
 from weighbridge.store.violations.waivers import active_waivers
 

@@ -50,7 +50,7 @@ from weighbridge.ports.protocols import ManifestAnswer
 from weighbridge.store.crawls.slices import Opened, open_many
 from weighbridge.store.leases.claiming import Opening, claim
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import crawls, repositories
 from weighbridge.store.registries.registry_rows import put_registry

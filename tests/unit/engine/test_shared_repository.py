@@ -30,7 +30,7 @@ from weighbridge.errors import AuthError, NotFound, RegistryError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import ManifestAnswer
 from weighbridge.store.leases.process_mark import this_process
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blobs, crawl_chunks, repositories, tags
 

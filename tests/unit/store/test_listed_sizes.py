@@ -12,7 +12,7 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.report.inventory import DisputeReport
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.models import repositories
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.session import Database

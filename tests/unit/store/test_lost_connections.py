@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from weighbridge.store.connection.bounded_connection import Overdue, ProcessEnding
 from weighbridge.store.connection.failures import store_error
+from weighbridge.store.connection.postgresql_connection import Overdue, ProcessEnding
 
 STATUS = "connection in transaction status"
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.errors import StoreError
-from weighbridge.store.connection.postgresql_arrays import ArrayDumper
+from weighbridge.store.connection.postgresql_connection import ArrayDumper
 from weighbridge.store.session import Database
 
 pytestmark = pytest.mark.only_on("postgresql")

@@ -20,11 +20,10 @@ from weighbridge.errors import StoreError
 from weighbridge.store.facts.blobs import find_blobs
 from weighbridge.store.facts.images import find_known, keep_documents
 from weighbridge.store.leases.claiming import claim
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.maintenance.pruning import prune
-from weighbridge.store.maintenance.pruning.blobs import prune_blobs
-from weighbridge.store.maintenance.pruning.manifests import prune_manifests
+from weighbridge.store.maintenance.unneeded import prune_blobs, prune_manifests
 from weighbridge.store.models import blobs, touched_manifests
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database

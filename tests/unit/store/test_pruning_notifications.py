@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.store.maintenance.pruning.notifications import prune_notifications
+from weighbridge.store.maintenance.pruning import prune_notifications
 from weighbridge.store.models import notification_groups, violations
 from weighbridge.store.session import Database
 

@@ -60,7 +60,7 @@ def test_many_rows_are_written_changed_put_and_removed(database: Database) -> No
         new.add(connection, [(key, key.hex()) for key in keys])
         new.add(connection, [(keys[0], "not taken")])
         changed.set(connection, [(key, f"changed {key.hex()}") for key in keys[1:]])
-        put.put(connection, [(key, "put") for key in [*keys[:1], b"new"]])
+        put.add(connection, [(key, "put") for key in [*keys[:1], b"new"]])
         gone.remove(connection, [(key,) for key in keys[3:]])
 
     with database.read() as connection:

@@ -7,13 +7,15 @@ from sqlalchemy import text
 from support.read_model import NOW
 from support.tokens import a_kept_token, a_token
 from weighbridge.domain.access.roles import digest_of
-from weighbridge.store.access.audit_log import Act, acts, note_act
-from weighbridge.store.access.tokens import (
+from weighbridge.store.access import (
+    Act,
     NewToken,
+    acts,
     add_token,
     all_tokens,
     find_tokens,
     has_valid_token,
+    note_act,
     note_use,
     revoke_token,
     valid_tokens,

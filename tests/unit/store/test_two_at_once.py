@@ -16,9 +16,9 @@ from weighbridge.domain.access.roles import digest_of
 from weighbridge.domain.image.document import Child, Descriptor, Index, Problem
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StoreError
-from weighbridge.store.access.tokens import NewToken, add_token
+from weighbridge.store.access import NewToken, add_token
 from weighbridge.store.facts.images import keep_configs, keep_documents
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from support.store_world import MINUTE, T0
 from weighbridge.domain.policy.waiver import NewWaiver, Waiver
 from weighbridge.errors import UsageError
-from weighbridge.store.access.audit_log import Act, acts
+from weighbridge.store.access import Act, acts
 from weighbridge.store.models import waivers
 from weighbridge.store.session import Database
 from weighbridge.store.violations.waivers import (

@@ -20,7 +20,7 @@ from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.context.site import JobTarget
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK
-from weighbridge.store.access.audit_log import acts
+from weighbridge.store.access import acts
 from weighbridge.store.crawls.crawl_requests import (
     end_request,
     find_request,

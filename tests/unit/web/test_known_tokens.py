@@ -13,7 +13,7 @@ from support.tokens import a_kept_token, a_token
 from support.wait import wait_in_thread
 from weighbridge.domain.access.roles import new_secret
 from weighbridge.errors import StoreError
-from weighbridge.store.access.tokens import all_tokens, revoke_token
+from weighbridge.store.access import all_tokens, revoke_token
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.known_tokens import KEPT_S, UNANSWERED_S, KnownTokens

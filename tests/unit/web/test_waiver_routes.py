@@ -12,7 +12,7 @@ from support.read_model import NOW
 from support.store_world import World
 from support.tokens import a_kept_token, a_token, bearer
 from weighbridge.domain.access.roles import AccessToken
-from weighbridge.store.access.audit_log import acts
+from weighbridge.store.access import acts
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

@@ -27,12 +27,13 @@ from weighbridge.presentation.forms.phrases import minute
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.rows.row_fields import row_of
-from weighbridge.store.access.audit_log import Act, note_act
-from weighbridge.store.access.tokens import (
+from weighbridge.store.access import (
+    Act,
     NewToken,
     add_token,
     all_tokens,
     find_tokens,
+    note_act,
     revoke_token,
 )
 

@@ -9,7 +9,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 from weighbridge.engine.writer.writer_thread import Lane
 from weighbridge.errors import StoreError
 from weighbridge.store.connection.retries import PATIENCE_S, Retries
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.session import Connection, Database
 
 P = ParamSpec("P")

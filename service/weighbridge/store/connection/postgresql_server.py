@@ -12,7 +12,7 @@ from weighbridge.store.connection.deadlines import USUAL_S, EndOfCalls
 from weighbridge.store.connection.failures import is_lost, unknown_parameter
 
 if TYPE_CHECKING:
-    from weighbridge.store.connection.bounded_connection import BoundedConnection
+    from weighbridge.store.connection.postgresql_connection import BoundedConnection
 
 # A dead peer is noticed within a minute; parameters of the URL come before these.
 _OPTIONS: Final = {
@@ -92,7 +92,7 @@ def _connect(
     # Loaded only where the driver is installed, and where it is used.
     from psycopg import ProgrammingError
 
-    from weighbridge.store.connection.bounded_connection import BoundedConnection
+    from weighbridge.store.connection.postgresql_connection import BoundedConnection
 
     try:
         return BoundedConnection.opened(ending, *arguments, **options)
@@ -127,9 +127,9 @@ def shown(address: URL) -> str:
 
 def _prepare(connection: "BoundedConnection", record: ConnectionPoolEntry) -> None:
     # Loaded only where the driver is installed, and where it is used.
-    from weighbridge.store.connection import postgresql_arrays
+    from weighbridge.store.connection.postgresql_connection import register
 
-    postgresql_arrays.register(connection)
+    register(connection)
     was, connection.autocommit = connection.autocommit, True
     for setting in _SETTINGS:
         connection.execute(setting)

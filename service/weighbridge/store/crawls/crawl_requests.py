@@ -31,8 +31,8 @@ from sqlalchemy import (
 
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import among_ids, among_texts, listed
-from weighbridge.store.dialect.process_locks import Purpose, lock
 from weighbridge.store.dialect.rows import Rows
+from weighbridge.store.dialect.server import Purpose, lock
 from weighbridge.store.leases.database_clock import is_leased, is_past
 from weighbridge.store.leases.process_mark import has_ended
 from weighbridge.store.locks import lock_repositories

@@ -25,7 +25,7 @@ from weighbridge.store.crawls.crawl_rows import CrawlStart, OpenCrawl, open_craw
 from weighbridge.store.crawls.due import is_due
 from weighbridge.store.dialect import Rows, among_ids, listed, settles_at_once
 from weighbridge.store.leases.claiming import Claim, Opening, claim_many
-from weighbridge.store.ledger.blob_expressions import HAS_FACTS
+from weighbridge.store.ledger.expressions import HAS_FACTS
 from weighbridge.store.models import (
     blobs,
     images,

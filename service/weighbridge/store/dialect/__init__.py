@@ -8,11 +8,13 @@ that is done when one is opened.
 """
 
 from weighbridge.store.dialect.among import among_bytes, among_ids, among_texts, listed
-from weighbridge.store.dialect.given import (
+from weighbridge.store.dialect.joins import (
     given_ids,
     given_texts,
+    join_in_order,
     probe,
     probe_if_any,
+    where_null,
 )
 from weighbridge.store.dialect.many_rows import (
     BulkDelete,
@@ -20,17 +22,17 @@ from weighbridge.store.dialect.many_rows import (
     BulkUpdate,
     BulkUpdateReturning,
     BulkUpsert,
+    NumberedRows,
 )
-from weighbridge.store.dialect.names import POSTGRESQL, settles_at_once
-from weighbridge.store.dialect.numbered import NumberedRows
-from weighbridge.store.dialect.planner_hints import join_in_order, where_null
-from weighbridge.store.dialect.process_locks import (
+from weighbridge.store.dialect.rows import Rows
+from weighbridge.store.dialect.server import (
+    POSTGRESQL,
     Purpose,
     lock,
     lock_writers_out,
+    settles_at_once,
     wait_at_most,
 )
-from weighbridge.store.dialect.rows import Rows
 
 __all__ = [
     "POSTGRESQL",

@@ -11,7 +11,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
-from weighbridge.store.dialect.names import POSTGRESQL
+from weighbridge.store.dialect.server import POSTGRESQL
 from weighbridge.store.models.types import storable
 
 Listed: TypeAlias = list[int] | list[str] | list[bytes]

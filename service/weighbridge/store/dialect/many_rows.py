@@ -1,17 +1,30 @@
 """Statements that write many rows: one in each database's own way.
 
 Each value is converted by its column's type, and nothing else is done for each row:
-SQLAlchemy's own executemany takes four times as long as SQLite then needs. See
-`prepared` for how the rows travel.
+SQLAlchemy's own executemany takes four times as long as SQLite then needs.
+
+PostgreSQL gets one statement over arrays, half the price of executemany there. SQLite
+gets as few statements as can be: for each of them, for each row of an executemany and
+for each row that is read (see `rows`), Python gives the interpreter's lock away, and
+waits for it beside a thread that computes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain, repeat
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import ClauseElement, Column, Connection, Dialect, Table
+from sqlalchemy import ClauseElement, Column, Connection, Dialect, Table, func, select
 
-from weighbridge.store.dialect.names import POSTGRESQL
-from weighbridge.store.dialect.prepared import InPieces, OverArrays, Prepared, Row
+from weighbridge.store.dialect.server import POSTGRESQL
+
+Row: TypeAlias = tuple[Any, ...]
+
+_PIECES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""So many rows a statement may have on SQLite. Each length is a statement of its own,
+which the driver keeps compiled: so there are few lengths."""
+_LONGEST: Final = _PIECES[-1]
 
 
 class Words:
@@ -54,13 +67,24 @@ class Words:
         )
 
 
+class _Prepared(NamedTuple):
+    """A statement in a database's own words.
+
+    converts: what makes a column's values plain ones; None: they are
+    texts:    the statement, on SQLite by how many rows it has
+    """
+
+    converts: Sequence[Callable[[Any], object] | None]
+    texts: Mapping[int, str]
+
+
 class ManyRows(ABC):
     """A statement for many rows, each a tuple with a value for each column."""
 
     def __init__(self, table: Table, columns: Sequence[str]) -> None:
         self._table = table
         self._columns = [table.c[name] for name in columns]
-        self._prepared: dict[str, Prepared] = {}
+        self._prepared: dict[str, _Prepared] = {}
 
     def _run(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
         """Returns the rows that the statement returns."""
@@ -72,13 +96,30 @@ class ManyRows(ABC):
             # Of the dialect without its driver: types then convert to plain values.
             prepared = self._prepare(type(dialect)())
             self._prepared[dialect.name] = prepared
-        return prepared.run(connection, rows)
-
-    def _prepare(self, dialect: Dialect) -> Prepared:
-        words = Words(self._table, dialect)
+        columns: list[Iterable[object]] = [
+            values if convert is None else map(convert, values)
+            for convert, values in zip(
+                prepared.converts, zip(*rows, strict=True), strict=True
+            )
+        ]
         if dialect.name == POSTGRESQL:
-            return OverArrays(self._over_arrays(words), self._columns, dialect)
-        return InPieces(lambda v: self._of_values(words, v), self._columns, dialect)
+            arrays = tuple([list(values) for values in columns])
+            return _returned(connection, prepared.texts[0], arrays)
+        return _in_pieces(connection, prepared.texts, list(zip(*columns, strict=True)))
+
+    def _prepare(self, dialect: Dialect) -> _Prepared:
+        words = Words(self._table, dialect)
+        converts = [column.type.bind_processor(dialect) for column in self._columns]
+        if dialect.name == POSTGRESQL:
+            return _Prepared(converts, {0: self._over_arrays(words)})
+        row = f"({', '.join('?' for _ in self._columns)})"
+        return _Prepared(
+            converts,
+            {
+                n: self._of_values(words, f"VALUES {', '.join([row] * n)}")
+                for n in _PIECES
+            },
+        )
 
     @abstractmethod
     def _of_values(self, words: Words, values: str) -> str:
@@ -90,8 +131,33 @@ class ManyRows(ABC):
         """The statement over an array for each column."""
 
 
+def _in_pieces(
+    connection: Connection, texts: Mapping[int, str], rows: Sequence[Row]
+) -> Sequence[Row]:
+    """SQLite: one statement for each 256 rows, and one for the rest, filled up with
+    rows of NULLs."""
+    nothing = (None,) * len(rows[0])
+    returned: list[Row] = []
+    for start in range(0, len(rows), _LONGEST):
+        piece = rows[start : start + _LONGEST]
+        length = next(length for length in _PIECES if length >= len(piece))
+        filled = chain(piece, repeat(nothing, length - len(piece)))
+        values = tuple(chain.from_iterable(filled))
+        returned += _returned(connection, texts[length], values)
+    return returned
+
+
+def _returned(connection: Connection, text: str, values: Row) -> Sequence[Row]:
+    result = connection.exec_driver_sql(text, values)
+    return result.all() if result.returns_rows else ()
+
+
 class InsertedRows(ManyRows):
-    """An INSERT of many rows, and what becomes of those that are there already."""
+    """An INSERT of many rows, none of which may be there already."""
+
+    def add(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Insert rows that have a value for each of the columns."""
+        self._run(connection, rows)
 
     def _of_values(self, words: Words, values: str) -> str:
         chosen = f"SELECT * FROM ({values}) WHERE column1 IS NOT NULL"
@@ -105,7 +171,8 @@ class InsertedRows(ManyRows):
         return f"INSERT INTO {words.table} ({words.names(self._columns)})"
 
     def _conflict(self, words: Words) -> str:
-        raise NotImplementedError
+        """What becomes of rows that are there already."""
+        return ""
 
 
 class BulkInsert(InsertedRows):
@@ -119,16 +186,13 @@ class BulkInsert(InsertedRows):
     def __init__(self, table: Table, *columns: str) -> None:
         super().__init__(table, columns)
 
-    def add(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Insert rows that have a value for each of the columns."""
-        self._run(connection, rows)
-
     def _conflict(self, words: Words) -> str:
         return "ON CONFLICT DO NOTHING"
 
 
 class BulkUpsert(InsertedRows):
-    """An INSERT of many rows, which take the place of those that are there already.
+    """An INSERT of many rows, which take the place of those that are there already:
+    each is a tuple of its key and then its values.
 
     key:    the columns of the primary key; no key may come twice in one call
     values: the other columns, which an existing row takes over
@@ -140,10 +204,6 @@ class BulkUpsert(InsertedRows):
         super().__init__(table, [*key, *values])
         self._key = self._columns[: len(key)]
         self._values = self._columns[len(key) :]
-
-    def put(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Store the rows; each is a tuple of its key and then its values."""
-        self._run(connection, rows)
 
     def _conflict(self, words: Words) -> str:
         names = map(words.name, self._values)
@@ -253,3 +313,59 @@ class BulkDelete(ManyRows):
             f"DELETE FROM {words.table} USING {words.given(self._columns)}"
             f" WHERE {words.matches(self._columns, 'given.{}')}"
         )
+
+
+class NumberedRows:
+    """An INSERT of many rows whose ids are wanted.
+
+    key: the column, or the columns, that tell the rows of one call apart
+    """
+
+    def __init__(self, table: Table, *columns: str, key: str | Sequence[str]) -> None:
+        keys = [key] if isinstance(key, str) else list(key)
+        self._new = InsertedRows(table, ["id", *columns])
+        self._returned = _Returned(table, columns, keys)
+        # Of one column its value, of several a tuple of theirs.
+        self._key = itemgetter(*(columns.index(name) for name in keys))
+        self._last = select(func.coalesce(func.max(table.c.id), 0))
+
+    def add(self, connection: Connection, rows: Sequence[Row]) -> dict[Any, int]:
+        """Insert rows that were not there when they were last looked for in this
+        transaction. Returns the ids by key; on PostgreSQL without those that somebody
+        else has added meanwhile."""
+        if not rows:
+            return {}
+        if connection.dialect.name == POSTGRESQL:
+            return self._returned.take(connection, rows)
+        # Nobody else writes: the numbers are ours to give.
+        first = connection.execute(self._last).scalar_one() + 1
+        ids = range(first, first + len(rows))
+        self._new.add(connection, [(n, *row) for n, row in zip(ids, rows, strict=True)])
+        return {self._key(row): n for n, row in zip(ids, rows, strict=True)}
+
+
+class _Returned(InsertedRows):
+    def __init__(
+        self, table: Table, columns: Sequence[str], keys: Sequence[str]
+    ) -> None:
+        super().__init__(table, columns)
+        self._keys = [table.c[key] for key in keys]
+
+    def take(self, connection: Connection, rows: Sequence[Row]) -> dict[Any, int]:
+        found = self._run(connection, rows)
+        if not found:
+            return {}
+        *keys, numbers = zip(*found, strict=True)
+        converted = [
+            values if convert is None else map(convert, values)
+            for values, convert in zip(keys, self._converts(connection), strict=True)
+        ]
+        made = converted[0] if len(self._keys) == 1 else zip(*converted, strict=True)
+        return dict(zip(made, numbers, strict=True))
+
+    def _converts(self, connection: Connection) -> list[Any]:
+        dialect = connection.dialect
+        return [key.type.result_processor(dialect, None) for key in self._keys]
+
+    def _conflict(self, words: Words) -> str:
+        return f"ON CONFLICT DO NOTHING RETURNING {words.names(self._keys)}, id"

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from weighbridge.store.dialect.names import POSTGRESQL
+from weighbridge.store.dialect.server import POSTGRESQL
 from weighbridge.store.models.types import DigestBytes
 
 Ts = TypeVarTuple("Ts")

@@ -47,8 +47,7 @@ from weighbridge.store.facts.interned import (
 )
 from weighbridge.store.facts.stored_images import load_images
 from weighbridge.store.ledger.counts import Growth, count
-from weighbridge.store.ledger.liveness import count_late
-from weighbridge.store.ledger.manifest_facts import find_lacking
+from weighbridge.store.ledger.liveness import count_late, find_lacking
 from weighbridge.store.ledger.resizing import count_new_images
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (

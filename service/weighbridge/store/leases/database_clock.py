@@ -17,7 +17,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Table, case, literal, or_, select
 from sqlalchemy import update as update_rows
 
-from weighbridge.store.dialect.names import time_of_server
+from weighbridge.store.dialect.server import time_of_server
 from weighbridge.store.models import jobs, pushes, registries, repositories
 from weighbridge.store.models.types import Moment
 from weighbridge.store.session import Database

@@ -1,4 +1,5 @@
-"""The repository's row of the read model, as far as batches count it.
+"""The repository's row of the read model, as far as batches count it: among it its
+distinct bytes, added to or counted anew.
 
 The other columns are made anew by `summaries` when all batches of a crawl are over.
 """
@@ -7,14 +8,97 @@ from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, select, true, update
+from sqlalchemy import Connection, bindparam, func, select, true, union, update
 
+from weighbridge.domain.sharing import moved_total
 from weighbridge.store.dialect import BulkUpdate, among_ids, listed
-from weighbridge.store.ledger.deduplicated import new_total
-from weighbridge.store.models import repository_summaries
-from weighbridge.store.models.types import LARGEST
+from weighbridge.store.ledger.expressions import (
+    HAS_FACTS,
+    STORED_BYTES,
+    exact_sum,
+    sized,
+    sum_of,
+)
+from weighbridge.store.models import (
+    artifacts,
+    blobs,
+    images,
+    layers,
+    repositories,
+    repository_manifests,
+    repository_summaries,
+)
+from weighbridge.store.models.types import LARGEST, bounded
 
 _summary = repository_summaries.c
+_SET_DEDUPLICATED: Final = BulkUpdate(
+    repository_summaries,
+    key=("repository_id",),
+    values=("deduplicated_bytes",),
+    also={"revision": _summary.revision + 1},
+)
+# From its manifests and not from its rows: those of the whole scope lie between.
+_LIVE: Final = (
+    select(repository_manifests.c.manifest_id)
+    .join(blobs, blobs.c.id == repository_manifests.c.manifest_id)
+    .where(repository_manifests.c.repository_id == bindparam("repository"), HAS_FACTS)
+    .subquery()
+)
+_OF_REPOSITORY: Final = union(
+    select(_LIVE.c.manifest_id.label("blob_id")),
+    select(images.c.config_id).join(_LIVE, _LIVE.c.manifest_id == images.c.id),
+    select(artifacts.c.config_id).join(_LIVE, _LIVE.c.manifest_id == artifacts.c.id),
+    select(layers.c.blob_id).join(_LIVE, _LIVE.c.manifest_id == layers.c.image_id),
+).subquery()
+_CONFIGS: Final = (
+    select(
+        _LIVE.c.manifest_id, func.coalesce(images.c.config_id, artifacts.c.config_id)
+    )
+    .outerjoin(images, images.c.id == _LIVE.c.manifest_id)
+    .outerjoin(artifacts, artifacts.c.id == _LIVE.c.manifest_id)
+)
+_EXACT_BYTES: Final = (
+    select(*exact_sum(STORED_BYTES, "held"))
+    .select_from(
+        sized(
+            blobs,
+            select(repositories.c.scope_id)
+            .where(repositories.c.id == bindparam("repository"))
+            .scalar_subquery(),
+        )
+    )
+    .where(blobs.c.id.in_(select(_OF_REPOSITORY.c.blob_id)))
+)
+
+
+def add_deduplicated(connection: Connection, deltas: Mapping[int, int]) -> None:
+    """Add to the bytes that repositories hold, each blob counted once."""
+    ids = sorted(repository for repository, delta in deltas.items() if delta)
+    if not ids:
+        return
+    rows = [
+        (r, new_total(connection, r, stored.deduplicated_bytes, deltas[r]))
+        for r, stored in lock_counts(connection, ids).items()
+    ]
+    _SET_DEDUPLICATED.set(connection, rows)
+
+
+def new_total(connection: Connection, repository_id: int, total: int, more: int) -> int:
+    """What a repository's stored total becomes; counted anew where what is stored
+    cannot tell. Its row must be locked."""
+    moved = moved_total(total, more, LARGEST)
+    if moved is not None:
+        return moved
+    row = connection.execute(_EXACT_BYTES, {"repository": repository_id}).one()
+    return bounded(sum_of(row, "held"))
+
+
+def configs_of(connection: Connection, repository_id: int) -> dict[int, int | None]:
+    """The live manifests of a repository that are kept, each with its config."""
+    rows = connection.execute(_CONFIGS, {"repository": repository_id})
+    return {row[0]: row[1] for row in rows}
+
+
 _VALUES: Final = (
     "tag_count",
     "image_count",

@@ -1,4 +1,5 @@
-"""Which manifests are live in a repository: counts, kept right by deltas.
+"""Which manifests are live in a repository: counts, kept right by deltas, from what is
+known of the manifests.
 
 A manifest is live while a tag of the repository names it or a live index lists it.
 `repository_manifests` has a row for exactly the live ones, with both counts. What
@@ -11,8 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, TypeAlias
 
 from msgspec import Struct, field
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
+from weighbridge.domain.image.digest import Digest
 from weighbridge.store.dialect import (
     BulkDelete,
     BulkInsert,
@@ -22,23 +24,145 @@ from weighbridge.store.dialect import (
     given_ids,
     listed,
     probe,
+    probe_if_any,
+    settles_at_once,
 )
 from weighbridge.store.ledger.counts import Growth, count
+from weighbridge.store.ledger.expressions import HAS_FACTS, IS_IMAGE
 from weighbridge.store.ledger.holdings import count_blobs
-from weighbridge.store.ledger.manifest_facts import (
-    ManifestFacts,
-    keep_lacking,
-    read_facts,
-)
-from weighbridge.store.ledger.scope_parts import LedgerPlace
+from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.models import repositories, repository_manifests
+from weighbridge.store.models import (
+    artifacts,
+    blobs,
+    images,
+    index_members,
+    repositories,
+    repository_manifests,
+)
+
+_table = repository_manifests.c
+# One statement and not four, so that all of it is of one moment.
+_FACTS: Final = Rows(
+    select(
+        blobs.c.id,
+        HAS_FACTS.label("has_facts"),
+        IS_IMAGE.label("is_image"),
+        func.coalesce(images.c.config_id, artifacts.c.config_id).label("config_id"),
+        images.c.problems.is_not(None).label("has_problems"),
+        index_members.c.child_id,
+    )
+    .select_from(
+        probe_if_any(
+            blobs,
+            (images, images.c.id == blobs.c.id),
+            (artifacts, artifacts.c.id == blobs.c.id),
+            # Children of an index that was pruned are history: it leads nowhere now.
+            (index_members, and_(index_members.c.index_id == blobs.c.id, HAS_FACTS)),
+        )
+    )
+    .where(among_ids(blobs.c.id))
+)
+_KEEP_AS_IT_IS: Final = (
+    select(blobs.c.id)
+    .where(among_ids(blobs.c.id))
+    .order_by(blobs.c.id)
+    .with_for_update(read=True)
+)
+_LACKING: Final = (
+    select(index_members.c.index_id)
+    .join(blobs, blobs.c.id == index_members.c.child_id)
+    .where(among_ids(index_members.c.index_id), ~HAS_FACTS)
+    .distinct()
+)
+# Without a code: known to a crawl that listed it, and pruned before that was written.
+_MISSING: Final = (
+    select(
+        blobs.c.digest,
+        func.coalesce(blobs.c.facts_code, "child_missing").label("facts_code"),
+    )
+    .join_from(repository_manifests, blobs, blobs.c.id == _table.manifest_id)
+    .where(
+        _table.repository_id == bindparam("repository"),
+        ~HAS_FACTS,
+    )
+    .order_by(blobs.c.id)
+    .limit(bindparam("most"))
+)
+
+
+class ManifestFacts(Struct):
+    """What is known of a manifest; nothing, where its document was never read.
+
+    has_problems: of an image: its config may come late
+    """
+
+    has_facts: bool
+    is_image: bool
+    config_id: int | None
+    has_problems: bool = False
+    children: set[int] = field(default_factory=set)
+
+
+def read_facts(
+    connection: Connection, manifests: Collection[int]
+) -> dict[int, ManifestFacts]:
+    """What is known of these blobs as manifests."""
+    found: dict[int, ManifestFacts] = {}
+    if not manifests:
+        return found
+    rows = _FACTS.read(connection, {"ids": listed(sorted(manifests))})
+    for manifest, has_facts, is_image, config_id, has_problems, child in rows:
+        facts = found.get(manifest)
+        if facts is None:
+            facts = found[manifest] = ManifestFacts(
+                has_facts, is_image, config_id, has_problems
+            )
+        if child is not None:
+            facts.children.add(child)
+    return found
+
+
+def keep_lacking(
+    connection: Connection,
+    facts: Mapping[int, ManifestFacts],
+    entering: Collection[int],
+) -> dict[int, ManifestFacts]:
+    """Lock what enters without facts, or without what a config says, and read it again:
+    whoever brings that has committed by now, or will find us among the holders."""
+    lacking = sorted(
+        manifest
+        for manifest in entering
+        if (known := facts.get(manifest)) is not None
+        and (known.has_problems or not known.has_facts)
+    )
+    if not lacking or settles_at_once(connection.dialect):
+        return {}
+    connection.execute(_KEEP_AS_IT_IS, {"ids": listed(lacking)})
+    return read_facts(connection, lacking)
+
+
+def find_lacking(connection: Connection, index_ids: Collection[int]) -> set[int]:
+    """Those indexes of which a child's document is not kept."""
+    if not index_ids:
+        return set()
+    rows = connection.execute(_LACKING, {"ids": listed(index_ids)})
+    return set(rows.scalars())
+
+
+def missing_manifests(
+    connection: Connection, repository_id: int, most: int
+) -> dict[Digest, str]:
+    """Live manifests of a repository whose documents are not kept, with the code that
+    says why; at most so many."""
+    rows = connection.execute(_MISSING, {"repository": repository_id, "most": most})
+    return {row.digest: row.facts_code for row in rows}
+
 
 Counts: TypeAlias = tuple[int, int]
 """How many tags name a manifest, how many live indexes list it (each once)."""
 
 _NONE: Final[Counts] = (0, 0)
-_table = repository_manifests.c
 _KEY: Final = ("repository_id", "manifest_id")
 _VALUES: Final = ("tag_count", "index_count")
 _given = given_ids(*_KEY)

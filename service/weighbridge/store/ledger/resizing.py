@@ -4,8 +4,8 @@ What a blob occupies in a storage scope changes when the registry's word arrives
 not what was counted, when documents begin to disagree about a blob of which there is
 no word, and when a blob is first known, read whole, or found to be here and not
 elsewhere. Whoever holds it is then brought up to date in the same transaction. On
-PostgreSQL that is one beside which no batch runs (`store.alone`), as a batch may have
-read the size before: facts then only leave a mark, which the settler works off.
+PostgreSQL that is one beside which no batch runs (`store.locks.alone`), as a batch may
+have read the size before: facts then only leave a mark, which the settler works off.
 """
 
 from collections import Counter
@@ -16,18 +16,16 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
-from weighbridge.store.ledger.blob_expressions import (
+from weighbridge.store.ledger.counts import add_deduplicated, mark_uncounted
+from weighbridge.store.ledger.expressions import (
     CLAIMED_BYTES,
     STORED_BYTES,
     WEIGHED_BYTES,
     sized,
     weighed,
 )
-from weighbridge.store.ledger.counts import mark_uncounted
-from weighbridge.store.ledger.deduplicated import add_deduplicated
 from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
-from weighbridge.store.ledger.scope_parts import lock_settling
-from weighbridge.store.ledger.scope_totals import move_totals
+from weighbridge.store.ledger.scopes import lock_settling, move_totals
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     blob_sizes,
@@ -110,7 +108,7 @@ def marked_blobs(connection: Connection, most: int) -> Sequence[int]:
 def count_claims(connection: Connection, blob_ids: Collection[int]) -> None:
     """Bring these blobs, and whoever holds them, in line with what claims say now.
 
-    On PostgreSQL beside no batch, see `store.alone`.
+    On PostgreSQL beside no batch, see `store.locks.alone`.
     """
     ids = sorted(blob_ids)
     parameters = {"ids": listed(ids)}
@@ -136,7 +134,7 @@ def resize(
     """Make a change after which these blobs may count otherwise in these scopes, and
     add to all totals what they are larger (or smaller) by.
 
-    On PostgreSQL beside no batch, see `store.alone`.
+    On PostgreSQL beside no batch, see `store.locks.alone`.
     """
     lock_settling(connection, scopes)
     before = {scope: _sizes(connection, scope, blob_ids) for scope in scopes}
@@ -179,7 +177,7 @@ def reweigh(
     """Make a change after which these images and artifacts weigh otherwise in a scope.
 
     deltas: by how much the compressed bytes of each are more (or less).
-    On PostgreSQL beside no batch, see `store.alone`.
+    On PostgreSQL beside no batch, see `store.locks.alone`.
     """
     lock_settling(connection, [scope_id])
     change()

@@ -36,7 +36,7 @@ from weighbridge.store.leases.jobs import (
     make_due,
     renew_job,
 )
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.models import (
     OF_SCOPE,
     blob_changes,

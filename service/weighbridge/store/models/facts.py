@@ -80,7 +80,7 @@ blobs = Table(
     Column("read_bytes", BigInteger),
     # What it counts in totals: its length if we read it (`is_known`). Else, where the
     # registry's word is not known, the claim while all documents agree, and 0 as soon
-    # as two do not. See `ledger.facts`.
+    # as two do not. See `ledger.expressions`.
     Column("counted_bytes", BigInteger, nullable=False),
     Column("is_known", Boolean, nullable=False),
     Column("media_type_id", BigInteger),

@@ -182,7 +182,7 @@ registry_sums = Table(
     Column("with_image", BigInteger),
     Column("summed_up", BigInteger),
     Column("images", BigInteger),
-    # Sums of bytes in two halves, see `ledger.sums`.
+    # Sums of bytes in two halves, see `ledger.expressions`.
     *(
         Column(f"{name}_{half}", BigInteger)
         for name in SUMS_OF_BYTES

@@ -20,7 +20,7 @@ from weighbridge.store.dialect import (
     among_texts,
     listed,
 )
-from weighbridge.store.dialect.names import time_of_server
+from weighbridge.store.dialect.server import time_of_server
 from weighbridge.store.models import blobs, pushes, tags
 from weighbridge.store.models.types import DigestBytes, Moment
 

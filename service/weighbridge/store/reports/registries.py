@@ -14,7 +14,12 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
-from weighbridge.store.ledger.blob_expressions import STORED_BYTES, sized
+from weighbridge.store.ledger.expressions import (
+    STORED_BYTES,
+    exact_sum,
+    sized,
+    sum_of,
+)
 from weighbridge.store.ledger.registry_sums import (
     SUMS,
     Sums,
@@ -22,7 +27,6 @@ from weighbridge.store.ledger.registry_sums import (
     registry_totals,
     states_of,
 )
-from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     SUMS_OF_BYTES,
     blobs,

@@ -14,7 +14,6 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.size.confidence import MeasuredBlob
 from weighbridge.domain.size.weigh_image import NOT_HELD
-from weighbridge.store.alone import be_alone
 from weighbridge.store.dialect import (
     BulkUpsert,
     Purpose,
@@ -26,9 +25,10 @@ from weighbridge.store.dialect import (
     settles_at_once,
 )
 from weighbridge.store.facts.stored_images import NOT_MEASURED
-from weighbridge.store.ledger.blob_expressions import STORED_BYTES, sized
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
+from weighbridge.store.ledger.expressions import STORED_BYTES, sized
 from weighbridge.store.ledger.resizing import resize
+from weighbridge.store.locks import be_alone
 from weighbridge.store.models import (
     blob_sizes,
     blobs,
@@ -149,7 +149,7 @@ def _keep(
     rows = [(scope_id, a.blob_id, *(a.kept[v] for v in _VALUES)) for a in answers]
 
     def write() -> None:
-        _PUT.put(connection, rows)
+        _PUT.add(connection, rows)
 
     if bigger := [answer.blob_id for answer in answers if answer.is_bigger]:
         resize(connection, [scope_id], bigger, write)

@@ -34,7 +34,6 @@ from weighbridge.domain.size.weigh_image import (
     weakest_word,
     weigh_layer,
 )
-from weighbridge.store.alone import be_alone
 from weighbridge.store.dialect import (
     BulkUpdate,
     BulkUpsert,
@@ -46,8 +45,9 @@ from weighbridge.store.dialect import (
     settles_at_once,
 )
 from weighbridge.store.facts.stored_images import StoredLayer, load_layers
-from weighbridge.store.ledger.blob_expressions import HAS_FACTS, in_doubt
+from weighbridge.store.ledger.expressions import HAS_FACTS, in_doubt
 from weighbridge.store.ledger.resizing import reweigh
+from weighbridge.store.locks import be_alone
 from weighbridge.store.models import (
     artifacts,
     blob_sizes,
@@ -303,7 +303,7 @@ def _write(connection: Connection, scope_id: int, sums: Sequence[_ManifestSum]) 
     ]
 
     def write() -> None:
-        _PUT.put(connection, rows)
+        _PUT.add(connection, rows)
 
     others = {one.manifest_id: one.compressed_delta for one in sums if one.is_other}
     if others:

@@ -23,7 +23,7 @@ from weighbridge.store.facts.images import touch
 from weighbridge.store.leases.claiming import Claim, hold_many, stale
 from weighbridge.store.ledger.counts import Growth, grow, lock_counts
 from weighbridge.store.ledger.liveness import shift
-from weighbridge.store.ledger.scope_parts import LedgerPlace
+from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.tags.judged_tags import Noted, drop_over_tags, note_unjudged
 from weighbridge.store.tags.referenced import referenced_deltas

@@ -196,7 +196,7 @@ def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> b
 
 
 def _note(connection: Connection, found: Iterable[tuple[int, int]]) -> None:
-    _PUT_UNJUDGED.put(connection, [(*key, False, False) for key in sorted(found)])
+    _PUT_UNJUDGED.add(connection, [(*key, False, False) for key in sorted(found)])
 
 
 def find_unjudged(
@@ -275,7 +275,7 @@ def keep_waiting(
         for number, some in waiting.items()
         for tag in some
     ]
-    _PUT_UNJUDGED.put(connection, rows)
+    _PUT_UNJUDGED.add(connection, rows)
 
 
 def drop_unjudged(connection: Connection, judged: Mapping[int, Iterable[int]]) -> None:

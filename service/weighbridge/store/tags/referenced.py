@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, literal, select
 
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts.stored_images import load_graphs
-from weighbridge.store.ledger.scope_parts import LedgerPlace
+from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import repository_manifests
 
 _PIECE: Final = 2_000

@@ -229,7 +229,7 @@ def add_tags(
         for tag in new
     ]
     ids: dict[tuple[int, str], int] = _NEW.add(connection, rows)
-    _OPEN.put(
+    _OPEN.add(
         connection,
         [
             (ids[tag.key], tag.now, tag.target, None, tag.pushed_at)
@@ -246,7 +246,7 @@ def point_tags(connection: Connection, pointings: Sequence[TagPointing]) -> None
         connection, [(p.tag.id, p.target, p.moved_at, p.pushed_at) for p in pointings]
     )
     _close_moves(connection, ((p.tag, p.now) for p in pointings))
-    _OPEN.put(
+    _OPEN.add(
         connection, [(p.tag.id, p.now, p.target, None, p.pushed_at) for p in pointings]
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from weighbridge.domain.policy.waiver import ActiveWaivers, NewWaiver, Waiver
 from weighbridge.domain.report.inventory import Page
-from weighbridge.store.access.audit_log import Act, note_act
+from weighbridge.store.access import Act, note_act
 from weighbridge.store.models import waivers
 from weighbridge.store.named_rows import from_row
 from weighbridge.store.paging import (

@@ -11,7 +11,7 @@ import structlog
 
 from weighbridge.domain.access.roles import AccessToken, could_be_token, digest_of
 from weighbridge.errors import StoreError
-from weighbridge.store.access.tokens import note_use, valid_tokens
+from weighbridge.store.access import note_use, valid_tokens
 from weighbridge.store.connection.deadlines import within
 from weighbridge.store.session import Database
 from weighbridge.web.request.threads import DATABASE_S

@@ -13,7 +13,7 @@ from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK
 from weighbridge.ports.protocols import JobQueue
-from weighbridge.store.access.audit_log import Act, note_act
+from weighbridge.store.access import Act, note_act
 from weighbridge.store.crawls.crawl_requests import CrawlRequest, find_request
 from weighbridge.store.session import Database
 from weighbridge.web.access.middleware import ACTOR

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.staticfiles import StaticFiles
 
 from weighbridge import __version__
-from weighbridge.store.access.tokens import has_valid_token
+from weighbridge.store.access import has_valid_token
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.decision import AccessRules

@@ -26,7 +26,7 @@ from weighbridge.store.facts.images import (
     keep_documents,
 )
 from weighbridge.store.leases.claiming import Claim
-from weighbridge.store.ledger.manifest_facts import missing_manifests
+from weighbridge.store.ledger.liveness import missing_manifests
 from weighbridge.store.registries.registry_rows import note_false_head
 from weighbridge.store.tags.applying import KnownTag, known_tags
 

@@ -22,10 +22,10 @@ from sqlalchemy import (
     update,
 )
 
-from weighbridge.store.alone import alone
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.blob_expressions import HAS_FACTS
+from weighbridge.store.ledger.expressions import HAS_FACTS
+from weighbridge.store.locks import alone
 from weighbridge.store.models import (
     artifacts,
     blobs,

@@ -18,28 +18,32 @@ from weighbridge.domain.sharing import (
     owner_of,
 )
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.blob_expressions import (
+from weighbridge.store.ledger.expressions import (
+    CLAIMED_BYTES,
     STORED_BYTES,
     WEIGHED_BYTES,
     sized,
     weighed,
 )
 from weighbridge.store.ledger.holdings import held_by, read_holdings
-from weighbridge.store.ledger.manifest_facts import read_facts
-from weighbridge.store.ledger.scope_parts import LedgerPlace, parts_of
-from weighbridge.store.maintenance.checking.wrongs import (
+from weighbridge.store.ledger.liveness import read_facts
+from weighbridge.store.ledger.scopes import LedgerPlace, parts_of
+from weighbridge.store.maintenance.checking.differences import (
     BLOBS,
+    COUNTED,
     EXCLUSIVE,
     MANIFESTS,
     SCOPES,
     SHARED,
     SUMMARIES,
+    WEIGHTS,
     Values,
     Wrong,
     compare,
 )
 from weighbridge.store.models import (
     blobs,
+    manifest_sizes,
     repositories,
     repository_blobs,
     repository_manifests,
@@ -49,13 +53,50 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.models.types import bounded
+from weighbridge.store.sizes.manifest_sizes import sum_again
 
 _PIECE: Final = 2_000
+_SCOPE: Final[BindParameter[int]] = bindparam("scope", type_=BigInteger)
+
+_MISCOUNTED: Final = select(
+    blobs.c.id, blobs.c.counted_bytes, CLAIMED_BYTES.label("claimed")
+).where(blobs.c.is_uncounted.is_(False), blobs.c.counted_bytes != CLAIMED_BYTES)
+_WHOLE: Final = (
+    select(manifest_sizes.c.manifest_id)
+    .where(
+        manifest_sizes.c.scope_id == _SCOPE,
+        manifest_sizes.c.manifest_id > bindparam("after"),
+        manifest_sizes.c.is_whole,
+    )
+    .order_by(manifest_sizes.c.manifest_id)
+    .limit(_PIECE)
+)
+
+
+def recount_claims(connection: Connection) -> Iterator[Wrong]:
+    """Blobs that count something else than what is claimed of them, of any registry."""
+    for blob, counted, claimed in connection.execute(_MISCOUNTED).all():
+        yield Wrong(COUNTED, (blob,), (counted,), (claimed,))
+
+
+def recount_weights(connection: Connection, scope_id: int) -> Iterator[Wrong]:
+    """Manifests that weigh something else in a scope than what their blobs do."""
+    after = -1
+    while True:
+        parameters = {"scope": scope_id, "after": after}
+        ids = list(connection.execute(_WHOLE, parameters).scalars())
+        for manifest, stored, summed in sum_again(connection, scope_id, ids):
+            if stored != summed:
+                yield Wrong(WEIGHTS, (scope_id, manifest), stored, summed)
+        if len(ids) < _PIECE:
+            return
+        after = ids[-1]
+
+
 _held = repository_blobs.c
 _shared = scope_blobs.c
 _summary = repository_summaries.c
 _REPOSITORY: Final[BindParameter[int]] = bindparam("repository")
-_SCOPE: Final[BindParameter[int]] = bindparam("scope", type_=BigInteger)
 _AFTER: Final[BindParameter[int]] = bindparam("after")
 
 _TARGETS: Final = (

@@ -1,41 +1,255 @@
-"""`db verify`: everything that is kept, counted anew and compared. Reads only."""
+"""`db verify`: everything that is kept, counted anew and compared, and what must hold
+between tables beside the counts: history, facts, leftovers. Reads only.
+
+Of the latter each check is one statement that selects what breaks it: a word for where,
+what is stored and what should be. No foreign key guards the tables of facts and of the
+ledger (see `models`), so this does.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from msgspec import Struct
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Label,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.store.ledger.settler import settle_all
+from weighbridge.store.ledger.expressions import HAS_FACTS, IS_IMAGE
+from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.differences import (
+    SUMMARIES,
     Difference,
+    Kind,
     NamesOfIds,
+    Wrong,
     differences,
 )
-from weighbridge.store.maintenance.checking.integrity import CHECKS, broken
 from weighbridge.store.maintenance.checking.recounted_registries import compare_sums
-from weighbridge.store.maintenance.checking.recounted_weights import (
-    recount_claims,
-    recount_weights,
-)
 from weighbridge.store.maintenance.checking.recounting import (
     count_held_rows,
     places_of,
+    recount_claims,
     recount_repository,
     recount_scope,
+    recount_weights,
     scopes_of,
     unaccounted_rows,
 )
-from weighbridge.store.maintenance.checking.wrongs import SUMMARIES, Wrong
 from weighbridge.store.models import (
+    artifacts,
     blob_changes,
+    blob_sizes,
+    blobs,
+    crawl_chunks,
+    crawls,
+    disputes,
+    images,
+    index_members,
+    layers,
+    lines,
+    manifest_sizes,
     registries,
     repositories,
+    repository_blobs,
+    repository_manifests,
     repository_summaries,
+    scope_blobs,
+    storage_scopes,
+    tag_moves,
+    tags,
 )
 from weighbridge.store.read_model.summaries import is_by_platform, summarize
 from weighbridge.store.session import Database
+
+_move = tag_moves.c
+_FACTS: Final = frozenset(
+    {tags, blobs, images, artifacts, index_members, layers, lines}
+)
+
+
+class IntegrityQuery(Struct, frozen=True):
+    """A statement that selects (where, stored, should be) of each breach.
+
+    kind: what `where` is an id of; `tag` and `crawl` are told by number
+    """
+
+    table: Table
+    what: str
+    kind: Kind
+    statement: Select[int, object, object]
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether it is about what a document said: only reading it again helps."""
+        return self.table in _FACTS
+
+
+def _absent(
+    column: Column[int], target: Column[int], kind: Kind, *where: ColumnElement[bool]
+) -> IntegrityQuery:
+    """Rows that name something that is not there."""
+    there = exists().where(target == column)
+    statement = (
+        select(column, column, literal(None))
+        .where(column.is_not(None), ~there, *where)
+        .distinct()
+    )
+    return IntegrityQuery(column.table, column.name, kind, statement)
+
+
+def _lacking(
+    found: Table, key: Column[int], *where: ColumnElement[bool]
+) -> IntegrityQuery:
+    """Manifests whose document was kept without the row that it makes."""
+    there = exists().where(key == blobs.c.id)
+    statement = select(blobs.c.id, literal(None), literal("a row")).where(
+        ~there, *where
+    )
+    return IntegrityQuery(found, key.name, "blob", statement)
+
+
+def _is(state: str) -> ColumnElement[bool]:
+    return blobs.c.facts_state == state
+
+
+def _open_moves() -> IntegrityQuery:
+    # A live tag with a target: exactly one open move, to this target. All others: none.
+    wanted = and_(tags.c.deleted_at.is_(None), tags.c.target_id.is_not(None))
+    opened = func.count(_move.tag_id)
+    to_target = func.count().filter(_move.target_id == tags.c.target_id)
+    one = case((func.count().filter(wanted) > 0, 1), else_=0)
+    statement = (
+        select(tags.c.id, opened, one)
+        .outerjoin_from(
+            tags,
+            tag_moves,
+            and_(_move.tag_id == tags.c.id, _move.seen_until.is_(None)),
+        )
+        .group_by(tags.c.id)
+        .having(
+            or_(
+                and_(func.count().filter(wanted) > 0, or_(opened != 1, to_target != 1)),
+                and_(func.count().filter(wanted) == 0, opened != 0),
+            )
+        )
+    )
+    return IntegrityQuery(tag_moves, "open moves to the tag's target", "tag", statement)
+
+
+def _layer_counts() -> IntegrityQuery:
+    stored: Label[int] = (
+        select(func.count())
+        .where(layers.c.image_id == images.c.id)
+        .scalar_subquery()
+        .label("stored")
+    )
+    statement = (
+        select(images.c.id, stored, images.c.layer_count)
+        .join_from(images, blobs, blobs.c.id == images.c.id)
+        .where(IS_IMAGE, images.c.layer_count != stored.element)
+    )
+    return IntegrityQuery(layers, "layers of the image", "blob", statement)
+
+
+CHECKS: Final = (
+    _open_moves(),
+    IntegrityQuery(
+        tag_moves,
+        "seen_until",
+        "tag",
+        select(_move.tag_id, _move.seen_until, _move.seen_from).where(
+            _move.seen_until < _move.seen_from
+        ),
+    ),
+    _absent(_move.tag_id, tags.c.id, "tag"),
+    _absent(_move.target_id, blobs.c.id, "blob"),
+    _absent(tags.c.target_id, blobs.c.id, "blob"),
+    _absent(layers.c.blob_id, blobs.c.id, "blob"),
+    _absent(layers.c.image_id, blobs.c.id, "blob"),
+    _absent(index_members.c.index_id, blobs.c.id, "blob"),
+    _absent(index_members.c.child_id, blobs.c.id, "blob"),
+    _absent(images.c.id, blobs.c.id, "blob"),
+    _absent(images.c.config_id, blobs.c.id, "blob"),
+    _absent(artifacts.c.id, blobs.c.id, "blob"),
+    _absent(artifacts.c.config_id, blobs.c.id, "blob"),
+    _absent(lines.c.image_id, images.c.id, "blob"),
+    _absent(repository_manifests.c.repository_id, repositories.c.id, "repository"),
+    _absent(repository_manifests.c.manifest_id, blobs.c.id, "blob"),
+    _absent(repository_blobs.c.blob_id, blobs.c.id, "blob"),
+    _absent(scope_blobs.c.scope_id, storage_scopes.c.id, "scope"),
+    _absent(scope_blobs.c.blob_id, blobs.c.id, "blob"),
+    _lacking(images, images.c.id, _is("image")),
+    _lacking(artifacts, artifacts.c.id, _is("artifact")),
+    _lacking(lines, lines.c.image_id, _is("image")),
+    _layer_counts(),
+    _absent(blob_sizes.c.scope_id, storage_scopes.c.id, "scope"),
+    _absent(manifest_sizes.c.scope_id, storage_scopes.c.id, "scope"),
+    _absent(disputes.c.scope_id, storage_scopes.c.id, "scope"),
+    IntegrityQuery(
+        blobs,
+        "facts_state",
+        "blob",
+        select(repository_manifests.c.manifest_id, literal("none"), literal("missing"))
+        .join(blobs, blobs.c.id == repository_manifests.c.manifest_id)
+        .where(~HAS_FACTS, repository_manifests.c.tag_count > 0, _is("none")),
+    ),
+    IntegrityQuery(
+        repository_summaries,
+        "repository_id",
+        "repository",
+        select(repositories.c.id, literal(None), literal("a row")).where(
+            ~exists().where(repository_summaries.c.repository_id == repositories.c.id)
+        ),
+    ),
+    IntegrityQuery(
+        crawl_chunks,
+        "chunks of an ended crawl",
+        "crawl",
+        select(crawls.c.id, func.count(), literal(0))
+        .join(crawl_chunks, crawl_chunks.c.crawl_id == crawls.c.id)
+        .where(crawls.c.ended_at.is_not(None))
+        .group_by(crawls.c.id),
+    ),
+    IntegrityQuery(
+        blob_changes,
+        "changes that wait",
+        "scope",
+        select(blob_changes.c.scope_id, func.count(), literal(0)).group_by(
+            blob_changes.c.scope_id
+        ),
+    ),
+)
+
+
+def broken(
+    connection: Connection, check: IntegrityQuery, names: NamesOfIds
+) -> Iterator[Difference]:
+    """What breaks a check."""
+    for number, stored, wanted in connection.execute(check.statement):
+        yield Difference(
+            table=check.table.name,
+            where=names.of(connection, check.kind, number),
+            what=check.what,
+            stored=_shown(stored),
+            recounted=_shown(wanted),
+        )
+
 
 Platforms: TypeAlias = Mapping[str, Sequence[Platform]]
 """In which order platforms speak for an index, by the registry's name."""

@@ -1,11 +1,28 @@
-"""Locks between processes, by purpose and number; they end with the transaction."""
+"""What a server is there for: its name, its clock, and locks between processes, by
+purpose and number, which end with the transaction."""
 
+from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Dialect, Table
 
-from weighbridge.store.dialect.names import POSTGRESQL
+POSTGRESQL: Final = "postgresql"
+
+
+def settles_at_once(dialect: Dialect) -> bool:
+    """Whether what changes hands is settled in the transaction that changed it."""
+    return dialect.name != POSTGRESQL
+
+
+def time_of_server(connection: Connection) -> datetime | None:
+    """The server's clock; None where there is no server, and our own clock is it."""
+    if connection.dialect.name != POSTGRESQL:
+        return None
+    stated: datetime = connection.exec_driver_sql(
+        "SELECT clock_timestamp()"
+    ).scalar_one()
+    return stated
 
 
 class Purpose(IntEnum):

@@ -1,13 +1,15 @@
-"""Many keys as one parameter, each looked up by its own probe.
+"""Which table is looked up for which: many keys as one parameter, and joins and orders
+whose way through the tables is ours to choose.
 
 `a IN (...) AND b IN (...)` is a product and no set of pairs, and of a join with a list
 PostgreSQL makes a hash of the whole table, as long as it thinks the list long. So the
-keys are rows here, and a table is probed for each of them.
+keys are rows here, and a table is probed for each of them. A planner without statistics
+is told the rest.
 """
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     FromClause,
+    Join,
     TableValuedAlias,
     Text,
     bindparam,
@@ -23,10 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.selectable import Join
 from sqlalchemy.types import TypeDecorator
 
-from weighbridge.store.dialect.names import POSTGRESQL
+from weighbridge.store.dialect.server import POSTGRESQL
 from weighbridge.store.models.types import storable
 
 Groups: TypeAlias = (
@@ -133,19 +135,24 @@ def _given(columns: list[ColumnClause[object]], parameter: str) -> TableValuedAl
     return _Given(values, *columns).table_valued(*columns, name="given")
 
 
-class _ProbedJoin(Join):
+class _Ordered(Join):
     inherit_cache = True
 
 
-@compiles(_ProbedJoin)
-def _in_order(join: _ProbedJoin, compiler: SQLCompiler, **kw: object) -> str:
-    # As in `ordered`: SQLite takes the rows of the left first.
+@compiles(_Ordered, "sqlite")
+def _in_order(join: _Ordered, compiler: SQLCompiler, **kw: object) -> str:
+    # https://sqlite.org/lang_select.html, "Special handling of CROSS JOIN": the left
+    # table stays the outer loop.
     left, right, on = _parts(join, compiler, kw)
     return f"{left} {'LEFT' if join.isouter else 'CROSS'} JOIN {right} ON {on}"
 
 
-@compiles(_ProbedJoin, POSTGRESQL)
-def _lateral(join: _ProbedJoin, compiler: SQLCompiler, **kw: object) -> str:
+class _Probed(_Ordered):
+    inherit_cache = True
+
+
+@compiles(_Probed, POSTGRESQL)
+def _lateral(join: _Probed, compiler: SQLCompiler, **kw: object) -> str:
     left, right, on = _parts(join, compiler, kw)
     name = compiler.preparer.quote(cast("ColumnClause[object]", join.right).name)
     # Without the offset the planner takes it for a join of any kind.
@@ -155,19 +162,25 @@ def _lateral(join: _ProbedJoin, compiler: SQLCompiler, **kw: object) -> str:
     return f"{left} CROSS JOIN {probe}"
 
 
-def _parts(
-    join: _ProbedJoin, compiler: SQLCompiler, kw: dict[str, object]
-) -> list[str]:
+def _parts(join: _Ordered, compiler: SQLCompiler, kw: dict[str, object]) -> list[str]:
     kw["asfrom"] = True
-    assert join.onclause is not None  # noqa: S101 - `probe` has given one
+    assert join.onclause is not None  # noqa: S101 - those below have given one
     parts = (join.left, join.right, join.onclause)
     return [compiler.process(part, **kw) for part in parts]
+
+
+def join_in_order(
+    left: FromClause, right: FromClause, on: ColumnElement[bool]
+) -> FromClause:
+    """`left JOIN right ON ...`. SQLite, which knows nothing of how large a table is
+    before it was analyzed, takes the rows of `left` first; PostgreSQL decides."""
+    return _Ordered(left, right, on)
 
 
 def probe(left: FromClause, right: FromClause, on: ColumnElement[bool]) -> FromClause:
     """`left JOIN right ON ...`, where `right`, a table, is looked up by its key for
     each row of `left`, whatever a planner thinks of it."""
-    return _ProbedJoin(left, right, on)
+    return _Probed(left, right, on)
 
 
 def probe_if_any(
@@ -175,5 +188,41 @@ def probe_if_any(
 ) -> FromClause:
     """The same as LEFT JOINs, one after the other: tables, each with its key."""
     for right, on in rights:
-        left = _ProbedJoin(left, right, on, isouter=True)
+        left = _Probed(left, right, on, isouter=True)
     return left
+
+
+Value = TypeVar("Value")
+
+
+class _Nothing(FunctionElement[Value]):
+    inherit_cache = True
+    name = "nothing"
+
+    def __init__(
+        self, value: ColumnElement[Value], identity: ColumnElement[int]
+    ) -> None:
+        super().__init__(value, identity)
+        self.type = value.type
+
+
+@compiles(_Nothing)
+def _as_it_is(element: _Nothing[Value], compiler: SQLCompiler, **kw: object) -> str:
+    value, _ = element.clauses
+    return compiler.process(value, **kw)
+
+
+@compiles(_Nothing, "sqlite")
+def _left_out(element: _Nothing[Value], compiler: SQLCompiler, **kw: object) -> str:
+    # What comes twice in ORDER BY is as if it came once.
+    _, identity = element.clauses
+    return compiler.process(identity, **kw)
+
+
+def where_null(
+    value: ColumnElement[Value], identity: ColumnElement[int]
+) -> ColumnElement[Value]:
+    """For ORDER BY, where `identity` follows. SQLite would sort all rows by an
+    expression that is NULL in each; to PostgreSQL it shows which index has the rows in
+    order."""
+    return _Nothing(value, identity)

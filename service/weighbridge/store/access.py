@@ -1,4 +1,5 @@
-"""Rows of `tokens`: who may ask over HTTP."""
+"""Who may ask over HTTP, rows of `tokens`; and what admins did, when, and who it was:
+rows of `audit_log`, which are added and never changed."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -8,8 +9,49 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from weighbridge.domain.access.roles import PREFIXES, AccessToken
 from weighbridge.store.dialect import lock_writers_out
-from weighbridge.store.models import tokens
+from weighbridge.store.models import audit_log, tokens
 from weighbridge.store.session import Database
+
+
+class Act(Struct, frozen=True):
+    """One act of an admin.
+
+    actor:   `cli:USER`, or the name of a token
+    act:     what was done, such as `token.create`
+    subject: to what, by name
+    detail:  what else is worth knowing; never a secret
+    """
+
+    at: datetime
+    actor: str
+    act: str
+    subject: str
+    detail: str = ""
+
+
+def note_act(connection: Connection, act: Act) -> None:
+    """Keep it, in the transaction of the act itself: both happen or neither does."""
+    connection.execute(
+        insert(audit_log).values(
+            at=act.at,
+            actor=act.actor,
+            act=act.act,
+            subject=act.subject,
+            detail=act.detail,
+        )
+    )
+
+
+def acts(connection: Connection) -> list[Act]:
+    """All of them, the oldest first."""
+    table = audit_log.c
+    rows = connection.execute(
+        select(table.at, table.actor, table.act, table.subject, table.detail).order_by(
+            table.id
+        )
+    )
+    return [Act(*row) for row in rows]
+
 
 _COLUMNS = (
     tokens.c.id,

@@ -1,27 +1,94 @@
-"""The totals of storage scopes, and what only one repository of each holds."""
+"""Storage scopes: the parts of each, their totals, and what only one repository of each
+holds.
+
+An address is one registry, so what its entries hold is kept once, whoever of them
+crawls it. Each entry has a row of `storage_scopes` of its own, with its own totals;
+rows of one address and name are the parts of one scope, and settled together.
+"""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, and_, bindparam, func, select
 
 from weighbridge.domain.sharing import Settlement, moved_total
-from weighbridge.store.dialect import BulkUpdate, among_ids, listed
-from weighbridge.store.ledger.blob_expressions import (
+from weighbridge.store.dialect import BulkUpdate, Purpose, among_ids, listed, lock
+from weighbridge.store.ledger.expressions import (
     STORED_BYTES,
     WEIGHED_BYTES,
+    exact_sum,
     sized,
+    sum_of,
     weighed,
 )
-from weighbridge.store.ledger.sums import exact_sum, sum_of
 from weighbridge.store.models import (
     blobs,
+    registries,
     repository_summaries,
     scope_blobs,
     storage_scopes,
 )
 from weighbridge.store.models.types import LARGEST, bounded
+
+_part = storage_scopes.alias("part")
+_entry = registries.alias("entry")
+_PARTS: Final = (
+    select(_part.c.id.label("scope_id"), storage_scopes.c.id)
+    .select_from(_part)
+    .join(_entry, _entry.c.id == _part.c.registry_id)
+    .join(registries, registries.c.address == _entry.c.address)
+    .join(
+        storage_scopes,
+        and_(
+            storage_scopes.c.registry_id == registries.c.id,
+            storage_scopes.c.name == _part.c.name,
+        ),
+    )
+    .where(among_ids(_part.c.id))
+    .order_by(_part.c.id, storage_scopes.c.id)
+)
+_OWN: Final = select(storage_scopes.c.id).where(
+    storage_scopes.c.registry_id == bindparam("registry")
+)
+
+
+def parts_of(connection: Connection, scope_ids: Collection[int]) -> Sequence[int]:
+    """These rows of `storage_scopes`, and those that are one scope with them; by id."""
+    return sorted(set().union(*parts_by_scope(connection, scope_ids).values()))
+
+
+def parts_by_scope(
+    connection: Connection, scope_ids: Collection[int]
+) -> dict[int, list[int]]:
+    """The same by each of the rows."""
+    parts: dict[int, list[int]] = {}
+    parameters = {"ids": listed(sorted(scope_ids))}
+    for scope, part in connection.execute(_PARTS, parameters):
+        parts.setdefault(scope, []).append(part)
+    return parts
+
+
+def lock_settling(connection: Connection, scope_ids: Collection[int]) -> None:
+    """Nobody else settles these scopes, in any of their parts, until we commit."""
+    for part in parts_of(connection, scope_ids):
+        lock(connection, Purpose.SETTLE, part)
+
+
+def scopes_beside(connection: Connection, registry_id: int) -> Sequence[int]:
+    """The scopes of a registry that other entries of its address have a part in, with
+    these parts."""
+    own = list(connection.execute(_OWN, {"registry": registry_id}).scalars())
+    parts = parts_of(connection, own)
+    return parts if len(parts) > len(own) else []
+
+
+class LedgerPlace(NamedTuple):
+    """A repository and the storage scope that it belongs to."""
+
+    repository_id: int
+    scope_id: int
+
 
 _shared = scope_blobs.c
 _scope = storage_scopes.c

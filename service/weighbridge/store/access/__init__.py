@@ -1,1 +1,0 @@
-"""Who may ask over HTTP, and what admins did."""
