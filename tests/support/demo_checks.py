@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from support.demo_weighing import demo_weighing
-from weighbridge.cli.options.limit_options import own_limits
+from weighbridge.cli.options.parameters import own_limits
 from weighbridge.domain.check.image_check import ImageCheck, checked, rules_of
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.size.weighing import WeighingCost

@@ -9,17 +9,16 @@ import click
 from msgspec import Struct
 
 from weighbridge.cli.options.common import Options, common_options
-from weighbridge.cli.options.limit_options import (
+from weighbridge.cli.options.parameters import (
     BYTES,
     MOST,
     SHARE,
     TIMEOUT,
     TIMEOUT_HELP,
+    Count,
     own_limits,
 )
-from weighbridge.cli.options.suggestions import Count
-from weighbridge.cli.process.advice import advice
-from weighbridge.cli.process.failure import FOUND, NOT_WEIGHED, CommandFailed
+from weighbridge.cli.process.failure import FOUND, NOT_WEIGHED, CommandFailed, advice
 from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
 
 if TYPE_CHECKING:
@@ -125,8 +124,11 @@ def command(
         policy_files, server, token_file, server_ca, is_plain, options.database
     )
 
-    from weighbridge.bootstrap.one_image.checked_images import NotWeighed
-    from weighbridge.bootstrap.one_image.image_check import CheckRequest, check
+    from weighbridge.bootstrap.one_image.image_check import (
+        CheckRequest,
+        NotWeighed,
+        check,
+    )
     from weighbridge.cli.actions.check_forms import Forms
     from weighbridge.domain.image.reference import without_login
 

@@ -5,7 +5,7 @@ import os
 import click
 
 from weighbridge.cli.options.common import Options, common_options
-from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.options.parameters import SuggestingGroup
 from weighbridge.cli.process.streams import emit
 from weighbridge.presentation.forms.phrases import plural
 

@@ -3,9 +3,8 @@
 import click
 
 from weighbridge.cli.options.common import Options, common_options
-from weighbridge.cli.options.limit_options import TIMEOUT, TIMEOUT_HELP
-from weighbridge.cli.process.advice import advice
-from weighbridge.cli.process.failure import NOT_WEIGHED, CommandFailed
+from weighbridge.cli.options.parameters import TIMEOUT, TIMEOUT_HELP
+from weighbridge.cli.process.failure import NOT_WEIGHED, CommandFailed, advice
 from weighbridge.cli.process.streams import emit
 from weighbridge.errors import UsageError, WeighbridgeError
 
@@ -46,7 +45,7 @@ def command(
     screen = options.screen(wants_ascii=wants_ascii)
 
     from weighbridge.bootstrap.one_image.weigh_image import inspect
-    from weighbridge.presentation.image import weighing_output, weighing_table
+    from weighbridge.presentation.image import weighing_table
 
     try:
         weighing = inspect(
@@ -66,11 +65,11 @@ def command(
     for warning in weighing_table.warnings_of(weighing):
         click.echo(f"warning: {warning}", err=True)
     if options.output == "json":
-        emit(weighing_output.inspect_json(weighing))
+        emit(weighing_table.inspect_json(weighing))
     elif options.output == "csv":
-        emit(weighing_output.inspect_csv(weighing))
+        emit(weighing_table.inspect_csv(weighing))
     elif options.output == "markdown":
-        emit(weighing_output.inspect_markdown(weighing, screen, wants_all=wants_all))
+        emit(weighing_table.inspect_markdown(weighing, screen, wants_all=wants_all))
     else:
         emit(weighing_table.render_inspect(weighing, screen, wants_all=wants_all))
     return 0 if weighing.images or weighing.kind == "artifact" else NOT_WEIGHED

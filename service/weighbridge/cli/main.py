@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from weighbridge import __version__, process_memory
-from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.options.parameters import SuggestingGroup
 from weighbridge.cli.process.failure import NOT_WEIGHED, report
 from weighbridge.cli.process.streams import (
     OutputFailed,

@@ -6,8 +6,14 @@ import click
 from msgspec.structs import replace
 
 from weighbridge.cli.options.common import Options, common_options
-from weighbridge.cli.options.limit_options import BYTES, MOST, SHARE, own_limits
-from weighbridge.cli.options.suggestions import Count, SuggestingGroup
+from weighbridge.cli.options.parameters import (
+    BYTES,
+    MOST,
+    SHARE,
+    Count,
+    SuggestingGroup,
+    own_limits,
+)
 from weighbridge.cli.process.streams import emit
 
 _EXAMPLES = """\b
@@ -45,7 +51,7 @@ def explain(options: Options, ref: str) -> int:
     policies = options.policies().policies
 
     from weighbridge.cli.actions.policies import explained
-    from weighbridge.cli.options.suggestions import name_at
+    from weighbridge.cli.options.parameters import name_at
     from weighbridge.domain.image.reference import parse_reference
 
     reference = parse_reference(ref, settings.names)

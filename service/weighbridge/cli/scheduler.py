@@ -23,7 +23,6 @@ def command(options: Options) -> int:
     """
     settings = options.settings()
 
-    from weighbridge.cli.options.handover import handed_over
     from weighbridge.jobs.worker_processes import (
         become,
         celery_command,
@@ -36,5 +35,5 @@ def command(options: Options) -> int:
 
     for line in check_distributed(settings):
         click.echo(line, err=True)
-    become(celery_command("beat"), handed_over(options, settings, os.environ))
+    become(celery_command("beat"), options.handed_over(settings, os.environ))
     return 0

@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from weighbridge.cli.options.common import Options, common_options
-from weighbridge.cli.options.suggestions import Count
+from weighbridge.cli.options.parameters import Count
 from weighbridge.cli.process.streams import emit
 
 _EXAMPLES: Final = """\b

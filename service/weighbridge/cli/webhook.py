@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from weighbridge.cli.options.common import Options, common_options
-from weighbridge.cli.options.suggestions import SuggestingGroup
+from weighbridge.cli.options.parameters import SuggestingGroup
 from weighbridge.cli.process.streams import emit
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from weighbridge.cli.options.common import Options, common_options
-from weighbridge.cli.options.suggestions import Count
+from weighbridge.cli.options.parameters import Count
 from weighbridge.errors import UsageError
 
 _EXAMPLES: Final = """\b
@@ -42,7 +42,6 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     settings = options.settings(policy_files=True)
     wanted = _queues(queues)
 
-    from weighbridge.cli.options.handover import handed_over
     from weighbridge.cli.process.log_lines import configure_log
     from weighbridge.jobs.worker_processes import (
         WorkerProcesses,
@@ -57,7 +56,7 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
 
     for line in check_distributed(settings):
         click.echo(line, err=True)
-    environ = handed_over(options, settings, os.environ)
+    environ = options.handed_over(settings, os.environ)
     processes = concurrency or os.cpu_count() or 1
     if wanted:
         commands = [worker_command("some", wanted, processes)]

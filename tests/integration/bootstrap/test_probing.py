@@ -23,8 +23,8 @@ from support.scripted_registry import (
 )
 from support.wait import PATIENCE_S
 from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.bootstrap.registries.clients import RateLimiters
 from weighbridge.bootstrap.registries.probing import KEPT_S, Paces, Probes, alone
-from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.config.settings import Pace
 from weighbridge.errors import UsageError

@@ -9,7 +9,7 @@ from typing import Final
 
 from support.ci_jobs import Ended, run_comment
 from support.missing import skip_or_fail
-from weighbridge.presentation.check.markdown import MARKER
+from weighbridge.presentation.check.csv_json_markdown import MARKER
 
 GH: Final = """
 import json, subprocess, sys

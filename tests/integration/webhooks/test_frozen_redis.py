@@ -13,7 +13,7 @@ from support.redis_server import a_redis
 from support.wait import PATIENCE_S, wait_in_thread
 from support.web_service import served
 from support.webhooks import SECRET, a_hook, a_push, body_of
-from weighbridge.bootstrap.distributed.service_jobs import service_enqueuer
+from weighbridge.bootstrap.distributed.service import service_enqueuer
 from weighbridge.config import Settings
 from weighbridge.config.webhook_settings import WebhookSettings
 from weighbridge.domain.text.secret import Secret

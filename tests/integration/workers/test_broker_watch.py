@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from support.redis_server import RedisServer, a_redis
-from weighbridge.bootstrap.distributed.broker_watch import BrokerWatch
+from weighbridge.bootstrap.distributed.service import BrokerWatch
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.telemetry import Telemetry

@@ -15,7 +15,7 @@ from support.postgres import Cluster, a_cluster
 from support.redis_server import a_redis
 from support.wait import PATIENCE_S, wait_in_thread
 from support.worker_crew import Crew, a_crew
-from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
+from weighbridge.bootstrap.distributed.service import WorkerWatch
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.demo.http.server import RunningDemo

@@ -9,7 +9,7 @@ from support.database import a_database
 from support.redis_server import RedisServer, a_redis
 from support.scripted_registry import Reply, scripted_registry
 from support.wait import PATIENCE_S
-from weighbridge.bootstrap.distributed.service_jobs import probe_paces
+from weighbridge.bootstrap.distributed.service import probe_paces
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.probing import Probes
 from weighbridge.config import RegistrySettings, Settings, load_settings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weighbridge.bootstrap.registries.unconfigured import AddressAccess, login_of
+from weighbridge.bootstrap.registries.targets import AddressAccess, login_of
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError

@@ -7,10 +7,12 @@ import pytest
 
 from support.database import a_database
 from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.bootstrap.registries.clients import registry_client
-from weighbridge.bootstrap.registries.rate_limiters import RateLimiters, limited
-from weighbridge.bootstrap.registries.targets import Target
-from weighbridge.bootstrap.registries.unconfigured import AddressAccess
+from weighbridge.bootstrap.registries.clients import (
+    RateLimiters,
+    limited,
+    registry_client,
+)
+from weighbridge.bootstrap.registries.targets import AddressAccess, Target
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.config.registries.registry_settings import AuthSettings, LimitSettings
 from weighbridge.config.settings import Pace

@@ -3,12 +3,12 @@
 import pytest
 
 from weighbridge.bootstrap.registries.targets import (
+    AddressAccess,
     find_targets,
     image_of,
     refuse_registry,
     target_of,
 )
-from weighbridge.bootstrap.registries.unconfigured import AddressAccess
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import InvalidReference, UsageError

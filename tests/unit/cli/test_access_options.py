@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.bootstrap.registries.unconfigured import AddressAccess
+from weighbridge.bootstrap.registries.targets import AddressAccess
 from weighbridge.cli.main import run
-from weighbridge.cli.options.access_options import AccessOptions
+from weighbridge.cli.options.common import AccessOptions
 from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import UsageError
 

@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.checks import TORCH, a_check, an_image_of, grown_by_torch
-from weighbridge.presentation.check.dockerfile import find_line, instruction_to_blame
+from weighbridge.presentation.check.github_workflow import (
+    find_line,
+    instruction_to_blame,
+)
 
 DOCKERFILE = """\
 # syntax=docker/dockerfile:1

@@ -8,7 +8,7 @@ from support.demo_checks import demo_check
 from weighbridge.domain.check.image_check import ImageCheck
 from weighbridge.domain.size.weighing import WeighingCost
 from weighbridge.presentation.check.check_table import render_check
-from weighbridge.presentation.check.markdown import check_markdown
+from weighbridge.presentation.check.csv_json_markdown import check_markdown
 from weighbridge.presentation.forms.screen import Screen
 
 DOCS: Final = Path(__file__).parents[3] / "docs"

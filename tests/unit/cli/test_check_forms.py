@@ -37,7 +37,7 @@ from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import WeighingCost
 from weighbridge.presentation.check.check_table import render_check
-from weighbridge.presentation.check.json_and_csv import check_csv, check_json
+from weighbridge.presentation.check.csv_json_markdown import check_csv, check_json
 from weighbridge.presentation.forms.screen import Screen, columns
 
 PIPE = Screen()

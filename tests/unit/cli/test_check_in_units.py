@@ -6,10 +6,15 @@ from support.checks import MB, a_check
 from support.read_model import a_weighed_image, a_weighed_layer, measured
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.presentation.check.check_table import render_check
-from weighbridge.presentation.check.dockerfile import instruction_to_blame
-from weighbridge.presentation.check.github_workflow import annotations
-from weighbridge.presentation.check.json_and_csv import check_csv, check_json
-from weighbridge.presentation.check.markdown import check_markdown
+from weighbridge.presentation.check.csv_json_markdown import (
+    check_csv,
+    check_json,
+    check_markdown,
+)
+from weighbridge.presentation.check.github_workflow import (
+    annotations,
+    instruction_to_blame,
+)
 from weighbridge.presentation.forms.screen import Screen
 
 ROOT = "ADD rootfs in /"

@@ -11,7 +11,7 @@ from weighbridge.cli.actions.check_forms import Forms
 from weighbridge.cli.main import run
 from weighbridge.cli.process.failure import CommandFailed
 from weighbridge.errors import RegistryError, UsageError, WeighbridgeError
-from weighbridge.presentation.check.markdown import check_markdown
+from weighbridge.presentation.check.csv_json_markdown import check_markdown
 from weighbridge.presentation.forms.screen import Output, Screen
 
 

@@ -12,7 +12,11 @@ from support.read_model import ARM
 from weighbridge.domain.check.image_check import ImageCheck
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.text.printable import printable
-from weighbridge.presentation.check.markdown import CHARACTERS, MARKER, check_markdown
+from weighbridge.presentation.check.csv_json_markdown import (
+    CHARACTERS,
+    MARKER,
+    check_markdown,
+)
 from weighbridge.presentation.forms.csv_json_markdown import code, markdown_table
 
 OURS = frozenset(

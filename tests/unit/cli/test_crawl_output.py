@@ -69,7 +69,7 @@ def half_way() -> Progress:
 
 
 def _codes_with_advice() -> list[str]:
-    text = (SOURCE / "cli" / "process" / "advice.py").read_text(encoding="utf-8")
+    text = (SOURCE / "cli" / "process" / "failure.py").read_text(encoding="utf-8")
     return re.findall(r'^    "([a-z_]+)": "', text, re.MULTILINE)
 
 
@@ -178,7 +178,7 @@ def test_every_advice_is_about_a_code_that_exists() -> None:
     others = "".join(
         path.read_text(encoding="utf-8")
         for path in SOURCE.rglob("*.py")
-        if path.name != "advice.py"
+        if path.name != "failure.py"
     )
 
     assert [code for code in _codes_with_advice() if f'"{code}"' not in others] == []

@@ -9,16 +9,19 @@ from support.read_model import a_weighed_image, a_weighed_layer, a_weighing, mea
 from weighbridge.domain.check.image_check import ImageCheck
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.presentation.check.check_table import render_check
+from weighbridge.presentation.check.csv_json_markdown import (
+    check_csv,
+    check_json,
+    check_markdown,
+)
 from weighbridge.presentation.check.github_workflow import annotations
-from weighbridge.presentation.check.json_and_csv import check_csv, check_json
-from weighbridge.presentation.check.markdown import check_markdown
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.image.weighing_output import (
+from weighbridge.presentation.image.weighing_table import (
     inspect_csv,
     inspect_json,
     inspect_markdown,
+    render_inspect,
 )
-from weighbridge.presentation.image.weighing_table import render_inspect
 
 PIPE = Screen()
 FALSE = a_weighed_image(

@@ -12,7 +12,6 @@ from support.wait import wait_in_thread
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.cli.main import run
 from weighbridge.cli.options.common import Options
-from weighbridge.cli.options.handover import handed_over
 from weighbridge.config import load_settings
 from weighbridge.jobs.worker_processes import WorkerProcesses
 from weighbridge.store.session import open_database
@@ -74,7 +73,7 @@ def test_a_node_finds_the_settings_that_the_command_had(folder: Path) -> None:
     options = Options(config="other.yaml", database="w.db")
     settings = load_settings("other.yaml", {}, KINDS, database_url="w.db")
 
-    handed = handed_over(options, settings, environ)
+    handed = options.handed_over(settings, environ)
 
     assert load_settings(None, handed, KINDS).redis_url == settings.redis_url
     assert load_settings(None, handed, KINDS).database_url == settings.database_url

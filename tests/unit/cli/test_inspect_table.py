@@ -26,18 +26,19 @@ from weighbridge.domain.size import confidence
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import Other, Weighing, WeighingCost
 from weighbridge.presentation.forms.screen import Screen, columns
-from weighbridge.presentation.image.bounds import bounds_in_words
 from weighbridge.presentation.image.image_words import (
     artifact_words,
+    bounds_in_words,
     reason_words,
     what_it_does,
 )
-from weighbridge.presentation.image.weighing_output import (
+from weighbridge.presentation.image.weighing_table import (
     inspect_csv,
     inspect_json,
     inspect_markdown,
+    render_inspect,
+    warnings_of,
 )
-from weighbridge.presentation.image.weighing_table import render_inspect, warnings_of
 
 PIPE = Screen()
 ESTIMATE = Uncompressed(

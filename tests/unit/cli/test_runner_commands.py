@@ -15,12 +15,12 @@ from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.weighing import Weighing
 from weighbridge.presentation.forms.runner_commands import defused
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.presentation.image.weighing_output import (
+from weighbridge.presentation.image.weighing_table import (
     inspect_csv,
     inspect_json,
     inspect_markdown,
+    render_inspect,
 )
-from weighbridge.presentation.image.weighing_table import render_inspect
 
 # GitHub, Azure Pipelines, TeamCity, each as its runner looks for it.
 COMMAND = re.compile(r"##[a-z]*\[", re.IGNORECASE)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.domain.size.confidence import Uncompressed
-from weighbridge.presentation.forms.column_unit import column_unit
+from weighbridge.presentation.forms.phrases import column_unit
 from weighbridge.presentation.forms.screen import Screen, bar, columns, screen_of
-from weighbridge.presentation.image.short_instruction import short_instruction
+from weighbridge.presentation.image.line_table import short_instruction
 
 
 class Terminal(io.StringIO):

@@ -14,7 +14,7 @@ from support.fake_jobs import FakeJobs
 from support.json_schema import misfits
 from support.read_model import NOW
 from support.tokens import a_token, bearer
-from weighbridge.bootstrap.registries.asked_targets import asked_targets
+from weighbridge.bootstrap.registries.sites import asked_targets
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
 from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.context.site import JobTarget

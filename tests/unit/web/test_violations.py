@@ -14,7 +14,7 @@ from support.read_model import NOW
 from support.store_world import World
 from support.violations import TORCH, Violations, waived
 from weighbridge.domain.growth.cause import Cause, LineChange
-from weighbridge.presentation.rows.violation_rows import VIOLATION_COLUMNS, ViolationRow
+from weighbridge.presentation.rows.policy_rows import VIOLATION_COLUMNS, ViolationRow
 
 pytestmark = pytest.mark.slow
 

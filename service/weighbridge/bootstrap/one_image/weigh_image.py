@@ -7,8 +7,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
-from weighbridge.bootstrap.registries.targets import Target, image_of, refuse_misplaced
-from weighbridge.bootstrap.registries.unconfigured import PLAIN, AddressAccess
+from weighbridge.bootstrap.registries.targets import (
+    PLAIN,
+    AddressAccess,
+    Target,
+    image_of,
+    refuse_misplaced,
+)
 from weighbridge.config import Settings
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.image.platform import Platform, parse_platform

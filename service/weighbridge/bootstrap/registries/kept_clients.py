@@ -10,10 +10,12 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
-from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
-from weighbridge.bootstrap.registries.targets import Target
-from weighbridge.bootstrap.registries.unconfigured import AddressAccess
+from weighbridge.bootstrap.registries.clients import (
+    OpenClient,
+    RateLimiters,
+    registry_client,
+)
+from weighbridge.bootstrap.registries.targets import AddressAccess, Target
 from weighbridge.config import Settings
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

@@ -10,8 +10,11 @@ from typing import Final, TypeAlias
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
-from weighbridge.bootstrap.registries.rate_limiters import RateLimiters
+from weighbridge.bootstrap.registries.clients import (
+    OpenClient,
+    RateLimiters,
+    registry_client,
+)
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.registry.rate_limit import Probe

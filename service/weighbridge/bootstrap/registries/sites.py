@@ -1,4 +1,4 @@
-"""What is configured, or named by a person, as the engine knows it."""
+"""What is configured, or asked for by a person or a program, as the engine knows it."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -8,12 +8,13 @@ from msgspec import Struct
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.clients import OpenClient
 from weighbridge.bootstrap.registries.kept_clients import KeptClients
-from weighbridge.bootstrap.registries.targets import Target, kind_of
+from weighbridge.bootstrap.registries.targets import Target, find_targets, kind_of
 from weighbridge.config import Settings
 from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.domain.registry.listing import main_url
 from weighbridge.domain.text.globs import matches
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.site import JobTarget, Scope, Site
+from weighbridge.errors import UsageError
 from weighbridge.net.guard.reach import Reach
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 from weighbridge.store.registries.registry_rows import RegistryEntry
@@ -96,3 +97,33 @@ def scope_of(target: Target) -> Scope:
         only=wanted if is_listed and target.only is None else target.only,
         platforms=configured.platforms,
     )
+
+
+def asked_targets(settings: Settings) -> Callable[[str], JobTarget]:
+    """Finds what `name` or `name/repository` means. Addresses are not taken: nobody
+    has us ask a strange host.
+
+    It raises UsageError(registry_not_found, unknown_target, outside_filter).
+    """
+    sites = Sites.of(settings, configured_targets(settings)).sites
+
+    def find(text: str) -> JobTarget:
+        name = text.partition("/")[0]
+        if name not in sites:
+            known = ", ".join(sorted(sites)) or "none"
+            raise UsageError(
+                "no registry of this name is configured",
+                code="registry_not_found",
+                hint=f"configured: {known}",
+            )
+        (target,) = find_targets(settings, [text])
+        asked = JobTarget(sites[name], target.only[0] if target.only else "")
+        if asked.repository and not asked.site.scope.includes(asked.repository):
+            raise UsageError(
+                f"{asked.name} is left out by the configuration and is not crawled",
+                code="outside_filter",
+                hint=f"see `repositories` of the registry {name}",
+            )
+        return asked
+
+    return find

@@ -1,12 +1,14 @@
-"""What a person names, as registries and repositories to crawl."""
+"""What a person names, as registries and repositories to crawl, and how one is reached
+that is not configured.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.bootstrap.registries.unconfigured import PLAIN, AddressAccess
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.registries.registry_settings import AUTO
 from weighbridge.domain.image.digest import is_digest
@@ -21,9 +23,69 @@ from weighbridge.domain.image.reference import (
 )
 from weighbridge.domain.registry.listing import main_url, registry_address
 from weighbridge.domain.text.globs import matches
+from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.registry.exchange.endpoint import no_registry, registry_url
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
+from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.docker_config import DockerLogin
+
+_HOW: Final = "--password-stdin, --password-file FILE, or `docker login`"
+
+
+class AddressAccess(Struct, frozen=True):
+    """What a person says beside an address.
+
+    plain_http: None: loopback speaks http, all others https
+    ca_file:    authorities that its certificate may be from; None: the system's
+    user:       who asks; None: whoever `docker login` has left there
+    password:   None: the one that `docker login` has left for this user
+    """
+
+    plain_http: bool | None = None
+    ca_file: str | None = None
+    user: str | None = None
+    password: Secret | None = None
+
+    @property
+    def is_of_an_address(self) -> bool:
+        """Whether it says what a configured registry has keys for."""
+        return self.ca_file is not None or self.user is not None
+
+
+PLAIN: Final = AddressAccess()
+"""Nothing was said."""
+
+
+def login_of(
+    access: AddressAccess, host: str, docker: Callable[[], DockerLogin]
+) -> DockerLogin:
+    """Who asks this host, where nothing is configured.
+
+    docker: what `docker login` has left for it, asked only where it matters
+    Raises UsageError(no_password) for a user whose password nobody gave.
+    """
+    if access.user is not None and access.password is not None:
+        return DockerLogin(Credential(access.user, access.password))
+    login = docker()
+    return login if access.user is None else _checked(login, access.user, host)
+
+
+def _checked(docker: DockerLogin, user: str, host: str) -> DockerLogin:
+    """The login of this user, and of nobody else."""
+    found = docker.credential
+    if found is not None and found.password and found.username == user:
+        return docker
+    why = f"`docker login` has left none for {host}"
+    if docker.warning is not None:
+        why = docker.warning.message
+    elif found is not None and found.username:
+        why = f"`docker login` has left the one of {found.username!r} for {host}"
+    raise UsageError(
+        f"there is no password for the user {user!r}: {why}",
+        code="no_password",
+        hint=f"give it by {_HOW}",
+    )
 
 
 class Target(Struct, frozen=True):

@@ -28,7 +28,7 @@ from weighbridge.ports.protocols import Notifier
 from weighbridge.presentation.forms.phrases import ago, ahead
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.row_fields import keys_of
+from weighbridge.presentation.rows.report_rows import keys_of
 
 Watch = Callable[[str, int, int], None]
 _LOOKED_EVERY_S: Final = 0.2

@@ -18,14 +18,19 @@ from weighbridge.domain.check.image_check import ImageCheck
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError, WeighbridgeError
 from weighbridge.presentation.check.check_table import render_check
-from weighbridge.presentation.check.dockerfile import (
+from weighbridge.presentation.check.csv_json_markdown import (
+    check_csv,
+    check_json,
+    check_markdown,
+)
+from weighbridge.presentation.check.github_workflow import (
     DOCKERFILE_BYTES,
+    annotations,
+    at_line,
+    command,
     find_line,
     instruction_to_blame,
 )
-from weighbridge.presentation.check.github_workflow import annotations, at_line, command
-from weighbridge.presentation.check.json_and_csv import check_csv, check_json
-from weighbridge.presentation.check.markdown import check_markdown
 from weighbridge.presentation.forms.runner_commands import defused
 from weighbridge.presentation.forms.screen import Output, Screen
 

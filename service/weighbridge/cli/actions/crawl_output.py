@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from weighbridge.cli.process.advice import advice
+from weighbridge.cli.process.failure import advice
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
 from weighbridge.engine.crawl_requests.crawl_report import (

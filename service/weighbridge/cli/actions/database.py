@@ -16,7 +16,7 @@ from weighbridge.ports.job_names import DISCOVER
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.row_fields import keys_of
+from weighbridge.presentation.rows.report_rows import keys_of
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.connection.retries import patiently
 from weighbridge.store.leases.process_mark import this_process

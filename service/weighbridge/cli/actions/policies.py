@@ -15,9 +15,13 @@ from weighbridge.presentation.forms.csv_json_markdown import json_text
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.limit_rows import policy_rows, written_at
-from weighbridge.presentation.rows.row_fields import keys_of
-from weighbridge.presentation.rows.simulation_rows import SimulationRow, simulation_row
+from weighbridge.presentation.rows.policy_rows import (
+    SimulationRow,
+    policy_rows,
+    simulation_row,
+    written_at,
+)
+from weighbridge.presentation.rows.report_rows import keys_of
 
 
 def simulate_on_all(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from msgspec import Struct, field
 
 from weighbridge.bootstrap.databases import checked_database
-from weighbridge.bootstrap.registries.asked_targets import asked_targets
+from weighbridge.bootstrap.registries.sites import asked_targets
 from weighbridge.config import Settings
 from weighbridge.domain.report.inventory import (
     QueueWaiting,
@@ -44,7 +44,7 @@ from weighbridge.presentation.forms.csv_json_markdown import json_text
 from weighbridge.presentation.forms.phrases import ago, ahead
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.row_fields import keys_of, row_of
+from weighbridge.presentation.rows.report_rows import keys_of, row_of
 from weighbridge.store.leases.process_mark import pid_of
 
 READ_S: Final = 10.0

@@ -26,7 +26,7 @@ from weighbridge.presentation.forms.csv_json_markdown import json_text
 from weighbridge.presentation.forms.phrases import minute
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.row_fields import row_of
+from weighbridge.presentation.rows.report_rows import row_of
 from weighbridge.store.access import (
     Act,
     NewToken,

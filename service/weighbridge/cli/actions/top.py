@@ -11,8 +11,14 @@ from weighbridge.bootstrap.databases import read_database
 from weighbridge.config import Settings
 from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.domain.size.confidence import CompressedConfidence
-from weighbridge.presentation.forms.column_unit import UNKNOWN, ColumnUnit, column_unit
-from weighbridge.presentation.forms.phrases import NOTHING_CRAWLED, minute, plural
+from weighbridge.presentation.forms.phrases import (
+    NOTHING_CRAWLED,
+    UNKNOWN,
+    ColumnUnit,
+    column_unit,
+    minute,
+    plural,
+)
 from weighbridge.presentation.forms.screen import Output, Screen, bar
 from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.rows.report_rows import columns, row_json

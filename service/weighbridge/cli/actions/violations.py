@@ -14,13 +14,13 @@ from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.phrases import NOTHING_CRAWLED, minute, plural
 from weighbridge.presentation.forms.screen import Output, Role, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.image.short_instruction import short_instruction
-from weighbridge.presentation.rows.dispute_rows import DISPUTE_COLUMNS
-from weighbridge.presentation.rows.violation_rows import (
+from weighbridge.presentation.image.line_table import short_instruction
+from weighbridge.presentation.rows.policy_rows import (
     VIOLATION_COLUMNS,
     violation_cells,
     violation_json,
 )
+from weighbridge.presentation.rows.report_rows import DISPUTE_COLUMNS
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.registries import was_crawled
 from weighbridge.store.reports.violations import ViolationQuery, violation_page

@@ -9,7 +9,7 @@ from weighbridge.bootstrap.databases import (
     ready_database,
 )
 from weighbridge.cli.actions.tokens import system_user
-from weighbridge.cli.options.suggestions import name_at
+from weighbridge.cli.options.parameters import name_at
 from weighbridge.config import Settings
 from weighbridge.domain.policy.waiver import (
     NewWaiver,
@@ -24,7 +24,7 @@ from weighbridge.errors import UsageError
 from weighbridge.presentation.forms.phrases import minute
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.violation_rows import WAIVER_COLUMNS, waiver_json
+from weighbridge.presentation.rows.policy_rows import WAIVER_COLUMNS, waiver_json
 from weighbridge.store.reports.search import matches_anything
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page
 

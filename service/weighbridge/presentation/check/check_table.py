@@ -13,11 +13,15 @@ from weighbridge.presentation.check.blamed_lines import (
     next_steps,
     pointings,
 )
-from weighbridge.presentation.check.findings import VERDICTS, LimitRow, limit_rows
-from weighbridge.presentation.check.notes import notes_of
+from weighbridge.presentation.check.findings import (
+    VERDICTS,
+    LimitRow,
+    limit_rows,
+    notes_of,
+)
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Role, Screen, bar
-from weighbridge.presentation.image.short_instruction import fitted
+from weighbridge.presentation.image.line_table import fitted
 
 _BAR: Final = 10
 _LEAST_FOR_BARS: Final = 90

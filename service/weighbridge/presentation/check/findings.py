@@ -1,4 +1,6 @@
-"""A check's findings in words that every form of its output shares."""
+"""A check's findings in words that every form of its output shares, and what it had
+nothing to compare with.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
@@ -12,10 +14,12 @@ from weighbridge.domain.policy.verdict import Finding
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
-from weighbridge.presentation.forms.column_unit import UNKNOWN
-from weighbridge.presentation.forms.phrases import plural
-from weighbridge.presentation.image.bounds import bounds_in_words, least_bytes
-from weighbridge.presentation.image.image_words import why_unknown
+from weighbridge.presentation.forms.phrases import UNKNOWN, plural
+from weighbridge.presentation.image.image_words import (
+    bounds_in_words,
+    least_bytes,
+    why_unknown,
+)
 
 Quote: TypeAlias = Callable[[str], str]
 """Makes a stranger's text one that a medium shows as it is. `printable` does for a
@@ -222,3 +226,30 @@ def _whose(held: Held, quote: Quote) -> Iterator[str]:
         yield f"policy {quote(held.policy.name)}"
     if held.waived_until is not None:
         yield f"waived until {held.waived_until:%Y-%m-%d %H:%M} UTC"
+
+
+def notes_of(check: ImageCheck, quote: Quote = printable) -> list[str]:
+    """What was not compared, a sentence each."""
+    return list(_notes(check, quote))
+
+
+def _notes(check: ImageCheck, quote: Quote) -> Iterator[str]:
+    before = "" if check.against is None else quote(check.against.reference)
+    for platform in check.not_before:
+        yield f"{before} has no {quote(str(platform))}: nothing to compare with"
+    for platform in check.missing:
+        yield f"{before} has {quote(str(platform))}, this image does not"
+    for image in check.without_baseline:
+        name = str(image.platform)
+        count = len(check.rules.earlier.before(name, image.digest))
+        yield f"{_few(count, quote(name))}, so that its growth passes"
+
+
+def _few(count: int, platform: str) -> str:
+    if not count:
+        return f"no earlier image of {platform} exists"
+    images = plural(count, "earlier image")
+    verb = "is" if count == 1 else "are"
+    return (
+        f"there {verb} only {images} of {platform}, and growth is counted from three on"
+    )

@@ -1,14 +1,16 @@
-"""A check in a workflow of GitHub: annotations, and the summary of the job.
+"""A check in a workflow of GitHub: annotations, the line of a Dockerfile that they
+stand at, and the summary of the job.
 
 The runner reads every line that is printed, and these are commands to it. No stranger's
 text may ever look like one (`presentation.forms.runner_commands`).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from weighbridge.domain.check.image_check import ImageCheck, Outcome, by_outcome
-from weighbridge.domain.growth.quantity import QUANTITIES
+from weighbridge.domain.growth.quantity import QUANTITIES, line_amount
 from weighbridge.domain.size.weighing import doubts_of
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.blamed_lines import (
@@ -16,8 +18,7 @@ from weighbridge.presentation.check.blamed_lines import (
     next_steps,
     pointing,
 )
-from weighbridge.presentation.check.findings import LimitRow, limit_rows
-from weighbridge.presentation.check.notes import notes_of
+from weighbridge.presentation.check.findings import LimitRow, limit_rows, notes_of
 from weighbridge.presentation.forms.runner_commands import defused_words
 
 _TEXT: Final = 300
@@ -119,3 +120,62 @@ def _all(check: ImageCheck, iec: bool) -> str:
 
 def _name(check: ImageCheck) -> str:
     return printable(check.weighing.reference)
+
+
+DOCKERFILE_BYTES: Final = 1024 * 1024
+
+_SPACE: Final = re.compile(r"\s+")
+_FLAGS: Final = re.compile(r"^(RUN|COPY|ADD)((?: --[a-z]+(?:=\S+)?)+) ")
+
+
+def find_line(dockerfile: str, instruction: str) -> int | None:
+    """The number of the line where this instruction begins, None where none says it,
+    or several do."""
+    wanted = _plain(instruction)
+    found = [number for number, text in _instructions(dockerfile) if text == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+def instruction_to_blame(check: ImageCheck) -> str | None:
+    """The line that did most of the worst image's growth, else its heaviest one; in
+    what the worst limit counts."""
+    for checked in by_outcome(check.images)[:1]:
+        quantity = checked.quantities[0]
+        if (cause := checked.cause(quantity)) is not None:
+            first = cause.heaviest
+            is_one = first is not None and (first.grown_amount or 0) > 0
+            return first.instruction if first is not None and is_one else None
+        image = checked.image
+        amounts = [
+            (line_amount(image, line, quantity) or 0, line.compressed_bytes or 0, text)
+            for line in image.lines
+            if (text := line.instruction)
+        ]
+        amount, _, text = max(amounts, key=lambda found: found[:2], default=(0, 0, ""))
+        return text if amount else None
+    return None
+
+
+def _instructions(text: str) -> Iterator[tuple[int, str]]:
+    """Each instruction on one line, with the number of its first. Comments and empty
+    lines inside of one are no part of it."""
+    parts: list[str] = []
+    first = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        bare = line.strip()
+        if not bare or bare.startswith("#"):
+            continue
+        first = first if parts else number
+        parts.append(bare.removesuffix("\\"))
+        if not bare.endswith("\\"):
+            yield first, _plain(" ".join(parts))
+            parts = []
+    if parts:
+        yield first, _plain(" ".join(parts))
+
+
+def _plain(text: str) -> str:
+    """With single spaces, its keyword in capitals, and without flags: builders do not
+    record these alike."""
+    keyword, _, rest = _SPACE.sub(" ", text).strip().partition(" ")
+    return _FLAGS.sub(r"\1 ", f"{keyword.upper()} {rest}".strip())

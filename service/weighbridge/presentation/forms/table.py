@@ -14,7 +14,7 @@ from weighbridge.presentation.forms.csv_json_markdown import (
     markdown_table,
 )
 from weighbridge.presentation.forms.screen import Output, Role, Screen
-from weighbridge.presentation.rows.row_fields import row_of
+from weighbridge.presentation.rows.report_rows import row_of
 
 Row = TypeVar("Row")
 Object: TypeAlias = Mapping[str, object]

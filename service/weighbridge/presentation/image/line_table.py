@@ -1,5 +1,8 @@
-"""The rows of an image's table: its lines, and layers that no line names."""
+"""The rows of an image's table: its lines, told in short where there is no room, and
+layers that no line names.
+"""
 
+import re
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -9,8 +12,8 @@ from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.history import LINE_UNKNOWN, keyword
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
-from weighbridge.presentation.rows.report_rows import line_number
-from weighbridge.presentation.rows.stand_ins import stand_in
+from weighbridge.presentation.forms.screen import Screen
+from weighbridge.presentation.rows.report_rows import line_number, stand_in
 
 Mark: TypeAlias = Literal["own", "heaviest", "none", "unknown"]
 """`none`: it made no layer; `unknown`: nobody knows whether it made one."""
@@ -109,3 +112,56 @@ def _folded_text(lines: list[WeighedLine]) -> str:
     if count == 1:
         return f"{keywords[0]} (1 {one}, --all shows it)"
     return f"{', '.join(keywords)} ({count} {several}, --all shows them)"
+
+
+_SEPARATORS: Final = re.compile(r"\s*(?:&&|\|\||;)\s*")
+_CONNECTIVE: Final = re.compile(r"(?:then|do|else|if|fi|done|!)\s+")
+_HOUSEKEEPING: Final = re.compile(
+    r"set\b|export\b|fi\b|done\b|true\b|:|command\b|test\b|\[|cd\b"
+    r"|rm\b|mkdir\b|apt-mark\b|dpkg-query\b|[A-Za-z_]\w*=(?:\"[^\"]*\"|\S*)$"
+    r"|apt(?:-get)?\s+(?:update|clean|autoremove|purge)\b|apk\s+(?:update|del)\b"
+    r"|(?:dnf|yum|microdnf)\s+clean\b",
+    re.ASCII,
+)
+_HASHED: Final = re.compile(r"\b(file|dir|multi):([0-9a-f]{12})[0-9a-f]+", re.ASCII)
+
+
+def short_instruction(text: str, ellipsis: str = "…") -> str:
+    """`RUN apt-get install … git procps`: for a row that has not room for all of it.
+
+    Housekeeping and options go; the words that stay keep their order.
+    """
+    if not text.startswith("RUN "):
+        return _HASHED.sub(rf"\1:\2{ellipsis}", text)
+    commands = [
+        _without_options(command, ellipsis)
+        for part in _SEPARATORS.split(text.removeprefix("RUN "))
+        if (command := _bare(part)) and not _HOUSEKEEPING.match(command)
+    ]
+    return f"RUN {'; '.join(commands)}" if commands else text
+
+
+def fitted(text: str, used: int, screen: Screen) -> str:
+    """The whole line where there is room for it behind `used` columns, else the short
+    form."""
+    if screen.cut(text, used) == text:
+        return text
+    return screen.cut(short_instruction(text, screen.ellipsis), used)
+
+
+def _bare(command: str) -> str:
+    """The command without the shell's words before it."""
+    command = command.strip()
+    while (found := _CONNECTIVE.match(command)) is not None:
+        command = command[found.end() :]
+    return command
+
+
+def _without_options(command: str, ellipsis: str) -> str:
+    kept: list[str] = []
+    for word in command.split():
+        if not word.startswith("-"):
+            kept.append(word)
+        elif kept and kept[-1] != ellipsis:
+            kept.append(ellipsis)
+    return " ".join(kept)

@@ -1,11 +1,24 @@
-"""Rows of the read model as JSON objects: the keys of the API, of CSV and of lists."""
+"""Rows of the read model as JSON objects: the keys of the API, of CSV and of lists.
 
-from collections.abc import Sequence
+The keys of a row are the fields of the value that declares them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.history import LINE_UNKNOWN, NOT_IN_HISTORY
+from weighbridge.domain.report.inventory import DisputeReport, Page, Source
+from weighbridge.domain.size.weighing import rfc3339
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 from weighbridge.domain.report.inventory import (
-    Page,
     RegistryReport,
     RepositoryCrawlReport,
     RepositoryReport,
@@ -13,8 +26,43 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
-from weighbridge.presentation.rows.row_fields import keys_of, page_of_rows, row_of
-from weighbridge.presentation.rows.stand_ins import stand_in
+
+T = TypeVar("T")
+
+REASONS: Final = ("state_reason", "reason")
+"""Keys whose values are "" inside, and null in JSON, where there is no reason."""
+
+
+def keys_of(kind: "type[DataclassInstance | Struct]") -> tuple[str, ...]:
+    """In the order in which they are shown."""
+    if issubclass(kind, Struct):
+        return kind.__struct_fields__
+    return tuple(field.name for field in fields(kind))
+
+
+def row_of(keys: Sequence[str], value: object, **given: object) -> dict[str, object]:
+    """A JSON object with these keys: what is given for them, else what the value has
+    under the name. Times are RFC 3339; unknown is null."""
+    return {
+        key: given[key] if key in given else _plain(key, getattr(value, key))
+        for key in keys
+    }
+
+
+def page_of_rows(
+    page: Page[T], row: Callable[[T], dict[str, object]]
+) -> dict[str, object]:
+    """One page of a list, in the shape of every list."""
+    return {"items": list(map(row, page.items)), "next_cursor": page.next_cursor}
+
+
+def _plain(key: str, value: object) -> object:
+    if key in REASONS:
+        return value or None
+    if isinstance(value, tuple):
+        return list(value)
+    return rfc3339(value) if isinstance(value, datetime) else value
+
 
 Report: TypeAlias = (
     RegistryReport | RepositoryReport | TagReport | RepositoryCrawlReport | SearchHit
@@ -111,3 +159,45 @@ def _layer_cells(image: WeighedImage, index: int | None) -> dict[str, object]:
         "uncompressed_bytes": known.uncompressed_bytes if known else None,
         "uncompressed_confidence": known.confidence if known else "unknown",
     }
+
+
+StandIn: TypeAlias = Literal["", "unknown", "squashed"]
+"""`unknown`: the layer's line is not known; `squashed`: several lines made it."""
+
+_SQUASHED: Final = "(squashed"
+
+
+def stand_in(instruction: str) -> StandIn:
+    """What the text stands for, "" for a line of a Dockerfile."""
+    if instruction.startswith(_SQUASHED):
+        return "squashed"
+    is_unknown = instruction.startswith((LINE_UNKNOWN, NOT_IN_HISTORY))
+    return "unknown" if is_unknown else ""
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeRow:
+    """A size that a manifest or a listing claims, and that the registry contradicts.
+
+    `digest` is the blob's (of a listing's size the image's own), `image` that of the
+    manifest whose claim it is, `tags` at most ten that lead to it. What is judged and
+    summed up is `registry_bytes`.
+    """
+
+    registry: str
+    repository: str
+    tags: list[str]
+    image: Digest
+    digest: Digest
+    claimed_bytes: int
+    registry_bytes: int
+    source: Source
+    seen_at: datetime
+
+
+DISPUTE_COLUMNS: Final = keys_of(DisputeRow)
+
+
+def dispute_json(report: DisputeReport) -> dict[str, object]:
+    """The row of one claim."""
+    return row_of(DISPUTE_COLUMNS, report)

@@ -16,7 +16,7 @@ from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.registry.listing import main_url
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.size.weighing import rfc3339
-from weighbridge.presentation.rows.limit_rows import (
+from weighbridge.presentation.rows.policy_rows import (
     EarlierImageRow,
     ImageLimit,
     ImageLimits,

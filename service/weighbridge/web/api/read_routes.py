@@ -10,13 +10,19 @@ from starlette.responses import Response
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.report.inventory import ChannelReport, Page
 from weighbridge.domain.size.weighing import as_json
-from weighbridge.presentation.rows.dispute_rows import dispute_json
-from weighbridge.presentation.rows.limit_rows import policy_rows
-from weighbridge.presentation.rows.report_rows import list_json, page_json, row_json
-from weighbridge.presentation.rows.row_fields import keys_of, page_of_rows, row_of
-from weighbridge.presentation.rows.violation_rows import (
+from weighbridge.presentation.rows.policy_rows import (
+    policy_rows,
     violation_json,
     violation_page_json,
+)
+from weighbridge.presentation.rows.report_rows import (
+    dispute_json,
+    keys_of,
+    list_json,
+    page_json,
+    page_of_rows,
+    row_json,
+    row_of,
 )
 from weighbridge.store.reports.crawls import find_crawl
 from weighbridge.store.reports.notifications import channel_reports

@@ -18,7 +18,7 @@ from weighbridge.domain.policy.simulation import (
     thresholds,
 )
 from weighbridge.domain.text.units import parse_limit_bytes
-from weighbridge.presentation.rows.simulation_rows import simulation_row
+from weighbridge.presentation.rows.policy_rows import simulation_row
 from weighbridge.store.reports.inventory import (
     SizeCounts,
     counts_above,

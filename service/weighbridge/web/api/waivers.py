@@ -17,8 +17,8 @@ from weighbridge.domain.policy.waiver import (
     parse_moment,
 )
 from weighbridge.errors import UsageError
-from weighbridge.presentation.rows.row_fields import page_of_rows
-from weighbridge.presentation.rows.violation_rows import waiver_json
+from weighbridge.presentation.rows.policy_rows import waiver_json
+from weighbridge.presentation.rows.report_rows import page_of_rows
 from weighbridge.store.reports.registries import registry_names
 from weighbridge.store.session import Database
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page

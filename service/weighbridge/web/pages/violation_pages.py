@@ -13,7 +13,7 @@ from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.text.units import parse_limit_bytes
 from weighbridge.errors import UsageError
-from weighbridge.presentation.rows.violation_rows import (
+from weighbridge.presentation.rows.policy_rows import (
     VIOLATION_COLUMNS,
     violation_cells,
     violation_page_json,

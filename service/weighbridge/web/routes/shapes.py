@@ -23,15 +23,20 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
-from weighbridge.presentation.rows.dispute_rows import DisputeRow
-from weighbridge.presentation.rows.limit_rows import ImageLimits, PolicyDecision
-from weighbridge.presentation.rows.report_rows import AGED, AGES, Report
-from weighbridge.presentation.rows.row_fields import REASONS
-from weighbridge.presentation.rows.simulation_rows import OneLimitSimulation
-from weighbridge.presentation.rows.violation_rows import (
+from weighbridge.presentation.rows.policy_rows import (
+    ImageLimits,
+    OneLimitSimulation,
+    PolicyDecision,
     ViolationRow,
     WaiverInput,
     WaiverRow,
+)
+from weighbridge.presentation.rows.report_rows import (
+    AGED,
+    AGES,
+    REASONS,
+    DisputeRow,
+    Report,
 )
 from weighbridge.web.api.crawl_request_rows import (
     CrawlAsked,

@@ -15,9 +15,8 @@ import uvicorn
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from weighbridge.bootstrap.registries.asked_targets import asked_targets
 from weighbridge.bootstrap.registries.probing import Paces, Probes, alone
-from weighbridge.bootstrap.registries.sites import scope_of
+from weighbridge.bootstrap.registries.sites import asked_targets, scope_of
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings, Settings, split_bind
 from weighbridge.config.webhook_settings import WebhookSettings

@@ -11,7 +11,7 @@ import structlog
 
 from weighbridge import process_memory
 from weighbridge.bootstrap.databases import checked_database, ready_database
-from weighbridge.bootstrap.engine.embedded import Embedded
+from weighbridge.bootstrap.engine.one_process import Embedded
 from weighbridge.config import PolicySource, Settings
 from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.store.leases.database_clock import DatabaseClock
@@ -62,11 +62,11 @@ def serve(
     Raises StoreError(schema_version) for the database of another version.
     """
     # Needs redis, which only the extra `workers` brings.
-    from weighbridge.bootstrap.distributed.service_jobs import (
+    from weighbridge.bootstrap.distributed.service import (
+        WorkerWatch,
         probe_paces,
         service_enqueuer,
     )
-    from weighbridge.bootstrap.distributed.worker_watch import WorkerWatch
 
     process_memory.keep_loaded()
     telemetry = Telemetry()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.history import METADATA, keyword
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer, WeighedLine
-from weighbridge.presentation.rows.stand_ins import StandIn, stand_in
+from weighbridge.presentation.rows.report_rows import StandIn, stand_in
 from weighbridge.web.views.charts import LayerShare, row_share
 from weighbridge.web.views.numbers import Amount, percent
 from weighbridge.web.views.summaries import summary

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from weighbridge.domain.report.inventory import Page, RegistryReport, RepositoryReport
-from weighbridge.presentation.rows.stand_ins import stand_in
+from weighbridge.presentation.rows.report_rows import stand_in
 from weighbridge.web.views.banners import (
     Banner,
     registry_banners,

@@ -13,7 +13,7 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.report.violation import ViolationReport
-from weighbridge.presentation.rows.stand_ins import StandIn, stand_in
+from weighbridge.presentation.rows.report_rows import StandIn, stand_in
 from weighbridge.web.views.banners import (
     Banner,
     repository_banners,

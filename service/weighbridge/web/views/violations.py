@@ -10,7 +10,7 @@ from weighbridge.domain.growth.cause import LineChange
 from weighbridge.domain.growth.quantity import WORDS
 from weighbridge.domain.policy.waiver import Waiver
 from weighbridge.domain.report.violation import ViolationReport, ViolationState
-from weighbridge.presentation.rows.violation_rows import unit_of
+from weighbridge.presentation.rows.policy_rows import unit_of
 from weighbridge.web.views.summaries import summary
 
 LIMIT_PERCENT: Final = 66.67

@@ -10,7 +10,7 @@ from weighbridge.domain.size.confidence import (
     Uncompressed,
 )
 from weighbridge.domain.text.units import format_bytes
-from weighbridge.presentation.rows.stand_ins import StandIn
+from weighbridge.presentation.rows.report_rows import StandIn
 from weighbridge.web.views.numbers import Amount, plural
 
 CONFIDENCE: Final[dict[Confidence, str]] = {

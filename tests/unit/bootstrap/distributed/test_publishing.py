@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from weighbridge.bootstrap.distributed.publishing import Publishing
+from weighbridge.bootstrap.distributed.process import Publishing
 from weighbridge.jobs.redis.worker_register import Numbers, Series
 from weighbridge.telemetry import Telemetry
 

@@ -1,6 +1,8 @@
-"""Violations and waivers as JSON objects: the keys of the API, of CSV and of lists."""
+"""What policies say as JSON objects: violations, waivers, what a limit would flag, and
+which limits hold for an image; the keys of the API, of CSV and of lists.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
@@ -8,13 +10,14 @@ from typing import Final, Literal, TypeAlias
 from weighbridge.domain.growth.cause import CauseOf, ChangeKind, cause_json
 from weighbridge.domain.growth.quantity import Quantity
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.domain.policy.policy import Decided, LimitKey, PolicyKey, Severity
+from weighbridge.domain.policy.simulation import Flagged
 from weighbridge.domain.policy.waiver import Waiver, WaiverState
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.report.violation import ViolationReport, ViolationState
 from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.domain.size.weighing import rfc3339
-from weighbridge.presentation.rows.row_fields import keys_of, page_of_rows, row_of
+from weighbridge.presentation.rows.report_rows import keys_of, page_of_rows, row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +192,121 @@ def violation_page_json(
 ) -> dict[str, object]:
     """One page of a list."""
     return page_of_rows(page, lambda report: violation_json(report, now))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationRow:
+    """A limit that a repository would exceed. `limit_amount`, `amount` and `excess` are
+    in `unit`; tag and platform are null where the limit is one of a repository."""
+
+    registry: str
+    repository: str
+    tag: str | None
+    platform: str | None
+    limit_key: LimitKey
+    unit: Unit
+    limit_amount: int
+    amount: int | None
+    excess: int
+    baseline_compressed_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneLimitSimulation:
+    """One limit held against the newest image of every repository.
+
+    `items` are the worst, `exceeding` counts all of them. Of `unknown` repositories no
+    image has a known size: they are in `repositories`, and never in `exceeding`.
+    """
+
+    limit_key: LimitKey
+    limit_amount: int
+    repositories: int
+    unknown: int
+    exceeding: int
+    items: list[SimulationRow]
+
+
+def simulation_row(flagged: Flagged) -> Mapping[str, object]:
+    """The row of one limit of one repository."""
+    image, finding = flagged.image, flagged.finding
+    is_of_image = finding.key != "max_deduplicated"
+    is_growth = finding.key == "max_growth"
+    return {
+        "registry": image.registry,
+        "repository": image.repository,
+        "tag": image.tag if is_of_image else None,
+        "platform": image.platform if is_of_image else None,
+        "limit_key": finding.key,
+        "unit": unit_of(finding.key),
+        "limit_amount": finding.limit_amount,
+        "amount": finding.amount,
+        "excess": finding.excess,
+        "baseline_compressed_bytes": image.measured.baseline_compressed_bytes
+        if is_growth
+        else None,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDecision:
+    """One key of policies for the newest image. Bytes and shares are numbers; null is
+    no limit, and `policy` is null where no policy sets the key."""
+
+    key: PolicyKey
+    value: str | int | float | None
+    policy: str | None
+
+
+def policy_rows(decided: Iterable[Decided]) -> list[dict[str, object]]:
+    """Every key. Where it is written is told on the command line only: who may read
+    what images weigh need not know the files of this machine."""
+    return [
+        {
+            "key": each.key,
+            "value": each.value,
+            "policy": None if each.policy is None else each.policy.name,
+        }
+        for each in decided
+    ]
+
+
+def written_at(decided: Decided) -> dict[str, object]:
+    """The file and line of a key; null where it is in none."""
+    place = decided.place
+    if place is None or not place.file:
+        return {"file": None, "line": None}
+    return {"file": place.file, "line": place.line}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimit(PolicyDecision):
+    """One key of policies. `waived_until`: until then it is waived; null: it is not."""
+
+    waived_until: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierImageRow:
+    """An image that a tag like this one has pointed to, compressed. Of a tag without
+    any platform that is configured it is its reference image."""
+
+    platform: str
+    digest: Digest
+    compressed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What holds for an image; `images` are those before it, of each platform that is
+    configured (`platforms`) the latest first. Growth is counted from the median of ten.
+    `images_known`: whether there are no others, since the repository was crawled to its
+    end, or the registry does not have it."""
+
+    registry: str
+    repository: str
+    tag: str | None
+    items: list[ImageLimit]
+    images: list[EarlierImageRow]
+    images_known: bool
+    platforms: list[str]
