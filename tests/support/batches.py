@@ -19,7 +19,7 @@ from weighbridge.domain.image.document import Document, Index
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StoreError
 from weighbridge.store.facts.images import keep_documents
-from weighbridge.store.leases.claiming import Claim, as_push, claim, hold
+from weighbridge.store.leases.claiming import Claim, claim, hold
 from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
@@ -189,7 +189,7 @@ class Stage:
             held = replace(held, crawl_number=item.crawls)
             changes.append(
                 Changes(
-                    as_push(held) if item.is_push else held,
+                    replace(held, is_push=True) if item.is_push else held,
                     item.moves,
                     item.failures,
                     self.now + timedelta(seconds=number),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from support.images import a_digest
 from support.large_inventory import NOW
+from support.of_one import due_repositories
 from support.store_world import a_result
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.store.crawls.chunks import (
@@ -39,14 +40,13 @@ from weighbridge.store.crawls.crawl_requests import (
 )
 from weighbridge.store.crawls.crawl_rows import Closing, close_many
 from weighbridge.store.crawls.due import (
-    due_repositories,
     free_left_behind,
     have_due,
     park_poison,
     put_off,
 )
 from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
-from weighbridge.store.leases.claiming import Opening, give_up_many, release_many, renew
+from weighbridge.store.leases.claiming import Opening, claim, give_up, release, renew
 from weighbridge.store.leases.database_clock import find_ahead
 from weighbridge.store.pushes.inbox import (
     PushedTo,
@@ -58,7 +58,7 @@ from weighbridge.store.pushes.inbox import (
     too_soon,
     waiting_for_whole,
 )
-from weighbridge.store.pushes.tag_crawls import claim_for_push, end_check, find_known
+from weighbridge.store.pushes.tag_crawls import end_check, find_known
 from weighbridge.store.registries.repository_rows import (
     note_listed,
     put_repositories,
@@ -124,8 +124,8 @@ def _crawl(connection: Connection) -> None:
 
 def _give_back(connection: Connection) -> None:
     claims = [one.claim for one in _slice(connection)]
-    release_many(connection, claims[:50])
-    give_up_many(connection, claims[50:], NOW + _HOUR)
+    release(connection, claims[:50])
+    give_up(connection, claims[50:], NOW + _HOUR)
 
 
 def _share(connection: Connection) -> None:
@@ -180,13 +180,13 @@ def _list(connection: Connection) -> None:
 
 
 def _look(connection: Connection) -> None:
-    claim = claim_for_push(
-        connection, _ONE, now=NOW, lease_s=60, owner="boot:1.17.99/push"
+    taken = claim(
+        connection, _ONE, now=NOW, lease_s=60, owner="boot:1.17.99/push", is_push=True
     )
-    assert claim is not None
+    assert taken is not None
     end_check(
         connection,
-        claim,
+        taken,
         NOW,
         requests=1,
         bytes_read=1,

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.crawls.crawl_rows import (
     Closing,
     CrawlResult,
-    CrawlStart,
     OpenCrawl,
     close_many,
     open_crawls,
 )
-from weighbridge.store.leases.claiming import Claim, hold
+from weighbridge.store.crawls.due import is_due
+from weighbridge.store.leases.claiming import Claim, Opening, hold
+from weighbridge.store.models import registries, repositories
 from weighbridge.store.read_model.summaries import refresh_many
 
 
@@ -23,7 +25,8 @@ def open_crawl(
 ) -> OpenCrawl:
     """`open_crawls` of one. Raises StaleFence."""
     hold(connection, held, now)
-    return open_crawls(connection, [CrawlStart(held, now, resume_s)])[0]
+    opening = Opening(held.repository_id, now, held.lease_s, resume_s=resume_s)
+    return open_crawls(connection, [opening])[held.repository_id]
 
 
 def close_crawl(
@@ -49,3 +52,26 @@ def refresh_if_stale(
 ) -> bool:
     """The same as `refresh_many`, of one; returns whether its row was behind."""
     return bool(refresh_many(connection, [repository_id], now, platforms))
+
+
+class DueRepository(NamedTuple):
+    """A repository whose next crawl is due."""
+
+    repository_id: int
+    repository: str
+
+
+def due_repositories(
+    connection: Connection, registry: str, now: datetime, limit: int
+) -> list[DueRepository]:
+    """Those of a registry, longest due first."""
+    registry_id = (
+        select(registries.c.id).where(registries.c.name == registry).scalar_subquery()
+    )
+    rows = connection.execute(
+        select(repositories.c.id, repositories.c.name)
+        .where(*is_due(registry_id, now))
+        .order_by(repositories.c.due_at, repositories.c.id)
+        .limit(limit)
+    )
+    return [DueRepository(*row) for row in rows]

@@ -36,7 +36,8 @@ from weighbridge.ports.job_names import (
 from weighbridge.store.leases.jobs import Job
 from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.pruning import Pruned, prune
-from weighbridge.store.registries.repository_rows import find_named
+from weighbridge.store.pushes.inbox import PushedTo
+from weighbridge.store.pushes.tag_crawls import find_known
 
 # Any: what a coroutine is sent and yields is asyncio's own business.
 Handler: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
@@ -110,7 +111,9 @@ class Engine:
             return
         asked = asked_repository(self._parts.sites, argument)
         found = await self._parts.writer.read(
-            find_named, asked.site.name, asked.repository
+            find_known,
+            PushedTo(asked.site.name, asked.repository),
+            self._parts.clock(),
         )
         if found is not None:
             # One that is gone is never due, and may be back.

@@ -19,6 +19,7 @@ from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, claim
+from weighbridge.store.ledger.counts import Growth
 from weighbridge.store.ledger.settling import settle_all, settle_waiting
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models.types import microseconds
@@ -26,7 +27,6 @@ from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.store.tags.applying import (
     Changes,
-    Counted,
     Move,
     TagFailure,
     apply_many,
@@ -133,10 +133,10 @@ def test_each_item_is_told_by_how_much_its_repository_has_grown(
     config = ONE.manifest.config.content_bytes
     own = ONE.manifest.manifest_bytes + TWO.manifest.manifest_bytes
     grown, nothing = results
-    assert isinstance(grown, Counted)
+    assert isinstance(grown, Growth)
     assert (grown.tags, grown.images) == (2, 2)
     assert grown.deduplicated_bytes == 5_300 + config + own + index.manifest_bytes
-    assert nothing == Counted()
+    assert nothing == Growth()
 
 
 def test_one_taken_for_new_to_which_a_push_has_come_is_read_after_all(

@@ -6,15 +6,10 @@ import pytest
 from sqlalchemy import Connection
 
 from support.images import a_layer, an_image
-from support.of_one import close_crawl, open_crawl
+from support.of_one import DueRepository, close_crawl, due_repositories, open_crawl
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.errors import StaleFence
-from weighbridge.store.crawls.due import (
-    DueRepository,
-    due_repositories,
-    have_due,
-    park_poison,
-)
+from weighbridge.store.crawls.due import have_due, park_poison
 from weighbridge.store.leases.claiming import (
     STARTS,
     Claim,
@@ -258,7 +253,7 @@ def test_crawls_are_listed_newest_first_by_repository(world: World) -> None:
 def test_what_was_given_back_was_no_start(world: World) -> None:
     with world.database.write() as connection:
         for _ in range(5):
-            release(connection, taken(connection, world))
+            release(connection, [taken(connection, world)])
 
         due = due_repositories(connection, "hub", world.now, 10)
 
@@ -293,7 +288,7 @@ def test_what_was_put_off_and_given_back_is_due_as_before(world: World) -> None:
             world.now += 2 * MINUTE
         third = taken(connection, world)
         put_off = due_repositories(connection, "hub", world.now, 10)
-        release(connection, third)
+        release(connection, [third])
 
         given_back = due_repositories(connection, "hub", world.now, 10)
 
@@ -309,7 +304,7 @@ def test_a_wish_for_what_was_put_off_is_kept_when_it_is_given_back(
             last = taken(connection, world)
             world.now += 2 * MINUTE
         have_due(connection, [world.repository_id], world.now)
-        release(connection, last)
+        release(connection, [last])
 
         before = due_repositories(connection, "hub", world.now - MINUTE, 10)
         due = due_repositories(connection, "hub", world.now, 10)
@@ -408,7 +403,7 @@ def test_starts_of_a_claim_that_is_lost_are_left_alone(world: World) -> None:
 def test_what_failed_is_begun_again_after_a_while(world: World) -> None:
     with world.database.write() as connection:
         begun = taken(connection, world)
-        give_up(connection, begun, world.now + MINUTE)
+        give_up(connection, [begun], world.now + MINUTE)
 
         soon = due_repositories(connection, "hub", world.now, 10)
         later = due_repositories(connection, "hub", world.now + MINUTE, 10)

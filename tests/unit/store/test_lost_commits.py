@@ -79,7 +79,7 @@ def test_a_crawl_is_not_closed_for_a_claim_that_was_given_back(world: World) -> 
     held = mine(world)
     crawl_id = opened(world, held)
     with world.database.write() as connection:
-        release(connection, held)
+        release(connection, [held])
 
     with pytest.raises(StaleFence):
         closed(world, held, crawl_id)

@@ -51,7 +51,7 @@ def forget(world: World) -> None:
 def believed(world: World, listed: Collection[str] | None) -> list[str]:
     with world.database.read() as connection:
         found = missing_for_good(connection, world.registry_id, listed, world.now)
-        return [item.repository for item in found]
+        return list(found.values())
 
 
 def test_a_claimed_repository_is_missing_only_while_nobody_has_found_it(
@@ -63,7 +63,7 @@ def test_a_claimed_repository_is_missing_only_while_nobody_has_found_it(
         taken = claimed(world)
         with world.database.write() as connection:
             answers.append(is_missing(connection, taken, world.now))
-            release(connection, taken)
+            release(connection, [taken])
 
     assert answers == [False, True, False]
 
@@ -197,7 +197,7 @@ def test_a_repository_whose_crawl_was_cut_off_is_not_forgotten(world: World) -> 
     with world.database.write() as connection:
         opened = open_crawl(connection, taken, world.now)
         note_answered(connection, opened.id, 0, ["1"], CrawlCounts(tags_seen=1))
-        release(connection, taken)
+        release(connection, [taken])
 
     forget(world)
 

@@ -10,19 +10,20 @@ from msgspec.structs import replace
 from sqlalchemy import select, update
 
 from support.images import OCI_INDEX, a_digest, a_layer, an_image, an_index_of
+from support.of_one import due_repositories
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.domain.image.document import Child, Descriptor, Index
 from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.crawl_rows import Closing, close_many
-from weighbridge.store.crawls.due import due_repositories, have_due
+from weighbridge.store.crawls.due import have_due
 from weighbridge.store.crawls.slices import SMALL, Opened, Slice, open_many, open_slice
 from weighbridge.store.leases.claiming import (
     Claim,
     Opening,
     claim,
-    give_up_many,
+    give_up,
     hold,
-    release_many,
+    release,
     renew,
 )
 from weighbridge.store.leases.process_mark import one_claim
@@ -323,7 +324,7 @@ def test_a_slice_that_is_given_back_was_no_start(registry: Registry) -> None:
     overtaken = replace(claims[1], fence=0)
 
     with registry.database.write() as connection:
-        release_many(connection, [claims[0], overtaken, *claims[2:]])
+        release(connection, [claims[0], overtaken, *claims[2:]])
 
     rows = {name: registry.row(name)[1:] for name in "abcd"}
     free = (0, None)
@@ -336,7 +337,7 @@ def test_a_slice_that_failed_is_begun_again_after_a_while(registry: Registry) ->
     overtaken = replace(claims[1], fence=0)
 
     with registry.database.write() as connection:
-        give_up_many(connection, [claims[0], overtaken, claims[2]], T0 + MINUTE)
+        give_up(connection, [claims[0], overtaken, claims[2]], T0 + MINUTE)
 
     assert registry.row("d") == (T0 + MINUTE, 1, None)
     assert registry.row("c") == (T0 - HOUR + MINUTE, 1, T0 + MINUTE)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from support.of_one import open_crawl
+from support.of_one import due_repositories, open_crawl
 from support.push_world import a_push, receive
 from support.store_world import T0, World, a_result
 from weighbridge.store.crawls.crawl_requests import (
@@ -13,7 +13,6 @@ from weighbridge.store.crawls.crawl_requests import (
     find_request,
     put_request,
 )
-from weighbridge.store.crawls.due import due_repositories
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.leases.database_clock import have_due_what_is_ahead
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job, note_done

@@ -18,7 +18,6 @@ from weighbridge.store.leases.claiming import Claim, claim, release
 from weighbridge.store.leases.process_mark import one_claim, this_process
 from weighbridge.store.registries.removals import (
     LiveRepository,
-    Missing,
     delete_repository,
     delete_tags,
     forget_held,
@@ -92,8 +91,7 @@ async def delete_missing(
     """
     names = None if catalog is None or catalog.is_empty else catalog.names
     missing = await writer.read(missing_for_good, registry_id, names, clock())
-    wanted = [item for item in missing if scope.includes(item.repository)]
-    ids = frozenset(item.repository_id for item in wanted)
+    ids = {number for number, name in missing.items() if scope.includes(name)}
     held = await writer.read(held_removals, registry_id)
     counted = await _counted(writer, registry_id, catalog, scope, held)
     if counted.answering:
@@ -103,9 +101,9 @@ async def delete_missing(
         count = len(unlisted)
         await writer.write(hold_removals, registry_id, unlisted | others, count)
         return count
-    for item in wanted:
-        await _delete(writer, item, judging, clock)
-        await writer.write(forget_held, registry_id, item.repository_id)
+    for repository_id in sorted(ids):
+        await _delete(writer, repository_id, judging, clock)
+        await writer.write(forget_held, registry_id, repository_id)
     if catalog is None:
         return 0
     left = counted.silent - ids
@@ -170,13 +168,13 @@ def _has_answered(one: LiveRepository, catalog: Catalog, *, is_held: bool) -> bo
 
 async def _delete(
     writer: Writer,
-    item: Missing,
+    repository_id: int,
     judging: Callable[[], Judging],
     clock: Callable[[], datetime],
 ) -> None:
     claimed = await writer.write(
         claim,
-        item.repository_id,
+        repository_id,
         now=clock(),
         lease_s=_LEASE_S,
         owner=one_claim(this_process()),
@@ -185,10 +183,10 @@ async def _delete(
         return  # Another process crawls it now, and knows better.
     try:
         if not await writer.write(is_missing, claimed, clock()):
-            await writer.write(release, claimed)
+            await writer.write(release, [claimed])
             return  # Another process has found it before we claimed it.
         await _delete_tags(writer, claimed, clock)
-        await writer.write(refresh_and_judge, item.repository_id, clock(), judging())
+        await writer.write(refresh_and_judge, repository_id, clock(), judging())
         await writer.write(delete_repository, claimed, clock())
     except StaleFence:
         return

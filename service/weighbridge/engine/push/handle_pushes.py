@@ -32,11 +32,10 @@ from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT, RequestCost
 from weighbridge.store.facts.images import keep_documents
-from weighbridge.store.leases.claiming import Claim, release
+from weighbridge.store.leases.claiming import Claim, claim, release
 from weighbridge.store.leases.process_mark import one_claim
 from weighbridge.store.pushes.inbox import put_off, take
 from weighbridge.store.pushes.tag_crawls import (
-    claim_for_push,
     claim_new,
     end_check,
     find_known,
@@ -105,32 +104,33 @@ class PushCheck:
         """Take the repository and read what waits for it; where there is nothing to
         ask, give it back."""
         now = self._context.clock()
-        claim = claim_for_push(
+        taken = claim(
             connection,
             repository_id,
             now=now,
             lease_s=self._lease_s,
             owner=self._owner,
+            is_push=True,
         )
-        if claim is None:
+        if taken is None:
             return None
         plan = plan_pushes(
             connection, self._to, repository_id, self._context.wants_tag, now
         )
         if plan.is_empty:
-            release(connection, claim)
+            release(connection, [taken])
         elif not plan.asked:
             plan.settle(connection, now)
             end_check(
                 connection,
-                claim,
+                taken,
                 now,
                 requests=0,
                 bytes_read=0,
                 is_there=False,
                 is_due=bool(plan.whole),
             )
-        return _BegunPlan(claim, plan)
+        return _BegunPlan(taken, plan)
 
     async def _handle(self, begun: _BegunPlan) -> Ended:
         self._heartbeat.hold(begun.claim)
@@ -144,7 +144,7 @@ class PushCheck:
             return "busy"
         except BaseException:
             with suppress(StoreError):  # The one that ended the attempt is on its way.
-                await asyncio.shield(self._context.writer.write(release, begun.claim))
+                await asyncio.shield(self._context.writer.write(release, [begun.claim]))
             raise
         finally:
             self._heartbeat.drop(begun.claim)

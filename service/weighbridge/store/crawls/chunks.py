@@ -14,9 +14,11 @@ what all have done is added up in its row.
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import add, sub
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import astuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -71,24 +73,10 @@ class CrawlCounts(Struct, frozen=True):
         return cls.__struct_fields__
 
     def __add__(self, other: "CrawlCounts") -> "CrawlCounts":
-        return CrawlCounts(
-            self.tags_seen + other.tags_seen,
-            self.tags_new + other.tags_new,
-            self.tags_moved + other.tags_moved,
-            self.tags_failed + other.tags_failed,
-            self.requests + other.requests,
-            self.bytes_read + other.bytes_read,
-        )
+        return CrawlCounts(*map(add, astuple(self), astuple(other)))
 
     def __sub__(self, other: "CrawlCounts") -> "CrawlCounts":
-        return CrawlCounts(
-            self.tags_seen - other.tags_seen,
-            self.tags_new - other.tags_new,
-            self.tags_moved - other.tags_moved,
-            self.tags_failed - other.tags_failed,
-            self.requests - other.requests,
-            self.bytes_read - other.bytes_read,
-        )
+        return CrawlCounts(*map(sub, astuple(self), astuple(other)))
 
 
 NO_COUNTS: Final = CrawlCounts()
@@ -114,15 +102,6 @@ _CLOSE: Final = (
 _PIECES: Final = select(_chunk.crawl_id, _chunk.position, _chunk.names).where(
     among_ids(_chunk.crawl_id)
 )
-
-
-class Cursor(NamedTuple):
-    """answered: tags that need not be asked again
-    chunks:   so many positions are taken
-    """
-
-    answered: frozenset[str] = frozenset()
-    chunks: int = 0
 
 
 def note_answered(
@@ -151,9 +130,10 @@ def counted(counts: CrawlCounts) -> dict[str, int]:
 
 def take_cursors(
     connection: Connection, crawl_ids: Collection[int]
-) -> dict[int, Cursor]:
-    """Of crawls that are taken up: the listing is read anew, so that what was shared
-    is not shared any more."""
+) -> dict[int, tuple[frozenset[str], int]]:
+    """Of crawls that are taken up, the tags that need not be asked again, and how many
+    positions are taken. The listing is read anew, so that what was shared is not shared
+    any more."""
     parameters = {"ids": listed(crawl_ids)}
     answered: dict[int, list[str]] = {number: [] for number in crawl_ids}
     chunks = dict.fromkeys(crawl_ids, 0)
@@ -161,7 +141,7 @@ def take_cursors(
         answered[crawl_id] += json.loads(names)
         chunks[crawl_id] = max(chunks[crawl_id], position + 1)
     connection.execute(_CLOSE, parameters)
-    return {n: Cursor(frozenset(answered[n]), chunks[n]) for n in crawl_ids}
+    return {n: (frozenset(answered[n]), chunks[n]) for n in crawl_ids}
 
 
 def drop_chunks(connection: Connection, crawl_ids: Collection[int]) -> None:
@@ -248,6 +228,11 @@ class ChunkKey(NamedTuple):
     position: int
     owner: str
 
+    @property
+    def place(self) -> dict[str, object]:
+        """Parameters of `_IS_OURS`."""
+        return {"crawl": self.crawl_id, "place": self.position, "owner": self.owner}
+
 
 class HeldChunk(Struct, frozen=True):
     """What somebody has taken.
@@ -301,8 +286,7 @@ class Advanced(NamedTuple):
 
 def note_chunk(connection: Connection, part: Advanced, counts: CrawlCounts) -> None:
     """The same for a chunk, which is ours (`read_overtaken`). counts: of this batch"""
-    key = part.key
-    place = {"crawl": key.crawl_id, "place": key.position, "owner": key.owner}
+    key, place = part.key, part.key.place
     connection.execute(_ADD_OF_CHUNK, {**place, "step": part.step, **counted(counts)})
     connection.execute(
         _ADVANCE,
@@ -404,9 +388,7 @@ def _held(row: Row[Any], key: ChunkKey) -> HeldChunk:
 
 def let_go(connection: Connection, key: ChunkKey) -> None:
     """Give a chunk back that is not done. Nothing happens to one that is not ours."""
-    connection.execute(
-        _LET_GO, {"crawl": key.crawl_id, "place": key.position, "owner": key.owner}
-    )
+    connection.execute(_LET_GO, key.place)
 
 
 def renew_chunks(
@@ -420,14 +402,13 @@ def renew_chunks(
             update(crawl_chunks)
             .where(_IS_OURS, IS_OPEN)
             .values(lease_until=now + timedelta(seconds=key.claim.lease_s)),
-            {"crawl": key.crawl_id, "place": key.position, "owner": key.owner},
+            key.place,
         )
 
 
 def is_held(connection: Connection, key: ChunkKey) -> bool:
     """Whether a chunk is ours still."""
-    place = {"crawl": key.crawl_id, "place": key.position, "owner": key.owner}
-    found = connection.execute(select(_chunk.step).where(_IS_OURS), place)
+    found = connection.execute(select(_chunk.step).where(_IS_OURS), key.place)
     return found.first() is not None
 
 

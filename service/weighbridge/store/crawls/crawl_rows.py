@@ -35,7 +35,7 @@ from weighbridge.store.dialect import (
     among_ids,
     listed,
 )
-from weighbridge.store.leases.claiming import Claim, stale
+from weighbridge.store.leases.claiming import Claim, Opening, stale
 from weighbridge.store.leases.database_clock import SLACK
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import crawls, repositories, tags
@@ -147,24 +147,16 @@ _BEGIN: Final = NumberedRows(
 _NOTHING_YET: Final = (0,) * len(COUNTS)
 
 
-class CrawlStart(NamedTuple):
-    """A crawl that is to begin under a claim."""
-
-    claim: Claim
-    now: datetime
-    resume_s: float
-
-
 def open_crawls(
-    connection: Connection, beginnings: Sequence[CrawlStart]
-) -> list[OpenCrawl]:
+    connection: Connection, openings: Collection[Opening]
+) -> dict[int, OpenCrawl]:
     """Begin the records of crawls, or take those up that were cut off, if they began
     less than `resume_s` ago. An older one is closed as `interrupted`: what it saw is
     too old to build on.
 
-    The claims are of different repositories and ours, and their rows are locked.
+    The repositories are different ones and ours, and their rows are locked.
     """
-    ids = sorted(map(_repository, beginnings))
+    ids = sorted(opening.repository_id for opening in openings)
     before = _BEFORE.read(connection, {"ids": listed(ids)})
     registries = {row[0]: row[1] for row in before}
     since = {row[0]: row[3] for row in before}
@@ -172,10 +164,10 @@ def open_crawls(
     resumed: dict[int, Row[Any]] = {}
     ended: list[tuple[int, datetime]] = []
     begun: list[tuple[object, ...]] = []
-    for held, now, resume_s in sorted(beginnings, key=_repository):
-        repository = held.repository_id
+    for opening in sorted(openings, key=lambda opening: opening.repository_id):
+        repository, now = opening.repository_id, opening.now
         rows = left.get(repository, [])
-        if rows and _is_young(rows[0].started_at, now, resume_s):
+        if rows and _is_young(rows[0].started_at, now, opening.resume_s):
             resumed[repository] = rows.pop(0)
         else:
             place = repository, registries[repository]
@@ -186,11 +178,7 @@ def open_crawls(
     opened = _resume(connection, resumed, since)
     for repository, crawl_id in _BEGIN.add(connection, begun).items():
         opened[repository] = OpenCrawl(crawl_id, complete_since=since[repository])
-    return [opened[_repository(beginning)] for beginning in beginnings]
-
-
-def _repository(beginning: CrawlStart) -> int:
-    return beginning.claim.repository_id
+    return opened
 
 
 def _read_left(
@@ -222,8 +210,7 @@ def _resume(
     return {
         repository: OpenCrawl(
             row.id,
-            cursors[row.id].answered,
-            cursors[row.id].chunks,
+            *cursors[row.id],
             CrawlCounts(*(getattr(row, name) for name in CrawlCounts.names())),
             complete_since=since[repository],
         )
@@ -260,23 +247,6 @@ _SAYS_NOTHING: Final[tuple[RepositoryState, ...]] = (
 """After such a crawl a repository is as missing as it was."""
 _IS_THERE: Final[tuple[RepositoryState, ...]] = ("ok", "partial")
 
-_AT_END: Final = Rows(
-    select(
-        _table.id,
-        _table.fence,
-        _table.lease_until,
-        _table.state,
-        _table.state_since,
-        _table.deleted_at,
-        _table.last_complete_crawl_at,
-        _table.complete_crawls,
-        _table.is_silent,
-        _table.missing_crawls,
-        _table.due_at,
-        _table.requests,
-        _table.bytes_read,
-    ).where(among_ids(_table.id))
-)
 _CLOSE: Final = BulkUpdate(
     repositories,
     key=("id",),
@@ -346,6 +316,11 @@ class _Before(NamedTuple):
     due_at: datetime
     requests: int
     bytes_read: int
+
+
+_AT_END: Final = Rows(
+    select(*(_table[name] for name in _Before._fields)).where(among_ids(_table.id))
+)
 
 
 def close_many(

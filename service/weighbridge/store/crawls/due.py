@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -28,13 +27,6 @@ from weighbridge.store.models.types import Moment
 _table = repositories.c
 
 
-class DueRepository(Struct, frozen=True):
-    """A repository whose next crawl is due."""
-
-    repository_id: int
-    repository: str
-
-
 def is_due(
     registry_id: ColumnElement[int] | int, now: datetime
 ) -> tuple[ColumnElement[bool], ...]:
@@ -51,25 +43,13 @@ def is_due(
     )
 
 
-def due_repositories(
-    connection: Connection, registry: str, now: datetime, limit: int
-) -> list[DueRepository]:
-    """Of a registry, longest due first."""
+def is_any_due(connection: Connection, registry: str, now: datetime) -> bool:
+    """Whether a repository of a registry is due that nobody works on."""
     registry_id = (
         select(registries.c.id).where(registries.c.name == registry).scalar_subquery()
     )
-    rows = connection.execute(
-        select(_table.id, _table.name)
-        .where(*is_due(registry_id, now))
-        .order_by(_table.due_at, _table.id)
-        .limit(limit)
-    )
-    return [DueRepository(row.id, row.name) for row in rows]
-
-
-def is_any_due(connection: Connection, registry: str, now: datetime) -> bool:
-    """Whether a repository of a registry is due that nobody works on."""
-    return bool(due_repositories(connection, registry, now, 1))
+    due = select(_table.id).where(*is_due(registry_id, now)).order_by(_table.due_at)
+    return connection.execute(due.limit(1)).first() is not None
 
 
 def put_off(

@@ -21,7 +21,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from weighbridge.store.crawls.crawl_rows import CrawlStart, OpenCrawl, open_crawls
+from weighbridge.store.crawls.crawl_rows import OpenCrawl, open_crawls
 from weighbridge.store.crawls.due import is_due
 from weighbridge.store.dialect import Rows, among_ids, listed, settles_at_once
 from weighbridge.store.leases.claiming import Claim, Opening, claim_many
@@ -35,7 +35,7 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.models.types import Moment
-from weighbridge.store.tags.applying import KnownTag
+from weighbridge.store.tags.applying import KNOWN_TAGS, KnownTag
 
 _OF_NEW: Final = 3
 """Requests that a repository costs which was never crawled, as far as anybody knows."""
@@ -160,16 +160,7 @@ SMALL: Final = 200
 
 _live = repository_manifests.c
 _KNOWN: Final = Rows(
-    select(
-        tags.c.repository_id,
-        tags.c.name,
-        blobs.c.digest,
-        tags.c.error_code,
-        tags.c.error_digest,
-        tags.c.pushed_at,
-    )
-    .outerjoin_from(tags, blobs, blobs.c.id == tags.c.target_id)
-    .where(among_ids(tags.c.repository_id), tags.c.deleted_at.is_(None))
+    KNOWN_TAGS.add_columns(tags.c.repository_id).where(among_ids(tags.c.repository_id))
 )
 # With a limit, so that PostgreSQL looks for one in each repository, and does not join
 # all that there is where nobody has counted it yet.
@@ -226,15 +217,14 @@ def open_many(
     claims = claim_many(connection, openings)
     # Of two who take one repository in a batch the last one has it.
     ours = {held.repository_id: held for held in claims if held is not None}
-    beginnings = [
-        CrawlStart(held, opening.now, opening.resume_s)
+    taken = [
+        opening
         for held, opening in zip(claims, openings, strict=True)
         if held is not None and held is ours[held.repository_id]
     ]
-    if not beginnings:
+    if not taken:
         return [None] * len(openings)
-    crawls = open_crawls(connection, beginnings)
-    begun = {b.claim.repository_id: p for b, p in zip(beginnings, crawls, strict=True)}
+    begun = open_crawls(connection, taken)
     found = _known(connection, ours.values())
     return [
         Opened(held, begun[held.repository_id], *found[held.repository_id])
@@ -244,13 +234,10 @@ def open_many(
     ]
 
 
-class _KnownTags(NamedTuple):
-    known: Mapping[str, KnownTag] | None
-    is_whole: bool
-    has_tags: bool
-
-
-def _known(connection: Connection, claims: Iterable[Claim]) -> dict[int, _KnownTags]:
+def _known(
+    connection: Connection, claims: Iterable[Claim]
+) -> dict[int, tuple[Mapping[str, KnownTag] | None, bool, bool]]:
+    """`known`, `is_whole` and `has_tags` of `Opened`."""
     counts = {held.repository_id: held.tags for held in claims}
     known: dict[int, dict[str, KnownTag]] = {
         number: {} for number, count in counts.items() if count <= SMALL
@@ -259,7 +246,7 @@ def _known(connection: Connection, claims: Iterable[Claim]) -> dict[int, _KnownT
     lacking: set[int] = set()
     if filled:
         parameters = {"ids": listed(filled)}
-        for number, name, *rest in _KNOWN.read(connection, parameters):
+        for name, *rest, number in _KNOWN.read(connection, parameters):
             known[number][name] = KnownTag(*rest)
         lacking = {number for (number,) in _LACKING.read(connection, parameters)}
     empty = [number for number, count in counts.items() if not count]
@@ -268,7 +255,7 @@ def _known(connection: Connection, claims: Iterable[Claim]) -> dict[int, _KnownT
         rows = _WITH_TAGS.read(connection, {"ids": listed(empty)})
         had = {number for (number,) in rows}
     return {
-        number: _KnownTags(
+        number: (
             known.get(number),
             number in known and number not in lacking,
             bool(count) or number in had,

@@ -3,10 +3,10 @@ batch of documents claims is put together before anything is stored.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
-from sqlalchemy import Connection, Update, bindparam, select, update
+from sqlalchemy import Column, Connection, Update, bindparam, select, update
 
 from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.image.document import (
@@ -30,6 +30,14 @@ FactsState: TypeAlias = Literal[
 ]
 
 
+_STATES: Final[Mapping[type[Document], FactsState]] = {
+    Image: "image",
+    Index: "index",
+    Artifact: "artifact",
+    Unweighable: "unweighable",
+}
+
+
 class BlobClaim(NamedTuple):
     """What a document says of a blob.
 
@@ -49,14 +57,7 @@ class BlobClaim(NamedTuple):
     code: str | None = None
 
 
-class Sized(Protocol):
-    """A claim or a stored row: what can contradict another."""
-
-    @property
-    def compressed_bytes(self) -> int | None: ...
-
-
-def contradict(one: Sized, other: Sized) -> bool:
+def contradict(one: "BlobClaim | StoredBlob", other: "BlobClaim | StoredBlob") -> bool:
     """Whether both cannot be true of one digest; no claim contradicts nothing."""
     if one.compressed_bytes is None or other.compressed_bytes is None:
         return False
@@ -121,22 +122,15 @@ def claims_of(
 
 
 def _own_claim(document: Document) -> BlobClaim:
-    digest, media_type = document.digest, document.media_type
-    match document:
-        case Image():
-            length = document.manifest.manifest_bytes
-            return BlobClaim(digest, length, media_type, True, state="image")
-        case Index():
-            length = document.manifest_bytes
-            return BlobClaim(digest, length, media_type, True, state="index")
-        case Artifact():
-            length = document.manifest_bytes
-            return BlobClaim(digest, length, media_type, True, state="artifact")
-        case Unweighable():
-            length, reason = document.manifest_bytes, document.reason
-            return BlobClaim(
-                digest, length, media_type, True, state="unweighable", code=reason
-            )
+    told = document.manifest if isinstance(document, Image) else document
+    return BlobClaim(
+        document.digest,
+        told.manifest_bytes,
+        document.media_type,
+        is_read=True,
+        state=_STATES[type(document)],
+        code=document.reason if isinstance(document, Unweighable) else None,
+    )
 
 
 def _claims_about_others(
@@ -211,16 +205,19 @@ _NEW: Final = NumberedRows(
     "facts_code",
     key="digest",
 )
-_FLAG: Final = (
-    update(blobs)
-    .where(blobs.c.id == bindparam("blob"), blobs.c.has_conflict.is_(False))
-    .values(has_conflict=True)
-)
-_FLAG_FORMAT: Final = (
-    update(blobs)
-    .where(blobs.c.id == bindparam("blob"), blobs.c.has_format_conflict.is_(False))
-    .values(has_format_conflict=True)
-)
+
+
+def _turn(column: Column[bool], value: bool) -> Update:
+    """Changes a mark of a blob where it is not so yet."""
+    return (
+        update(blobs)
+        .where(blobs.c.id == bindparam("blob"), column.is_(not value))
+        .values({column: value})
+    )
+
+
+_FLAG: Final = _turn(blobs.c.has_conflict, True)
+_FLAG_FORMAT: Final = _turn(blobs.c.has_format_conflict, True)
 _SET_STATE: Final = (
     update(blobs)
     # Who brings the facts is who counts them: two may try at once.
@@ -242,16 +239,8 @@ _SET_READ: Final = (
 )
 # One manifest says that the blob is elsewhere, another that it is here: it is here, or
 # the registry will say so when it is asked.
-_SET_HERE: Final = (
-    update(blobs)
-    .where(blobs.c.id == bindparam("blob"), blobs.c.is_foreign.is_(True))
-    .values(is_foreign=False)
-)
-_SET_LAYER: Final = (
-    update(blobs)
-    .where(blobs.c.id == bindparam("blob"), blobs.c.is_layer.is_(False))
-    .values(is_layer=True)
-)
+_SET_HERE: Final = _turn(blobs.c.is_foreign, False)
+_SET_LAYER: Final = _turn(blobs.c.is_layer, True)
 _UNCOUNTED: Final = (_SET_LAYER, _FLAG_FORMAT)
 """Changes that totals do not depend on."""
 

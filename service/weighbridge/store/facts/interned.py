@@ -1,10 +1,10 @@
 """Texts that many rows share, stored once each: media types, platforms, lines."""
 
 import hashlib
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.dialect import (
@@ -18,37 +18,51 @@ from weighbridge.store.dialect import (
 from weighbridge.store.models import instructions, media_types, platforms
 from weighbridge.store.models.types import storable
 
-_MEDIA_TYPES: Final = select(media_types.c.text, media_types.c.id).where(
-    among_texts(media_types.c.text)
-)
 _MEDIA_TYPE_TEXTS: Final = select(media_types.c.id, media_types.c.text).where(
     among_ids(media_types.c.id)
 )
-_PLATFORMS: Final = select(platforms.c.text, platforms.c.id).where(
-    among_texts(platforms.c.text)
-)
-_INSTRUCTIONS: Final = Rows(
-    select(instructions.c.text_digest, instructions.c.id).where(
-        among_bytes(instructions.c.text_digest)
-    )
-)
-_NEW_MEDIA_TYPES: Final = BulkInsert(media_types, "text")
-_NEW_PLATFORMS: Final = BulkInsert(
+
+
+class _Interned:
+    """A table of texts, each once, and the columns that a new one has."""
+
+    def __init__(self, table: Table, key: str, *rest: str) -> None:
+        column = table.c[key]
+        is_text = key == "text"
+        among = among_texts(column) if is_text else among_bytes(column)
+        self._parameter = "names" if is_text else "hashes"
+        self._find = Rows(select(column, table.c.id).where(among))
+        self._new = BulkInsert(table, key, *rest)
+
+    def ids(
+        self, connection: Connection, rows: Mapping[Any, tuple[object, ...]]
+    ) -> dict[Any, int]:
+        """The id of each; those that are new are stored. rows: as they are then, by
+        what tells them apart."""
+        known = self._known(connection, rows)
+        # Sorted, and each once: see `BulkInsert`.
+        new = [row for key, row in sorted(rows.items()) if key not in known]
+        if new:
+            self._new.add(connection, new)
+            known |= self._known(connection, [row[0] for row in new])
+        return known
+
+    def _known(self, connection: Connection, keys: Iterable[Any]) -> dict[Any, int]:
+        return dict(self._find.read(connection, {self._parameter: listed(keys)}))
+
+
+_MEDIA_TYPES: Final = _Interned(media_types, "text")
+_PLATFORMS: Final = _Interned(
     platforms, "text", "os", "architecture", "variant", "os_version"
 )
-_NEW_INSTRUCTIONS: Final = BulkInsert(instructions, "text_digest", "text")
+_INSTRUCTIONS: Final = _Interned(instructions, "text_digest", "text")
 
 
 def media_type_ids(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
     """The id of each media type; new ones are stored."""
     stored = {text: storable(text) for text in texts}
-    wanted = sorted(set(stored.values()))
-    known = _media_types(connection, wanted)
-    new = [(text,) for text in wanted if text not in known]
-    if new:
-        _NEW_MEDIA_TYPES.add(connection, new)
-        known = _media_types(connection, wanted)
-    return {text: known[kept] for text, kept in stored.items()}
+    ids = _MEDIA_TYPES.ids(connection, {text: (text,) for text in stored.values()})
+    return {text: ids[kept] for text, kept in stored.items()}
 
 
 def media_types_of(
@@ -60,11 +74,6 @@ def media_types_of(
     return {row.id: row.text for row in rows}
 
 
-def _media_types(connection: Connection, wanted: list[str]) -> dict[str, int]:
-    rows = connection.execute(_MEDIA_TYPES, {"names": listed(wanted)})
-    return {row.text: row.id for row in rows}
-
-
 def platform_ids(
     connection: Connection, wanted: Iterable[Platform]
 ) -> dict[Platform, int]:
@@ -73,37 +82,19 @@ def platform_ids(
     Two platforms that read the same share a row: to people they are one.
     """
     texts = {platform: storable(str(platform)) for platform in sorted(set(wanted))}
-    known = _platforms(connection, texts.values())
-    # Sorted, and each once: see `BulkInsert`.
-    new = [
-        (text, p.os, p.architecture, p.variant, p.os_version)
-        for text, p in sorted({text: p for p, text in texts.items()}.items())
-        if text not in known
-    ]
-    if new:
-        _NEW_PLATFORMS.add(connection, new)
-        known = _platforms(connection, texts.values())
-    return {platform: known[text] for platform, text in texts.items()}
-
-
-def _platforms(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
-    rows = connection.execute(_PLATFORMS, {"names": listed(texts)})
-    return {row.text: row.id for row in rows}
+    rows = {
+        text: (text, p.os, p.architecture, p.variant, p.os_version)
+        for p, text in texts.items()
+    }
+    ids = _PLATFORMS.ids(connection, rows)
+    return {platform: ids[text] for platform, text in texts.items()}
 
 
 def instruction_ids(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
     """The id of each instruction; new ones are stored."""
     digests = {text: text_digest(text) for text in set(texts)}
-    known = _instructions(connection, digests.values())
-    new = sorted((d, text) for text, d in digests.items() if d not in known)
-    if new:
-        _NEW_INSTRUCTIONS.add(connection, new)
-        known |= _instructions(connection, [digest for digest, _ in new])
-    return {text: known[digest] for text, digest in digests.items()}
-
-
-def _instructions(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
-    return dict(_INSTRUCTIONS.read(connection, {"hashes": listed(digests)}))
+    ids = _INSTRUCTIONS.ids(connection, {d: (d, text) for text, d in digests.items()})
+    return {text: ids[digest] for text, digest in digests.items()}
 
 
 def text_digest(text: str) -> bytes:

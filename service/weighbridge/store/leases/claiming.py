@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -56,33 +55,6 @@ to an end, is not begun again soon."""
 _FIRST_PAUSE: Final = timedelta(hours=1)
 _LONGEST_PAUSE: Final = timedelta(hours=24)
 
-_STATE: Final = Rows(
-    select(
-        _table.id,
-        _table.fence,
-        _table.lease_until,
-        _table.lease_owner,
-        _table.attempts,
-        _table.due_at,
-        _table.deleted_at,
-        _table.scope_id,
-        _table.name,
-        _table.complete_crawls,
-        _table.held,
-        _table.last_crawl_at,
-        _table.last_complete_crawl_at,
-        registries.c.false_head_at,
-        func.coalesce(_summary.tag_count, 0).label("tags"),
-        select(func.count())
-        .where(_manifest.repository_id == _table.id, _manifest.tag_count > 0)
-        .scalar_subquery()
-        .label("manifests"),
-        _table.due_at.label("due_before"),
-    )
-    .join_from(repositories, registries, registries.c.id == _table.registry_id)
-    .outerjoin(repository_summaries, _summary.repository_id == _table.id)
-    .where(among_ids(_table.id))
-)
 _TAKE: Final = BulkUpdate(
     repositories,
     key=("id",),
@@ -109,6 +81,7 @@ class Opening(NamedTuple):
         ended holds nobody up.
     only_due: not where its time has not come, or where it is gone: somebody was faster
     resume_s: a crawl that was cut off is taken up if it began less than that ago
+    is_push:  see `Claim`
     """
 
     repository_id: int
@@ -117,6 +90,7 @@ class Opening(NamedTuple):
     owner: str = ""
     only_due: bool = False
     resume_s: float = 0
+    is_push: bool = False
 
 
 class Claim(Struct, frozen=True):
@@ -157,7 +131,8 @@ class Claim(Struct, frozen=True):
 
 
 class _State(NamedTuple):
-    """A repository's row, with what is counted of it."""
+    """A repository's row, with what is counted of it: columns of `repositories`, then
+    others."""
 
     id: int
     fence: int
@@ -201,7 +176,7 @@ class _State(NamedTuple):
             due_at=_put_off(self.due_at, starts, now),
         )
 
-    def claim(self, lease_s: float) -> Claim:
+    def claim(self, lease_s: float, **kind: bool) -> Claim:
         return Claim(
             repository_id=self.id,
             scope_id=self.scope_id,
@@ -218,7 +193,25 @@ class _State(NamedTuple):
             last_crawl_at=self.last_crawl_at,
             last_complete_crawl_at=self.last_complete_crawl_at,
             false_head_at=self.false_head_at,
+            **kind,
         )
+
+
+_STATE: Final = Rows(
+    select(
+        *(_table[name] for name in _State._fields if name in _table),
+        registries.c.false_head_at,
+        func.coalesce(_summary.tag_count, 0).label("tags"),
+        select(func.count())
+        .where(_manifest.repository_id == _table.id, _manifest.tag_count > 0)
+        .scalar_subquery()
+        .label("manifests"),
+        _table.due_at.label("due_before"),
+    )
+    .join_from(repositories, registries, registries.c.id == _table.registry_id)
+    .outerjoin(repository_summaries, _summary.repository_id == _table.id)
+    .where(among_ids(_table.id))
+)
 
 
 def claim(
@@ -229,9 +222,12 @@ def claim(
     lease_s: float,
     owner: str = "",
     only_due: bool = False,
+    is_push: bool = False,
 ) -> Claim | None:
     """`claim_many` of one."""
-    opening = Opening(repository_id, now, lease_s, owner, only_due)
+    opening = Opening(
+        repository_id, now, lease_s, owner, only_due=only_due, is_push=is_push
+    )
     return claim_many(connection, [opening])[0]
 
 
@@ -253,7 +249,7 @@ def claim_many(
             continue
         # Whoever is next of the same batch finds it taken.
         rows[row.id] = row = row.taken(opening)
-        claims.append(row.claim(opening.lease_s))
+        claims.append(row.claim(opening.lease_s, is_push=opening.is_push))
     granted = {claim.repository_id for claim in claims if claim is not None}
     taken = (rows[repository_id] for repository_id in sorted(granted))
     _TAKE.set(
@@ -274,13 +270,8 @@ def current_claim(
     for row in _STATE.read(connection, {"ids": listed([repository_id])}):
         state = _State._make(row)
         if state.lease_until is not None:
-            return replace(state.claim(lease_s), is_lent=True)
+            return state.claim(lease_s, is_lent=True)
     return None
-
-
-def as_push(held: Claim) -> Claim:
-    """The same for what somebody said was pushed."""
-    return replace(held, is_push=True)
 
 
 def pause_after(starts: int) -> timedelta:
@@ -398,12 +389,7 @@ _AS_BEFORE: Final = (
 )
 
 
-def release(connection: Connection, held: Claim) -> None:
-    """`release_many` of one."""
-    release_many(connection, [held])
-
-
-def release_many(connection: Connection, claims: Collection[Claim]) -> None:
+def release(connection: Connection, claims: Collection[Claim]) -> None:
     """Give claims back without a result, so that others need not wait for the leases
     to end. Nothing happens to one that is not ours any more."""
     lock_repositories(connection, {held.repository_id for held in claims})
@@ -435,12 +421,7 @@ def _be_due_as_before(connection: Connection, claims: Collection[Claim]) -> None
             )
 
 
-def give_up(connection: Connection, held: Claim, retry_at: datetime) -> None:
-    """`give_up_many` of one."""
-    give_up_many(connection, [held], retry_at)
-
-
-def give_up_many(
+def give_up(
     connection: Connection, claims: Collection[Claim], retry_at: datetime
 ) -> None:
     """Give claims back whose crawls have failed for a reason of our own: they count as

@@ -4,7 +4,7 @@ A message says that there may be work; a row here says that there is. So a messa
 that is lost is sent again, and one that comes twice finds nothing to do.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from weighbridge.store.models import jobs
 from weighbridge.store.models.types import Moment
 
 _table = jobs.c
+_NOBODY: Final[Mapping[str, None]] = {"lease_until": None, "lease_owner": None}
 _NEW: Final = BulkInsert(jobs, "job", "argument", "due_at", "attempts")
 
 
@@ -101,16 +102,13 @@ def claim_job(
 
 def renew_job(connection: Connection, held: JobClaim, now: datetime) -> None:
     """Say that a job goes on; nothing happens if it is not ours any more."""
-    until = now + timedelta(seconds=held.lease_s)
-    connection.execute(update(jobs).where(*_is_ours(held)).values(lease_until=until))
+    _change(connection, held, lease_until=now + timedelta(seconds=held.lease_s))
 
 
 def count_job_anew(connection: Connection, held: JobClaim) -> None:
     """Count the starts of a job from this one on: it has stored something, so that
     whoever begins it again gets further."""
-    connection.execute(
-        update(jobs).where(*_is_ours(held)).values(attempts=1, due_at=_as_before(held))
-    )
+    _change(connection, held, attempts=1, due_at=_as_before(held))
 
 
 def end_job(
@@ -124,27 +122,21 @@ def end_job(
 
     retry_at: sooner or later than that, since it has failed
     """
-    ended: dict[str, object] = {
-        "lease_until": None,
-        "lease_owner": None,
-        "attempts": 0,
-        "done_at": now,
-        "due_at": _as_before(held) if retry_at is None else retry_at,
-    }
-    connection.execute(update(jobs).where(*_is_ours(held)).values(**ended))
+    due_at = _as_before(held) if retry_at is None else retry_at
+    _change(connection, held, **_NOBODY, attempts=0, done_at=now, due_at=due_at)
 
 
 def give_back_job(connection: Connection, held: JobClaim, now: datetime) -> None:
     """Let somebody else do it at once: it was not done, and nothing was wrong."""
+    attempts = _table.attempts - 1
+    _change(connection, held, **_NOBODY, attempts=attempts, due_at=now)
+
+
+def _change(connection: Connection, held: JobClaim, **values: object) -> None:
     connection.execute(
         update(jobs)
-        .where(*_is_ours(held))
-        .values(
-            due_at=now,
-            lease_until=None,
-            lease_owner=None,
-            attempts=_table.attempts - 1,
-        )
+        .where(*_is(held.job), _table.lease_owner == held.owner)
+        .values(**values)
     )
 
 
@@ -194,7 +186,3 @@ def _as_before(held: JobClaim) -> ColumnElement[datetime]:
 
 def _is(job: Job) -> tuple[ColumnElement[bool], ...]:
     return (_table.job == job.job, _table.argument == job.argument)
-
-
-def _is_ours(held: JobClaim) -> tuple[ColumnElement[bool], ...]:
-    return (*_is(held.job), _table.lease_owner == held.owner)

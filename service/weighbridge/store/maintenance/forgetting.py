@@ -44,6 +44,7 @@ from weighbridge.store.models import (
     crawl_requests,
     crawls,
     jobs,
+    over_tags,
     registries,
     repositories,
     repository_summaries,
@@ -51,10 +52,10 @@ from weighbridge.store.models import (
     storage_scopes,
     tag_moves,
     tags,
+    unjudged,
 )
 from weighbridge.store.registries.removals import delete_tags, forget_held
 from weighbridge.store.session import Database
-from weighbridge.store.tags.judged_tags import forget_over_tags, forget_unjudged
 from weighbridge.store.violations.violation_rows import forget_violations
 
 _LEASE_S: Final = 300.0
@@ -234,8 +235,10 @@ class _Forgetting(Struct):
         parameters = {"repository": taken.repository_id}
         with self.database.write() as connection:
             hold(connection, taken, self.clock())
-            forget_unjudged(connection, taken.repository_id)
-            forget_over_tags(connection, taken.repository_id)
+            for table in (unjudged, over_tags):
+                connection.execute(
+                    delete(table).where(table.c.repository_id == taken.repository_id)
+                )
             forget_violations(connection, taken.repository_id)
             for removal in _ROWS:
                 connection.execute(removal, parameters)

@@ -120,16 +120,26 @@ _WAITS: Final = (
     _table.repository == bindparam("repository"),
     _table.done_at.is_(None),
 )
+
+
+class WaitingPush(Struct, frozen=True):
+    """One event that nobody has handled yet, as its sender told it.
+
+    tag:      None where the sender did not say it
+    attempts: how many brought no answer
+    """
+
+    id: int
+    tag: str | None
+    digest: Digest | None
+    is_delete: bool
+    pushed_at: datetime | None
+    received_at: datetime
+    attempts: int
+
+
 _TAKE: Final = (
-    select(
-        _table.id,
-        _table.tag,
-        _table.digest,
-        _table.is_delete,
-        _table.pushed_at,
-        _table.received_at,
-        _table.attempts,
-    )
+    select(*(_table[name] for name in WaitingPush.__struct_fields__))
     .where(*_WAITS, _table.due_at <= bindparam("now", type_=Moment()))
     .order_by(_table.id)
     .limit(bindparam("most"))
@@ -172,7 +182,6 @@ _EARLY_LOOKS: Final = (
     )
     .group_by(_table.tag, _table.due_at)
 )
-_IS_OURS: Final = (among_ids(_table.id), _table.done_at.is_(None))
 _TAGS_AT: Final = (
     select(tags.c.name)
     .join(blobs, blobs.c.id == tags.c.target_id)
@@ -184,22 +193,6 @@ _TAGS_AT: Final = (
     .order_by(tags.c.name)
     .limit(bindparam("most"))
 )
-
-
-class WaitingPush(Struct, frozen=True):
-    """One event that nobody has handled yet, as its sender told it.
-
-    tag:      None where the sender did not say it
-    attempts: how many brought no answer
-    """
-
-    id: int
-    tag: str | None
-    digest: Digest | None
-    is_delete: bool
-    pushed_at: datetime | None
-    received_at: datetime
-    attempts: int
 
 
 class PushedTo(NamedTuple):
@@ -288,31 +281,29 @@ def note_done(
     connection: Connection, ids: Collection[int], outcome: str, now: datetime
 ) -> None:
     """Keep what came of pushes."""
-    if ids:
-        connection.execute(
-            update(pushes).where(*_IS_OURS).values(done_at=now, outcome=outcome),
-            {"ids": listed(sorted(ids))},
-        )
+    _change(connection, ids, done_at=now, outcome=outcome)
 
 
 def put_off(
     connection: Connection, ids: Collection[int], due_at: datetime, why: str
 ) -> None:
     """Look at pushes again later, as there was no answer this time."""
-    if ids:
-        connection.execute(
-            update(pushes)
-            .where(*_IS_OURS)
-            .values(due_at=due_at, outcome=why, attempts=_table.attempts + 1),
-            {"ids": listed(sorted(ids))},
-        )
+    attempts = _table.attempts + 1
+    _change(connection, ids, due_at=due_at, outcome=why, attempts=attempts)
 
 
 def hold_back(connection: Connection, ids: Collection[int], due_at: datetime) -> None:
     """Look at pushes later; nothing was wrong."""
+    _change(connection, ids, due_at=due_at)
+
+
+def _change(connection: Connection, ids: Collection[int], **values: object) -> None:
+    """Those that are not done."""
     if ids:
         connection.execute(
-            update(pushes).where(*_IS_OURS).values(due_at=due_at),
+            update(pushes)
+            .where(among_ids(_table.id), _table.done_at.is_(None))
+            .values(**values),
             {"ids": listed(sorted(ids))},
         )
 

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, case, literal, or_, select, update
 from weighbridge.store.leases.claiming import (
     STARTS,
     Claim,
-    as_push,
     claim,
     is_ours,
     stale,
@@ -23,42 +22,32 @@ _table = repositories.c
 _AWAY: Final = ("missing", "deleted")
 
 
-class PushedRepository(NamedTuple):
-    """A repository that was pushed to, as it is known.
+class KnownRepository(NamedTuple):
+    """A repository as it is known.
 
+    is_deleted:   the registry had it once
     parked_until: its crawls have ended their process again and again; None: not so
     """
 
     repository_id: int
+    is_deleted: bool
     parked_until: datetime | None
 
 
 def find_known(
     connection: Connection, to: PushedTo, now: datetime
-) -> PushedRepository | None:
+) -> KnownRepository | None:
     """The repository, gone ones too; None: it was never seen."""
     row = connection.execute(
-        select(_table.id, _table.attempts, _table.due_at)
+        select(_table.id, _table.deleted_at, _table.attempts, _table.due_at)
         .join(registries, registries.c.id == _table.registry_id)
         .where(registries.c.name == to.registry, _table.name == to.repository)
     ).one_or_none()
     if row is None:
         return None
     is_parked = row.attempts >= STARTS and row.due_at > now
-    return PushedRepository(row.id, row.due_at if is_parked else None)
-
-
-def claim_for_push(
-    connection: Connection,
-    repository_id: int,
-    *,
-    now: datetime,
-    lease_s: float,
-    owner: str,
-) -> Claim | None:
-    """`claim` for who handles what was pushed."""
-    taken = claim(connection, repository_id, now=now, lease_s=lease_s, owner=owner)
-    return None if taken is None else as_push(taken)
+    parked_until = row.due_at if is_parked else None
+    return KnownRepository(row.id, row.deleted_at is not None, parked_until)
 
 
 def claim_new(
@@ -73,8 +62,13 @@ def claim_new(
     """Add a repository that the registry was found to have, and take it. None where
     somebody else has found it meanwhile: what was heard before that may be old."""
     ids = put_repositories(connection, registry_id, [repository], now)
-    taken = claim_for_push(
-        connection, ids[repository], now=now, lease_s=lease_s, owner=owner
+    taken = claim(
+        connection,
+        ids[repository],
+        now=now,
+        lease_s=lease_s,
+        owner=owner,
+        is_push=True,
     )
     return taken if taken is not None and taken.fence == 1 else None
 

@@ -10,7 +10,6 @@ from collections.abc import Collection, Container
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from msgspec import Struct
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from weighbridge.store.dialect import among_ids, listed
@@ -44,20 +43,13 @@ _STANDING: Final = Rows(
 )
 
 
-class Missing(Struct, frozen=True):
-    """A repository that the registry does not know any more."""
-
-    repository_id: int
-    repository: str
-
-
 def missing_for_good(
     connection: Connection,
     registry_id: int,
     names: Container[str] | None,
     now: datetime,
-) -> list[Missing]:
-    """Missing repositories of which enough is known to believe it.
+) -> dict[int, str]:
+    """The names of missing repositories of which enough is known to believe it, by id.
 
     names: all names of a catalog that was read to its end in this crawl; None
         where there was no such crawl. It agrees only about names that a catalog has
@@ -78,12 +70,12 @@ def missing_for_good(
         )
         .order_by(_table.id)
     )
-    return [
-        Missing(row.id, row.name)
+    return {
+        row.id: row.name
         for row in rows
         if (names is not None and row.was_listed and row.name not in names)
         or (row.missing_crawls >= CRAWLS and row.state_since <= now - PERIOD)
-    ]
+    }
 
 
 class LiveRepository(NamedTuple):

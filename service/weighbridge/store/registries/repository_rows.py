@@ -6,7 +6,7 @@ crawls them.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -33,6 +33,7 @@ from weighbridge.store.models import (
     storage_scopes,
     tags,
 )
+from weighbridge.store.registries.registry_rows import find_last_listing
 
 _table = repositories.c
 _FIND: Final = Rows(
@@ -146,7 +147,8 @@ def put_repositories(
     new = sorted(set(names) - known.keys())
     if new:
         scopes = put_scopes(connection, registry_id, new)
-        rest = (*_NOTHING_YET, _is_first_crawl(connection, registry_id), 0, 0, 0)
+        is_silent = find_last_listing(connection, registry_id) is None
+        rest = (*_NOTHING_YET, is_silent, 0, 0, 0)
         _NEW.add(
             connection,
             [(registry_id, scopes[n], n, "new", "", now, now, *rest) for n in new],
@@ -260,17 +262,6 @@ def note_listed(
         )
 
 
-def _is_first_crawl(connection: Connection, registry_id: int) -> bool:
-    return (
-        connection.execute(
-            select(registries.c.last_complete_discovery_at).where(
-                registries.c.id == registry_id
-            )
-        ).scalar()
-        is None
-    )
-
-
 def _find(
     connection: Connection, registry_id: int, names: Collection[str]
 ) -> dict[str, int]:
@@ -285,25 +276,6 @@ def repositories_of(
     so many, whose ids come after this one."""
     parameters = {"registry": registry_id, "after": after, "most": most}
     return dict(_PAGE.read(connection, parameters))
-
-
-class KnownRepository(NamedTuple):
-    """A repository as it is known. is_gone: the registry had it once"""
-
-    repository_id: int
-    is_deleted: bool
-
-
-def find_named(
-    connection: Connection, registry: str, name: str
-) -> KnownRepository | None:
-    """The repository of a name; None: it was never seen."""
-    row = connection.execute(
-        select(_table.id, _table.deleted_at.is_not(None))
-        .join(registries, registries.c.id == _table.registry_id)
-        .where(registries.c.name == registry, _table.name == name)
-    ).one_or_none()
-    return None if row is None else KnownRepository(*row)
 
 
 def deleted_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:

@@ -107,7 +107,6 @@ class _SizeAnswer(Struct, frozen=True):
     """A blob with what is kept of it now, and what is to be kept."""
 
     blob_id: int
-    stored: Row[*tuple[object, ...]]
     kept: Mapping[str, object]
     is_bigger: bool
     is_corrected: bool
@@ -191,7 +190,7 @@ def _answer(
             "attempts": attempts,
             "ask_again_at": now + _pause(attempts),
         }
-        return _SizeAnswer(row.id, row, kept, is_bigger=False, is_corrected=False)
+        return _SizeAnswer(row.id, kept, is_bigger=False, is_corrected=False)
     kept = {**_columns(measured), "asked_at": now}
     if measured.registry_bytes is None and measured.claim_reason != NOT_HELD:
         # What it has said of the blob before is as true as it was.
@@ -209,7 +208,6 @@ def _answer(
     had_answer = row.registry_bytes is not None or row.claim_reason is not None
     return _SizeAnswer(
         row.id,
-        row,
         kept,
         is_bigger=counted != row.stored,
         is_corrected=had_answer and any(kept[n] != was[n] for n in _VALUES[:-3]),

@@ -6,7 +6,7 @@ manifests once, in pieces, by the keys of the tables. From the blobs no index le
 the images that have them: it would be as large as the layers.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -18,7 +18,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Row,
-    Select,
     and_,
     bindparam,
     func,
@@ -398,7 +397,9 @@ def _unmeasured(
     rows: Sequence[tuple[Row[*tuple[object, ...]], int, int]],
 ) -> list[Unmeasured]:
     """rows: of `_BLOB`, each with its scope and the repository that serves it"""
-    names = _texts(connection, _NAMES, {repository for _, _, repository in rows})
+    serving = listed(sorted({repository for _, _, repository in rows}))
+    found = connection.execute(_NAMES, {"ids": serving})
+    names = {number: name for number, name in found}
     kinds = media_types_of(connection, {row.media_type_id for row, _, _ in rows})
     disputed = [row.id for row, _, _ in rows if row.has_conflict]
     claims = _other_claims(connection, disputed)
@@ -422,13 +423,6 @@ def _unmeasured(
 def _hint(row: Row[*tuple[object, ...]], kinds: Mapping[int | None, str]) -> str:
     """Which bytes are read first: where documents disagree, those of the beginning."""
     return "" if row.has_format_conflict else kinds.get(row.media_type_id, "")
-
-
-def _texts(
-    connection: Connection, statement: Select[int, str], ids: Iterable[int | None]
-) -> dict[int, str]:
-    wanted = listed(sorted(i for i in ids if i is not None))
-    return {row[0]: row[1] for row in connection.execute(statement, {"ids": wanted})}
 
 
 def _other_claims(

@@ -197,8 +197,12 @@ class ScopedImages:
         for scope_id, image_ids in wanted.items():
             new = [each for each in image_ids if (scope_id, each) not in self._weighed]
             if new:
-                found = weighed_images(self._connection, scope_id, new)
-                self._weighed |= {(scope_id, each): found.get(each) for each in new}
+                found = load_images(self._connection, sorted(set(new)), scope_id)
+                for each in new:
+                    one = found.get(each)
+                    self._weighed[scope_id, each] = (
+                        None if one is None else weigh_image(one.image, one.measured)
+                    )
 
     def weighed(self, scope_id: int, image_id: int) -> WeighedImage | None:
         """One with all of these; None: it was pruned."""
@@ -232,15 +236,6 @@ def _of_platforms(
         # A version of Windows is another one with every build.
         chosen[str(replace(platform, os_version=""))] = image
     return chosen
-
-
-def weighed_images(
-    connection: Connection, scope_id: int, image_ids: Collection[int]
-) -> dict[int, WeighedImage]:
-    """These images of a storage scope with all layers and lines; one that was pruned
-    is left out."""
-    stored = load_images(connection, sorted(set(image_ids)), scope_id)
-    return {n: weigh_image(one.image, one.measured) for n, one in stored.items()}
 
 
 class RecentImage(NamedTuple):

@@ -9,7 +9,7 @@ tags that are stored is found without the database (`TagWrites`).
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ from weighbridge.store.ledger.counts import Growth, grow, lock_counts
 from weighbridge.store.ledger.liveness import shift
 from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import blobs, tags
-from weighbridge.store.tags.judged_tags import Noted, drop_over_tags, note_unjudged
+from weighbridge.store.tags.judged_tags import drop_over_tags, note_unjudged
 from weighbridge.store.tags.referenced import referenced_deltas
 from weighbridge.store.tags.tag_rows import (
     Failing,
@@ -166,7 +166,11 @@ class TagWrites(Struct):
 
     def _first_move(self, now: datetime) -> datetime | None:
         # What the first complete crawl finds may have been there for years.
-        return now if self.claim.crawl_number > 0 or self.claim.is_push else None
+        return None if self._is_first else now
+
+    @property
+    def _is_first(self) -> bool:
+        return self.claim.crawl_number == 0 and not self.claim.is_push
 
     @property
     def place(self) -> LedgerPlace:
@@ -180,15 +184,18 @@ class TagWrites(Struct):
             self.new or self.pointings or self.confirmed or self.failing or self.lost
         )
 
-    def to_judge(
-        self, ids: Mapping[tuple[int, str], int]
-    ) -> tuple[Claim, list[int], list[int]]:
-        """The ids of tags that are read for the first time, and of those that moved;
-        ids: of the new ones."""
-        new = [ids[tag.key] for tag in self.new if tag.target is not None]
-        new += [p.tag.id for p in self.pointings if p.tag.target is None]
-        moved = [p.tag.id for p in self.pointings if p.tag.target is not None]
-        return self.claim, new, moved
+    def to_judge(self, ids: Mapping[tuple[int, str], int]) -> list[tuple[int, int]]:
+        """The tags that moved and those that are read for the first time, by repository
+        and id; ids: of the new ones.
+
+        Not what is new before a repository's first complete crawl, unless somebody said
+        that it was pushed: what was there before us is nobody's push.
+        """
+        found = [p.tag.id for p in self.pointings if p.tag.target is not None]
+        if not self._is_first:
+            found += [ids[tag.key] for tag in self.new if tag.target is not None]
+            found += [p.tag.id for p in self.pointings if p.tag.target is None]
+        return [(self.claim.repository_id, tag) for tag in found]
 
     def left(self) -> list[int]:
         """Targets that tags do not lead to any more; one for each tag."""
@@ -210,24 +217,7 @@ class TagWrites(Struct):
         return len(self.new) + returned - len(self.lost)
 
 
-__all__ = [
-    "Changes",
-    "Counted",
-    "KnownTag",
-    "Move",
-    "TagFailure",
-    "apply_deleted",
-    "apply_failures",
-    "apply_many",
-    "apply_moves",
-    "known_tags",
-    "live_tags",
-]
-
-Counted: TypeAlias = Growth
-"""By how much what is counted of a repository has grown."""
-
-_KNOWN: Final = Rows(
+KNOWN_TAGS: Final = (
     select(
         tags.c.name,
         blobs.c.digest,
@@ -236,10 +226,12 @@ _KNOWN: Final = Rows(
         tags.c.pushed_at,
     )
     .outerjoin_from(tags, blobs, blobs.c.id == tags.c.target_id)
-    .where(
-        tags.c.repository_id == bindparam("repository"),
-        among_texts(tags.c.name),
-        tags.c.deleted_at.is_(None),
+    .where(tags.c.deleted_at.is_(None))
+)
+"""Names and `KnownTag` of live tags."""
+_KNOWN: Final = Rows(
+    KNOWN_TAGS.where(
+        tags.c.repository_id == bindparam("repository"), among_texts(tags.c.name)
     )
 )
 
@@ -277,7 +269,7 @@ def live_tags(connection: Connection, repository_id: int) -> set[str]:
 
 def apply_many(
     connection: Connection, batch: Sequence[Changes]
-) -> list[Counted | StoreError]:
+) -> list[Growth | StoreError]:
     """Let tags point where they were found to point, note what could not be read and
     what is gone; in the order of the batch where a repository comes twice.
 
@@ -352,7 +344,7 @@ def _result(
     changes: Changes,
     ours: Collection[tuple[int, int]],
     targets: Mapping[Digest, int],
-) -> Counted | StoreError:
+) -> Growth | StoreError:
     claim = changes.claim
     if (claim.repository_id, claim.fence) not in ours:
         return stale(claim)
@@ -414,7 +406,7 @@ def _apply(
             if each.lost
         },
     )
-    note_unjudged(connection, (Noted(*each.to_judge(ids)) for each in found))
+    note_unjudged(connection, (key for each in found for key in each.to_judge(ids)))
     touch(connection, {target for each in found for target in each.left()})
     moved = {each.place: each.deltas() for each in found if each.has_changes}
     grown = shift(connection, moved, fresh)

@@ -11,15 +11,15 @@ change, or sizes become known later, a repository is swept (`engine/judge/sweep_
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import (
     Connection,
+    Select,
     and_,
     bindparam,
     case,
-    delete,
     func,
     literal,
     or_,
@@ -82,26 +82,18 @@ _FIND: Final = _UNJUDGED.where(
     unjudged.c.tag_id > bindparam("after"),
 ).order_by(unjudged.c.tag_id)
 _MOVED: Final = _FIND.where(unjudged.c.is_weighed.is_(False))
+_tag = tags.c
+_LIVE: Final = select(
+    _tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at
+).where(_tag.deleted_at.is_(None), _tag.target_id.is_not(None))
 _NEWEST: Final = (
-    select(
-        tags.c.repository_id,
-        tags.c.id,
-        tags.c.name,
-        tags.c.target_id,
-        tags.c.moved_at,
-        tags.c.pushed_at,
-    )
-    .join_from(
+    _LIVE.add_columns(_tag.repository_id)
+    .join(
         repository_summaries,
-        tags,
-        (tags.c.repository_id == repository_summaries.c.repository_id)
-        & (tags.c.name == repository_summaries.c.newest_tag),
+        (_tag.repository_id == repository_summaries.c.repository_id)
+        & (_tag.name == repository_summaries.c.newest_tag),
     )
-    .where(
-        among_ids(repository_summaries.c.repository_id),
-        tags.c.deleted_at.is_(None),
-        tags.c.target_id.is_not(None),
-    )
+    .where(among_ids(repository_summaries.c.repository_id))
 )
 _UNTOLD: Final = Rows(
     select(tags.c.id)
@@ -156,33 +148,9 @@ class UnjudgedTag(Struct, frozen=True):
     is_weighed: bool = False
 
 
-class Noted(NamedTuple):
-    """Tags that a batch found to be new, and such that moved away from what we saw
-    before, by their ids."""
-
-    claim: Claim
-    new: Sequence[int]
-    moved: Sequence[int]
-
-
-def note_unjudged(connection: Connection, noted: Iterable[Noted]) -> None:
-    """Remember tags that are new or moved.
-
-    Not what is new before a repository's first complete crawl, unless somebody said
-    that it was pushed: what was there before us is nobody's push.
-    """
-    _note(
-        connection,
-        [
-            (claim.repository_id, tag)
-            for claim, new, moved in noted
-            for tag in (moved if _is_first(claim) else [*moved, *new])
-        ],
-    )
-
-
-def _is_first(claim: Claim) -> bool:
-    return claim.crawl_number == 0 and not claim.is_push
+def note_unjudged(connection: Connection, found: Iterable[tuple[int, int]]) -> None:
+    """Remember tags, by repository and id."""
+    _PUT_UNJUDGED.add(connection, [(*key, False, False) for key in sorted(found)])
 
 
 def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> bool:
@@ -191,12 +159,8 @@ def note_said(connection: Connection, claim: Claim, names: Collection[str]) -> b
     Returns whether there are any."""
     parameters = {"repository": claim.repository_id, "names": listed(sorted(names))}
     found = [tag for (tag,) in _UNTOLD.read(connection, parameters)] if names else []
-    _note(connection, [(claim.repository_id, tag) for tag in found])
+    note_unjudged(connection, [(claim.repository_id, tag) for tag in found])
     return bool(found)
-
-
-def _note(connection: Connection, found: Iterable[tuple[int, int]]) -> None:
-    _PUT_UNJUDGED.add(connection, [(*key, False, False) for key in sorted(found)])
 
 
 def find_unjudged(
@@ -218,21 +182,26 @@ def find_unjudged(
     return {
         number: some
         for number in sorted(repository_ids)
-        if (some := _find(connection, number, after))
+        if (some := _find(connection, _FIND, number, after))
     }
-
-
-def _find(connection: Connection, repository_id: int, after: int) -> list[UnjudgedTag]:
-    parameters = {"repository": repository_id, "after": after}
-    return [UnjudgedTag(*row) for row in connection.execute(_FIND, parameters)]
 
 
 def find_moved(
     connection: Connection, repository_id: int, after: int
 ) -> list[UnjudgedTag]:
     """The next tags that nothing was judged of yet, at most `AT_ONCE`."""
+    return _find(connection, _MOVED, repository_id, after)
+
+
+def _find(
+    connection: Connection,
+    statement: Select[*tuple[Any, ...]],
+    repository_id: int,
+    after: int | str,
+) -> list[UnjudgedTag]:
+    """The next tags of a repository: by id, or by name."""
     parameters = {"repository": repository_id, "after": after}
-    return [UnjudgedTag(*row) for row in connection.execute(_MOVED, parameters)]
+    return [UnjudgedTag(*row) for row in connection.execute(statement, parameters)]
 
 
 def waits_for_size(
@@ -263,7 +232,7 @@ def find_newest(
 ) -> dict[int, UnjudgedTag]:
     """The tag of the newest image of each repository, to be judged the same way."""
     rows = connection.execute(_NEWEST, {"ids": listed(sorted(repository_ids))})
-    return {number: UnjudgedTag(*tag) for number, *tag in rows}
+    return {number: UnjudgedTag(*tag) for *tag, number in rows}
 
 
 def keep_waiting(
@@ -284,13 +253,6 @@ def drop_unjudged(connection: Connection, judged: Mapping[int, Iterable[int]]) -
     _JUDGED.remove(connection, rows)
 
 
-def forget_unjudged(connection: Connection, repository_id: int) -> None:
-    """None of a repository waits any more."""
-    connection.execute(
-        delete(unjudged).where(unjudged.c.repository_id == repository_id)
-    )
-
-
 def unjudged_repositories(connection: Connection, registry_id: int) -> dict[int, int]:
     """Repositories with tags that wait, and how many of each do."""
     rows = connection.execute(_WAITING, {"registry": registry_id})
@@ -304,7 +266,6 @@ PAGE: Final = 1_000
 
 _row = over_tags.c
 _summary = repository_summaries.c
-_tag = tags.c
 _given = given_ids("repository_id", "tag_id")
 _OF_TAGS: Final = Rows(
     select(*_row).select_from(
@@ -328,9 +289,6 @@ _COUNT: Final = (
         revision=_summary.revision + 1,
     )
 )
-_LIVE: Final = select(
-    _tag.id, _tag.name, _tag.target_id, _tag.moved_at, _tag.pushed_at
-).where(_tag.deleted_at.is_(None), _tag.target_id.is_not(None))
 _PAGE: Final = (
     _LIVE.where(
         _tag.repository_id == bindparam("repository"), _tag.name > bindparam("after")
@@ -413,17 +371,11 @@ def _read(
     return {OverTag(*row) for row in _OF_TAGS.read(connection, {"keys": tag_ids})}
 
 
-def forget_over_tags(connection: Connection, repository_id: int) -> None:
-    """Remove all rows of a repository."""
-    connection.execute(delete(over_tags).where(_row.repository_id == repository_id))
-
-
 def tags_to_sweep(
     connection: Connection, repository_id: int, after: str
 ) -> list[UnjudgedTag]:
     """The next live tags by name, at most `PAGE`; after: a name, "" for the first."""
-    parameters = {"repository": repository_id, "after": after}
-    return [UnjudgedTag(*row) for row in connection.execute(_PAGE, parameters)]
+    return _find(connection, _PAGE, repository_id, after)
 
 
 def all_tags_to_sweep(

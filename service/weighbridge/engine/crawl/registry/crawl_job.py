@@ -39,7 +39,6 @@ from weighbridge.store.leases.claiming import (
     Opening,
     give_up,
     release,
-    release_many,
 )
 from weighbridge.store.leases.process_mark import one_claim
 from weighbridge.store.registries.registry_rows import find_registry_id
@@ -257,7 +256,7 @@ class RegistrySlice:
         due_at = self._parts.clock() + timedelta(seconds=self._site.interval_s)
 
         def leave(connection: Connection) -> None:
-            release_many(connection, claims)
+            release(connection, claims)
             put_off(connection, [claim.repository_id for claim in claims], due_at)
 
         await self._parts.writer.write(leave)
@@ -277,7 +276,7 @@ class RegistrySlice:
         except BaseException:
             claims = [each.claim for each in opened]
             with suppress(StoreError):  # The one on its way says more.
-                await asyncio.shield(self._parts.writer.write(release_many, claims))
+                await asyncio.shield(self._parts.writer.write(release, claims))
             raise
         for each in opened:
             claim, cost = each.claim, _cost_of(each)
@@ -320,7 +319,7 @@ class RegistrySlice:
         except asyncio.CancelledError:
             if not is_begun:
                 with suppress(StoreError):  # Its lease ends then.
-                    await asyncio.shield(parts.writer.write(release_many, [claim]))
+                    await asyncio.shield(parts.writer.write(release, [claim]))
             raise
         except WeighbridgeError as exc:
             parts.watcher.failed(self._site.name, claim.repository, exc)
@@ -443,12 +442,12 @@ async def crawl_claimed(
         raise
     except asyncio.CancelledError:
         with suppress(StoreError):
-            await asyncio.shield(writer.write(release, claimed))
+            await asyncio.shield(writer.write(release, [claimed]))
         raise
     except BaseException:
         with suppress(StoreError):  # The one that ended the crawl is on its way.
             retry_at = context.clock() + RETRY
-            await asyncio.shield(writer.write(give_up, claimed, retry_at))
+            await asyncio.shield(writer.write(give_up, [claimed], retry_at))
         raise
     finally:
         heartbeat.drop(claimed)

@@ -14,7 +14,7 @@ from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.errors import StoreError
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.crawls.chunks import note_overtaken
-from weighbridge.store.leases.claiming import Claim, as_push, hold
+from weighbridge.store.leases.claiming import Claim, hold
 from weighbridge.store.pushes.inbox import waiting_for_whole
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.applying import KnownTag, known_tags
@@ -30,7 +30,7 @@ class PushedMeanwhile:
     def __init__(self, context: CrawlContext, claim: Claim) -> None:
         self._context = context
         self._callbacks = context.callbacks
-        self._claim = as_push(claim)
+        self._claim = replace(claim, is_push=True)
         self._handling = 0
         self.waiting: Sequence[int] = ()
         self.seen: set[str] = set()

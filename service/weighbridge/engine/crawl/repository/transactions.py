@@ -28,11 +28,12 @@ from weighbridge.store.crawls.crawl_rows import Closing, close_many
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, count_anew, lock_ours, stale
 from weighbridge.store.leases.jobs import Job, make_due
+from weighbridge.store.ledger.counts import Growth
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.pushes.inbox import note_done
 from weighbridge.store.read_model.summaries import refresh_many
 from weighbridge.store.session import Connection
-from weighbridge.store.tags.applying import Changes, Counted, apply_many
+from weighbridge.store.tags.applying import Changes, apply_many
 
 _LONG: Final = 32
 """A batch of so many answers costs no more alone than beside others."""
@@ -147,7 +148,7 @@ def keep_facts_many(
 
 def apply_steps(
     connection: Connection, steps: Sequence[WriteStep]
-) -> list[Counted | StoreError]:
+) -> list[Growth | StoreError]:
     """Facts first, then where tags point and why others could not be read. An error
     where a repository is not ours any more: it drops out alone."""
     keep_facts_many(connection, [step.facts for step in steps])
