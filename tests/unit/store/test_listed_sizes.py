@@ -54,7 +54,7 @@ def compare(fleet: Fleet, size: int, image: Image = IMAGE) -> int | None:
     """How many false sizes are learned of; None: nothing is to be written."""
     scope, sizes = scope_of(fleet), {image.digest: size}
     with fleet.database.read() as connection:
-        if not find_listed(connection, scope, sizes).is_news:
+        if not any(find_listed(connection, scope, sizes)):
             return None
     with fleet.database.write() as connection:
         return keep_listed(connection, scope, sizes, fleet.now)
@@ -146,4 +146,4 @@ def test_images_that_are_not_stored_are_no_news(fleet: Fleet) -> None:
     with fleet.database.read() as connection:
         found = find_listed(connection, scope_of(fleet), {a_digest("else"): 5})
 
-    assert not found.is_news
+    assert not any(found)

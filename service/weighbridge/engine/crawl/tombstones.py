@@ -25,9 +25,9 @@ from weighbridge.store.registries.removals import (
     hold_removals,
     is_missing,
     missing_for_good,
-    note_unlisted,
     standing_page,
 )
+from weighbridge.store.registries.repository_rows import mark_listed
 from weighbridge.store.tags.applying import apply_deleted, live_tags
 
 DELETED_AT_ONCE: Final = 1_000
@@ -95,7 +95,7 @@ async def delete_missing(
     held = await writer.read(held_removals, registry_id)
     counted = await _counted(writer, registry_id, catalog, scope, held)
     if counted.answering:
-        await writer.write(note_unlisted, counted.answering)
+        await writer.write(mark_listed, counted.answering, is_listed=False)
     unlisted, others = ids | counted.silent, held - counted.held
     if is_mass(len(unlisted - held), counted.crawled - len(counted.held)):
         count = len(unlisted)

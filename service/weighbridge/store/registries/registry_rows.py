@@ -6,15 +6,17 @@ known.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
+    Column,
+    ColumnElement,
     Connection,
     case,
     delete,
     literal,
-    or_,
     select,
     type_coerce,
     update,
@@ -28,6 +30,9 @@ from weighbridge.store.ledger.scopes import scopes_beside
 from weighbridge.store.ledger.settling import resettle
 from weighbridge.store.models import jobs, pushes, registries, repositories, waivers
 from weighbridge.store.models.types import Moment
+
+T = TypeVar("T")
+_table = registries.c
 
 
 class RegistryEntry(Struct, frozen=True):
@@ -67,7 +72,7 @@ def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) ->
     if entry.configured is not None:
         adopt_name(connection, entry.name, entry.address, entry.configured)
     found = connection.execute(
-        select(registries).where(registries.c.name == entry.name)
+        select(registries).where(_table.name == entry.name)
     ).one_or_none()
     configured: dict[str, object] = {
         "kind": entry.kind,
@@ -85,11 +90,7 @@ def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) ->
     registry_id: int = found.id
     left = scopes_beside(connection, registry_id) if has_moved else []
     if any(found._mapping[key] != value for key, value in configured.items()):
-        connection.execute(
-            update(registries)
-            .where(registries.c.id == registry_id)
-            .values(**configured, revision=registries.c.revision + 1)
-        )
+        change_registry(connection, _table.id == registry_id, **configured)
     if entry.interval_s < found.interval_s:
         _have_due_sooner(connection, registry_id, entry.interval_s)
     if has_moved:
@@ -117,11 +118,9 @@ def adopt_name(
     """
     address = registry_address(url)
     rows = connection.execute(
-        select(
-            registries.c.id, registries.c.name, registries.c.url, registries.c.address
-        )
-        .where((registries.c.address == address) | (registries.c.name == name))
-        .order_by(registries.c.id)
+        select(_table.id, _table.name, _table.url, _table.address)
+        .where((_table.address == address) | (_table.name == name))
+        .order_by(_table.id)
         .with_for_update()
     ).all()
     named = next((row for row in rows if row.name == name), None)
@@ -137,11 +136,7 @@ def adopt_name(
 
 
 def _rename(connection: Connection, registry_id: int, before: str, now: str) -> None:
-    connection.execute(
-        update(registries)
-        .where(registries.c.id == registry_id)
-        .values(name=now, revision=registries.c.revision + 1)
-    )
+    change_registry(connection, _table.id == registry_id, name=now)
     for table in (pushes, waivers):
         connection.execute(
             update(table).where(table.c.registry == before).values(registry=now)
@@ -167,7 +162,7 @@ def _add(
     # Two processes that are told of the first push add it in the same moment.
     BulkInsert(registries, *row).add(connection, [tuple(row.values())])
     added: int = connection.execute(
-        select(registries.c.id).where(registries.c.name == name)
+        select(_table.id).where(_table.name == name)
     ).scalar_one()
     return added
 
@@ -193,50 +188,48 @@ def _have_due_sooner(connection: Connection, registry_id: int, interval_s: int) 
 def find_address_class(connection: Connection, url: str) -> str | None:
     """The class of addresses that this URL's host had when first seen, by whatever
     name the registry was called."""
-    table = registries.c
-    found: str | None = connection.execute(
-        select(table.address_class)
-        .where(table.address == registry_address(url), table.address_class.is_not(None))
-        .order_by(table.id)
-        .limit(1)
-    ).scalar()
-    return found
+    is_at = _table.address == registry_address(url)
+    return _read(
+        connection, _table.address_class, is_at, _table.address_class.is_not(None)
+    )
 
 
 def find_registry_id(connection: Connection, name: str) -> int | None:
     """The id of a registry that was listed before; else None."""
-    found: int | None = connection.execute(
-        select(registries.c.id).where(registries.c.name == name)
-    ).scalar()
-    return found
+    return _read(connection, _table.id, _table.name == name)
 
 
-def find_state(connection: Connection, registry_id: int) -> str:
+def find_state(connection: Connection, registry_id: int) -> str | None:
     """How the last crawl of a registry went."""
-    state: str = connection.execute(
-        select(registries.c.state).where(registries.c.id == registry_id)
-    ).scalar_one()
-    return state
+    return _read(connection, _table.state, _table.id == registry_id)
 
 
 def silent_since(connection: Connection, registry_id: int) -> datetime | None:
     """When a registry became unreachable; None: it is not."""
-    at: datetime | None = connection.execute(
-        select(registries.c.state_since).where(
-            registries.c.id == registry_id, registries.c.state == "unreachable"
-        )
-    ).scalar()
-    return at
+    is_silent = _table.state == "unreachable"
+    return _read(connection, _table.state_since, _table.id == registry_id, is_silent)
 
 
 def find_last_listing(connection: Connection, registry_id: int) -> datetime | None:
     """When the catalog was last read to its end; None: never."""
-    at: datetime | None = connection.execute(
-        select(registries.c.last_complete_discovery_at).where(
-            registries.c.id == registry_id
-        )
-    ).scalar_one()
-    return at
+    return _read(
+        connection, _table.last_complete_discovery_at, _table.id == registry_id
+    )
+
+
+def find_false_head(connection: Connection, name: str) -> datetime | None:
+    """When HEAD was last found to name another digest than GET serves; None: never."""
+    return _read(connection, _table.false_head_at, _table.name == name)
+
+
+def _read(
+    connection: Connection, column: Column[T], *where: ColumnElement[bool]
+) -> T | None:
+    """What the first of these registries has."""
+    found: T | None = connection.execute(
+        select(column).where(*where).order_by(_table.id).limit(1)
+    ).scalar()
+    return found
 
 
 def note_false_head(connection: Connection, repository_id: int, now: datetime) -> None:
@@ -246,19 +239,7 @@ def note_false_head(connection: Connection, repository_id: int, now: datetime) -
         .where(repositories.c.id == repository_id)
         .scalar_subquery()
     )
-    connection.execute(
-        update(registries)
-        .where(registries.c.id == of_repository)
-        .values(false_head_at=now, revision=registries.c.revision + 1)
-    )
-
-
-def find_false_head(connection: Connection, name: str) -> datetime | None:
-    """When that was last found of a registry; None: never."""
-    at: datetime | None = connection.execute(
-        select(registries.c.false_head_at).where(registries.c.name == name)
-    ).scalar()
-    return at
+    change_registry(connection, _table.id == of_repository, false_head_at=now)
 
 
 def note_registry(
@@ -273,22 +254,14 @@ def note_registry(
 
     `state_since` is when the state began, whatever its reason was meanwhile.
     """
-    table = registries.c
-    since = case(
-        (table.state == state, table.state_since), else_=literal(now, Moment())
-    )
-    connection.execute(
-        update(registries)
-        .where(
-            table.id == registry_id,
-            or_(table.state != state, table.state_reason != reason),
-        )
-        .values(
-            state_since=since,
-            state=state,
-            state_reason=reason,
-            revision=table.revision + 1,
-        )
+    is_same = _table.state == state
+    change_registry(
+        connection,
+        _table.id == registry_id,
+        ~(is_same & (_table.state_reason == reason)),
+        state_since=case((is_same, _table.state_since), else_=literal(now, Moment())),
+        state=state,
+        state_reason=reason,
     )
 
 
@@ -296,14 +269,9 @@ def note_discovery(
     connection: Connection, registry_id: int, *, complete: bool, now: datetime
 ) -> None:
     """Keep when the catalog was last read, and whether to its end."""
-    times = {"last_discovery_at": now}
-    if complete:
-        times["last_complete_discovery_at"] = now
-    connection.execute(
-        update(registries)
-        .where(registries.c.id == registry_id)
-        .values(**times, revision=registries.c.revision + 1)
-    )
+    whole = {"last_complete_discovery_at": now} if complete else {}
+    is_it = _table.id == registry_id
+    change_registry(connection, is_it, last_discovery_at=now, **whole)
 
 
 def note_cost(
@@ -324,15 +292,21 @@ def note_cost(
             "rate_limit_window_s": rate_limit.window_s,
             "rate_limit_seen_at": rate_limit.seen_at,
         }
+    change_registry(
+        connection,
+        _table.id == registry_id,
+        requests=_table.requests + requests,
+        bytes_read=_table.bytes_read + bytes_read,
+        **values,
+    )
+
+
+def change_registry(
+    connection: Connection, *where: ColumnElement[bool], **values: object
+) -> None:
+    """Set values of those registries, if there are any."""
     connection.execute(
-        update(registries)
-        .where(registries.c.id == registry_id)
-        .values(
-            requests=registries.c.requests + requests,
-            bytes_read=registries.c.bytes_read + bytes_read,
-            revision=registries.c.revision + 1,
-            **values,
-        )
+        update(registries).where(*where).values(**values, revision=_table.revision + 1)
     )
 
 
@@ -341,7 +315,7 @@ def mark_unconfigured(
 ) -> None:
     """Give every registry that is not configured the state `unconfigured`: what is
     known of it stays, and nothing speaks of it as if it were crawled."""
-    rows = connection.execute(select(registries.c.id, registries.c.name)).all()
+    rows = connection.execute(select(_table.id, _table.name)).all()
     for row in rows:
         if row.name not in configured:
             note_registry(connection, row.id, state="unconfigured", reason="", now=now)

@@ -12,11 +12,10 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, or_, select, update
 
-from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.leases.claiming import Claim, hold, is_ours, stale
-from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import registries, repositories, tags
+from weighbridge.store.registries.registry_rows import change_registry
 from weighbridge.store.tags.applying import apply_deleted
 
 CRAWLS: Final = 3
@@ -99,16 +98,6 @@ def standing_page(
     return [LiveRepository._make(row) for row in _STANDING.read(connection, parameters)]
 
 
-def note_unlisted(connection: Connection, repository_ids: Collection[int]) -> None:
-    """The catalog does not list what is there: it tells nothing of these from now on,
-    until it lists them again."""
-    lock_repositories(connection, sorted(repository_ids))
-    connection.execute(
-        update(repositories).where(among_ids(_table.id)).values(was_listed=False),
-        {"ids": listed(sorted(repository_ids))},
-    )
-
-
 def held_removals(connection: Connection, registry_id: int) -> frozenset[int]:
     """Repositories that the last catalog did not list any more."""
     kept: str | None = connection.execute(
@@ -124,13 +113,12 @@ def hold_removals(
     second one that agrees; nothing is written where that is the same."""
     table = registries.c
     text = json.dumps(sorted(held)) if held else None
-    connection.execute(
-        update(registries)
-        .where(
-            table.id == registry_id,
-            or_(table.held.is_distinct_from(text), table.removals_held != waiting),
-        )
-        .values(held=text, removals_held=waiting, revision=table.revision + 1)
+    change_registry(
+        connection,
+        table.id == registry_id,
+        or_(table.held.is_distinct_from(text), table.removals_held != waiting),
+        held=text,
+        removals_held=waiting,
     )
 
 

@@ -255,11 +255,20 @@ def note_listed(
     parameters = {"registry": registry_id, "names": listed(names)}
     ids = list(connection.execute(_UNLISTED, parameters).scalars())
     if ids:
-        lock_repositories(connection, ids)
-        connection.execute(
-            update(repositories).where(among_ids(_table.id)).values(was_listed=True),
-            {"ids": listed(ids)},
-        )
+        mark_listed(connection, ids, is_listed=True)
+
+
+def mark_listed(
+    connection: Connection, repository_ids: Collection[int], *, is_listed: bool
+) -> None:
+    """Whether the catalog lists these. Where it does not list what is there, it tells
+    nothing of them from now on, until it lists them again."""
+    ids = sorted(repository_ids)
+    lock_repositories(connection, ids)
+    connection.execute(
+        update(repositories).where(among_ids(_table.id)).values(was_listed=is_listed),
+        {"ids": listed(ids)},
+    )
 
 
 def _find(

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, and_, bindparam, delete, func, select
 
 from weighbridge.domain.image.digest import Digest, raw
@@ -132,30 +131,15 @@ _SETTLE: Final = delete(disputes).where(
 )
 
 
-class ListedSizeChange(Struct, frozen=True):
-    """What is to be changed.
-
-    false:   sizes that are not yet known to be false
-    settled: images whose size was false, and is not any more
-    """
-
-    false: Sequence[Dispute]
-    settled: Sequence[int]
-
-    @property
-    def is_news(self) -> bool:
-        """Whether anything is."""
-        return bool(self.false or self.settled)
-
-
 def find_listed(
     connection: Connection, scope_id: int, sizes: Mapping[Digest, int]
-) -> ListedSizeChange:
+) -> tuple[list[Dispute], list[int]]:
     """Hold a listing's sizes of images, by the digests of their manifests, against the
     word of the scope's registry.
 
-    Only images of which that word is known for every layer are compared; of one whose
-    size is known to be false the first size stays.
+    Returns the sizes that are not yet known to be false, and the images whose size was
+    false and is not any more. Only images of which that word is known for every layer
+    are compared; of one whose size is known to be false the first size stays.
     """
     hashes = sorted(raw(digest) for digest in sizes)
     parameters = {"scope": scope_id, "hashes": listed(hashes)}
@@ -171,7 +155,7 @@ def find_listed(
             for row in piece
             if _is_false(sizes[row.digest], layers.get(row.id, []), row.config_bytes)
         }
-    return ListedSizeChange(
+    return (
         [
             Dispute(row.id, row.id, sizes[row.digest], "bulk")
             for row in rows
@@ -193,11 +177,10 @@ def keep_listed(
 ) -> int:
     """Keep what `find_listed` finds. Returns how many false sizes were not known."""
     lock(connection, Purpose.PRUNE, shared=True)
-    found = find_listed(connection, scope_id, sizes)
-    if found.settled:
-        parameters = {"scope": scope_id, "ids": listed(sorted(found.settled))}
-        connection.execute(_SETTLE, parameters)
-    return note_disputes(connection, scope_id, found.false, now)
+    false, settled = find_listed(connection, scope_id, sizes)
+    if settled:
+        connection.execute(_SETTLE, {"scope": scope_id, "ids": listed(sorted(settled))})
+    return note_disputes(connection, scope_id, false, now)
 
 
 def _is_false(

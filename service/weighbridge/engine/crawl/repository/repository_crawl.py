@@ -377,7 +377,7 @@ async def compare_listed(
         return
     writer = context.writer
     found = await writer.read(find_listed, claim.scope_id, sizes)
-    if not found.is_news:
+    if not any(found):
         return
     now = context.clock()
     learned = await writer.write(keep_listed, claim.scope_id, sizes, now)
