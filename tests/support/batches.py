@@ -26,12 +26,12 @@ from weighbridge.store.session import Database
 from weighbridge.store.tags.applying import (
     Changes,
     Move,
-    TagFailure,
     apply_deleted,
     apply_failures,
     apply_many,
     apply_moves,
 )
+from weighbridge.store.tags.tag_rows import TagFailure
 
 ENTRIES: Final = {
     # Two entries of one address: their scopes are parts of one.

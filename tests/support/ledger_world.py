@@ -35,11 +35,11 @@ from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.store.tags.applying import (
     Move,
-    TagFailure,
     apply_deleted,
     apply_failures,
     apply_moves,
 )
+from weighbridge.store.tags.tag_rows import TagFailure
 
 GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 

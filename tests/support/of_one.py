@@ -18,6 +18,7 @@ from weighbridge.store.crawls.due import is_due
 from weighbridge.store.leases.claiming import Claim, Opening, hold
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.read_model.summaries import refresh_many
+from weighbridge.store.registries.removals import standing_page
 
 
 def open_crawl(
@@ -75,3 +76,9 @@ def due_repositories(
         .limit(limit)
     )
     return [DueRepository(*row) for row in rows]
+
+
+def repositories_of(connection: Connection, registry_id: int) -> dict[str, int]:
+    """The id of the repositories that a registry has or had last, by name."""
+    page = standing_page(connection, registry_id, 0, 1_000)
+    return {one.repository: one.repository_id for one in page}

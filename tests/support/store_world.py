@@ -28,11 +28,11 @@ from weighbridge.store.reports.tags import tag_page
 from weighbridge.store.session import Database
 from weighbridge.store.tags.applying import (
     Move,
-    TagFailure,
     apply_deleted,
     apply_failures,
     apply_moves,
 )
+from weighbridge.store.tags.tag_rows import TagFailure
 
 T0: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE: Final = timedelta(minutes=1)

@@ -16,11 +16,11 @@ from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.applying import (
     Move,
-    TagFailure,
     apply_deleted,
     apply_failures,
     apply_moves,
 )
+from weighbridge.store.tags.tag_rows import TagFailure
 
 ARM: Final = Platform("linux", "arm64")
 PLATFORMS: Final = [ARM, DEFAULT]

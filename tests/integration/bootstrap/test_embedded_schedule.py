@@ -8,7 +8,7 @@ import pytest
 
 from support.database import a_database
 from support.generated_content import generated_content
-from support.of_one import close_crawl, open_crawl
+from support.of_one import close_crawl, open_crawl, repositories_of
 from support.store_world import a_result, an_entry
 from support.wait import wait_in_thread
 from weighbridge.bootstrap.engine.one_process import Embedded, utc_now
@@ -19,7 +19,6 @@ from weighbridge.store.leases.claiming import claim
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import (
     put_repositories,
-    repositories_of,
 )
 from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.session import Database

@@ -25,13 +25,8 @@ from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models.types import microseconds
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
-from weighbridge.store.tags.applying import (
-    Changes,
-    Move,
-    TagFailure,
-    apply_many,
-    apply_moves,
-)
+from weighbridge.store.tags.applying import Changes, Move, apply_many, apply_moves
+from weighbridge.store.tags.tag_rows import TagFailure
 
 BASE = a_layer("base", 5_000)
 ONE = an_image([BASE, a_layer("one", 100)])

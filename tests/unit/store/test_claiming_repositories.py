@@ -6,7 +6,13 @@ import pytest
 from sqlalchemy import Connection
 
 from support.images import a_layer, an_image
-from support.of_one import DueRepository, close_crawl, due_repositories, open_crawl
+from support.of_one import (
+    DueRepository,
+    close_crawl,
+    due_repositories,
+    open_crawl,
+    repositories_of,
+)
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.due import have_due, park_poison
@@ -24,7 +30,6 @@ from weighbridge.store.leases.claiming import (
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import (
     put_repositories,
-    repositories_of,
 )
 from weighbridge.store.reports.crawls import crawl_page, find_crawl
 

@@ -26,7 +26,7 @@ from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.domain.size.weighing import Weighing, rfc3339
 from weighbridge.store.reports.weighing import find_weighing
-from weighbridge.store.tags.applying import TagFailure
+from weighbridge.store.tags.tag_rows import TagFailure
 
 AMD = Platform("linux", "amd64")
 ARM = Platform("linux", "arm64")

@@ -28,11 +28,11 @@ from weighbridge.store.models import (
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.tags.applying import (
     Move,
-    TagFailure,
     apply_deleted,
     apply_failures,
     apply_moves,
 )
+from weighbridge.store.tags.tag_rows import TagFailure
 
 # `test_summary_histories` has histories of tags on PostgreSQL.
 pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]

@@ -24,13 +24,13 @@ from weighbridge.store.models import (
 from weighbridge.store.tags.applying import (
     KnownTag,
     Move,
-    TagFailure,
     apply_deleted,
     apply_failures,
     apply_moves,
     known_tags,
     live_tags,
 )
+from weighbridge.store.tags.tag_rows import TagFailure
 
 ONE = an_image([a_layer("one", 100)])
 TWO = an_image([a_layer("two", 200)])

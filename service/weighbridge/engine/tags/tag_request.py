@@ -24,7 +24,8 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports.protocols import Registry
-from weighbridge.store.tags.applying import KnownTag, Move, TagFailure
+from weighbridge.store.tags.applying import KnownTag, Move
+from weighbridge.store.tags.tag_rows import TagFailure
 
 FALSE_HEAD: Final = "false_head"
 _STILL_REFUSED: Final = "it still is what was refused before"

@@ -49,7 +49,7 @@ from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import crawl_chunks, crawls, registries, repositories
 
 _chunk = crawl_chunks.c
-_NEW_PIECES: Final = BulkInsert(crawl_chunks, "crawl_id", "position", "step", "names")
+_NEW: Final = BulkInsert(crawl_chunks, "crawl_id", "position", "step", "names", "tags")
 IS_OPEN: Final = _chunk.tags.is_not(None)
 """A chunk that is not asked yet."""
 IS_IT: Final = and_(
@@ -120,7 +120,7 @@ def note_answered(
     """
     place = {"crawl": crawl_id, "place": position}
     connection.execute(_ADD_OF_PIECE, {**place, **counted(counts)})
-    _NEW_PIECES.add(connection, [(crawl_id, position, 1, json.dumps(list(names)))])
+    _NEW.add(connection, [(crawl_id, position, 1, json.dumps(list(names)), None)])
 
 
 def counted(counts: CrawlCounts) -> dict[str, int]:
@@ -172,9 +172,6 @@ def read_overtaken(connection: Connection, crawl_id: int) -> set[str]:
     return set(json.loads(names)) if names else set()
 
 
-_NEW_CHUNKS: Final = BulkInsert(
-    crawl_chunks, "crawl_id", "position", "step", "names", "tags"
-)
 _IS_OURS: Final = and_(IS_IT, _chunk.lease_owner == bindparam("owner"))
 _OF: Final = _chunk.crawl_id == bindparam("crawl")
 
@@ -312,7 +309,7 @@ def share(
 ) -> None:
     """Store chunks, each at its position. Raises StaleFence."""
     hold(connection, held, now)
-    _NEW_CHUNKS.add(
+    _NEW.add(
         connection,
         [
             (crawl_id, position, 0, "[]", _written(tags, head_first))

@@ -41,16 +41,6 @@ _FIND: Final = Rows(
         _table.registry_id == bindparam("registry"), among_texts(_table.name)
     )
 )
-_PAGE: Final = Rows(
-    select(_table.name, _table.id)
-    .where(
-        _table.registry_id == bindparam("registry"),
-        _table.deleted_at.is_(None),
-        _table.id > bindparam("after"),
-    )
-    .order_by(_table.id)
-    .limit(bindparam("most"))
-)
 _UNLISTED: Final = select(_table.id).where(
     _table.registry_id == bindparam("registry"),
     among_texts(_table.name),
@@ -276,15 +266,6 @@ def _find(
 ) -> dict[str, int]:
     parameters = {"registry": registry_id, "names": listed(names)}
     return dict(_FIND.read(connection, parameters))
-
-
-def repositories_of(
-    connection: Connection, registry_id: int, after: int = 0, most: int = 1_000
-) -> dict[str, int]:
-    """The id of the repositories that a registry has or had last, by name: a page of
-    so many, whose ids come after this one."""
-    parameters = {"registry": registry_id, "after": after, "most": most}
-    return dict(_PAGE.read(connection, parameters))
 
 
 def deleted_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:

@@ -31,6 +31,7 @@ from weighbridge.store.tags.tag_rows import (
     Failing,
     NewTag,
     StoredTag,
+    TagFailure,
     TagPointing,
     add_tags,
     confirm_tags,
@@ -48,15 +49,6 @@ class Move(Struct, frozen=True):
     name: str
     digest: Digest
     pushed_at: datetime | None
-
-
-class TagFailure(Struct, frozen=True):
-    """A tag is there but could not be read; `digest`: what it points to, if known."""
-
-    name: str
-    code: str
-    message: str
-    digest: Digest | None
 
 
 class Changes(Struct, frozen=True):
@@ -143,26 +135,16 @@ class TagWrites(Struct):
 
     def fail(self, tag: StoredTag | None, failure: TagFailure, now: datetime) -> None:
         """A tag could not be read."""
-        code, message, digest = failure.code, failure.message, failure.digest
+        known = None if tag is None else (tag.error_code, tag.error_digest)
         if tag is None:
+            repository, moved_at = self.claim.repository_id, self._first_move(now)
             self.new.append(
-                NewTag(
-                    self.claim.repository_id,
-                    failure.name,
-                    now,
-                    self._first_move(now),
-                    error_code=code,
-                    error_message=message,
-                    error_digest=digest,
-                )
+                NewTag(repository, failure.name, now, moved_at, failure=failure)
             )
-        elif tag.is_deleted or (tag.error_code, tag.error_digest) != (code, digest):
+        elif tag.is_deleted or known != (failure.code, failure.digest):
             # Of a tag that returns we do not know that it returned to its old target.
             moved_at = now if tag.is_deleted else tag.moved_at
-            target = tag.live_target
-            self.failing.append(
-                Failing(tag, now, target, moved_at, code, message, digest)
-            )
+            self.failing.append(Failing(tag, now, tag.live_target, moved_at, failure))
 
     def _first_move(self, now: datetime) -> datetime | None:
         # What the first complete crawl finds may have been there for years.

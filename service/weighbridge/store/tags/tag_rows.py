@@ -82,6 +82,7 @@ _WITH_TAGS: Final = select(repositories.c.id).where(
     .scalar_subquery()
     .is_not(None),
 )
+_ERROR: Final = ("error_code", "error_message", "error_digest", "error_at")
 _NEW: Final = NumberedRows(
     tags,
     "repository_id",
@@ -91,13 +92,9 @@ _NEW: Final = NumberedRows(
     "first_seen_at",
     "moved_at",
     "pushed_at",
-    "error_code",
-    "error_message",
-    "error_digest",
-    "error_at",
+    *_ERROR,
     key=("repository_id", "name"),
 )
-_ERROR: Final = ("error_code", "error_message", "error_digest", "error_at")
 _NO_ERROR: Final = {name: null() for name in _ERROR}
 _POINT: Final = BulkUpdate(
     tags,
@@ -147,6 +144,15 @@ class StoredTag(Struct, frozen=True):
         return None if self.is_deleted else self.target
 
 
+class TagFailure(Struct, frozen=True):
+    """A tag is there but could not be read; `digest`: what it points to, if known."""
+
+    name: str
+    code: str
+    message: str
+    digest: Digest | None
+
+
 class TagPointing(Struct, frozen=True):
     """Where a stored tag is to point from now on; `moved_at` as it is to be shown."""
 
@@ -166,9 +172,7 @@ class NewTag(Struct, frozen=True):
     moved_at: datetime | None
     target: int | None = None
     pushed_at: datetime | None = None
-    error_code: str | None = None
-    error_message: str | None = None
-    error_digest: Digest | None = None
+    failure: TagFailure | None = None
 
     @property
     def key(self) -> tuple[int, str]:
@@ -183,9 +187,7 @@ class Failing(Struct, frozen=True):
     now: datetime
     target: int | None
     moved_at: datetime | None
-    code: str
-    message: str
-    digest: Digest | None
+    failure: TagFailure
 
 
 def read_tags(
@@ -221,10 +223,7 @@ def add_tags(
             tag.now,
             tag.moved_at,
             tag.pushed_at,
-            tag.error_code,
-            tag.error_message,
-            tag.error_digest,
-            None if tag.error_code is None else tag.now,
+            *_error(tag.failure, tag.now),
         )
         for tag in new
     ]
@@ -270,11 +269,15 @@ def fail_tags(connection: Connection, failing: Sequence[Failing]) -> None:
     """Note why tags could not be read, from now on."""
     _FAIL.set(
         connection,
-        [
-            (f.tag.id, f.target, f.moved_at, f.code, f.message, f.digest, f.now)
-            for f in failing
-        ],
+        [(f.tag.id, f.target, f.moved_at, *_error(f.failure, f.now)) for f in failing],
     )
+
+
+def _error(failure: TagFailure | None, now: datetime) -> tuple[object, ...]:
+    """Values of `_ERROR`."""
+    if failure is None:
+        return (None,) * len(_ERROR)
+    return failure.code, failure.message, failure.digest, now
 
 
 def _close_moves(

@@ -42,12 +42,12 @@ from weighbridge.store.registries.registry_rows import (
     put_registry,
     silent_since,
 )
+from weighbridge.store.registries.removals import standing_page
 from weighbridge.store.registries.repository_rows import (
     deleted_among,
     listed_among,
     note_listed,
     put_repositories,
-    repositories_of,
 )
 from weighbridge.store.session import Connection
 
@@ -187,9 +187,9 @@ async def known_pages(
 ) -> AsyncIterator[dict[str, int]]:
     """The id of every repository that a registry has or had last, by name."""
     after = 0
-    while page := await writer.read(repositories_of, registry_id, after, PAGE):
-        yield page
-        after = max(page.values())
+    while page := await writer.read(standing_page, registry_id, after, PAGE):
+        yield {one.repository: one.repository_id for one in page}
+        after = page[-1].repository_id
 
 
 UNLISTED: Final = 500
