@@ -14,10 +14,8 @@ from weighbridge.domain.report.inventory import (
 )
 from weighbridge.domain.size.weighing import Weighing
 from weighbridge.store.reports.repository_order import RepositoryQuery
-from weighbridge.web.pages.links import Links
-from weighbridge.web.pages.report_pages import FIRST_CRAWL_REFRESH_S
-from weighbridge.web.views.banners import repository_banners
-from weighbridge.web.views.frame import NAVIGATION, frame
+from weighbridge.web.pages.report_pages import FIRST_CRAWL_REFRESH_S, Links
+from weighbridge.web.views.frame import NAVIGATION, frame, repository_banners
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
 from weighbridge.web.views.repository import repository_page

@@ -42,7 +42,7 @@ from weighbridge.jobs.redis.worker_register import QueueLength
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.store.registries.registry_rows import note_registry
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.metrics.limit_series import limit_families
+from weighbridge.web.metrics.families import limit_families
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
 

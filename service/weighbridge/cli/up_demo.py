@@ -26,8 +26,7 @@ from weighbridge.store.reports.registries import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import check_reach
-from weighbridge.web.server.listeners import listeners, web_options
-from weighbridge.web.server.running import reloaded, run
+from weighbridge.web.server.running import listeners, reloaded, run, web_options
 
 DEMO: Final = "demo"
 DEMO_PORT: Final = 5080

@@ -24,7 +24,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
-from weighbridge.web.server.listeners import server_config
+from weighbridge.web.server.running import server_config
 from weighbridge.web.webhooks.hooks import Reception
 
 READ_S: Final = 0.5

@@ -22,7 +22,7 @@ from weighbridge.domain.text.secret import Secret
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
-from weighbridge.web.server.listeners import server_config
+from weighbridge.web.server.running import server_config
 from weighbridge.web.webhooks.hooks import Reception
 
 STRANGERS: Final = 300

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from weighbridge.web.metrics.exposition import (
+from weighbridge.web.metrics.rendering import (
     LABEL_CHARACTERS,
     Gauges,
     exposition,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from weighbridge.web.request.negotiation import prefers
+from weighbridge.web.request.answers import prefers
 
 OPENMETRICS = "application/openmetrics-text"
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.read_model import NOW
-from weighbridge.web.views.numbers import ago, percent, pull_time
-from weighbridge.web.views.summaries import shortened, summary
+from weighbridge.web.views.words import ago, percent, pull_time, shortened, summary
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
-from weighbridge.web.views.banners import rate_limit_words
+from weighbridge.web.views.frame import rate_limit_words
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.policy.simulation import Comparison
 from weighbridge.store.reports.inventory import SizeCounts
 from weighbridge.store.session import Database
-from weighbridge.web.api.simulation import COMPARED, read_comparison
+from weighbridge.web.api.limits import COMPARED, read_comparison
 
 SERVICES = a_policy("services", max_compressed=500 * MB)
 SIZES: Mapping[str, int | None] = {

@@ -18,7 +18,7 @@ from support.database import Engine, a_database_url
 from support.wait import wait_in_thread
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.health.write_watch import DOWN_AFTER_S, WriteWatch
+from weighbridge.web.api.health import DOWN_AFTER_S, WriteWatch
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
 

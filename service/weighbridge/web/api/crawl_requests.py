@@ -1,28 +1,115 @@
-"""Crawls that are asked for over HTTP, and how far each is."""
+"""Crawls that are asked for, and how far each is: over HTTP, and as the page of crawls
+shows it.
+"""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.engine.context.site import JobTarget
 from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.access import Act, note_act
-from weighbridge.store.crawls.crawl_requests import CrawlRequest, find_request
-from weighbridge.store.session import Database
+from weighbridge.store.crawls.crawl_requests import (
+    CrawlRequest,
+    RequestState,
+    count_left,
+    find_request,
+    latest_requests,
+)
+from weighbridge.store.session import Connection, Database
 from weighbridge.web.access.middleware import ACTOR
-from weighbridge.web.api.crawl_request_rows import crawl_request_json, left_of
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.bodies import json_object, read_body, text_of
 from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.parameters import RequestId, numbered
 from weighbridge.web.request.threads import Threads
+
+MOST_LEFT: Final = 5_000
+"""More are not counted: an answer costs the same however large a registry is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlRequestRow:
+    """A request to crawl. `repositories` null: all of the registry's.
+    `known` is how many there are, `left` how many of them are still to be crawled: null
+    where that is not known, or where more than 5,000 are. The counts are of its end:
+    `complete`, `partial` and `failed` are repositories."""
+
+    request: int
+    registry: str
+    repositories: list[str] | None
+    measures: bool
+    state: RequestState
+    reason: str | None
+    asked_at: datetime
+    ended_at: datetime | None
+    known: int | None
+    left: int | None
+    complete: int | None
+    partial: int | None
+    failed: int | None
+    tags: int | None
+    requests: int | None
+    bytes_read: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlInput:
+    """What is to be crawled now: a configured registry, `hub`, or a repository of one,
+    `hub/library/python`."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlAsked:
+    """The number by which `/api/v1/crawl-requests/{request_id}` knows it."""
+
+    request: int
+
+
+def crawl_request_json(request: CrawlRequest, left: int | None) -> dict[str, object]:
+    """The row of one request."""
+    counts = request.counts
+    return {
+        "request": request.id,
+        "registry": request.registry,
+        "repositories": None if request.names is None else list(request.names),
+        "measures": request.measures,
+        "state": request.state,
+        "reason": request.reason or None,
+        "asked_at": rfc3339(request.asked_at),
+        "ended_at": rfc3339(request.ended_at),
+        "known": request.known,
+        "left": left,
+        "complete": None if counts is None else counts.complete,
+        "partial": None if counts is None else counts.partial,
+        "failed": None if counts is None else counts.failed,
+        "tags": None if counts is None else counts.tags,
+        "requests": None if counts is None else counts.requests,
+        "bytes_read": None if counts is None else counts.bytes_read,
+    }
+
+
+def left_of(connection: Connection, request: CrawlRequest) -> int | None:
+    """How many repositories are still to be crawled; None: not known, or very many."""
+    if request.state in ("measuring", "done"):
+        return 0
+    if request.state != "crawling":
+        return None
+    left = count_left(connection, request, MOST_LEFT + 1)
+    return None if left > MOST_LEFT else left
+
 
 _STATUS: Final = {"registry_not_found": 404}
 """Of what cannot be asked for; anything else is a fault of the body."""
@@ -90,3 +177,49 @@ class CrawlRequests:
                 detail = f"request {found.id}"
                 note_act(connection, Act(now, actor, "crawl.ask", asked.name, detail))
         return found
+
+
+MOST: Final = 10
+LATELY: Final = timedelta(days=1)
+
+
+class RequestLine(Struct, frozen=True):
+    """words: what it is about, and how far it is"""
+
+    request: CrawlRequest
+    target: str
+    words: str
+
+
+def request_lines(connection: Connection, now: datetime) -> list[RequestLine]:
+    """Those that are open or ended lately, the newest first; of many the last ones."""
+    return [
+        RequestLine(found, _target(found), _words(found, left_of(connection, found)))
+        for found in latest_requests(connection, MOST)
+        if found.ended_at is None or found.ended_at > now - LATELY
+    ]
+
+
+def _target(request: CrawlRequest) -> str:
+    names: Sequence[str] = request.names or ()
+    if len(names) == 1:
+        return f"{request.registry}/{names[0]}"
+    return (
+        f"{request.registry}, {len(names):,} repositories"
+        if names
+        else request.registry
+    )
+
+
+def _words(request: CrawlRequest, left: int | None) -> str:
+    counts, known = request.counts, request.known
+    if counts is not None:
+        others = [
+            f"{number:,} {word}"
+            for number, word in ((counts.partial, "partly"), (counts.failed, "failed"))
+            if number
+        ]
+        return ", ".join([f"{counts.complete:,} complete", *others])
+    if known is None or left is None:
+        return ""
+    return f"{left:,} of {known:,} left"

@@ -1,12 +1,195 @@
-"""The families of `/metrics/repositories`: their names, their help, their values."""
+"""The families of `/metrics/repositories`, their names, their help, their values; and
+what policies say of repositories that have series: violations, limits, and the team.
+"""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from weighbridge.domain.policy.policy import LimitKey, Limits, PolicySet, Severity
+from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.report.inventory import RegistryReport
-from weighbridge.domain.series_budget import Family
+from weighbridge.domain.series_budget import Family, Violations
+from weighbridge.store.reports.inventory import InventoryRow
+from weighbridge.store.reports.violations import OpenRow, not_waived, open_rows
+from weighbridge.store.session import Connection
+
+Counts: TypeAlias = Mapping[Severity, int]
+
+VIOLATIONS: Final = (
+    "weighbridge_repository_policy_violations",
+    "Open violations that are not waived, by severity; absent where there is none.",
+)
+BY_POLICY: Final = (
+    "weighbridge_policy_violating_repositories",
+    "Repositories with open violations of a policy; absent where there is none.",
+)
+
+
+class Violating(Struct, frozen=True):
+    """Open violations, those that are waived left out.
+
+    ids:           of the repositories that have some
+    by_repository: how many of each severity; by registry and name
+    by_policy:     how many repositories exceed a limit of this policy, by severity
+    """
+
+    ids: Collection[int] = ()
+    by_repository: Mapping[tuple[str, str], Counts] = field(default_factory=dict)
+    by_policy: Mapping[tuple[str, Severity], int] = field(default_factory=dict)
+
+    @property
+    def series(self) -> Violations:
+        """How many series they need."""
+        kinds = {kind for counts in self.by_repository.values() for kind in counts}
+        return Violations(
+            of_repositories=sum(map(len, self.by_repository.values())),
+            kinds=len(kinds),
+            of_policies=len(self.by_policy),
+        )
+
+
+NOBODY: Final = Violating()
+
+
+def read_violating(
+    connection: Connection,
+    registries: Collection[str],
+    waivers: ActiveWaivers,
+    now: datetime,
+) -> Violating:
+    """Those of these registries."""
+    found = not_waived(open_rows(connection), waivers, now)
+    return _counted(row for row in found if row.registry in registries)
+
+
+def _counted(rows: Iterable[OpenRow]) -> Violating:
+    by_repository: dict[tuple[str, str], Counter[Severity]] = {}
+    by_policy: dict[tuple[str, Severity], set[int]] = {}
+    for row in rows:
+        name = (row.registry, row.repository)
+        by_repository.setdefault(name, Counter())[row.severity] += 1
+        policy = (row.policy, row.severity)
+        by_policy.setdefault(policy, set()).add(row.repository_id)
+    ids = {identity for found in by_policy.values() for identity in found}
+    return Violating(
+        ids=sorted(ids),
+        by_repository=by_repository,
+        by_policy={policy: len(found) for policy, found in by_policy.items()},
+    )
+
+
+class LimitFamily(Struct, frozen=True):
+    """One limit of each repository; None where no policy sets it."""
+
+    name: str
+    help: str
+    key: LimitKey
+    value_of: Callable[[Limits], float | None]
+
+
+NO_COUNTS: Final[Counts] = {}
+
+
+class SeriesRow(NamedTuple):
+    """One repository with all that is shown of it; team: "" for nobody's."""
+
+    registry: str
+    repository: str
+    platform: str
+    team: str
+    values: Sequence[float | None]
+    violations: Counts = NO_COUNTS
+
+
+LIMITS: Final = (
+    LimitFamily(
+        "weighbridge_repository_compressed_limit_bytes",
+        "Most compressed bytes that policy allows; absent where it sets no limit.",
+        "max_compressed",
+        lambda limits: limits.max_compressed_bytes,
+    ),
+    LimitFamily(
+        "weighbridge_repository_uncompressed_limit_bytes",
+        "Most uncompressed bytes that policy allows; absent where it sets no limit.",
+        "max_uncompressed",
+        lambda limits: limits.max_uncompressed_bytes,
+    ),
+    LimitFamily(
+        "weighbridge_repository_growth_limit_ratio",
+        "Most growth against the baseline that policy allows; 0.25 is a quarter.",
+        "max_growth",
+        lambda limits: limits.max_growth,
+    ),
+    LimitFamily(
+        "weighbridge_repository_growth_minimum_bytes",
+        "Growth in compressed bytes below which policy ignores it.",
+        "max_growth",
+        lambda limits: limits.min_growth_bytes,
+    ),
+)
+
+
+class Accepted(Struct, frozen=True):
+    """What is waived at a moment."""
+
+    waivers: ActiveWaivers
+    now: datetime
+
+    def left_of(
+        self,
+        row: InventoryRow,
+        families: Sequence[LimitFamily],
+        values: Sequence[float | None],
+    ) -> list[float | None]:
+        """The values of those limits that are not waived for this row."""
+        return [
+            None if value is None or self._is_waived(row, family.key) else value
+            for family, value in zip(families, values, strict=True)
+        ]
+
+    def _is_waived(self, row: InventoryRow, key: LimitKey) -> bool:
+        found = self.waivers.find(row.registry, row.repository, row.tag, key, self.now)
+        return found is not None
+
+
+def limit_families(policies: PolicySet) -> tuple[LimitFamily, ...]:
+    """Those that any of the policies sets: the others would have no series."""
+    return tuple(
+        family
+        for family in LIMITS
+        if any(family.value_of(p.limits) is not None for p in policies.policies)
+    )
+
+
+def with_limits(
+    pieces: Iterable[Sequence[InventoryRow]],
+    policies: PolicySet,
+    families: Sequence[LimitFamily],
+    accepted: Accepted,
+    violating: Violating = NOBODY,
+) -> Iterator[list[SeriesRow]]:
+    """The rows with the limits of their newest image behind their values, and with
+    their violations. What is waived is compared with nothing."""
+    values: dict[Limits, list[float | None]] = {}
+    for piece in pieces:
+        rows = []
+        for row in piece:
+            registry, repository, platform, tag, numbers = row
+            limits = policies.limits_of(registry, repository, tag)
+            if (added := values.get(limits)) is None:
+                added = [family.value_of(limits) for family in families]
+                values[limits] = added
+            if accepted.waivers.may_cover(repository):
+                added = accepted.left_of(row, families, added)
+            counts = violating.by_repository.get((registry, repository), NO_COUNTS)
+            team = limits.team or ""
+            known = [*numbers, *added]
+            rows.append(SeriesRow(registry, repository, platform, team, known, counts))
+        yield rows
 
 
 class RepositoryFamily(Struct, frozen=True):

@@ -14,7 +14,7 @@ from weighbridge.store.reports.inventory import (
     pinned_ids,
 )
 from weighbridge.store.session import Connection
-from weighbridge.web.metrics.violation_series import NOBODY, Violating
+from weighbridge.web.metrics.families import NOBODY, Violating
 
 HOLD_S: Final = 24 * 3600.0
 """How long a repository stays that is no longer heavy enough to come in, and families

@@ -17,8 +17,13 @@ from weighbridge.errors import StoreError
 from weighbridge.store.reports.registries import registry_reports, snapshot_version
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
-from weighbridge.web.metrics.exposition import Gauges, exposition
-from weighbridge.web.metrics.families import families_of
+from weighbridge.web.metrics.families import (
+    Accepted,
+    families_of,
+    limit_families,
+    read_violating,
+    with_limits,
+)
 from weighbridge.web.metrics.inventory import (
     Choice,
     ShownSeries,
@@ -26,9 +31,14 @@ from weighbridge.web.metrics.inventory import (
     configured,
     pieces,
 )
-from weighbridge.web.metrics.limit_series import Accepted, limit_families, with_limits
-from weighbridge.web.metrics.rendering import EncodedText, Rendered, Text, render
-from weighbridge.web.metrics.violation_series import read_violating
+from weighbridge.web.metrics.rendering import (
+    EncodedText,
+    Gauges,
+    Rendered,
+    Text,
+    exposition,
+    render,
+)
 
 REFRESH_S: Final = 15.0
 

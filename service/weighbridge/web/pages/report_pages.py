@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
+from msgspec import Struct
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,8 +34,7 @@ from weighbridge.store.reports.repository_order import (
 )
 from weighbridge.store.reports.search import SearchResult, search
 from weighbridge.store.session import Database
-from weighbridge.web.pages.crawl_request_lines import request_lines
-from weighbridge.web.pages.links import Links
+from weighbridge.web.api.crawl_requests import request_lines
 from weighbridge.web.request.answers import (
     csv_answer,
     json_answer,
@@ -52,16 +53,54 @@ from weighbridge.web.request.parameters import (
     SearchInput,
     TagCursor,
 )
-from weighbridge.web.views.banners import (
+from weighbridge.web.views.frame import (
+    NAVIGATION,
+    Frame,
+    frame,
     rate_limit_words,
+    registry_line,
     reload_banner,
     repository_banners,
 )
-from weighbridge.web.views.frame import NAVIGATION, Frame, frame, registry_line
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
 from weighbridge.web.views.repository import repository_page
 from weighbridge.web.views.templating import render
+
+
+class Links(Struct, frozen=True):
+    """Addresses are relative, so that no Host header ends up in one.
+
+    state: the parameters of the page that is shown; None leaves one out
+    """
+
+    path: str
+    state: Mapping[str, str | None]
+
+    def to(self, **changes: str | None) -> str:
+        """The page with these parameters changed."""
+        return f"{self.path}{self.query(**changes)}"
+
+    def query(self, **changes: str | None) -> str:
+        """The same parameters for another path, with their question mark."""
+        wanted = {**self.state, **changes}
+        query = urlencode({k: v for k, v in wanted.items() if v is not None})
+        return f"?{query}" if query else ""
+
+    def sorted_by(self, column: str) -> str:
+        """By this column; by its other direction if it is the one sorted by."""
+        return self.to(sort=column, order=self._order(column))
+
+    def of_registry(self, name: str) -> str:
+        """Of one registry, "" for all, with nothing filtered."""
+        return self.to(registry=name or None, q=None, violating=None)
+
+    def _order(self, column: str) -> str:
+        if column == self.state.get("sort"):
+            return "asc" if self.state.get("order") == "desc" else "desc"
+        # Names are read from A, amounts from the largest.
+        return "asc" if column == "name" else "desc"
+
 
 FIRST_CRAWL_REFRESH_S: Final = 2
 SEARCH_HITS: Final = 100

@@ -27,15 +27,15 @@ from weighbridge.store.reports.violations import (
 )
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
-from weighbridge.web.api.headroom import LimitsInForce, read_nearest
-from weighbridge.web.api.simulation import (
+from weighbridge.web.api.limits import (
+    LimitsInForce,
     lowest_limit,
     read_comparison,
     read_flagged,
+    read_nearest,
     read_thresholds,
 )
-from weighbridge.web.pages.links import Links
-from weighbridge.web.pages.report_pages import page_of, paging, refused_page_of
+from weighbridge.web.pages.report_pages import Links, page_of, paging, refused_page_of
 from weighbridge.web.request.answers import csv_answer, json_answer
 from weighbridge.web.request.finding import Finder, no_registry
 from weighbridge.web.request.parameters import (
@@ -45,9 +45,13 @@ from weighbridge.web.request.parameters import (
     Violations,
 )
 from weighbridge.web.views.frame import frame
-from weighbridge.web.views.headroom import headroom_items
-from weighbridge.web.views.simulation import SimulationPanel, listed, simulation_panel
-from weighbridge.web.views.violations import groups
+from weighbridge.web.views.violations import (
+    SimulationPanel,
+    groups,
+    headroom_items,
+    listed,
+    simulation_panel,
+)
 
 WAIVERS: Final = 50
 """Of those in force, the ones that end first; the API lists all of them."""

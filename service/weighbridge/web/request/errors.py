@@ -16,7 +16,7 @@ from starlette.responses import (
 
 from weighbridge.errors import NotFound, StoreError, UsageError, WeighbridgeError
 from weighbridge.web.options import SECURITY_HEADERS
-from weighbridge.web.request.negotiation import prefers
+from weighbridge.web.request.answers import prefers
 from weighbridge.web.request.route_matching import allowed_at
 from weighbridge.web.views.frame import NAVIGATION
 from weighbridge.web.views.templating import render

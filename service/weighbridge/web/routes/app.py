@@ -17,19 +17,14 @@ from weighbridge import __version__
 from weighbridge.store.access import has_valid_token
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.access.decision import AccessRules
 from weighbridge.web.access.known_tokens import KnownTokens
-from weighbridge.web.access.middleware import AccessMiddleware
+from weighbridge.web.access.middleware import AccessMiddleware, AccessRules
 from weighbridge.web.api.crawl_requests import CrawlRequests
-from weighbridge.web.api.headroom import Headrooms
-from weighbridge.web.api.image_limits import LimitRoutes
+from weighbridge.web.api.health import Health, WriteWatch
+from weighbridge.web.api.limits import Headrooms, LimitRoutes, Simulations
 from weighbridge.web.api.read_routes import API, Notifications
-from weighbridge.web.api.simulation import Simulations
 from weighbridge.web.api.waivers import Waivers
-from weighbridge.web.health.checks import Health
-from weighbridge.web.health.write_watch import WriteWatch
-from weighbridge.web.metrics.probe import Probing
-from weighbridge.web.metrics.scrape import Metrics
+from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.metrics.snapshot import SnapshotKeeper
 from weighbridge.web.options import WebOptions, check_reach
 from weighbridge.web.pages.report_pages import Pages, Twins

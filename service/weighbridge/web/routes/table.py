@@ -8,16 +8,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from weighbridge.web.access.decision import Rights
+from weighbridge.web.access.middleware import Rights
 from weighbridge.web.api.crawl_requests import CrawlRequests
-from weighbridge.web.api.headroom import Headrooms
-from weighbridge.web.api.image_limits import LimitRoutes
+from weighbridge.web.api.health import Health
+from weighbridge.web.api.limits import Headrooms, LimitRoutes, Simulations
 from weighbridge.web.api.read_routes import API, Notifications
-from weighbridge.web.api.simulation import Simulations
 from weighbridge.web.api.waivers import Waivers
-from weighbridge.web.health.checks import Health
-from weighbridge.web.metrics.probe import Probing
-from weighbridge.web.metrics.scrape import Metrics
+from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.pages.report_pages import Pages, Twins
 from weighbridge.web.pages.violation_pages import ViolationPages
 from weighbridge.web.routes.openapi import Description

@@ -14,8 +14,7 @@ from prometheus_client import Counter
 
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import SECURITY_HEADERS
-from weighbridge.web.server.head_deadline import HeadDeadline
-from weighbridge.web.server.strict_http import has_plain_lines
+from weighbridge.web.server.strict_http import HeadDeadline, has_plain_lines
 from weighbridge.web.webhooks.admission import RETRY_AFTER_S, overloaded
 
 IN_HAND: Final = 120

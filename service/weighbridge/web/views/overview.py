@@ -8,17 +8,24 @@ from msgspec import Struct
 
 from weighbridge.domain.report.inventory import Page, RegistryReport, RepositoryReport
 from weighbridge.presentation.rows.report_rows import stand_in
-from weighbridge.web.views.banners import (
+from weighbridge.web.views.charts import row_share
+from weighbridge.web.views.frame import (
     Banner,
+    RegistryLine,
     registry_banners,
+    registry_line,
     repository_state,
 )
-from weighbridge.web.views.charts import row_share
-from weighbridge.web.views.frame import RegistryLine, registry_line
-from weighbridge.web.views.numbers import NOTHING_READ, Amount, ago
 from weighbridge.web.views.storage import Storage, registry_storage
-from weighbridge.web.views.summaries import summary
-from weighbridge.web.views.words import STAND_IN, amount_of_row, marked
+from weighbridge.web.views.words import (
+    NOTHING_READ,
+    STAND_IN,
+    Amount,
+    ago,
+    amount_of_row,
+    marked,
+    summary,
+)
 
 _LINE_CHARACTERS: Final = 60
 State: TypeAlias = Literal["empty", "first_crawl", "weighed"]

@@ -14,26 +14,27 @@ from weighbridge.domain.report.inventory import (
 )
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.presentation.rows.report_rows import StandIn, stand_in
-from weighbridge.web.views.banners import (
+from weighbridge.web.views.charts import row_share
+from weighbridge.web.views.frame import (
     Banner,
     repository_banners,
     repository_state,
-)
-from weighbridge.web.views.charts import row_share
-from weighbridge.web.views.numbers import (
-    BITS_A_SECOND,
-    Amount,
-    ago,
-    pull_time,
 )
 from weighbridge.web.views.storage import (
     Storage,
     repository_storage,
     what_exclusive_frees,
 )
-from weighbridge.web.views.summaries import summary
 from weighbridge.web.views.violations import ViolationItem, items
-from weighbridge.web.views.words import amount_of_row, marked
+from weighbridge.web.views.words import (
+    BITS_A_SECOND,
+    Amount,
+    ago,
+    amount_of_row,
+    marked,
+    pull_time,
+    summary,
+)
 
 _MINUS: Final = "\N{MINUS SIGN}"
 _COLOURED_PERCENT: Final = 5

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from weighbridge import __version__
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_bytes, split_bytes
-from weighbridge.web.views.numbers import ago, plural
+from weighbridge.web.views.words import ago, plural
 
 MINUS: Final = "\N{MINUS SIGN}"
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"

@@ -1,6 +1,6 @@
 """Webhooks: who sends is checked, what it tells is kept, then the sender is answered.
 
 `receiver` is the way of a request, `hooks` knows the senders and their secrets, `body`
-reads under a cap, `room` and `strangers` say how many at once, `inbox` commits and asks
-for the look at what was kept.
+reads under a cap, `admission` says how many at once, `inbox` commits and asks for the
+look at what was kept.
 """

@@ -38,11 +38,15 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.known_tokens import KnownTokens
 from weighbridge.web.request.errors import Refusal, refusal_response
 from weighbridge.web.request.threads import Threads
-from weighbridge.web.webhooks.admission import RETRY_AFTER_S, Admission
+from weighbridge.web.webhooks.admission import (
+    RETRY_AFTER_S,
+    Admission,
+    GivenUp,
+    Strangers,
+)
 from weighbridge.web.webhooks.body import Gone, read_body
 from weighbridge.web.webhooks.hooks import Hook, Hooks
 from weighbridge.web.webhooks.inbox import Inbox
-from weighbridge.web.webhooks.unknown_senders import GivenUp, Strangers
 
 _HEADERS: Final = frozenset(
     name.encode("ascii")

@@ -15,12 +15,11 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.known_tokens import KnownTokens
 from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.threads import Threads
-from weighbridge.web.webhooks.admission import Admission
+from weighbridge.web.webhooks.admission import BYTES, Admission
 from weighbridge.web.webhooks.body import BODY_BYTES, Gone, read_body
 from weighbridge.web.webhooks.hooks import Hooks
 from weighbridge.web.webhooks.inbox import Inbox
 from weighbridge.web.webhooks.receiver import WebhookReceiver
-from weighbridge.web.webhooks.unknown_senders import BYTES
 
 
 class Pieces:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from weighbridge.web.request.errors import Refusal
-from weighbridge.web.webhooks.unknown_senders import AwaitedBody, GivenUp, Strangers
+from weighbridge.web.webhooks.admission import AwaitedBody, GivenUp, Strangers
 
 
 class Waiting:

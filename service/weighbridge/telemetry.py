@@ -1,6 +1,6 @@
-"""The metric objects of one process: those of crawls and of the service itself."""
+"""The metric objects of one process: made once, passed in, never global."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import (
@@ -12,12 +12,28 @@ from prometheus_client import (
 )
 
 from weighbridge.domain.report.inventory import SOURCES
-from weighbridge.telemetry.push_metrics import (
-    OF_CHANNEL,
-    OF_VERDICT,
-    VERDICTS,
-    PushMetrics,
+
+PUSH_BUCKETS: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+IMAGE_BUCKETS: Final = tuple(10e6 * 2**power for power in range(11))
+"""Of images: 10 MB to 10.24 GB."""
+VERDICTS: Final = ("pass", "warn", "fail", "error")
+OF_CHANNEL: Final = ("channel",)
+OF_VERDICT: Final = ("registry", "verdict")
+
+_OF_WEBHOOK: Final = ("source",)
+_OF_REJECTION: Final = ("source", "reason")
+_REJECTIONS: Final = (
+    "bad_signature",
+    "unreadable",
+    "malformed",
+    "not_a_push",
+    "unknown_registry",
+    "ignored",
+    "duplicate",
+    "overload",
+    "unavailable",
 )
+"""Why what a webhook brought is not kept."""
 
 REQUEST_BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -36,7 +52,7 @@ _FAILED_CRAWLS: Final = ("unauthorized", "unreachable", "error")
 _without_created: Callable[[], None] = disable_created_metrics
 
 
-class Telemetry(PushMetrics):
+class Telemetry:
     """Counters and gauges for what happens in this process.
 
     What the database knows is not here: the web face renders it from a snapshot.
@@ -45,7 +61,10 @@ class Telemetry(PushMetrics):
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         _without_created()
-        super().__init__(CollectorRegistry() if registry is None else registry)
+        self.registry = CollectorRegistry() if registry is None else registry
+        self._add_webhooks()
+        self._add_pushes()
+        self._add_channels()
         self._add_requests()
         self._add_pacing()
         self._add_trust()
@@ -75,6 +94,17 @@ class Telemetry(PushMetrics):
         self.push_audit_duration.labels(name)
         for reason in _FAILED_CRAWLS:
             self.crawl_failures.labels(name, reason)
+
+    def begin_webhook(self, source: str) -> None:
+        """Show the counters of a webhook as 0 before anything came."""
+        self.webhook_events.labels(source)
+        for reason in _REJECTIONS:
+            self.webhook_rejections.labels(source, reason)
+
+    def begin_channel(self, name: str) -> None:
+        """The same for the counters of a channel."""
+        for counter in self.of_channels:
+            counter.labels(name)
 
     @property
     def of_crawls(self) -> Mapping[Counter | Gauge | Histogram, tuple[str, ...]]:
@@ -109,24 +139,20 @@ class Telemetry(PushMetrics):
         }
 
     def _add_requests(self) -> None:
-        self.registry_requests = Counter(
+        self.registry_requests = self._counter(
             "weighbridge_registry_requests_total",
             "Answers of a registry or its token server, by status class.",
             _OF_REQUEST,
-            registry=self.registry,
         )
-        self.registry_request_failures = Counter(
+        self.registry_request_failures = self._counter(
             "weighbridge_registry_request_failures_total",
             "Requests that brought no usable answer.",
             _OF_FAILED_REQUEST,
-            registry=self.registry,
         )
-        self.registry_request_duration = Histogram(
+        self.registry_request_duration = self._histogram(
             "weighbridge_registry_request_duration_seconds",
             "From sending a request to the end of its answer, waits left out.",
-            _OF_REGISTRY,
             buckets=REQUEST_BUCKETS,
-            registry=self.registry,
         )
         self.registry_response_bytes = self._counter(
             "weighbridge_registry_response_bytes_total",
@@ -152,13 +178,12 @@ class Telemetry(PushMetrics):
         )
 
     def _add_trust(self) -> None:
-        self.size_conflicts = Counter(
+        self.size_conflicts = self._counter(
             "weighbridge_size_conflicts_total",
             "Claims about the size of a blob that the registry contradicts, each "
             "counted once when it is found. The source manifest: a manifest claims it; "
             "bulk: the size in a listing of the registry's own API.",
             _OF_CONFLICT,
-            registry=self.registry,
         )
         self.integrity_errors = self._counter(
             "weighbridge_integrity_errors_total",
@@ -178,11 +203,10 @@ class Telemetry(PushMetrics):
         self.crawl_runs = self._counter(
             "weighbridge_crawl_runs_total", "Crawls of a registry that were begun."
         )
-        self.crawl_failures = Counter(
+        self.crawl_failures = self._counter(
             "weighbridge_crawl_failures_total",
             "Crawls that did not end with the registry's state ok.",
             _OF_FAILED_CRAWL,
-            registry=self.registry,
         )
         self.crawl_manifests = self._counter(
             "weighbridge_crawl_manifests_total", "Tags whose manifest was asked for."
@@ -192,89 +216,156 @@ class Telemetry(PushMetrics):
             "Of those, the ones that were known already.",
         )
 
-        self.crawl_repositories_waiting = Gauge(
+        self.crawl_repositories_waiting = self._gauge(
             "weighbridge_crawl_repositories_waiting",
             "Repositories that are crawled now or wait for it, by reason; each is "
             "counted up to 5000.",
             ("registry", "reason"),
-            registry=self.registry,
         )
 
     def _add_tasks(self) -> None:
-        self.task_duration = Histogram(
+        self.task_duration = self._histogram(
             "weighbridge_task_duration_seconds",
             "From the beginning to the end of a task's work, waits in queues left out.",
             _OF_TASK,
             buckets=TASK_BUCKETS,
-            registry=self.registry,
         )
-        self.tasks = Counter(
+        self.tasks = self._counter(
             "weighbridge_tasks_total",
             "Tasks that were done, whatever their result.",
             _OF_TASK,
-            registry=self.registry,
         )
-        self.task_failures = Counter(
+        self.task_failures = self._counter(
             "weighbridge_task_failures_total",
             "Of these, the ones that ended with an error.",
             _OF_TASK,
-            registry=self.registry,
         )
 
     def _add_service(self) -> None:
-        self.http_requests = Counter(
+        self.http_requests = self._counter(
             "weighbridge_http_requests_total",
             "Requests that this service answered.",
             ("method", "route", "code"),
-            registry=self.registry,
         )
-        self.http_request_duration = Histogram(
+        self.http_request_duration = self._histogram(
             "weighbridge_http_request_duration_seconds",
             "Time to answer a request.",
             ("route",),
-            registry=self.registry,
         )
-        self.build_info = Gauge(
+        self.build_info = self._gauge(
             "weighbridge_build_info",
             "Always 1; the labels are the running version.",
             ("version", "revision"),
-            registry=self.registry,
         )
         self._add_configuration()
-        self.db_up = Gauge(
+        self.db_up = self._gauge(
             "weighbridge_db_up",
             "1 if the database commits writes, 0 if none was committed within 5 s.",
-            registry=self.registry,
+            (),
         )
         self.db_up.set(1)  # until whoever serves has found out
-        self.scheduler_last_tick_timestamp = Gauge(
+        self.scheduler_last_tick_timestamp = self._gauge(
             "weighbridge_scheduler_last_tick_timestamp_seconds",
             "When the scheduler last searched for due work.",
-            registry=self.registry,
+            (),
         )
-        self.db_write_errors = Counter(
+        self.db_write_errors = self._counter(
             "weighbridge_db_write_errors_total",
             "Transactions of crawls that the database refused or lost.",
-            registry=self.registry,
+            (),
         )
 
     def _add_configuration(self) -> None:
-        self.config_last_reload_successful = Gauge(
+        self.config_last_reload_successful = self._gauge(
             "weighbridge_config_last_reload_successful",
             "Whether the policies were loaded at the last attempt.",
-            registry=self.registry,
+            (),
         )
         # Where nothing is ever read again, the first reading was good: with a fault
         # in its configuration no process starts.
         self.config_last_reload_successful.set(1)
-        self.config_last_reload_success_timestamp = Gauge(
+        self.config_last_reload_success_timestamp = self._gauge(
             "weighbridge_config_last_reload_success_timestamp_seconds",
             "When the policies in force were read.",
-            registry=self.registry,
+            (),
         )
 
-    def _counter(self, name: str, text: str) -> Counter:
-        return Counter(name, text, _OF_REGISTRY, registry=self.registry)
+    def _add_webhooks(self) -> None:
+        self.webhook_events = self._counter(
+            "weighbridge_webhook_events_total",
+            "Webhooks with the right secret.",
+            _OF_WEBHOOK,
+        )
+        self.webhook_rejections = self._counter(
+            "weighbridge_webhook_rejections_total",
+            "Webhooks, or events in one, of which nothing was stored.",
+            _OF_REJECTION,
+        )
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, _OF_REGISTRY, registry=self.registry)
+    def _add_pushes(self) -> None:
+        self.push_audit_duration = self._histogram(
+            "weighbridge_push_audit_duration_seconds",
+            "From the receipt of a push to its verdict, all waiting included.",
+            buckets=PUSH_BUCKETS,
+        )
+        self.push_audits = self._counter(
+            "weighbridge_push_audits_total",
+            "Pushed tags that were crawled, by what policies say of them.",
+            OF_VERDICT,
+        )
+        self.push_image_compressed_bytes = self._histogram(
+            "weighbridge_push_image_compressed_bytes",
+            "Bytes that a pull of each newly pushed image moves.",
+            buckets=IMAGE_BUCKETS,
+        )
+        self.pushes_waiting = self._gauge(
+            "weighbridge_pushes_waiting",
+            "Push events that were received and are not handled yet.",
+            (),
+        )
+        self.pushes_oldest_timestamp = self._gauge(
+            "weighbridge_pushes_oldest_timestamp_seconds",
+            "When the push was received that waits longest; 0 where none waits.",
+            (),
+        )
+
+    def _add_channels(self) -> None:
+        self.notifications = self._counter(
+            "weighbridge_notifications_total",
+            "Attempts to send a message to a channel.",
+            OF_CHANNEL,
+        )
+        self.notification_failures = self._counter(
+            "weighbridge_notification_failures_total",
+            "Of those, the ones that failed.",
+            OF_CHANNEL,
+        )
+        self.notifications_given_up = self._counter(
+            "weighbridge_notifications_given_up_total",
+            "Messages that a channel did not accept for a day: never delivered.",
+            OF_CHANNEL,
+        )
+        self.of_channels = (
+            self.notifications,
+            self.notification_failures,
+            self.notifications_given_up,
+        )
+
+    def _counter(
+        self, name: str, text: str, labels: Sequence[str] = _OF_REGISTRY
+    ) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(
+        self, name: str, text: str, labels: Sequence[str] = _OF_REGISTRY
+    ) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str] = _OF_REGISTRY,
+        buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS,
+    ) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=buckets)

@@ -1,1 +1,0 @@
-"""Alive, and able to serve."""
