@@ -2,7 +2,7 @@
 nearest to theirs, and what one limit for all repositories would flag.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.policy.policy import LIMIT_KEYS, Decided, Limits, PolicySet
 from weighbridge.domain.policy.simulation import (
@@ -50,11 +49,11 @@ from weighbridge.store.reports.inventory import (
     size_at_rank,
 )
 from weighbridge.store.reports.registries import registry_reports
-from weighbridge.store.session import Connection, Database
+from weighbridge.store.session import Connection
 from weighbridge.store.streams.stream_images import knows_images, recent_images
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.request.answers import json_answer
-from weighbridge.web.request.finding import check_names, no_registry
+from weighbridge.web.request.finding import Handlers, check_names, no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     Limit,
@@ -64,21 +63,9 @@ from weighbridge.web.request.parameters import (
 )
 
 
-class LimitRoutes:
-    """The one route of a gate. The image need not be known yet: most that are checked
-    were built a moment ago."""
-
-    def __init__(
-        self,
-        database: Database,
-        platforms: Sequence[Platform],
-        clock: Callable[[], datetime],
-        policies: Callable[[], PolicySet],
-    ) -> None:
-        self._database = database
-        self._platforms = platforms
-        self._clock = clock
-        self._policies = policies
+class LimitRoutes(Handlers):
+    """One method a route. An image need not be known yet: most that a gate asks about
+    were built a moment ago. `weighbridge policy simulate` has all limits."""
 
     def limits(self, request: Request, ref: Ref) -> Response:
         """The limits of an image, whether each is waived, and the images before it in
@@ -96,7 +83,7 @@ class LimitRoutes:
                 registry,
                 reference.repository,
                 reference.tag or "",
-                self._platforms,
+                self._finder.platforms,
                 now,
             )
             is_known = knows_images(connection, registry, reference.repository)
@@ -109,9 +96,48 @@ class LimitRoutes:
             items=[_limit(each, place, waivers, now) for each in decided],
             images=[EarlierImageRow(*image) for image in recent],
             images_known=is_known,
-            platforms=[str(platform) for platform in self._platforms],
+            platforms=[str(platform) for platform in self._finder.platforms],
         )
         return json_answer(request, asdict(found))
+
+    def headroom(
+        self,
+        request: Request,
+        registry: RegistryName = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> Response:
+        """Newest images that keep `max_compressed`, nearest to it first."""
+        now = self._clock()
+        with self._database.read() as connection:
+            check_names(connection, registry)
+            waivers = active_waivers(connection, now)
+            in_force = LimitsInForce(self._policies(), waivers, now)
+            found = read_nearest(connection, in_force, registry, limit)
+        items = [_json(headroom) for headroom in found]
+        return json_answer(request, {"items": items, "next_cursor": None})
+
+    def simulation(
+        self,
+        request: Request,
+        max_compressed: MaxCompressed,
+        registry: RegistryName = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> Response:
+        """What `max_compressed` would flag if it held for all repositories."""
+        limit_bytes = parse_limit_bytes(max_compressed)
+        with self._database.read() as connection:
+            check_names(connection, registry)
+            counts = counts_above(connection, [limit_bytes], registry)
+            flagged = read_flagged(connection, limit_bytes, registry, limit)
+        answer = {
+            "limit_key": "max_compressed",
+            "limit_amount": limit_bytes,
+            "repositories": counts.repositories,
+            "unknown": counts.unknown,
+            "exceeding": counts.above[limit_bytes],
+            "items": list(map(simulation_row, flagged)),
+        }
+        return json_answer(request, answer)
 
 
 def _meant(
@@ -170,36 +196,6 @@ class HeadroomRow:
     is_near: bool
 
 
-class Headrooms:
-    """The list as JSON."""
-
-    def __init__(
-        self,
-        database: Database,
-        clock: Callable[[], datetime],
-        policies: Callable[[], PolicySet],
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._policies = policies
-
-    def headroom(
-        self,
-        request: Request,
-        registry: RegistryName = None,
-        limit: Limit = DEFAULT_LIMIT,
-    ) -> Response:
-        """Newest images that keep `max_compressed`, nearest to it first."""
-        now = self._clock()
-        with self._database.read() as connection:
-            check_names(connection, registry)
-            waivers = active_waivers(connection, now)
-            in_force = LimitsInForce(self._policies(), waivers, now)
-            found = read_nearest(connection, in_force, registry, limit)
-        items = [_json(headroom) for headroom in found]
-        return json_answer(request, {"items": items, "next_cursor": None})
-
-
 @dataclass(frozen=True, slots=True)
 class LimitsInForce:
     """The limits of `max_compressed` that hold at a moment. What is waived is compared
@@ -250,36 +246,6 @@ def _json(headroom: Headroom) -> dict[str, object]:
 
 COMPARED: Final = 10_000
 """So many repositories at most are held against the limits in force, one by one."""
-
-
-class Simulations:
-    """A limit as JSON; `weighbridge policy simulate` has all limits."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def simulation(
-        self,
-        request: Request,
-        max_compressed: MaxCompressed,
-        registry: RegistryName = None,
-        limit: Limit = DEFAULT_LIMIT,
-    ) -> Response:
-        """What `max_compressed` would flag if it held for all repositories."""
-        limit_bytes = parse_limit_bytes(max_compressed)
-        with self._database.read() as connection:
-            check_names(connection, registry)
-            counts = counts_above(connection, [limit_bytes], registry)
-            flagged = read_flagged(connection, limit_bytes, registry, limit)
-        answer = {
-            "limit_key": "max_compressed",
-            "limit_amount": limit_bytes,
-            "repositories": counts.repositories,
-            "unknown": counts.unknown,
-            "exceeding": counts.above[limit_bytes],
-            "items": list(map(simulation_row, flagged)),
-        }
-        return json_answer(request, answer)
 
 
 def read_thresholds(

@@ -1,13 +1,10 @@
 """The API: what the store knows, as JSON. Every route reads."""
 
-from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.report.inventory import ChannelReport, Page
 from weighbridge.domain.size.weighing import as_json
 from weighbridge.presentation.rows.policy_rows import (
@@ -28,10 +25,9 @@ from weighbridge.store.reports.crawls import find_crawl
 from weighbridge.store.reports.notifications import channel_reports
 from weighbridge.store.reports.registries import registry_reports
 from weighbridge.store.reports.search import search
-from weighbridge.store.session import Database
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.errors import Refusal
-from weighbridge.web.request.finding import Finder
+from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     CrawlId,
@@ -48,36 +44,8 @@ from weighbridge.web.request.parameters import (
 )
 
 
-class Notifications:
-    """Reads one state of the database a request."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def notifications(self, request: Request) -> Response:
-        """What waits for each channel, since when one fails, what was given up."""
-        with self._database.read() as connection:
-            found = channel_reports(connection)
-        # There are never too many for one page.
-        page = Page(tuple(found), None)
-        row = partial(row_of, keys_of(ChannelReport))
-        return json_answer(request, page_of_rows(page, row))
-
-
-class API:
+class API(Handlers):
     """One method a route; each reads one state of the database."""
-
-    def __init__(
-        self,
-        database: Database,
-        finder: Finder,
-        clock: Callable[[], datetime],
-        policies: Callable[[], PolicySet],
-    ) -> None:
-        self._database = database
-        self._finder = finder
-        self._clock = clock
-        self._policies = policies
 
     def registries(self, request: Request) -> Response:
         """Every registry with its state and totals."""
@@ -147,6 +115,15 @@ class API:
         if report is None:
             raise Refusal(404, f"there is no crawl {crawl_id}", code="crawl_not_found")
         return json_answer(request, row_json(report, self._clock()))
+
+    def notifications(self, request: Request) -> Response:
+        """What waits for each channel, since when one fails, what was given up."""
+        with self._database.read() as connection:
+            found = channel_reports(connection)
+        # There are never too many for one page.
+        page = Page(tuple(found), None)
+        row = partial(row_of, keys_of(ChannelReport))
+        return json_answer(request, page_of_rows(page, row))
 
     def search(
         self, request: Request, q: SearchText, limit: Limit = DEFAULT_LIMIT

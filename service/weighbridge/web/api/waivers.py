@@ -1,6 +1,6 @@
 """Waivers over HTTP: what is accepted for a while, and by whom."""
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -20,7 +20,6 @@ from weighbridge.errors import UsageError
 from weighbridge.presentation.rows.policy_rows import waiver_json
 from weighbridge.presentation.rows.report_rows import page_of_rows
 from weighbridge.store.reports.registries import registry_names
-from weighbridge.store.session import Database
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page
 from weighbridge.web.access.middleware import ACTOR
 from weighbridge.web.request.answers import json_answer
@@ -31,7 +30,7 @@ from weighbridge.web.request.bodies import (
     text_of,
 )
 from weighbridge.web.request.errors import Refusal
-from weighbridge.web.request.finding import no_registry
+from weighbridge.web.request.finding import Handlers, no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     IsAll,
@@ -40,21 +39,13 @@ from weighbridge.web.request.parameters import (
     WaiverId,
     numbered,
 )
-from weighbridge.web.request.threads import Threads
 
 _REQUIRED: Final[Set[str]] = {"registry", "repository", "reason", "expires_at"}
 _OPTIONAL: Final[Set[str]] = {"tag", "limit_key"}
 
 
-class Waivers:
+class Waivers(Handlers):
     """One method a route. What is written names the token that did it."""
-
-    def __init__(
-        self, database: Database, clock: Callable[[], datetime], threads: Threads
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._threads = threads
 
     def waivers(
         self,

@@ -1,4 +1,4 @@
-"""The pages, and the JSON and CSV twins of their tables."""
+"""The pages, and their tables as CSV, and as JSON where it is not the API's."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,7 +17,6 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
     TagReport,
 )
-from weighbridge.domain.size.weighing import as_json
 from weighbridge.presentation.rows.report_rows import (
     LINE_COLUMNS,
     columns,
@@ -33,7 +32,6 @@ from weighbridge.store.reports.repository_order import (
     in_order_of_cursor,
 )
 from weighbridge.store.reports.search import SearchResult, search
-from weighbridge.store.session import Database
 from weighbridge.web.api.crawl_requests import request_lines
 from weighbridge.web.request.answers import (
     csv_answer,
@@ -41,7 +39,7 @@ from weighbridge.web.request.answers import (
     page_answer,
     refused_page_answer,
 )
-from weighbridge.web.request.finding import CrawlQuery, Finder, no_registry
+from weighbridge.web.request.finding import CrawlQuery, Handlers, no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
@@ -106,18 +104,8 @@ FIRST_CRAWL_REFRESH_S: Final = 2
 SEARCH_HITS: Final = 100
 
 
-class Pages:
+class Pages(Handlers):
     """One method a page; a page reads the registries for its frame, then its own."""
-
-    def __init__(
-        self,
-        database: Database,
-        finder: Finder,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._finder = finder
 
     def overview(self, request: Request, query: Repositories) -> Response:
         """What is heavy in all registries, or in one."""
@@ -229,21 +217,11 @@ class Pages:
         return around, next((r for r in registries if r.name == name), None)
 
 
-class Twins:
-    """The tables of the pages as JSON, which is the API's, and as CSV."""
-
-    def __init__(self, finder: Finder, clock: Callable[[], datetime]) -> None:
-        self._finder = finder
-        self._clock = clock
-
-    def repositories_json(self, request: Request, query: Repositories) -> Response:
-        """The table of the first page."""
-        now = self._clock()
-        page = self._finder.repositories(query, now)
-        return json_answer(request, page_json(page, now))
+class Twins(Handlers):
+    """The tables of the pages as CSV, and as JSON where it is not the API's."""
 
     def repositories_csv(self, request: Request, query: Repositories) -> Response:
-        """The same as CSV."""
+        """The table of the first page."""
         now = self._clock()
         page = self._finder.repositories(query, now)
         return _csv(request, "repositories", RepositoryReport, page, now)
@@ -261,12 +239,6 @@ class Twins:
         """The same as CSV."""
         _, page = self._finder.tags(ref, limit, cursor)
         return _csv(request, "tags", TagReport, page, self._clock())
-
-    def image_json(
-        self, request: Request, ref: Ref, platform: PlatformName = None
-    ) -> Response:
-        """One image, as `inspect -o json` prints it."""
-        return json_answer(request, as_json(self._finder.image(ref, platform).weighing))
 
     def image_csv(
         self, request: Request, ref: Ref, platform: PlatformName = None

@@ -1,6 +1,5 @@
-"""The page of violations, and the JSON and CSV twins of its table."""
+"""The page of violations, and its table as CSV."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +15,6 @@ from weighbridge.errors import UsageError
 from weighbridge.presentation.rows.policy_rows import (
     VIOLATION_COLUMNS,
     violation_cells,
-    violation_page_json,
 )
 from weighbridge.store.reports.inventory import counts_above
 from weighbridge.store.reports.registries import registry_freshness, was_crawled
@@ -25,7 +23,7 @@ from weighbridge.store.reports.violations import (
     open_counts,
     violation_page,
 )
-from weighbridge.store.session import Connection, Database
+from weighbridge.store.session import Connection
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.api.limits import (
     LimitsInForce,
@@ -36,8 +34,8 @@ from weighbridge.web.api.limits import (
     read_thresholds,
 )
 from weighbridge.web.pages.report_pages import Links, page_of, paging, refused_page_of
-from weighbridge.web.request.answers import csv_answer, json_answer
-from weighbridge.web.request.finding import Finder, no_registry
+from weighbridge.web.request.answers import csv_answer
+from weighbridge.web.request.finding import Handlers, no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
@@ -82,20 +80,8 @@ class SimulationRequest(Struct, frozen=True):
     fault: str = ""
 
 
-class ViolationPages:
-    """The page reads one state of the database, its twins are the API's rows."""
-
-    def __init__(
-        self,
-        database: Database,
-        finder: Finder,
-        clock: Callable[[], datetime],
-        policies: Callable[[], PolicySet],
-    ) -> None:
-        self._database = database
-        self._finder = finder
-        self._clock = clock
-        self._policies = policies
+class ViolationPages(Handlers):
+    """The page reads one state of the database; as JSON its table is the API's."""
 
     def violations_page(
         self, request: Request, query: Violations, max_compressed: LimitInput = None
@@ -142,14 +128,8 @@ class ViolationPages:
             **paging(links, page.next_cursor, query.cursor),
         )
 
-    def violations_json(self, request: Request, query: Violations) -> Response:
-        """The table of the page."""
-        now = self._clock()
-        page = self._finder.violations(query, now)
-        return json_answer(request, violation_page_json(page, now))
-
     def violations_csv(self, request: Request, query: Violations) -> Response:
-        """The same as CSV."""
+        """The table of the page."""
         now = self._clock()
         page = self._finder.violations(query, now)
         rows = (violation_cells(report, now) for report in page.items)

@@ -1,12 +1,13 @@
 """From what somebody asked for to what the store has, or a 404 that says why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import Reference, parse_reference
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.report.inventory import (
     DisputeReport,
     Page,
@@ -26,6 +27,7 @@ from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.reports.weighing import find_weighing
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.threads import Threads
 
 
 class FoundImage(Struct, frozen=True):
@@ -53,7 +55,7 @@ class Finder:
 
     def __init__(self, database: Database, platforms: Sequence[Platform]) -> None:
         self._database = database
-        self._platforms = platforms
+        self.platforms = platforms
 
     def repositories(
         self, query: RepositoryQuery, now: datetime
@@ -120,7 +122,7 @@ class Finder:
                 report.repository,
                 limit=limit,
                 cursor=cursor,
-                platforms=self._platforms,
+                platforms=self.platforms,
             )
         return report, page
 
@@ -137,7 +139,7 @@ class Finder:
                 tag=None if reference.digest else reference.tag,
                 digest=reference.digest,
                 platform=wanted,
-                platforms=self._platforms,
+                platforms=self.platforms,
             )
             if weighing is None:
                 raise _no_image(reference)
@@ -147,6 +149,24 @@ class Finder:
                 connection, report.registry, report.repository, weighing.digest
             )
         return FoundImage(weighing, names, report)
+
+
+class Handlers:
+    """What answers over the database, one method a route, has these."""
+
+    def __init__(
+        self,
+        database: Database,
+        finder: Finder,
+        clock: Callable[[], datetime],
+        policies: Callable[[], PolicySet],
+        threads: Threads,
+    ) -> None:
+        self._database = database
+        self._finder = finder
+        self._clock = clock
+        self._policies = policies
+        self._threads = threads
 
 
 def _repository(connection: Connection, ref: str) -> RepositoryReport:

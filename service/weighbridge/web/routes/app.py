@@ -21,8 +21,8 @@ from weighbridge.web.access.known_tokens import KnownTokens
 from weighbridge.web.access.middleware import AccessMiddleware, AccessRules
 from weighbridge.web.api.crawl_requests import CrawlRequests
 from weighbridge.web.api.health import Health, WriteWatch
-from weighbridge.web.api.limits import Headrooms, LimitRoutes, Simulations
-from weighbridge.web.api.read_routes import API, Notifications
+from weighbridge.web.api.limits import LimitRoutes
+from weighbridge.web.api.read_routes import API
 from weighbridge.web.api.waivers import Waivers
 from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.metrics.snapshot import SnapshotKeeper
@@ -44,6 +44,9 @@ _STOPPING_S: Final = 2.0
 """A thread that still waits for the database then is left to the process's end."""
 
 _Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+_HANDLERS: Final = (API, LimitRoutes, Waivers, Pages, Twins, ViolationPages)
 
 
 class Apps(Struct, frozen=True):
@@ -132,12 +135,7 @@ def _web_app(
     parts: list[object] = [
         _health(shared, options),
         Description(ROUTES, options),
-        API(database, finder, now, policies),
-        Notifications(database),
-        LimitRoutes(database, options.platforms, now, policies),
-        Headrooms(database, now, policies),
-        Simulations(database),
-        Waivers(database, now, threads),
+        *(kind(database, finder, now, policies, threads) for kind in _HANDLERS),
         CrawlRequests(
             database,
             options.due_clock or now,
@@ -145,9 +143,6 @@ def _web_app(
             options.find_target,
             reception.jobs,
         ),
-        Pages(database, finder, now),
-        Twins(finder, now),
-        ViolationPages(database, finder, now, policies),
         WebhookReceiver(
             Hooks(reception.hooks),
             shared.inbox,

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from weighbridge.web.access.middleware import Rights
 from weighbridge.web.api.crawl_requests import CrawlRequests
 from weighbridge.web.api.health import Health
-from weighbridge.web.api.limits import Headrooms, LimitRoutes, Simulations
-from weighbridge.web.api.read_routes import API, Notifications
+from weighbridge.web.api.limits import LimitRoutes
+from weighbridge.web.api.read_routes import API
 from weighbridge.web.api.waivers import Waivers
 from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.pages.report_pages import Pages, Twins
@@ -60,11 +60,11 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         "/api/v1/violations", API.violations, "ViolationList", _REGISTRY, _REPOSITORY
     ),
     _read("/api/v1/disputes", API.disputes, "DisputeList", _REGISTRY, _REPOSITORY),
-    _read("/api/v1/notifications", Notifications.notifications, "ChannelList"),
+    _read("/api/v1/notifications", API.notifications, "ChannelList"),
     _read("/api/v1/limits", LimitRoutes.limits, "ImageLimits", _REGISTRY),
-    _read("/api/v1/headroom", Headrooms.headroom, "HeadroomList", _REGISTRY),
+    _read("/api/v1/headroom", LimitRoutes.headroom, "HeadroomList", _REGISTRY),
     _read(
-        "/api/v1/simulation", Simulations.simulation, "OneLimitSimulation", _REGISTRY
+        "/api/v1/simulation", LimitRoutes.simulation, "OneLimitSimulation", _REGISTRY
     ),
     _read("/api/v1/waivers", Waivers.waivers, "WaiverList"),
     RouteRow(
@@ -103,20 +103,20 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         "request_not_found",
     ),
     _read("/", Pages.overview),
-    _read("/repositories.json", Twins.repositories_json),
+    _read("/repositories.json", API.repositories),
     _read("/repositories.csv", Twins.repositories_csv),
     _read("/repository", Pages.repository),
     _read("/repository.json", Twins.repository_json),
     _read("/repository.csv", Twins.repository_csv),
     _read("/image", Pages.image),
-    _read("/image.json", Twins.image_json),
+    _read("/image.json", API.image),
     _read("/image.csv", Twins.image_csv),
     _read("/crawls", Pages.crawls),
     _read("/crawls.json", Twins.crawls_json),
     _read("/crawls.csv", Twins.crawls_csv),
     _read("/search", Pages.search),
     _read("/violations", ViolationPages.violations_page),
-    _read("/violations.json", ViolationPages.violations_json),
+    _read("/violations.json", API.violations),
     _read("/violations.csv", ViolationPages.violations_csv),
 )
 STATIC_PATH: Final = "/static"
