@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from weighbridge.domain.image.digest import Digest, short
+from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.history import METADATA, keyword
 from weighbridge.domain.size.weighing import (
     WeighedImage,
@@ -342,11 +342,7 @@ class ImagePage(Struct, frozen=True):
 
     title: str
     ref: str
-    registry: str
-    repository: str
-    digest: Digest
-    kind: str
-    media_type: str
+    weighing: Weighing
     aliases: tuple[str, ...]
     platforms: tuple[PlatformLink, ...]
     banners: tuple[Banner, ...]
@@ -368,7 +364,7 @@ class ImagePage(Struct, frozen=True):
     @property
     def short_digest(self) -> str:
         """`sha256:` and 12 digits."""
-        return short(self.digest)
+        return short(self.weighing.digest)
 
 
 def image_page(
@@ -386,11 +382,7 @@ def image_page(
     return ImagePage(
         title=_title(weighing),
         ref=f"{weighing.registry}/{_title(weighing)}",
-        registry=weighing.registry,
-        repository=weighing.repository,
-        digest=weighing.digest,
-        kind=weighing.kind,
-        media_type=weighing.media_type,
+        weighing=weighing,
         aliases=tuple(name for name in aliases if name != weighing.tag),
         platforms=_platforms(weighing, image),
         banners=(*banners, *_banners(weighing, image, table)),

@@ -39,22 +39,15 @@ class RepositoryRow(Struct, frozen=True):
     state: what is to say beside the numbers, "" where all is well
     """
 
+    report: RepositoryReport
     ref: str
-    registry: str
-    repository: str
-    newest_tag: str
     newest_ref: str
-    platform: str
     age: str
     compressed: Amount
     uncompressed: Amount | None
     bar: float
     heaviest: str
     heaviest_is_line: bool
-    heaviest_whole: str
-    heaviest_bytes: int | None
-    exclusive_bytes: int | None
-    tags: int
     state: str
     state_title: str
 
@@ -209,12 +202,9 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
     state, state_title = repository_state(report)
     is_new = report.state == "new"
     return RepositoryRow(
+        report=report,
         ref=ref,
-        registry=report.registry,
-        repository=report.repository,
-        newest_tag=report.newest_tag or "",
         newest_ref=f"{ref}:{report.newest_tag}" if report.newest_tag else "",
-        platform=report.newest_platform or "",
         age=ago(report.newest_at, now) if report.newest_at else "",
         compressed=marked(
             Amount(
@@ -235,10 +225,6 @@ def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow
         bar=row_share(report.newest_compressed_bytes or 0, largest),
         heaviest=STAND_IN.get(stands_for) or summary(line, _LINE_CHARACTERS),
         heaviest_is_line=not stands_for,
-        heaviest_whole=line,
-        heaviest_bytes=report.heaviest_compressed_bytes,
-        exclusive_bytes=report.exclusive_bytes,
-        tags=report.tags,
         state=state,
         state_title=state_title,
     )

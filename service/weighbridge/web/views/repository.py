@@ -56,17 +56,13 @@ class TagRow(Struct, frozen=True):
     """One tag; `note` says what is odd about it, `over` which limits it stands over;
     "" for nothing."""
 
-    name: str
+    tag: TagReport
     ref: str
-    is_deleted: bool
     when: str
     when_title: datetime
     compressed: Amount
     uncompressed: Amount
     bar: float
-    layers: int | None
-    platforms: int
-    platform: str
     note: str
     note_title: str
     over: str
@@ -196,9 +192,8 @@ def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
     verb = "pushed" if tag.pushed_at else "moved" if tag.moved_at else "first seen"
     note, note_title = _note(tag, now)
     return TagRow(
-        name=tag.name,
+        tag=tag,
         ref=f"{ref}:{tag.name}",
-        is_deleted=tag.deleted_at is not None,
         when=f"{verb} {ago(moment, now)}",
         when_title=moment,
         compressed=marked(
@@ -212,9 +207,6 @@ def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
         ),
         uncompressed=amount_of_row(tag.uncompressed_bytes, tag.uncompressed_confidence),
         bar=row_share(tag.compressed_bytes or 0, largest),
-        layers=tag.layers,
-        platforms=tag.platforms,
-        platform=tag.platform or "",
         note=note,
         note_title=note_title,
         over=", ".join(tag.over),

@@ -20,7 +20,6 @@ from weighbridge.domain.policy.simulation import (
     setters,
     suggestion,
 )
-from weighbridge.domain.policy.waiver import Waiver
 from weighbridge.domain.report.violation import ViolationReport, ViolationState
 from weighbridge.domain.text.units import written_bytes
 from weighbridge.presentation.rows.policy_rows import unit_of
@@ -82,7 +81,6 @@ class ViolationItem(Struct, frozen=True):
     unknown: str
     whose: str
     ended: str
-    waiver: Waiver | None
 
 
 class TeamGroup(Struct, frozen=True):
@@ -134,7 +132,6 @@ def _item(report: ViolationReport) -> ViolationItem:
         unknown=_unknown(report),
         whose=_WHOSE.get(report.compressed_confidence or "", ""),
         ended=_ended(report),
-        waiver=report.waiver,
     )
 
 
