@@ -1,10 +1,11 @@
 """Bodies of requests that write: read under a cap, then strictly."""
 
 import asyncio
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import Final, TypeAlias
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Receive
 
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.strict_json import parse_json
@@ -17,29 +18,57 @@ READ_S: Final = 10.0
 _TOLD: Final = 20
 
 
+class Gone(Exception):
+    """The sender has gone away and waits for no answer."""
+
+
 async def read_body(
     request: Request, most: int = BODY_BYTES, read_s: float = READ_S
 ) -> bytes:
-    """The body. Raises Refusal(413) without reading what is beyond `most` bytes,
-    Refusal(408) for one that takes too long, Refusal(400) for one without its end."""
+    """The body of a request that is handled. Raises Refusal(408, 413), and Refusal(400)
+    for one without its end."""
     stated = request.headers.get("content-length", "")
+    try:
+        return bytes(await received(request.receive, stated, most, read_s))
+    except Gone as exc:
+        # Nobody waits for the answer; without it this were a fault of ours in the log.
+        words = "the body did not come to its end"
+        raise Refusal(400, words, code="invalid_body") from exc
+
+
+async def received(
+    receive: Receive,
+    stated: str,
+    most: int,
+    read_s: float,
+    hold: Callable[[int], None] = lambda _: None,
+) -> bytearray:
+    """The body as it was sent.
+
+    stated: its `Content-Length`, "" for none
+    hold:   is told of each piece, before it is kept
+    Raises Refusal(413) without reading what is beyond `most` bytes, Refusal(408) for
+    one that takes too long, Gone.
+    """
     if stated.isascii() and stated.isdigit() and int(stated[:20]) > most:
         raise _too_large(most)
     body = bytearray()
     try:
         async with asyncio.timeout(read_s):
-            async for piece in request.stream():
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                piece = message.get("body", b"")
+                hold(len(piece))
                 body += piece
                 if len(body) > most:
                     raise _too_large(most)
+                if not message.get("more_body", False):
+                    return body
     except TimeoutError as exc:
         words = f"the body did not come within {read_s:g} seconds"
         raise Refusal(408, words, code="body_timeout") from exc
-    except ClientDisconnect as exc:
-        # Nobody waits for the answer; without it this were a fault of ours in the log.
-        words = "the body did not come to its end"
-        raise Refusal(400, words, code="invalid_body") from exc
-    return bytes(body)
 
 
 Members: TypeAlias = Mapping[str, object]

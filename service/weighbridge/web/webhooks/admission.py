@@ -7,10 +7,13 @@ has not come.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, Protocol
 
+from starlette.types import Receive
+
+from weighbridge.web.request.bodies import READ_S, received
 from weighbridge.web.request.errors import Refusal
 
 KNOWN: Final = 512
@@ -157,3 +160,31 @@ def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
 def _given_up() -> GivenUp:
     refusal = overloaded()
     return GivenUp(refusal.status, refusal.message, code=refusal.code)
+
+
+WEBHOOK_BYTES: Final = 1024 * 1024
+"""A body is a few kilobytes, mostly; one of an image of thousands of layers fits."""
+
+
+async def read_body(
+    headers: Mapping[str, str],
+    receive: Receive,
+    room: ByteCounter,
+    read_s: float = READ_S,
+) -> bytes:
+    """The body as it was sent. Raises Refusal(408, 413, 415, 503), Gone."""
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        words = "the body is to be sent as it is, without an encoding"
+        raise Refusal(415, words, code="encoded_body")
+    stated = headers.get("content-length", "")
+    held = 0
+
+    def hold(count: int) -> None:
+        nonlocal held
+        room.hold(count)
+        held += count
+
+    try:
+        return bytes(await received(receive, stated, WEBHOOK_BYTES, read_s, hold))
+    finally:
+        room.release(held)

@@ -17,7 +17,7 @@ from weighbridge.domain.webhook.webhook_secret import (
 from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.errors import ConfigError
 from weighbridge.ports.protocols import JobQueue
-from weighbridge.web.webhooks.body import READ_S
+from weighbridge.web.request.bodies import READ_S
 from weighbridge.web.webhooks.inbox import ANSWER_S
 
 LOOKED_AT_S: Final = 2.0

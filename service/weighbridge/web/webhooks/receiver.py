@@ -36,6 +36,7 @@ from weighbridge.errors import StoreError
 from weighbridge.store.pushes.inbox import ReceivedPush
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.known_tokens import KnownTokens
+from weighbridge.web.request.bodies import Gone
 from weighbridge.web.request.errors import Refusal, refusal_response
 from weighbridge.web.request.threads import Threads
 from weighbridge.web.webhooks.admission import (
@@ -43,8 +44,8 @@ from weighbridge.web.webhooks.admission import (
     Admission,
     GivenUp,
     Strangers,
+    read_body,
 )
-from weighbridge.web.webhooks.body import Gone, read_body
 from weighbridge.web.webhooks.hooks import Hook, Hooks
 from weighbridge.web.webhooks.inbox import Inbox
 

@@ -13,10 +13,15 @@ from support.webhooks import SECRET, Service, a_hook, body_of
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.access.known_tokens import KnownTokens
+from weighbridge.web.request.bodies import Gone
 from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.threads import Threads
-from weighbridge.web.webhooks.admission import BYTES, Admission
-from weighbridge.web.webhooks.body import BODY_BYTES, Gone, read_body
+from weighbridge.web.webhooks.admission import (
+    BYTES,
+    WEBHOOK_BYTES,
+    Admission,
+    read_body,
+)
 from weighbridge.web.webhooks.hooks import Hooks
 from weighbridge.web.webhooks.inbox import Inbox
 from weighbridge.web.webhooks.receiver import WebhookReceiver
@@ -60,13 +65,13 @@ async def test_a_body_in_pieces_is_put_together() -> None:
 
 
 async def test_a_body_of_one_mebibyte_is_read() -> None:
-    assert len(await read(Pieces([b"x" * BODY_BYTES]))) == BODY_BYTES
+    assert len(await read(Pieces([b"x" * WEBHOOK_BYTES]))) == WEBHOOK_BYTES
 
 
 async def test_webhook_013_one_byte_more_is_refused_before_it_is_read() -> None:
     pieces = Pieces([b"x"])
 
-    refusal = await refused(pieces, {"content-length": str(BODY_BYTES + 1)})
+    refusal = await refused(pieces, {"content-length": str(WEBHOOK_BYTES + 1)})
 
     assert (refusal.status, pieces.taken) == (413, 0)
 
@@ -76,7 +81,7 @@ async def test_webhook_013_a_body_without_a_length_is_read_no_further() -> None:
 
     refusal = await refused(pieces)
 
-    assert (refusal.status, pieces.taken) == (413, BODY_BYTES // 65_536 + 1)
+    assert (refusal.status, pieces.taken) == (413, WEBHOOK_BYTES // 65_536 + 1)
 
 
 async def test_webhook_013_a_body_without_end_is_not_waited_for() -> None:
@@ -110,7 +115,7 @@ async def test_a_sender_who_goes_away_is_not_answered() -> None:
 
 
 def test_webhook_013_the_answers_close_the_connection(service: Service) -> None:
-    large = service.post(b"x" * (BODY_BYTES + 1))
+    large = service.post(b"x" * (WEBHOOK_BYTES + 1))
     encoded = service.post(content_encoding="gzip")
 
     assert (large.status_code, encoded.status_code) == (413, 415)
@@ -122,7 +127,7 @@ def test_webhook_013_the_answers_close_the_connection(service: Service) -> None:
 
 
 def test_a_stranger_is_told_so_before_the_size_of_the_body(service: Service) -> None:
-    answer = service.post(b"x" * (BODY_BYTES + 1), authorization="wrong")
+    answer = service.post(b"x" * (WEBHOOK_BYTES + 1), authorization="wrong")
 
     assert answer.status_code == 401
 
@@ -132,7 +137,7 @@ def test_what_a_stranger_claims_to_have_signed_is_read_under_the_cap(
 ) -> None:
     headers = {"x_hub_signature_256": "sha256=" + "0" * 64}
 
-    large = service.post(b"x" * (BODY_BYTES + 1), authorization=None, **headers)
+    large = service.post(b"x" * (WEBHOOK_BYTES + 1), authorization=None, **headers)
     small = service.post(b"x", authorization=None, **headers)
 
     assert (large.status_code, small.status_code) == (413, 401)
@@ -160,11 +165,11 @@ async def test_whoever_only_claims_to_sign_takes_nobodys_memory(
     claim = {"x-hub-signature-256": "sha256=" + "0" * 64}
     strangers = [
         asyncio.create_task(
-            status_of(receiver, claim, Pieces([b"x" * BODY_BYTES], is_whole=False))
+            status_of(receiver, claim, Pieces([b"x" * WEBHOOK_BYTES], is_whole=False))
         )
         for _ in range(64)
     ]
-    most = BYTES // BODY_BYTES
+    most = BYTES // WEBHOOK_BYTES
     await wait_until(
         lambda: sum(each.done() for each in strangers) == 64 - most,
         "there is no more room for strangers",
