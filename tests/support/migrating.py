@@ -10,10 +10,9 @@ Process: TypeAlias = "subprocess.Popen[str]"
 
 _PATIENCE_S: Final = 90.0
 _UPGRADE: Final = """
-import importlib, sys
+import sys
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database
-importlib.import_module("alembic.command")
 print("ready", flush=True)
 sys.stdin.readline()
 database = open_database(sys.argv[1])

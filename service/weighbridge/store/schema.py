@@ -35,8 +35,9 @@ def upgrade(database: Database) -> str:
     found = _revision(database)
     if found == REVISION:
         return REVISION
-    # It takes half a second, in which nobody need be kept waiting for the lock.
-    importlib.import_module("alembic.command")
+    if found is not None:
+        # It takes half a second, in which nobody need be kept waiting for the lock.
+        importlib.import_module("alembic.command")
     ends_at = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -64,21 +65,20 @@ def upgrade_in(connection: Connection) -> None:
     if found is not None and found not in _OLDER:
         raise _unknown(found)
     # Imported late: most starts do not need it.
+    if found is None:
+        from weighbridge.store.creation import make_tables
+
+        _refuse_foreign(connection)
+        make_tables(connection, REVISION)
+        return
     from alembic import command
     from alembic.config import Config
-
-    from weighbridge.store.creation import make_tables
 
     config = Config()
     config.set_main_option("script_location", "weighbridge.store:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    if found is None:
-        _refuse_foreign(connection)
-        make_tables(connection)
-        command.stamp(config, "head")
-    else:
-        command.upgrade(config, "head")
+    command.upgrade(config, "head")
 
 
 def _unknown(found: str) -> StoreError:
