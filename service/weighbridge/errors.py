@@ -22,6 +22,9 @@ WeighbridgeError            anything that we say to a person
 `code` is stable: docs/troubleshooting.md explains each one.
 """
 
+UNAUTHORIZED = frozenset({"unauthorized", "denied", "auth_error", "realm_refused"})
+"""Codes that say that the credentials are not good enough."""
+
 
 class WeighbridgeError(Exception):
     """An error with a stable code and a message that tells a person what to do.

@@ -27,14 +27,14 @@ from weighbridge.domain.policy.policy import (
 )
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.engine.judge.changed_policies import find_changed
-from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import (
     FIRST,
     end_first_crawls,
-    judge,
+    judge_many,
     judge_standing,
     refresh_and_judge,
 )
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.judge.over_limit_marks import sweep_page
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import claim
@@ -146,7 +146,7 @@ class Court:
             apply_moves(connection, taken, pointed, self.now)
             apply_deleted(connection, taken, list(deleted), self.now)
             if taken.crawl_number > 0:
-                refresh_and_judge(connection, repository_id, self.now, self.judging)
+                refresh_and_judge(connection, [repository_id], self.now, self.judging)
             else:
                 refresh_if_stale(connection, repository_id, self.now, self.platforms)
                 if is_complete:
@@ -167,7 +167,7 @@ class Court:
             pointed = [Move(name, d.digest, self.now) for name, d in moves.items()]
             taken = replace(taken, is_push=True)
             apply_moves(connection, taken, pointed, self.now)
-            refresh_and_judge(connection, repository_id, self.now, self.judging)
+            refresh_and_judge(connection, [repository_id], self.now, self.judging)
 
     def measure(self, layer: Layer, uncompressed_bytes: int) -> None:
         """Find out what a layer holds, and give images their totals."""
@@ -182,9 +182,10 @@ class Court:
         after: int | None = FIRST
         while after is not None:
             with self.database.write() as connection:
-                after = judge(
-                    connection, repository_id, self.now, self.judging, after=after
+                left = judge_many(
+                    connection, [repository_id], self.now, self.judging, after=after
                 )
+                after = left.get(repository_id)
 
     def judge_what_stands(self) -> int:
         """As the end of a crawl does; returns how many repositories were judged."""

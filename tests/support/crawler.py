@@ -8,19 +8,20 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 
+from support.policies import NO_JUDGING
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.retention import Retention
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site
-from weighbridge.engine.crawl_requests.crawl_now import crawl_now
 from weighbridge.engine.crawl_requests.crawl_report import (
     RegistryCrawl,
     RequestRecorder,
     report_of,
 )
+from weighbridge.engine.crawl_requests.requests import crawl_now
 from weighbridge.engine.engine import Engine
-from weighbridge.engine.judge.criteria import NO_JUDGING, Judges, Judging
+from weighbridge.engine.judge.judged_batch import Judges, Judging
 from weighbridge.engine.measure.many_layers import bring_up_to_date
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 from support.crawler import Crawler
 from support.database import a_database
+from support.policies import NO_JUDGING
 from weighbridge.domain.report.inventory import (
     RepositoryCrawlReport,
     RepositoryReport,
@@ -18,7 +19,7 @@ from weighbridge.domain.report.inventory import (
 )
 from weighbridge.engine.context.site import Scope, Site
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
-from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.ports.protocols import Registry
 from weighbridge.store.registries.registry_rows import RegistryEntry
 from weighbridge.store.reports.crawls import crawl_page

@@ -13,7 +13,6 @@ from weighbridge.engine.judge.judge import (
     end_first_crawls,
     judge_many,
     refresh_and_judge,
-    refresh_and_judge_many,
 )
 from weighbridge.engine.judge.over_limit_marks import sweep_many
 from weighbridge.store.facts.images import keep_documents
@@ -84,12 +83,12 @@ class Crowd(Court):
         new = sorted(self.claims.keys() - set(known))
         now, judging = self.now, self.judging
         if self.is_together:
-            refresh_and_judge_many(connection, known, now, judging)
+            refresh_and_judge(connection, known, now, judging)
             refresh_many(connection, new, now, judging.platforms)
             end_first_crawls(connection, new, now, judging)
             return
         for number in known:
-            refresh_and_judge(connection, number, now, judging)
+            refresh_and_judge(connection, [number], now, judging)
         for number in new:
             refresh_if_stale(connection, number, now, judging.platforms)
             end_first_crawls(connection, [number], now, judging)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from weighbridge.domain.message.message import Message, ViolationNotice
 from weighbridge.errors import NotifyError
+from weighbridge.telemetry import Telemetry
 
 
 def down(retry_after: float | None = None) -> NotifyError:
@@ -67,21 +68,14 @@ class FakeResender:
     async def aclose(self) -> None: ...
 
 
-class CountedTries:
-    """How often each channel was tried, refused, given up."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[tuple[str, str], int] = {}
-
-    def tried(self, channel: str) -> None:
-        self._count(channel, "tried")
-
-    def failed(self, channel: str) -> None:
-        self._count(channel, "failed")
-
-    def given_up(self, channel: str) -> None:
-        self._count(channel, "given_up")
-
-    def _count(self, channel: str, what: str) -> None:
-        key = (channel, what)
-        self.numbers[key] = self.numbers.get(key, 0) + 1
+def counted(telemetry: Telemetry, channel: str) -> tuple[float, float, float]:
+    """How often a channel was tried, refused, given up, as a scrape would see it."""
+    names = ("notifications", "notification_failures", "notifications_given_up")
+    tried, refused, given_up = (
+        telemetry.registry.get_sample_value(
+            f"weighbridge_{name}_total", {"channel": channel}
+        )
+        or 0.0
+        for name in names
+    )
+    return tried, refused, given_up

@@ -5,12 +5,17 @@ from typing import get_args
 from weighbridge.domain.policy.policy import (
     DEFAULT_SEVERITY,
     KEYS,
+    NO_POLICIES,
     KeyPlace,
     Limits,
     Match,
     Policy,
     Severity,
 )
+from weighbridge.engine.judge.judged_batch import Judging
+
+NO_JUDGING = Judging(NO_POLICIES, is_silent=True)
+"""Nothing is judged."""
 
 
 def a_policy(name: str, match: Match | None = None, **values: object) -> Policy:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
-from msgspec.structs import replace
 from sqlalchemy import select, update
 
+from support.contexts import a_context
 from support.crawling import ENTRY, Yard
 from support.fake_registry import FakeRegistry
 from weighbridge.domain.image.digest import Digest
@@ -18,12 +18,10 @@ from weighbridge.engine.context.crawl_context import (
     WORD_WITHIN_S,
     CrawlContext,
     JudgedTag,
-    Progress,
     PushCallbacks,
-    crawl_context,
 )
 from weighbridge.engine.context.site import Scope
-from weighbridge.engine.push.handle_pushes import Ended, PushCheck
+from weighbridge.engine.push.push_job import Ended, PushCheck
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import Registry
@@ -124,18 +122,15 @@ class Pusher:
     async def context(self, scope: Scope | None = None) -> AsyncIterator[CrawlContext]:
         writer = self.writer(self.yard.database)
         try:
-            context = crawl_context(
+            yield a_context(
                 self.registry,
-                scope or Scope(),
                 writer,
-                Progress(),
                 lambda: self.yard.now,
-                interval_s=3600,
-                count_manifests=lambda looked_up, unchanged: None,
+                lambda: self.yard.judging,
+                scope=scope,
                 callbacks=self.desk,
-                judging=lambda: self.yard.judging,
+                word_within_s=self.word_within_s,
             )
-            yield replace(context, word_within_s=self.word_within_s)
         finally:
             writer.close()
 

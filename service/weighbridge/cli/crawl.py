@@ -43,7 +43,7 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
     from weighbridge.cli.process.log_lines import configure_log
     from weighbridge.cli.process.stopping import stopped_by_sigterm
     from weighbridge.engine.context.crawl_context import Progress
-    from weighbridge.engine.judge.criteria import Judges, tell_ends
+    from weighbridge.engine.judge.judged_batch import Judges, tell_ends
 
     configure_log(settings)
     process_memory.keep_loaded()

@@ -21,7 +21,7 @@ from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.context.crawl_context import Progress
-from weighbridge.engine.judge.criteria import Judges
+from weighbridge.engine.judge.judged_batch import Judges
 from weighbridge.store.reports.registries import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

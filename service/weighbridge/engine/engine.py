@@ -100,13 +100,13 @@ class Engine:
         await self._slices.aclose()
 
     async def _discover(self, argument: str) -> None:
-        site = asked_registry(self._parts.sites, argument).site
+        site = asked_registry(self._parts.sites, argument)
         work = discover(self._parts, self._slices, site)
         await self._go_on(DISCOVER, argument, work)
 
     async def _crawl(self, argument: str) -> None:
         if "/" not in argument:
-            site = asked_registry(self._parts.sites, argument).site
+            site = asked_registry(self._parts.sites, argument)
             await self._counted(CRAWL, self._slices.of(site).turn())
             return
         asked = asked_repository(self._parts.sites, argument)
@@ -127,7 +127,7 @@ class Engine:
         await self._counted(PUSH, self._pushes.handle(asked))
 
     async def _measure(self, argument: str) -> None:
-        site = asked_registry(self._parts.sites, argument).site
+        site = asked_registry(self._parts.sites, argument)
         await self._go_on(MEASURE, argument, measure(self._parts, site))
 
     async def _settle(self, _: str) -> None:

@@ -3,7 +3,8 @@
 The database has no port: a SQLite file in a temporary folder is our fake.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -39,6 +40,16 @@ be used by several at once."""
 IS_URGENT: ContextVar[bool] = ContextVar("is_urgent", default=False)
 """Whether somebody waits for what is asked in this context: a push. Where requests wait
 for their turn, these come first."""
+
+
+@contextmanager
+def urgent() -> Iterator[None]:
+    """Somebody waits for what is asked in the block."""
+    mark = IS_URGENT.set(True)
+    try:
+        yield
+    finally:
+        IS_URGENT.reset(mark)
 
 
 class ManifestAnswer(Struct, frozen=True):

@@ -15,7 +15,6 @@ import pytest
 from support.alerting import alertmanager_process, hasty, webhook_receiver
 from support.channels import opened
 from support.database import a_database
-from support.fake_notifier import CountedTries
 from support.outbox_world import OutboxWorld
 from weighbridge.domain.message.grouping import Route
 from weighbridge.engine.deliver.all_channels import Deliverers
@@ -23,6 +22,7 @@ from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.notify.post import DEADLINE_S
+from weighbridge.telemetry import Telemetry
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ async def test_the_living_one_of_two_gets_the_second_violation_at_once_too(
     with a_database(tmp_path) as database:
         outbox = OutboxWorld(database, ())
         sending = SendContext(
-            Writer(database), lambda: datetime.now(UTC), "a", CountedTries()
+            Writer(database), lambda: datetime.now(UTC), "a", Telemetry()
         )
         async with opened(tmp_path, keys) as channels:
             each = channels.alertmanagers["am"].each

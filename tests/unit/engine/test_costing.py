@@ -12,7 +12,6 @@ from support.fake_registry import FakeRegistry
 from support.store_world import an_entry
 from weighbridge.engine.context.parts import Costing
 from weighbridge.engine.writer.writer import Writer
-from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.reports.registries import registry_reports
 
@@ -48,10 +47,11 @@ def run(yard: Yard, sql: str) -> None:
 
 async def test_only_what_is_new_is_added(yard: Yard, writer: Writer) -> None:
     await writer.write(put_registry, an_entry(), yard.now)
-    cost, told = RequestCost(), list[tuple[int, int]]()
+    told = list[tuple[int, int]]()
     costing = Costing(
-        writer, an_entry().name, cost, lambda _, n, size: told.append((n, size))
+        writer, an_entry().name, lambda _, n, size: told.append((n, size))
     )
+    cost = costing.cost
 
     cost.requests, cost.bytes_read = 5, 500
     await costing.note(FakeRegistry())
@@ -67,8 +67,8 @@ async def test_what_could_not_be_stored_is_added_the_next_time(
     yard: Yard, writer: Writer
 ) -> None:
     await writer.write(put_registry, an_entry(), yard.now)
-    cost = RequestCost()
-    costing = Costing(writer, an_entry().name, cost, lambda *_: None)
+    costing = Costing(writer, an_entry().name, lambda *_: None)
+    cost = costing.cost
     cost.requests, cost.bytes_read = 5, 500
     run(yard, FAILS)
     await costing.note(FakeRegistry())
@@ -82,8 +82,8 @@ async def test_what_could_not_be_stored_is_added_the_next_time(
 
 async def test_two_that_note_at_once_add_it_once(yard: Yard, writer: Writer) -> None:
     await writer.write(put_registry, an_entry(), yard.now)
-    cost = RequestCost()
-    costing = Costing(writer, an_entry().name, cost, lambda *_: None)
+    costing = Costing(writer, an_entry().name, lambda *_: None)
+    cost = costing.cost
     cost.requests, cost.bytes_read = 5, 500
 
     await asyncio.gather(*(costing.note(FakeRegistry()) for _ in range(3)))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import func, select
 
+from support.contexts import a_context
 from support.court import DEFAULTS
 from support.database import Engine, a_database
 from support.database_dump import assert_same, dump_of
@@ -35,13 +36,10 @@ from weighbridge.engine.context.crawl_context import (
     CrawlContext,
     CrawlOutcome,
     InFlightLimiter,
-    Progress,
-    crawl_context,
 )
-from weighbridge.engine.context.site import Scope
 from weighbridge.engine.crawl.registry.crawl_job import crawl_claimed
 from weighbridge.engine.crawl.repository.transactions import CrawlEnd, finish_many
-from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer
@@ -104,15 +102,11 @@ class Stage:
     ) -> AsyncIterator[CrawlContext]:
         made = writer(self.database)
         try:
-            yield crawl_context(
+            yield a_context(
                 self.registry,
-                Scope(),
                 made,
-                Progress(),
                 lambda: T0 + timedelta(hours=self.now),
-                interval_s=3600,
-                count_manifests=lambda looked_up, unchanged: None,
-                judging=lambda: self.judging,
+                lambda: self.judging,
             )
         finally:
             made.close()

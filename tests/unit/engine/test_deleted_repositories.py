@@ -16,11 +16,9 @@ from support.troubled_registry import PhantomRegistry
 from support.wait import wait_until
 from weighbridge.domain.registry.listing import MASS, RepositoryListing, TagPage
 from weighbridge.engine.context.crawl_context import CrawlOutcome
-from weighbridge.engine.context.parts import Costing
 from weighbridge.engine.context.site import Scope
 from weighbridge.engine.crawl.registry.after_crawls import Following
 from weighbridge.errors import RegistryError
-from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.crawls.crawl_rows import CrawlResult
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.registries.removals import CRAWLS
@@ -155,7 +153,7 @@ async def test_missing_ones_are_deleted_whoever_tells_that_all_was_crawled(
         parts = crawler.parts
         site = parts.sites("fake")
         assert site is not None
-        costing = Costing(parts.writer, "fake", RequestCost(), parts.watcher.asked)
+        costing = parts.costing(site)
 
         async def stop() -> None:
             """Nothing is being crawled."""

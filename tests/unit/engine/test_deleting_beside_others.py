@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from support.database import Engine, a_database
 from support.images import a_layer, an_image
+from support.policies import NO_JUDGING
 from support.store_world import World, a_result
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.engine.context.site import Scope
-from weighbridge.engine.crawl.tombstones import Catalog, delete_missing
-from weighbridge.engine.judge.criteria import NO_JUDGING
+from weighbridge.engine.crawl.tombstones import Catalog, MissingRepositories
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.models import repositories
 from weighbridge.store.registries.repository_rows import note_listed
@@ -53,14 +53,14 @@ async def test_what_another_process_finds_before_our_claim_keeps_its_tags(
         writer = Writer(database)
         try:
             clock = BusyClock(world, found)
-            await delete_missing(
+            await MissingRepositories(
                 writer,
                 world.registry_id,
                 Catalog(("other",), False, world.now, None),
                 Scope(),
                 lambda: NO_JUDGING,
                 clock,
-            )
+            ).delete()
         finally:
             writer.close()
 

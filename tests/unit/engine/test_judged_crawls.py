@@ -15,7 +15,7 @@ from support.telling import Told
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Layer
 from weighbridge.domain.policy.policy import Policy, PolicySet
-from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.errors import TransportError
 from weighbridge.store.models import repositories, unjudged, violations
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from support.database import a_database
-from support.fake_notifier import CountedTries, FakeNotifier, refused
+from support.fake_notifier import FakeNotifier, refused
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
 from support.wait import wait_until
@@ -22,6 +22,7 @@ from weighbridge.engine.deliver.all_channels import (
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
 
 
 def now() -> datetime:
@@ -37,7 +38,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 async def telling(database: Database) -> AsyncIterator[SendContext]:
     writer = Writer(database)
-    yield SendContext(writer, now, "a", CountedTries(), jitter=lambda: 0.0)
+    yield SendContext(writer, now, "a", Telemetry(), jitter=lambda: 0.0)
     writer.close()
 
 

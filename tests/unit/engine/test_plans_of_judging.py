@@ -12,8 +12,8 @@ from support.large_inventory import NOW, fill
 from support.plans import asked_by, read_whole
 from support.policies import a_policy
 from weighbridge.domain.policy.policy import PolicySet
-from weighbridge.engine.judge.criteria import Judging
-from weighbridge.engine.judge.judge import end_first_crawls, refresh_and_judge_many
+from weighbridge.engine.judge.judge import end_first_crawls, refresh_and_judge
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.store.models import repository_summaries, unjudged
 from weighbridge.store.session import Connection, Database
 
@@ -52,7 +52,7 @@ def test_no_table_of_the_inventory_is_read_from_end_to_end(database: Database) -
         )
         rows = [(number, number, False, False) for number in SOME]
         connection.execute(insert(unjudged).values(rows))
-        refresh_and_judge_many(connection, list(SOME), NOW, judging)
+        refresh_and_judge(connection, list(SOME), NOW, judging)
         end_first_crawls(connection, list(SOME), NOW, judging)
 
     asked = asked_by(database, judge)

@@ -18,7 +18,7 @@ from support.push_world import Pusher, a_push
 from support.telling import Told
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.policy.policy import Policy, PolicySet
-from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
 from weighbridge.ports.protocols import RangeAnswer
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job

@@ -14,7 +14,7 @@ from support.policies import a_policy
 from support.push_world import Pusher, a_push
 from support.telling import Told
 from weighbridge.domain.policy.policy import PolicySet
-from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.store.models import violations
 
 APP = "acme/app"

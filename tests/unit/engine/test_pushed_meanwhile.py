@@ -21,6 +21,7 @@ from support.wait import PATIENCE_S, wait_until
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
+from weighbridge.engine.context.parts import RESUME_S
 from weighbridge.engine.crawl.registry.crawl_job import crawl_claimed
 from weighbridge.engine.crawl.repository.transactions import keep_many
 from weighbridge.engine.push.push_plan import plan_pushes
@@ -150,7 +151,7 @@ def registry() -> Slow:
 async def crawled(
     context: CrawlContext, beat: Heartbeat, number: int
 ) -> CrawlOutcome | None:
-    opening = Opening(number, context.clock(), 60.0, "me", resume_s=context.resume_s)
+    opening = Opening(number, context.clock(), 60.0, "me", resume_s=RESUME_S)
     (opened,) = await context.writer.write(open_many, [opening])
     return (
         None

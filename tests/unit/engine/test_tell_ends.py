@@ -5,7 +5,7 @@ from pathlib import Path
 from support.database import a_database
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.engine.judge.criteria import tell_ends
+from weighbridge.engine.judge.judged_batch import tell_ends
 
 
 def test_a_crawl_by_hand_tells_ends_and_nothing_else(tmp_path: Path) -> None:

@@ -58,4 +58,4 @@ def test_broker_003_no_text_leads_to_another_host(text: str) -> None:
     except JobDropped:
         return
 
-    assert asked.site.registered.url == "https://registry.example"
+    assert asked.registered.url == "https://registry.example"

@@ -23,7 +23,7 @@ from weighbridge.domain.image.document import Layer
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.report.violation import ViolationReport
-from weighbridge.engine.judge.criteria import Judging
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.errors import TransportError
 from weighbridge.ports.protocols import RangeAnswer
 from weighbridge.store.maintenance.checking.verify import verify

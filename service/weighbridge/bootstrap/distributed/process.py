@@ -15,7 +15,7 @@ from weighbridge.bootstrap.registries.kept_clients import KeptClients
 from weighbridge.bootstrap.registries.sites import configured_targets
 from weighbridge.config import PolicySource, Settings
 from weighbridge.engine.engine import Handler
-from weighbridge.engine.judge.criteria import Judges
+from weighbridge.engine.judge.judged_batch import Judges
 from weighbridge.engine.judge.policy_reload import POLL_S, PolicyReload
 from weighbridge.errors import StoreError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces

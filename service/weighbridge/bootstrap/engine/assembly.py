@@ -15,7 +15,7 @@ from weighbridge.config import Settings
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import LogWatcher, Parts, Watcher
 from weighbridge.engine.engine import Engine
-from weighbridge.engine.judge.criteria import Judges
+from weighbridge.engine.judge.judged_batch import Judges
 from weighbridge.engine.schedule.tick_job import Tick
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer

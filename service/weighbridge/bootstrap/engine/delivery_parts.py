@@ -12,7 +12,7 @@ from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.engine.deliver.all_channels import Deliverers
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending
-from weighbridge.engine.judge.criteria import Tell
+from weighbridge.engine.judge.judged_batch import Tell
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import WeighbridgeError
 from weighbridge.store.leases.process_mark import this_process
@@ -103,7 +103,7 @@ class Delivering:
             writer=self._writer,
             clock=self._clock,
             owner=this_process(),
-            counts=_Counts(self._telemetry),
+            telemetry=self._telemetry,
             external_url=settings.web.external_url,
         )
         channels = open_channels(settings)
@@ -120,17 +120,3 @@ class Delivering:
                 for alertmanager in channel.each
             ],
         )
-
-
-class _Counts:
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
-
-    def tried(self, channel: str) -> None:
-        self._telemetry.notifications.labels(channel).inc()
-
-    def failed(self, channel: str) -> None:
-        self._telemetry.notification_failures.labels(channel).inc()
-
-    def given_up(self, channel: str) -> None:
-        self._telemetry.notifications_given_up.labels(channel).inc()

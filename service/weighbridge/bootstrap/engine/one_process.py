@@ -23,9 +23,9 @@ from weighbridge.bootstrap.registries.targets import (
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.engine.context.crawl_context import Progress
-from weighbridge.engine.crawl_requests.crawl_now import crawl_now
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport, RequestRecorder
-from weighbridge.engine.judge.criteria import Judges
+from weighbridge.engine.crawl_requests.requests import crawl_now
+from weighbridge.engine.judge.judged_batch import Judges
 from weighbridge.engine.schedule.waiting_work import show_waiting
 from weighbridge.errors import StoreError
 from weighbridge.jobs.in_process.job_pool import Handler, InlineJobs, JobPool, Scheduler

@@ -10,17 +10,14 @@ from datetime import datetime
 from itertools import count
 from typing import Final, Literal, Protocol, TypeAlias
 
-from msgspec import Struct
-from msgspec.structs import replace
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document
-from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.report.inventory import Source
-from weighbridge.engine.context.site import Scope
 from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.engine.documents.reading import KnownDigests
-from weighbridge.engine.judge.criteria import NO_JUDGING, Judging
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError
@@ -207,20 +204,6 @@ class PushWatch:
 
 WORD_WITHIN_S: Final = 2.0
 """The verdict on a push waits no longer for the registry's word on its layers."""
-RESUME_S: Final = 6 * 3_600.0
-"""A crawl that was cut off longer ago is begun anew: what it saw may have moved."""
-
-
-Counted: TypeAlias = Callable[[Source, int], None]
-"""Told how many false claims of a source were learned of."""
-
-
-def uncounted(source: Source, learned: int) -> None:
-    """Where nobody counts false claims."""
-
-
-def _nobody() -> None:
-    """Stands in where there are no others."""
 
 
 class Progress(Struct):
@@ -251,55 +234,37 @@ class Progress(Struct):
 class CrawlContext(Struct, frozen=True):
     """What all crawls of one registry share.
 
-    count_manifests: told now and then: tags looked up, and how many were unchanged
-    judging:         what images are judged by at this moment
-    word_within_s:   so long the verdict on a push waits for the registry's word
-    count_conflicts: told of claims that the registry contradicts
-    callbacks:            where pushes are handled; None where nobody waits for any
     watch:           tells crawls of what is pushed meanwhile
+    judging:         what images are judged by at this moment
+    count_manifests: told now and then: tags looked up, and how many were unchanged
+    count_conflicts: told of claims of a source that the registry contradicts
     shared:          told that others can take part in what is asked
     measuring:       the job that asks for the layers of what is found; None: nobody is
         to ask for them
+    callbacks:       where pushes are handled; None where nobody waits for any
+    word_within_s:   so long the verdict on a push waits for the registry's word
     """
 
     registry: Registry
     reader: Reader
     writer: Writer
-    unsaved: InFlightLimiter
     watch: PushWatch
     progress: Progress
     clock: Callable[[], datetime]
     wants_tag: Callable[[str], bool]
-    platforms: tuple[Platform, ...]
     interval_s: int
-    count_manifests: Callable[[int, int], None]
     judging: Callable[[], Judging]
-    callbacks: PushCallbacks | None = None
-    resume_s: float = RESUME_S
-    count_conflicts: Counted = uncounted
-    word_within_s: float = WORD_WITHIN_S
-    shared: Callable[[], None] = _nobody
+    count_manifests: Callable[[int, int], None]
+    count_conflicts: Callable[[Source, int], None]
+    shared: Callable[[], None]
     measuring: Job | None = None
+    callbacks: PushCallbacks | None = None
+    word_within_s: float = WORD_WITHIN_S
+    unsaved: InFlightLimiter = field(default_factory=InFlightLimiter)
 
 
-def crawl_context(
-    registry: Registry,
-    scope: Scope,
-    writer: Writer,
-    progress: Progress,
-    clock: Callable[[], datetime],
-    *,
-    interval_s: int,
-    count_manifests: Callable[[int, int], None],
-    judging: Callable[[], Judging] | None = None,
-    callbacks: PushCallbacks | None = None,
-    resume_s: float = RESUME_S,
-    count_conflicts: Counted = uncounted,
-    shared: Callable[[], None] = _nobody,
-    measuring: Job | None = None,
-) -> CrawlContext:
-    """The context of crawls that keep what they learn by this writer."""
-    no_judging = replace(NO_JUDGING, platforms=scope.platforms)
+def reader_of(registry: Registry, writer: Writer) -> Reader:
+    """Reads what the store does not know yet."""
     known = KnownDigests(lambda digests: writer.read(find_known, digests))
 
     async def keep_early(
@@ -307,25 +272,7 @@ def crawl_context(
     ) -> None:
         await writer.write(keep_documents, documents, missing)
 
-    return CrawlContext(
-        registry=registry,
-        reader=Reader(registry, known, keep_early=keep_early),
-        writer=writer,
-        unsaved=InFlightLimiter(),
-        watch=PushWatch(writer, clock),
-        progress=progress,
-        clock=clock,
-        wants_tag=scope.wants_tag,
-        platforms=scope.platforms,
-        interval_s=interval_s,
-        count_manifests=count_manifests,
-        judging=judging or (lambda: no_judging),
-        callbacks=callbacks,
-        resume_s=resume_s,
-        count_conflicts=count_conflicts,
-        shared=shared,
-        measuring=measuring,
-    )
+    return Reader(registry, known, keep_early=keep_early)
 
 
 class CrawlOutcome(Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 from msgspec import Struct, field
@@ -16,15 +16,15 @@ from weighbridge.domain.image.document import Problem
 from weighbridge.domain.report.inventory import RegistryState, Source
 from weighbridge.domain.retention import Retention
 from weighbridge.engine.context.crawl_context import (
-    RESUME_S,
     CrawlContext,
     CrawlOutcome,
     Progress,
     PushCallbacks,
-    crawl_context,
+    PushWatch,
+    reader_of,
 )
 from weighbridge.engine.context.site import Site, Sites
-from weighbridge.engine.judge.criteria import Judges, Judging
+from weighbridge.engine.judge.judged_batch import Judges, Judging
 from weighbridge.engine.tasks.lease_renewal import Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
@@ -133,20 +133,19 @@ class Clients(Protocol):
 class Costing:
     """What a piece of work asks of a registry, to be added to the registry's row.
 
-    cost:  counts what is asked, see `ports.JOB_COST`
     asked: told of the same: registry, requests, bytes
+    cost:  counts what is asked, where it is `ports.JOB_COST`
     """
 
     def __init__(
         self,
         writer: Writer,
         registry: str,
-        cost: RequestCost,
         asked: Callable[[str, int, int], None],
     ) -> None:
         self._writer = writer
         self._registry = registry
-        self._cost = cost
+        self.cost = RequestCost()
         self._asked = asked
         self._noted = RequestCost()
         self._reported = RequestCost()
@@ -155,7 +154,7 @@ class Costing:
     async def note(self, client: Registry) -> None:
         """Add what is new since the last time. Nobody fails for want of a number: it
         is added the next time then."""
-        cost = replace(self._cost)
+        cost = replace(self.cost)
         self._asked(
             self._registry,
             cost.requests - self._reported.requests,
@@ -167,7 +166,7 @@ class Costing:
                 await self._keep(client)
 
     async def _keep(self, client: Registry) -> None:
-        cost = replace(self._cost)
+        cost = replace(self.cost)
         if cost.requests == self._noted.requests:
             return
         registry_id = await self._writer.read(find_registry_id, self._registry)
@@ -183,24 +182,8 @@ class Costing:
         self._noted = cost
 
 
-@asynccontextmanager
-async def asking(
-    clients: Clients,
-    writer: Writer,
-    registry: str,
-    asked: Callable[[str, int, int], None],
-) -> AsyncIterator[ConnectedRegistry]:
-    """The registry's client; what the block has asked is added to the registry's row
-    at its end, whatever that is."""
-    cost = RequestCost()
-    costing = Costing(writer, registry, cost, asked)
-    async with clients.use(registry) as connected:
-        mark = JOB_COST.set(cost)
-        try:
-            yield connected
-        finally:
-            JOB_COST.reset(mark)
-            await asyncio.shield(costing.note(connected.registry))
+RESUME_S: Final = 6 * 3_600.0
+"""A crawl that was cut off longer ago is begun anew: what it saw may have moved."""
 
 
 class Parts(Struct, frozen=True):
@@ -241,31 +224,27 @@ class Parts(Struct, frozen=True):
 
     def judging(self, site: Site) -> Callable[[], Judging]:
         """What the images of a registry are judged by at each moment."""
-        return partial(self.judges.of_platforms, site.scope.platforms)
+        return partial(self.judges.of, site.scope.platforms)
 
     def context(
-        self,
-        site: Site,
-        registry: Registry,
-        *,
-        callbacks: PushCallbacks | None = None,
-        judging: Callable[[], Judging] | None = None,
+        self, site: Site, registry: Registry, callbacks: PushCallbacks | None = None
     ) -> CrawlContext:
         """What all crawls of a registry's repositories share."""
-        return crawl_context(
-            registry,
-            site.scope,
-            self.writer,
-            self.progress,
-            self.clock,
+        return CrawlContext(
+            registry=registry,
+            reader=reader_of(registry, self.writer),
+            writer=self.writer,
+            watch=PushWatch(self.writer, self.clock),
+            progress=self.progress,
+            clock=self.clock,
+            wants_tag=site.scope.wants_tag,
             interval_s=site.interval_s,
+            judging=self.judging(site),
             count_manifests=partial(self._count_manifests, site.name),
-            judging=judging or self.judging(site),
-            callbacks=callbacks,
-            resume_s=self.resume_s,
-            count_conflicts=partial(self.count_conflicts, site.name),
+            count_conflicts=partial(self._count_conflicts, site.name),
             shared=partial(self._tell_others, site.name),
             measuring=Job(MEASURE, site.name) if self.measures else None,
+            callbacks=callbacks,
         )
 
     def _tell_others(self, name: str) -> None:
@@ -273,12 +252,25 @@ class Parts(Struct, frozen=True):
         if self.has_others:
             self.jobs.put(CRAWL, name)
 
-    def asking(self, site: Site) -> AbstractAsyncContextManager[ConnectedRegistry]:
-        """The client of a registry, whose cost is noted. Raises UsageError,
-        RegistryError, TransportError where it cannot be opened."""
-        return asking(self.clients, self.writer, site.name, self.watcher.asked)
+    def costing(self, site: Site) -> Costing:
+        """For a piece of work that asks a registry."""
+        return Costing(self.writer, site.name, self.watcher.asked)
 
-    def count_conflicts(self, name: str, source: Source, learned: int) -> None:
+    @asynccontextmanager
+    async def asking(self, site: Site) -> AsyncIterator[ConnectedRegistry]:
+        """The client of a registry; what the block has asked is added to the registry's
+        row at its end, whatever that is. Raises UsageError, RegistryError,
+        TransportError where it cannot be opened."""
+        costing = self.costing(site)
+        async with self.clients.use(site.name) as connected:
+            mark = JOB_COST.set(costing.cost)
+            try:
+                yield connected
+            finally:
+                JOB_COST.reset(mark)
+                await asyncio.shield(costing.note(connected.registry))
+
+    def _count_conflicts(self, name: str, source: Source, learned: int) -> None:
         """Count claims that the registry contradicts."""
         self.telemetry.size_conflicts.labels(name, source).inc(learned)
 

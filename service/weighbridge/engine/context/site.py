@@ -85,7 +85,7 @@ class JobTarget(Struct, frozen=True):
         return f"{self.site.name}/{self.repository}"
 
 
-def asked_registry(sites: Sites, argument: str) -> JobTarget:
+def asked_registry(sites: Sites, argument: str) -> Site:
     """`name`. Raises JobDropped(unknown_registry)."""
     site = sites(argument)
     if site is None:
@@ -93,13 +93,13 @@ def asked_registry(sites: Sites, argument: str) -> JobTarget:
             "a message names a registry that is not configured here",
             code="unknown_registry",
         )
-    return JobTarget(site)
+    return site
 
 
 def asked_repository(sites: Sites, argument: str) -> JobTarget:
     """`name/repository`. Raises JobDropped(unknown_registry, outside_filter)."""
     name, _, repository = argument.partition("/")
-    site = asked_registry(sites, name).site
+    site = asked_registry(sites, name)
     if not is_repository_name(repository) or not site.scope.includes(repository):
         raise JobDropped(
             "a message names a repository that is not to be crawled",

@@ -10,8 +10,8 @@ from msgspec import Struct, field
 from weighbridge.domain.registry.listing import is_mass
 from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.context.site import Scope
-from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import refresh_and_judge
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.writer.writer import Writer, pieces
 from weighbridge.errors import StaleFence
 from weighbridge.store.leases.claiming import Claim, claim, release
@@ -71,48 +71,6 @@ class Catalog(Struct, frozen=True):
 _LEASE_S: Final = 60.0
 
 
-async def delete_missing(
-    writer: Writer,
-    registry_id: int,
-    catalog: Catalog | None,
-    scope: Scope,
-    judging: Callable[[], Judging],
-    clock: Callable[[], datetime],
-) -> int:
-    """Delete what is missing for good; returns how many wait for a second crawl, since
-    more than half of what is crawled would be deleted at once.
-
-    What a catalog no longer lists counts before it was asked for itself: workers ask
-    one repository after the other, long after the catalog, and the catalog that finds
-    the first half of them missing would not find more than half.
-
-    catalog: as it was read to its end, or None
-    scope:   what this crawl is of; about others it knows nothing new
-    """
-    names = None if catalog is None or catalog.is_empty else catalog.names
-    missing = await writer.read(missing_for_good, registry_id, names, clock())
-    ids = {number for number, name in missing.items() if scope.includes(name)}
-    held = await writer.read(held_removals, registry_id)
-    counted = await _counted(writer, registry_id, catalog, scope, held)
-    if counted.answering:
-        await writer.write(mark_listed, counted.answering, is_listed=False)
-    unlisted, others = ids | counted.silent, held - counted.held
-    if is_mass(len(unlisted - held), counted.crawled - len(counted.held)):
-        count = len(unlisted)
-        await writer.write(hold_removals, registry_id, unlisted | others, count)
-        return count
-    for repository_id in sorted(ids):
-        await _delete(writer, repository_id, judging, clock)
-        await writer.write(forget_held, registry_id, repository_id)
-    if catalog is None:
-        return 0
-    left = counted.silent - ids
-    # A catalog of nothing agrees with nothing.
-    waiting = len(left) if names is None and is_mass(len(left), counted.crawled) else 0
-    await writer.write(hold_removals, registry_id, left | others, waiting)
-    return waiting
-
-
 class _RepositoryCount(Struct):
     """The repositories that this crawl is of; some of them by their ids.
 
@@ -129,32 +87,100 @@ class _RepositoryCount(Struct):
     answering: set[int] = field(default_factory=set)
 
 
-async def _counted(
-    writer: Writer,
-    registry_id: int,
-    catalog: Catalog | None,
-    scope: Scope,
-    held: frozenset[int],
-) -> _RepositoryCount:
-    counted, after = _RepositoryCount(), 0
-    while page := await writer.read(standing_page, registry_id, after, PAGE):
-        after = page[-1].repository_id
-        for one in page:
-            if not scope.includes(one.repository):
-                continue
-            counted.crawled += 1
-            is_held = one.repository_id in held
-            if is_held:
-                counted.held.add(one.repository_id)
-            if catalog is None:
-                continue
-            if one.was_listed and one.repository not in catalog.names:
-                has_answered = _has_answered(one, catalog, is_held=is_held)
-                unlisted = counted.answering if has_answered else counted.silent
-                unlisted.add(one.repository_id)
-    if catalog is None:
-        counted.silent = set(counted.held)
-    return counted
+class MissingRepositories(Struct):
+    """Those of one registry that may be gone.
+
+    catalog: as it was read to its end, or None
+    scope:   what this crawl is of; about others it knows nothing new
+    """
+
+    writer: Writer
+    registry_id: int
+    catalog: Catalog | None
+    scope: Scope
+    judging: Callable[[], Judging]
+    clock: Callable[[], datetime]
+
+    async def delete(self) -> int:
+        """Delete what is missing for good; returns how many wait for a second crawl,
+        since more than half of what is crawled would be deleted at once.
+
+        What a catalog no longer lists counts before it was asked for itself: workers
+        ask one repository after the other, long after the catalog, and the catalog that
+        finds the first half of them missing would not find more than half.
+        """
+        writer, number, catalog = self.writer, self.registry_id, self.catalog
+        names = None if catalog is None or catalog.is_empty else catalog.names
+        missing = await writer.read(missing_for_good, number, names, self.clock())
+        ids = {n for n, name in missing.items() if self.scope.includes(name)}
+        held = await writer.read(held_removals, number)
+        counted = await self._counted(held)
+        if counted.answering:
+            await writer.write(mark_listed, counted.answering, is_listed=False)
+        unlisted, others = ids | counted.silent, held - counted.held
+        if is_mass(len(unlisted - held), counted.crawled - len(counted.held)):
+            count = len(unlisted)
+            await writer.write(hold_removals, number, unlisted | others, count)
+            return count
+        for repository_id in sorted(ids):
+            await self._delete(repository_id)
+            await writer.write(forget_held, number, repository_id)
+        if catalog is None:
+            return 0
+        left, waiting = counted.silent - ids, 0
+        # A catalog of nothing agrees with nothing.
+        if names is None and is_mass(len(left), counted.crawled):
+            waiting = len(left)
+        await writer.write(hold_removals, number, left | others, waiting)
+        return waiting
+
+    async def _counted(self, held: frozenset[int]) -> _RepositoryCount:
+        catalog, counted, after = self.catalog, _RepositoryCount(), 0
+        while page := await self.writer.read(
+            standing_page, self.registry_id, after, PAGE
+        ):
+            after = page[-1].repository_id
+            for one in page:
+                if not self.scope.includes(one.repository):
+                    continue
+                counted.crawled += 1
+                is_held = one.repository_id in held
+                if is_held:
+                    counted.held.add(one.repository_id)
+                if catalog is None:
+                    continue
+                if one.was_listed and one.repository not in catalog.names:
+                    has_answered = _has_answered(one, catalog, is_held=is_held)
+                    unlisted = counted.answering if has_answered else counted.silent
+                    unlisted.add(one.repository_id)
+        if catalog is None:
+            counted.silent = set(counted.held)
+        return counted
+
+    async def _delete(self, repository_id: int) -> None:
+        writer, clock = self.writer, self.clock
+        claimed = await writer.write(
+            claim,
+            repository_id,
+            now=clock(),
+            lease_s=_LEASE_S,
+            owner=one_claim(this_process()),
+        )
+        if claimed is None:
+            return  # Another process crawls it now, and knows better.
+        try:
+            if not await writer.write(is_missing, claimed, clock()):
+                await writer.write(release, [claimed])
+                return  # Another process has found it before we claimed it.
+            deleted: str | None = ""
+            while deleted is not None:
+                deleted = await writer.write(delete_tags, claimed, clock(), deleted)
+            await writer.write(
+                refresh_and_judge, [repository_id], clock(), self.judging()
+            )
+            await writer.write(delete_repository, claimed, clock())
+        except StaleFence:
+            return
 
 
 def _has_answered(one: LiveRepository, catalog: Catalog, *, is_held: bool) -> bool:
@@ -164,37 +190,3 @@ def _has_answered(one: LiveRepository, catalog: Catalog, *, is_held: bool) -> bo
         return False
     is_after_both = is_held and catalog.before is not None and at >= catalog.before
     return at >= catalog.read_at or is_after_both
-
-
-async def _delete(
-    writer: Writer,
-    repository_id: int,
-    judging: Callable[[], Judging],
-    clock: Callable[[], datetime],
-) -> None:
-    claimed = await writer.write(
-        claim,
-        repository_id,
-        now=clock(),
-        lease_s=_LEASE_S,
-        owner=one_claim(this_process()),
-    )
-    if claimed is None:
-        return  # Another process crawls it now, and knows better.
-    try:
-        if not await writer.write(is_missing, claimed, clock()):
-            await writer.write(release, [claimed])
-            return  # Another process has found it before we claimed it.
-        await _delete_tags(writer, claimed, clock)
-        await writer.write(refresh_and_judge, repository_id, clock(), judging())
-        await writer.write(delete_repository, claimed, clock())
-    except StaleFence:
-        return
-
-
-async def _delete_tags(
-    writer: Writer, claimed: Claim, clock: Callable[[], datetime]
-) -> None:
-    deleted: str | None = ""
-    while deleted is not None:
-        deleted = await writer.write(delete_tags, claimed, clock(), deleted)

@@ -7,12 +7,18 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 from weighbridge.engine.context.crawl_context import CrawlOutcome, Progress
 from weighbridge.engine.context.parts import Watcher
 from weighbridge.engine.context.site import Site
-from weighbridge.errors import StoreError, TransportError, WeighbridgeError
+from weighbridge.errors import (
+    UNAUTHORIZED,
+    StoreError,
+    TransportError,
+    WeighbridgeError,
+)
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.connection.failures import OF_THE_DATABASE
 from weighbridge.store.crawls.crawl_requests import (
@@ -23,11 +29,6 @@ from weighbridge.store.crawls.crawl_requests import (
 from weighbridge.store.registries.repository_rows import Troubled, find_troubled
 from weighbridge.store.reports.repositories import weighed
 from weighbridge.store.session import Connection
-
-UNAUTHORIZED: Final = frozenset(
-    {"unauthorized", "denied", "auth_error", "realm_refused"}
-)
-"""Codes that say that the credentials are not good enough."""
 
 
 class CrawlFault(Struct, frozen=True):
@@ -42,7 +43,7 @@ class CrawlFault(Struct, frozen=True):
     hint: str = ""
 
 
-class RegistryCrawl(Struct, frozen=True):
+class RegistryCrawl(Struct):
     """What one crawl of one registry did. `images` and `weighed_bytes` are of the
     distinct images behind the tags crawled, read now or before.
 
@@ -57,15 +58,15 @@ class RegistryCrawl(Struct, frozen=True):
     url: str
     state: RegistryState
     reason: str
-    repositories: int
-    complete: int
-    partial: int
-    failed: int
-    tags: int
-    images: int
-    requests: int
-    bytes_read: int
-    weighed_bytes: int
+    repositories: int = 0
+    complete: int = 0
+    partial: int = 0
+    failed: int = 0
+    tags: int = 0
+    images: int = 0
+    requests: int = 0
+    bytes_read: int = 0
+    weighed_bytes: int = 0
     faults: tuple[CrawlFault, ...] = ()
     warnings: tuple[str, ...] = ()
     resumed_at: datetime | None = None
@@ -90,48 +91,48 @@ class CrawlReport(Struct, frozen=True):
         return any(r.failed or r.state != "ok" for r in self.registries)
 
 
+_SUMMED: Final = (
+    "repositories",
+    "tags",
+    "images",
+    "requests",
+    "bytes_read",
+    "weighed_bytes",
+)
+
+
 def as_json(report: CrawlReport) -> dict[str, object]:
     """The object that `crawl -o json` ends with."""
     return {
-        "registries": [
-            {
-                "name": r.name,
-                "url": r.url,
-                "state": r.state,
-                "reason": r.reason or None,
-                "repositories": r.repositories,
-                "complete": r.complete,
-                "partial": r.partial,
-                "failed": r.failed,
-                "tags": r.tags,
-                "images": r.images,
-                "requests": r.requests,
-                "bytes_read": r.bytes_read,
-                "weighed_bytes": r.weighed_bytes,
-                "resumed_at": _time(r.resumed_at),
-                "taken_over": r.taken_over,
-                "removals_held": r.held,
-                "not_ok": [_troubled_json(item) for item in r.troubled],
-            }
-            for r in report.registries
-        ],
-        "repositories": sum(r.repositories for r in report.registries),
-        "tags": sum(r.tags for r in report.registries),
-        "images": sum(r.images for r in report.registries),
-        "requests": sum(r.requests for r in report.registries),
-        "bytes_read": sum(r.bytes_read for r in report.registries),
-        "weighed_bytes": sum(r.weighed_bytes for r in report.registries),
+        "registries": [_registry_json(r) for r in report.registries],
+        **{key: sum(getattr(r, key) for r in report.registries) for key in _SUMMED},
         "seconds": round(report.seconds, 3),
         "errors": [
-            {
-                "registry": fault.registry,
-                "repository": fault.repository,
-                "tag": fault.tag,
-                "code": fault.code,
-                "message": fault.message,
-            }
+            {key: value for key, value in asdict(fault).items() if key != "hint"}
             for fault in report.errors
         ],
+    }
+
+
+def _registry_json(r: RegistryCrawl) -> dict[str, object]:
+    return {
+        "name": r.name,
+        "url": r.url,
+        "state": r.state,
+        "reason": r.reason or None,
+        "repositories": r.repositories,
+        "complete": r.complete,
+        "partial": r.partial,
+        "failed": r.failed,
+        "tags": r.tags,
+        "images": r.images,
+        "requests": r.requests,
+        "bytes_read": r.bytes_read,
+        "weighed_bytes": r.weighed_bytes,
+        "resumed_at": _time(r.resumed_at),
+        "taken_over": r.taken_over,
+        "removals_held": r.held,
+        "not_ok": [_troubled_json(item) for item in r.troubled],
     }
 
 
@@ -152,29 +153,14 @@ def failed_crawl(name: str, url: str, exc: WeighbridgeError) -> RegistryCrawl:
     """What is to be told of a registry that could not even be asked."""
     fault = CrawlFault(name, None, None, exc.code, exc.message, exc.hint)
     state, reason = state_of(exc)
-    return RegistryCrawl(
-        name=name,
-        url=url,
-        state=state,
-        reason=reason,
-        repositories=0,
-        complete=0,
-        partial=0,
-        failed=0,
-        tags=0,
-        images=0,
-        requests=0,
-        bytes_read=0,
-        weighed_bytes=0,
-        faults=(fault,),
-    )
+    return RegistryCrawl(name, url, state, reason, faults=(fault,))
 
 
 def state_of(exc: WeighbridgeError) -> tuple[RegistryState, str]:
     """The state of a registry whose discovery ended so, and the reason."""
     if isinstance(exc, TransportError):
         return "unreachable", exc.code
-    if exc.code in ("unauthorized", "denied", "auth_error", "realm_refused"):
+    if exc.code in UNAUTHORIZED:
         return "unauthorized", exc.code
     return "error", exc.code
 
@@ -256,27 +242,20 @@ class RequestRecorder(Watcher):
 class _FactSum(Struct):
     """What the crawls of a request's repositories came to."""
 
-    registry: str
+    crawl: RegistryCrawl
     ids: list[int] = field(default_factory=list)
-    complete: int = 0
-    partial: int = 0
-    failed: int = 0
-    tags: int = 0
-    taken_over: int = 0
-    requests: int = 0
-    bytes_read: int = 0
     faults: list[CrawlFault] = field(default_factory=list)
 
     def add(self, state: RepositoryState, tags: int) -> None:
-        self.tags += tags
-        self.complete += state == "ok"
-        self.partial += state == "partial"
-        self.failed += state not in ("ok", "partial")
+        self.crawl.tags += tags
+        self.crawl.complete += state == "ok"
+        self.crawl.partial += state == "partial"
+        self.crawl.failed += state not in ("ok", "partial")
 
     def note(
         self, repository: str | None, code: str, message: str, hint: str = ""
     ) -> None:
-        fault = CrawlFault(self.registry, repository, None, code, message, hint)
+        fault = CrawlFault(self.crawl.name, repository, None, code, message, hint)
         self.faults.append(fault)
 
     def note_outcome(self, repository: str, outcome: CrawlOutcome) -> None:
@@ -285,7 +264,7 @@ class _FactSum(Struct):
             self.note(repository, result.reason, _WORDS[result.state])
         for one in outcome.faults:
             fault = CrawlFault(
-                self.registry, repository, one.tag, one.code, one.message
+                self.crawl.name, repository, one.tag, one.code, one.message
             )
             self.faults.append(fault)
 
@@ -299,12 +278,14 @@ def report_of(
     progress: Progress,
 ) -> RegistryCrawl:
     """All that came of a request that has ended."""
-    total = _FactSum(site.name)
+    state, reason = _state(facts)
+    crawl = RegistryCrawl(site.name, site.registered.url, state, reason)
+    total = _FactSum(crawl)
     for exc in facts.of_registry:
         total.note(None, exc.code, exc.message, exc.hint)
     _add_crawled(connection, request, facts, total)
     for repository, exc in facts.errors.items():
-        total.partial += 1
+        crawl.partial += 1
         total.note(repository, exc.code, exc.message, exc.hint)
     if facts.held:
         total.note(
@@ -317,32 +298,16 @@ def report_of(
         count = facts.not_measured
         layers = "1 layer" if count == 1 else f"{count:,} layers"
         total.note(None, "not_measured", f"{layers} could not be measured now")
-    images, weighed_bytes = weighed(connection, total.ids)
-    state, reason = _state(facts)
-    requests = facts.cost.requests + total.requests
-    bytes_read = facts.cost.bytes_read + total.bytes_read
-    progress.requests, progress.bytes_read = requests, bytes_read
-    return RegistryCrawl(
-        name=site.name,
-        url=site.registered.url,
-        state=state,
-        reason=reason,
-        repositories=total.complete + total.partial + total.failed,
-        complete=total.complete,
-        partial=total.partial,
-        failed=total.failed,
-        tags=total.tags,
-        images=images,
-        requests=requests,
-        bytes_read=bytes_read,
-        weighed_bytes=weighed_bytes,
-        faults=tuple(total.faults),
-        warnings=tuple(warnings),
-        resumed_at=request.asked_at if request.is_resumed else None,
-        taken_over=total.taken_over,
-        held=facts.held,
-        troubled=tuple(find_troubled(connection, total.ids)),
-    )
+    crawl.images, crawl.weighed_bytes = weighed(connection, total.ids)
+    crawl.requests += facts.cost.requests
+    crawl.bytes_read += facts.cost.bytes_read
+    progress.requests, progress.bytes_read = crawl.requests, crawl.bytes_read
+    crawl.repositories = crawl.complete + crawl.partial + crawl.failed
+    crawl.faults, crawl.warnings = tuple(total.faults), tuple(warnings)
+    crawl.resumed_at = request.asked_at if request.is_resumed else None
+    crawl.held = facts.held
+    crawl.troubled = tuple(find_troubled(connection, total.ids))
+    return crawl
 
 
 def _state(facts: RequestFacts) -> tuple[RegistryState, str]:
@@ -378,10 +343,10 @@ def _add_one(
         total.note_outcome(one.repository, here)
         return
     if one.repository_id in facts.taken_over:
-        total.taken_over += 1
+        total.crawl.taken_over += 1
         return
     # Another process was faster.
-    total.requests += one.requests
-    total.bytes_read += one.bytes_read
+    total.crawl.requests += one.requests
+    total.crawl.bytes_read += one.bytes_read
     if one.state != "ok":
         total.note(one.repository, one.reason, _WORDS.get(one.state, _WORDS["error"]))

@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from msgspec import Struct, field
@@ -31,6 +31,7 @@ from weighbridge.store.outbox.deliveries import (
     note_sent,
 )
 from weighbridge.store.outbox.read_notices import read_notices
+from weighbridge.telemetry import Telemetry
 
 MOST: Final = 200
 """Violations of one message that are told in full, where its medium has room."""
@@ -40,16 +41,6 @@ LEASE_S: Final = 90.0
 LONGEST_HOLD_S: Final = 60.0
 """So long the other messages of a channel wait where one did not get through."""
 _SAME_CAUSE: Final = "the same change"
-
-
-class DeliveryCounts(Protocol):
-    """Counts what becomes of messages, by channel."""
-
-    def tried(self, channel: str) -> None: ...
-
-    def failed(self, channel: str) -> None: ...
-
-    def given_up(self, channel: str) -> None: ...
 
 
 class SendContext(Struct, frozen=True):
@@ -64,7 +55,7 @@ class SendContext(Struct, frozen=True):
     writer: Writer
     clock: Callable[[], datetime]
     owner: str
-    counts: DeliveryCounts
+    telemetry: Telemetry
     external_url: str | None = None
     jitter: Callable[[], float] = field(default=random.random)
 
@@ -90,7 +81,7 @@ async def deliver_next(sending: SendContext, notifier: Notifier) -> Delivered | 
     )
     if delivery is None:
         return None
-    sending.counts.tried(notifier.name)
+    sending.telemetry.notifications.labels(notifier.name).inc()
     try:
         await _send(sending, notifier, delivery)
     except asyncio.CancelledError:
@@ -104,7 +95,7 @@ async def deliver_next(sending: SendContext, notifier: Notifier) -> Delivered | 
     except NotifyError as exc:
         return await asyncio.shield(_note_failure(sending, delivery, exc))
     await asyncio.shield(sending.writer.write(note_sent, delivery, sending.clock()))
-    _log().info(
+    log().info(
         "message sent",
         channel=delivery.channel,
         message=delivery.key,
@@ -127,7 +118,7 @@ async def _send(sending: SendContext, notifier: Notifier, delivery: Delivery) ->
             "the receiver did not take it in time", code="deadline", retryable=True
         ) from exc
     except Exception as exc:
-        _log().error(
+        log().error(
             "message could not be made",
             channel=delivery.channel,
             code="bug",
@@ -151,7 +142,7 @@ async def _note_failure(
     sending: SendContext, delivery: Delivery, error: NotifyError
 ) -> Delivered:
     now = sending.clock()
-    sending.counts.failed(delivery.channel)
+    sending.telemetry.notification_failures.labels(delivery.channel).inc()
     # What is refused for good may be a channel that somebody is about to put right.
     pause = (
         pause_after(delivery.tries, sending.jitter())
@@ -168,7 +159,7 @@ async def _note_failure(
         note_failed, delivery, now, code=error.code, retry_at=again
     )
     if is_given_up:
-        sending.counts.given_up(delivery.channel)
+        sending.telemetry.notifications_given_up.labels(delivery.channel).inc()
     _tell_failure(delivery, error, None if is_given_up else again)
     return Delivered(
         is_sent=False, hold_s=_hold_s(error, (again - now).total_seconds())
@@ -179,8 +170,8 @@ def _tell_partly_taken(
     sending: SendContext, delivery: Delivery, error: PartlyTaken
 ) -> None:
     """A failure that is only told: whoever took the message is not to have it again."""
-    sending.counts.failed(delivery.channel)
-    _log().warning(
+    sending.telemetry.notification_failures.labels(delivery.channel).inc()
+    log().warning(
         "message refused for some of its recipients",
         channel=delivery.channel,
         message=delivery.key,
@@ -200,7 +191,7 @@ def _hold_s(error: NotifyError, again_s: float) -> float:
 def _tell_failure(
     delivery: Delivery, error: NotifyError, again: datetime | None
 ) -> None:
-    log = _log().bind(
+    bound = log().bind(
         channel=delivery.channel,
         message=delivery.key,
         violations=len(delivery.rows),
@@ -209,11 +200,12 @@ def _tell_failure(
         why=error.message,
     )
     if again is None:
-        log.error("message given up: the channel did not accept it for a day")
+        bound.error("message given up: the channel did not accept it for a day")
     else:
-        log.warning("message not sent", retry_at=again.isoformat())
+        bound.warning("message not sent", retry_at=again.isoformat())
 
 
-def _log() -> "structlog.stdlib.BoundLogger":
-    log: structlog.stdlib.BoundLogger = structlog.get_logger("weighbridge.notify")
-    return log
+def log() -> "structlog.stdlib.BoundLogger":
+    """Of all messages."""
+    found: structlog.stdlib.BoundLogger = structlog.get_logger("weighbridge.notify")
+    return found

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-import structlog
-
 from weighbridge.domain.message.grouping import Route, Routed, routes_for
 from weighbridge.domain.message.message import ViolationNotice, with_link
-from weighbridge.engine.deliver.next_message import SendContext
+from weighbridge.engine.deliver.next_message import SendContext, log
 from weighbridge.errors import NotifyError, StoreError
 from weighbridge.store.outbox.read_notices import read_firing
 
@@ -93,10 +91,10 @@ class Resending:
             firing = await self._firing()
             notices = self._to_tell(firing)
             if notices:
-                self._sending.counts.tried(name)
+                self._sending.telemetry.notifications.labels(name).inc()
                 await self._resender.resend(notices, self._sending.clock())
         except StoreError as exc:
-            _log().warning("alerts wait for the database", channel=name, code=exc.code)
+            log().warning("alerts wait for the database", channel=name, code=exc.code)
         except NotifyError as exc:
             self._note_failure(exc.code, exc.message)
         except Exception as exc:  # noqa: BLE001 - the next turn may go better
@@ -117,9 +115,9 @@ class Resending:
         """All of it is told again soon."""
         self._due_at = asyncio.get_running_loop().time() + self._retry_s
         resender = self._resender
-        self._sending.counts.failed(resender.name)
+        self._sending.telemetry.notification_failures.labels(resender.name).inc()
         where = {} if resender.number is None else {"receiver": resender.number}
-        _log().warning(
+        log().warning(
             "alerts not sent", channel=resender.name, **where, code=code, why=why
         )
 
@@ -145,8 +143,3 @@ def _routed(notice: ViolationNotice) -> Routed:
         notice.repository,
         notice.policy,
     )
-
-
-def _log() -> "structlog.stdlib.BoundLogger":
-    log: structlog.stdlib.BoundLogger = structlog.get_logger("weighbridge.notify")
-    return log

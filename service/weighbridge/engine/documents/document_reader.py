@@ -120,10 +120,18 @@ class Reader:
             return await self._read(repository, digest)
 
         # Many tags that a listing gives one digest are one question.
+        asked = DigestQuestion(repository, _BY_DIGEST)
+        return await self._once(digest, asked, start)
+
+    async def _once(
+        self,
+        digest: Digest,
+        asked: DigestQuestion,
+        start: Callable[[], Awaitable[Reading]],
+    ) -> Reading:
+        """See `SingleFlight.once`. What breaks a rule is told with its digest."""
         try:
-            return await self._flights.once(
-                digest, DigestQuestion(repository, _BY_DIGEST), start
-            )
+            return await self._flights.once(digest, asked, start)
         except DocumentError as exc:
             if exc.code not in _INTEGRITY:
                 exc.refused = digest
@@ -148,12 +156,7 @@ class Reader:
             if self._flights.is_known(digest, asked):
                 content.clear()  # Another tag's reading of the same bytes is joined.
                 transfer.end()
-            try:
-                reading = await self._flights.once(digest, asked, start)
-            except DocumentError as exc:
-                if exc.code not in _INTEGRITY:
-                    exc.refused = digest
-                raise
+            reading = await self._once(digest, asked, start)
             return Reading(digest, reading.documents, reading.missing, warnings)
         finally:
             transfer.end()

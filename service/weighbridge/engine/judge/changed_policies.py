@@ -5,22 +5,29 @@ Whoever lowers a limit, or raises one, changes what is over it without a push.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.policy.verdict import LimitedNumbers, verdict
-from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judge import (
-    judge,
     judge_many,
     judge_standing,
-    refresh_and_judge_many,
+    refresh_and_judge,
 )
-from weighbridge.engine.judge.over_limit_marks import mark_of, sweep
+from weighbridge.engine.judge.judged_batch import Judging
+from weighbridge.engine.judge.over_limit_marks import (
+    mark_of,
+    sweep_many,
+    sweep_page,
+)
 from weighbridge.engine.writer.writer import TOGETHER, Writer, by_size, pieces
 from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.summaries import stale_repositories
 from weighbridge.store.session import Connection
+from weighbridge.store.tags.judged_tags import PAGE as TAGS_SWEPT
 from weighbridge.store.tags.judged_tags import unjudged_repositories
 from weighbridge.store.violations.judged import (
     PAGE,
@@ -29,22 +36,6 @@ from weighbridge.store.violations.judged import (
     find_open,
     judged_page,
 )
-
-
-async def judge_what_stands(
-    writer: Writer,
-    registry_id: int,
-    judging: Callable[[], Judging],
-    clock: Callable[[], datetime],
-) -> None:
-    """Judge repositories again where that would change something."""
-    after: int | None = 0
-    while after is not None:
-        found = await writer.read(find_changed, registry_id, after, judging())
-        for repository_id in found.to_judge:
-            await writer.write(judge_standing, repository_id, clock(), judging())
-        await sweep(writer, found.to_sweep, judging, clock)
-        after = found.after
 
 
 class Changed(NamedTuple):
@@ -139,39 +130,71 @@ def _exceeded(newest: JudgedRepository, policies: PolicySet) -> set[str]:
     }
 
 
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
 TAGS: Final = 500
 """So many are judged together, of several repositories."""
 
 
-async def refresh_stale(
-    writer: Writer,
-    registry_id: int,
-    judging: Callable[[], Judging],
-    clock: Callable[[], datetime],
-) -> None:
-    """A crawl makes its own repository's row anew. Others are behind where a child of
-    their indexes came with this crawl, or where a crawl was stopped."""
-    for some in pieces(await writer.read(stale_repositories, registry_id), TOGETHER):
-        await writer.write(refresh_and_judge_many, some, clock(), judging())
-    if judging().is_judging:
-        await _judge_what_waits(writer, registry_id, judging, clock)
-        await judge_what_stands(writer, registry_id, judging, clock)
+class Rejudging(Struct):
+    """Brings repositories of one registry up to date that others have changed."""
 
+    writer: Writer
+    registry_id: int
+    judging: Callable[[], Judging]
+    clock: Callable[[], datetime]
 
-async def _judge_what_waits(
-    writer: Writer,
-    registry_id: int,
-    judging: Callable[[], Judging],
-    clock: Callable[[], datetime],
-) -> None:
-    """Tags that were more than fit into one transaction, and those whose image has
-    been measured since."""
-    waiting = await writer.read(unjudged_repositories, registry_id)
-    for some in by_size(waiting, TAGS):
-        left = await writer.write(judge_many, some, clock(), judging())
-        for repository_id, last in left.items():
-            after: int | None = last
-            while after is not None:
-                after = await writer.write(
-                    judge, repository_id, clock(), judging(), after=after
-                )
+    async def refresh_stale(self) -> None:
+        """A crawl makes its own repository's row anew. Others are behind where a child
+        of their indexes came with this crawl, or where a crawl was stopped."""
+        stale = await self.writer.read(stale_repositories, self.registry_id)
+        for some in pieces(stale, TOGETHER):
+            await self._write(refresh_and_judge, some)
+        if self.judging().is_judging:
+            await self._judge_what_waits()
+            await self._judge_what_stands()
+
+    async def _judge_what_waits(self) -> None:
+        """Tags that were more than fit into one transaction, and those whose image has
+        been measured since."""
+        waiting = await self.writer.read(unjudged_repositories, self.registry_id)
+        for some in by_size(waiting, TAGS):
+            left = await self._write(judge_many, some)
+            for number, last in left.items():
+                more = {number: last}
+                while more:
+                    judge_more = partial(judge_many, after=more[number])
+                    more = await self._write(judge_more, [number])
+
+    async def _judge_what_stands(self) -> None:
+        """Judge repositories again where that would change something."""
+        after: int | None = 0
+        while after is not None:
+            found = await self.writer.read(
+                find_changed, self.registry_id, after, self.judging()
+            )
+            for repository_id in found.to_judge:
+                await self._write(judge_standing, repository_id)
+            for some in by_size(found.to_sweep, TAGS_SWEPT):
+                await self._sweep(some)
+            after = found.after
+
+    async def _sweep(self, repository_ids: Sequence[int]) -> None:
+        """Mark every tag of repositories anew, as many in each transaction as a page
+        holds. One that moves meanwhile is marked by whoever moves it. Broken off, it is
+        begun again."""
+        if len(repository_ids) > 1:
+            await self._write(sweep_many, repository_ids)
+            return
+        judging, waits = self.judging(), False
+        after: str | None = ""
+        while after is not None:
+            after, waits = await self.writer.write(
+                sweep_page, repository_ids[0], after, self.clock(), judging, waits=waits
+            )
+
+    async def _write(
+        self, judge: Callable[[Connection, Item, datetime, Judging], Done], about: Item
+    ) -> Done:
+        return await self.writer.write(judge, about, self.clock(), self.judging())

@@ -12,8 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from weighbridge.domain.policy.verdict import limits_images
-from weighbridge.engine.judge.criteria import Judging
-from weighbridge.engine.judge.judged_batch import JudgedBatch
+from weighbridge.engine.judge.judged_batch import JudgedBatch, Judging
 from weighbridge.engine.judge.judged_images import JudgedImage, Judgement, judge_images
 from weighbridge.engine.judge.over_limit_marks import mark_of, mark_over
 from weighbridge.engine.judge.violation_episodes import Episodes, tell
@@ -100,50 +99,19 @@ _NOTHING: Final = Judgement((), {})
 
 def refresh_and_judge(
     connection: Connection,
-    repository_id: int,
+    repository_ids: Sequence[int],
     now: datetime,
     judging: Judging,
     *,
     is_waiting: bool = False,
 ) -> None:
-    """The same as `refresh_and_judge_many`, of one.
+    """Bring repositories' rows of the read model up to date and judge what changed;
+    nothing happens where nothing did.
 
     is_waiting: tags wait to be judged though nothing moved
     """
-    if is_waiting:
-        refresh_many(connection, [repository_id], now, judging.platforms)
-        judge(connection, repository_id, now, judging)
-    else:
-        refresh_and_judge_many(connection, [repository_id], now, judging)
-
-
-def refresh_and_judge_many(
-    connection: Connection,
-    repository_ids: Sequence[int],
-    now: datetime,
-    judging: Judging,
-) -> None:
-    """Bring repositories' rows of the read model up to date and judge what changed;
-    nothing happens where nothing did."""
     changed = refresh_many(connection, repository_ids, now, judging.platforms)
-    judge_many(connection, changed, now, judging)
-
-
-def judge(
-    connection: Connection,
-    repository_id: int,
-    now: datetime,
-    judging: Judging,
-    *,
-    after: int = FIRST,
-) -> int | None:
-    """Hold policies against the tags that moved since they were judged last.
-
-    after: the last tag that the call before has judged. Returns what to give to the
-        next call, None where no more tags wait.
-    """
-    last = judge_many(connection, [repository_id], now, judging, after=after)
-    return last.get(repository_id)
+    judge_many(connection, repository_ids if is_waiting else changed, now, judging)
 
 
 def judge_many(
@@ -154,8 +122,11 @@ def judge_many(
     *,
     after: int = FIRST,
 ) -> dict[int, int]:
-    """The same of several repositories. Returns the last tag that was judged of each
-    where more wait."""
+    """Hold policies against the tags that moved since they were judged last.
+
+    after: the last tag that the call before has judged. Returns that of each repository
+        where more tags wait.
+    """
     if not (judging.is_judging and repository_ids):
         return {}
     # No batch of them runs meanwhile: a tag that moves now is judged by whoever moved

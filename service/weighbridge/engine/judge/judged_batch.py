@@ -1,14 +1,19 @@
-"""Repositories that are judged in one transaction: what is read for all of them, and
-what their limits say of an image as the database has it."""
+"""What images are judged by, and repositories that are judged in one transaction: what
+is read for all of them, and what their limits say of an image as the database has it.
+"""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause
-from weighbridge.domain.policy.policy import LimitKey, Limits
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.policy.policy import NO_POLICIES, LimitKey, Limits, PolicySet
 from weighbridge.domain.policy.verdict import (
     Finding,
     LimitedNumbers,
@@ -17,7 +22,7 @@ from weighbridge.domain.policy.verdict import (
     verdict,
 )
 from weighbridge.domain.policy.waiver import ActiveWaivers
-from weighbridge.engine.judge.criteria import Judging
+from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.read_model.summaries import FEW_TAGS
 from weighbridge.store.session import Connection
 from weighbridge.store.streams.stream_images import ScopedImages, StreamImage
@@ -30,6 +35,67 @@ from weighbridge.store.violations.judged import (
 )
 from weighbridge.store.violations.violation_rows import set_cause
 from weighbridge.store.violations.waivers import active_waivers
+
+Tell: TypeAlias = Callable[
+    [Connection, Sequence[int], NotificationEvent, datetime], None
+]
+"""Writes down who is to be told of these violations, in the same transaction."""
+
+
+def plan_no_notices(
+    connection: Connection,
+    violation_ids: Sequence[int],
+    event: NotificationEvent,
+    now: datetime,
+) -> None:
+    """Where nobody is to be told of anything."""
+
+
+class Judging(Struct, frozen=True):
+    """What images are judged by, as it is at this moment.
+
+    platforms: of a registry, those that are judged; the first one speaks for an index
+    is_silent: nobody is told of what is found now: somebody crawls by hand
+    """
+
+    policies: PolicySet
+    platforms: tuple[Platform, ...] = (DEFAULT,)
+    tell: Tell = plan_no_notices
+    is_silent: bool = False
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether anything is judged; else what is to be judged goes on waiting."""
+        return self.policies is not NO_POLICIES
+
+
+def tell_ends(
+    connection: Connection,
+    violation_ids: Sequence[int],
+    event: NotificationEvent,
+    now: datetime,
+) -> None:
+    """Of a crawl by hand nobody is told; but who was told of a violation by a service
+    is told of its end, whoever finds that."""
+    put_notifications(connection, violation_ids, event, (), now)
+
+
+class Judges(Struct, frozen=True):
+    """Whoever stores images asks here each time, so that policies that were read again
+    hold for the next image of a crawl that is under way.
+
+    policies:  those in force
+    tell:      see `bootstrap.engine.delivery_parts`
+    is_silent: nobody is told of what is found: somebody crawls by hand
+    """
+
+    policies: Callable[[], PolicySet]
+    tell: Tell = plan_no_notices
+    is_silent: bool = False
+
+    def of(self, platforms: tuple[Platform, ...]) -> Judging:
+        """For images of which these platforms are looked at."""
+        return Judging(self.policies(), platforms, self.tell, self.is_silent)
 
 
 class JudgedBatch:
@@ -90,37 +156,33 @@ class JudgedBatch:
             lock_own(self.connection, self.repositories, self.now)
             self._is_locked = True
 
-    def write_causes(self) -> None:
-        """Each once: PostgreSQL checks the reference of a row that is changed twice,
-        and waits for whoever has that repository and may be waiting for this row."""
-        for violation_id, cause in sorted(self.causes.items()):
-            set_cause(self.connection, violation_id, cause)
-
-
-class InForce:
-    """tag: "" or None for what is of the repository."""
-
-    def __init__(self, batch: JudgedBatch, repository: JudgedRepository) -> None:
-        self._batch = batch
-        self._repository = repository
-
-    def policy_of(self, tag: str | None, limit_key: LimitKey) -> str | None:
-        """The name of the policy that sets a limit for a tag; None: there is none."""
-        decided = self._batch.judging.policies.explain(
-            self._repository.registry, self._repository.name, tag or ""
+    def policy_of(
+        self, repository: JudgedRepository, tag: str | None, limit_key: LimitKey
+    ) -> str | None:
+        """The name of the policy that sets a limit for a tag ("" or None for what is of
+        the repository); None: there is none."""
+        decided = self.judging.policies.explain(
+            repository.registry, repository.name, tag or ""
         )
         for one in decided:
             if one.key == limit_key and one.policy and one.value is not None:
                 return one.policy.name
         return None
 
-    def is_waived(self, tag: str | None, limit_key: LimitKey) -> bool:
+    def is_waived(
+        self, repository: JudgedRepository, tag: str | None, limit_key: LimitKey
+    ) -> bool:
         """Whether somebody has accepted that a tag exceeds this limit."""
-        repository = self._repository
-        waiver = self._batch.waivers.find(
-            repository.registry, repository.name, tag or "", limit_key, self._batch.now
+        waiver = self.waivers.find(
+            repository.registry, repository.name, tag or "", limit_key, self.now
         )
         return waiver is not None
+
+    def write_causes(self) -> None:
+        """Each once: PostgreSQL checks the reference of a row that is changed twice,
+        and waits for whoever has that repository and may be waiting for this row."""
+        for violation_id, cause in sorted(self.causes.items()):
+            set_cause(self.connection, violation_id, cause)
 
 
 def needs_layers(limits: Limits, image: StreamImage) -> bool:

@@ -7,7 +7,7 @@ heavier tag that is older is still pulled: it is marked, counted and listed, and
 is notified of it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,15 +15,13 @@ from msgspec.structs import replace
 
 from weighbridge.domain.policy.policy import Limits
 from weighbridge.domain.policy.verdict import limits_images
-from weighbridge.engine.judge.criteria import Judging
 from weighbridge.engine.judge.judged_batch import (
-    InForce,
     JudgedBatch,
+    Judging,
     findings_of,
     needs_layers,
     waits_for_size,
 )
-from weighbridge.engine.writer.writer import Writer, by_size
 from weighbridge.store.locks import lock_repositories, lock_summaries
 from weighbridge.store.models.types import bounded
 from weighbridge.store.session import Connection
@@ -125,7 +123,6 @@ def _over(
     platform: str,
     image: StreamImage,
 ) -> Iterator[OverTag]:
-    in_force = InForce(batch, repository)
     tag, _, limits = limited
     for finding in findings_of(limits, image, batch.images, repository.scope_id, None):
         if finding.keeping == "over":
@@ -134,7 +131,7 @@ def _over(
                 tag.tag_id,
                 platform,
                 finding.key,
-                in_force.policy_of(tag.name, finding.key) or "",
+                batch.policy_of(repository, tag.name, finding.key) or "",
                 limits.team,
                 limits.severity,
                 image.id,
@@ -156,39 +153,6 @@ def mark_of(judging: Judging, registry: str, repository: str) -> str:
     mark = judging.policies.mark_of(registry, repository)
     platforms = ",".join(map(str, judging.platforms))
     return f"{mark} {platforms}" if mark else ""
-
-
-async def sweep(
-    writer: Writer,
-    tags: Mapping[int, int],
-    judging: Callable[[], Judging],
-    clock: Callable[[], datetime],
-) -> None:
-    """Mark every tag of repositories anew, as many in each transaction as a page holds.
-    One that moves meanwhile is marked by whoever moves it. Broken off, it is begun
-    again.
-
-    tags: how many each repository has
-    """
-    for some in by_size(tags, PAGE):
-        if len(some) == 1:
-            await _sweep_one(writer, some[0], judging(), clock)
-        else:
-            await writer.write(sweep_many, some, clock(), judging())
-
-
-async def _sweep_one(
-    writer: Writer,
-    repository_id: int,
-    judging: Judging,
-    clock: Callable[[], datetime],
-) -> None:
-    after: str | None = ""
-    waits = False
-    while after is not None:
-        after, waits = await writer.write(
-            sweep_page, repository_id, after, clock(), judging, waits=waits
-        )
 
 
 def sweep_page(

@@ -21,7 +21,7 @@ from weighbridge.domain.policy.verdict import (
     verdict,
 )
 from weighbridge.engine.judge.causes import Causes
-from weighbridge.engine.judge.judged_batch import InForce, JudgedBatch
+from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
 from weighbridge.store.streams.stream_tags import StreamTag
 from weighbridge.store.violations.judged import (
@@ -66,7 +66,7 @@ class Episodes:
         self._connection = batch.connection
         self._judging = batch.judging
         self._now = batch.now
-        self._in_force = InForce(batch, repository)
+        self._batch = batch
         found = batch.open_of(repository.id)
         self._open = {violation.key: violation for violation in found}
         self._deleted: set[str | None] = set()
@@ -215,8 +215,8 @@ class Episodes:
         of_policy = [v for v in same if v.key.policy == key.policy]
         if finding.keeping == "over":
             is_silent = is_silent or self._judging.is_silent
-            is_silent = is_silent or self._in_force.is_waived(
-                offence.tag, key.limit_key
+            is_silent = is_silent or self._batch.is_waived(
+                self.repository, offence.tag, key.limit_key
             )
             self._exceed(key, of_policy, offence, judged, is_silent=is_silent)
         elif finding.keeping == "kept":
@@ -377,13 +377,13 @@ class Episodes:
 
     def _is_limited(self, violation: OpenViolation) -> bool:
         key = violation.key
-        policy = self._in_force.policy_of(violation.tag, key.limit_key)
+        policy = self._batch.policy_of(self.repository, violation.tag, key.limit_key)
         return policy == key.policy
 
     def _key(
         self, stream: str, platform: str, tag: str, limit_key: LimitKey
     ) -> ViolationKey:
-        policy = self._in_force.policy_of(tag, limit_key) or ""
+        policy = self._batch.policy_of(self.repository, tag, limit_key) or ""
         return ViolationKey(stream, platform, policy, limit_key)
 
 

@@ -16,10 +16,10 @@ from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.size.confidence import MeasuredBlob
-from weighbridge.engine.context.crawl_context import Counted, Progress
+from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site
-from weighbridge.engine.judge.changed_policies import refresh_stale
+from weighbridge.engine.judge.changed_policies import Rejudging
 from weighbridge.engine.measure.one_layer import measure_blob, measure_length
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import DocumentError, RegistryError, TransportError
@@ -57,24 +57,19 @@ async def keep_answers(
 
 
 async def sum_up(
-    writer: Writer,
-    places: Sequence[LiveManifest],
-    now: datetime,
-    counted: Counted,
-    *,
-    is_partial: bool = False,
+    context: CrawlContext, places: Sequence[LiveManifest], *, is_partial: bool = False
 ) -> None:
     """Give these manifests their totals, as far as their blobs are answered.
 
     is_partial: also the others, by what is known so far
     """
+    writer, now = context.writer, context.clock()
     for scope_id in sorted({place.scope_id for place in places}):
         ids = sorted({p.manifest_id for p in places if p.scope_id == scope_id})
         swept = await writer.write(
             sweep_manifests, scope_id, ids, now, is_partial=is_partial
         )
-        if swept.learned:
-            counted("manifest", swept.learned)
+        learned = swept.learned
         if swept.left:
             alone = await writer.write(
                 sweep_manifests,
@@ -84,8 +79,9 @@ async def sum_up(
                 is_alone=True,
                 is_partial=is_partial,
             )
-            if alone.learned:
-                counted("manifest", alone.learned)
+            learned += alone.learned
+        if learned:
+            context.count_conflicts("manifest", learned)
 
 
 MEASURED_WITHIN: Final = timedelta(minutes=5)
@@ -105,69 +101,43 @@ async def _nothing() -> None:
     pass
 
 
-async def measure_registry(
-    registry: Registry,
-    registry_id: int,
-    writer: Writer,
-    progress: Progress,
-    clock: Callable[[], datetime],
-    counted: Counted,
-    kept: Kept,
-) -> int:
-    """Ask for every blob of a registry's live images and artifacts that was not asked
-    for in its storage scope, each once, the largest of a few thousand images first;
-    then for those of which the last answer will not do, as far as it is time. Returns
-    how many could not be had now; they are asked for again by later crawls.
-
-    counted: told how many false claims were learned of
-    kept:    called when more of it was stored
-    """
-    measuring = _Measuring(
-        registry, registry_id, writer, progress, clock, counted, kept
-    )
-    await measuring.run()
-    return len(measuring.failed)
-
-
-async def measure_images(
-    registry: Registry,
-    places: Sequence[LiveManifest],
-    writer: Writer,
-    progress: Progress,
-    clock: Callable[[], datetime],
-    counted: Counted,
-) -> None:
+async def measure_images(context: CrawlContext, places: Sequence[LiveManifest]) -> None:
     """Ask for the blobs of these images, and give them their totals as far as that
     goes. Other images that wait for the same layers get theirs with the next walk."""
-    measuring = _Measuring(registry, 0, writer, progress, clock, counted)
-    await measuring.of(places)
+    await _Measuring(context, 0).of(places)
 
 
 class _Measuring(Struct):
-    registry: Registry
+    """Asks for every blob of a registry's live images and artifacts that was not asked
+    for in its storage scope, each once, the largest of a few thousand images first;
+    then for those of which the last answer will not do, as far as it is time.
+
+    kept:   called when more of it was stored
+    failed: what could not be had now; it is asked for again by later crawls
+    """
+
+    context: CrawlContext
     registry_id: int
-    writer: Writer
-    progress: Progress
-    clock: Callable[[], datetime]
-    counted: Counted
     kept: Kept = _nothing
     failed: set[tuple[int, Digest]] = field(default_factory=set)
     asked: set[tuple[int, Digest]] = field(default_factory=set)
 
     async def run(self) -> None:
         """One walk over what waits; each manifest is read once."""
-        repositories = await self.writer.read(unmeasured_repositories, self.registry_id)
+        repositories = await self.context.writer.read(
+            unmeasured_repositories, self.registry_id
+        )
         goes_on = await self._walk() if repositories else True
         for start in range(0, len(repositories), _REPOSITORIES):
             piece = repositories[start : start + _REPOSITORIES]
-            await self.writer.write(note_measured, piece)
+            await self.context.writer.write(note_measured, piece)
         if goes_on:
             await self._ask_again()
 
     async def _walk(self) -> bool:
         place = START
         while True:
-            places = await self.writer.read(
+            places = await self.context.writer.read(
                 waiting_manifests, self.registry_id, place, _MANIFESTS
             )
             goes_on = await self.of(places)
@@ -180,13 +150,15 @@ class _Measuring(Struct):
         """The blobs and totals of these manifests. False where nothing of a batch
         could be had: the registry does not answer."""
         goes_on = await self._measure(places)
-        await sum_up(self.writer, places, self.clock(), self.counted)
+        await sum_up(self.context, places)
         return goes_on
 
     async def _measure(self, places: Sequence[LiveManifest]) -> bool:
         while places:
             most = _BLOBS + len(self.failed)
-            found = await self.writer.read(unmeasured_blobs, places, most, self.clock())
+            found = await self.context.writer.read(
+                unmeasured_blobs, places, most, self.context.clock()
+            )
             wanted = [item for item in found if _key(item) not in self.asked]
             if not wanted:
                 break
@@ -201,30 +173,32 @@ class _Measuring(Struct):
         """What is corrected so is summed up again by the next walk."""
         most = BATCH + len(self.asked)
         while True:
-            found = await self.writer.read(
-                blobs_to_ask_again, self.registry_id, most, self.clock()
+            found = await self.context.writer.read(
+                blobs_to_ask_again, self.registry_id, most, self.context.clock()
             )
             wanted = [item for item in found if _key(item) not in self.asked][:BATCH]
             if not wanted or not await self._measure_batch(wanted):
                 break
             most = BATCH + len(self.asked)
-        if reopened := await self.writer.read(
+        if reopened := await self.context.writer.read(
             unmeasured_repositories, self.registry_id
         ):
             await self._walk()
-            await self.writer.write(note_measured, reopened)
+            await self.context.writer.write(note_measured, reopened)
 
     async def _measure_batch(self, batch: Sequence[Unmeasured]) -> bool:
-        self.progress.stage = "measuring"
+        self.context.progress.stage = "measuring"
         self.asked |= {_key(item) for item in batch}
         answers: dict[tuple[int, Digest], MeasuredBlob | None] = {}
         try:
-            await _ask(self.registry, batch, self.progress, answers)
+            await _ask(self.context, batch, answers)
         finally:
             # Also where it is cut off: at a slow registry no batch might ever come to
             # its end.
             if any(answers.values()):
-                await asyncio.shield(keep_answers(self.writer, answers, self.clock()))
+                await asyncio.shield(
+                    keep_answers(self.context.writer, answers, self.context.clock())
+                )
         if any(answers.values()):
             await self.kept()
         self.failed |= {key for key, answer in answers.items() if answer is None}
@@ -237,11 +211,12 @@ def _key(item: Unmeasured) -> tuple[int, Digest]:
 
 
 async def _ask(
-    registry: Registry,
+    context: CrawlContext,
     batch: Sequence[Unmeasured],
-    progress: Progress,
     answers: dict[tuple[int, Digest], MeasuredBlob | None],
 ) -> None:
+    registry, progress = context.registry, context.progress
+
     async def one(item: Unmeasured) -> None:
         try:
             answers[_key(item)] = await ask_for(registry, item)
@@ -284,16 +259,13 @@ async def measure(parts: Parts, site: Site) -> None:
         if claimed is None:
             return
         async with parts.asking(site) as connected:
-            left = await measure_registry(
-                connected.registry,
+            measuring = _Measuring(
+                parts.context(site, connected.registry),
                 registry_id,
-                parts.writer,
-                parts.progress,
-                parts.clock,
-                partial(parts.count_conflicts, site.name),
                 partial(parts.shared.gets_further, claimed),
             )
-        parts.watcher.measured(site.name, left)
+            await measuring.run()
+        parts.watcher.measured(site.name, len(measuring.failed))
         await bring_up_to_date(parts, site, registry_id)
         parts.deliver()
     if await parts.writer.read(due_jobs, [job], parts.clock()):
@@ -305,5 +277,6 @@ async def measure(parts: Parts, site: Site) -> None:
 
 async def bring_up_to_date(parts: Parts, site: Site, registry_id: int) -> None:
     """Make anew and judge what is behind what is known by now."""
-    await refresh_stale(parts.writer, registry_id, parts.judging(site), parts.clock)
+    judging = parts.judging(site)
+    await Rejudging(parts.writer, registry_id, judging, parts.clock).refresh_stale()
     await parts.writer.settle()

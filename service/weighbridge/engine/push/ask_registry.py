@@ -7,7 +7,7 @@ claim is judged, said to be one, and judged again once it is answered.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -19,7 +19,7 @@ from weighbridge.domain.image.document import Image
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.size.confidence import MeasuredBlob
 from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.measure.many_layers import ask_for, keep_answers, sum_up
+from weighbridge.engine.measure.many_layers import ask_for
 from weighbridge.engine.push.push_plan import Pushed, PushPlan, with_time
 from weighbridge.engine.tags.question_plan import TagQuestion
 from weighbridge.engine.tags.tag_request import TagAnswer, TagRequest
@@ -31,12 +31,8 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.ports.protocols import IS_URGENT
-from weighbridge.store.facts.blobs import find_blobs
-from weighbridge.store.session import Connection
-from weighbridge.store.sizes.blob_sizes import keep_measures
-from weighbridge.store.sizes.manifest_sizes import Swept, sweep_manifests
-from weighbridge.store.sizes.unmeasured import LiveManifest, Unmeasured, find_unasked
+from weighbridge.ports.protocols import urgent
+from weighbridge.store.sizes.unmeasured import Unmeasured, find_unasked
 from weighbridge.store.tags.applying import KnownTag
 
 PATIENCE_S: Final = 60.0
@@ -95,14 +91,11 @@ async def ask_about(
     """Ask about each tag of a plan: one GET and a config where the digest is new, one
     HEAD or GET otherwise. Whatever goes wrong is the answer."""
     look = _TagAsking(context, repository, plan, now)
-    mark = IS_URGENT.set(True)
-    try:
+    with urgent():
         if context.registry.has_quota:
             # What is left of it is for whole images, see `RepositoryCrawl`.
             return [await look.at(pushed) for pushed in plan.asked.values()]
         return await together(look.at(pushed) for pushed in plan.asked.values())
-    finally:
-        IS_URGENT.reset(mark)
 
 
 class _TagAsking:
@@ -203,59 +196,7 @@ async def ask_new_layers(
         with suppress(DocumentError, RegistryError, TransportError):
             answers[digest] = await ask_for(context.registry, item)
 
-    mark = IS_URGENT.set(True)
-    try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(context.word_within_s):
-                await asyncio.gather(*map(one, wanted))
-    finally:
-        IS_URGENT.reset(mark)
+    with urgent(), suppress(TimeoutError):
+        async with asyncio.timeout(context.word_within_s):
+            await asyncio.gather(*map(one, wanted))
     return answers
-
-
-async def keep_words(
-    context: CrawlContext,
-    facts: Callable[[Connection], None] | None,
-    words: Mapping[Digest, MeasuredBlob],
-    images: Sequence[Image],
-    scope: Callable[[Connection], int],
-    ledger: Callable[[Connection], None],
-) -> None:
-    """Keep facts, what the registry said of their layers, and then the ledger that is
-    judged by it: on SQLite all of it at once.
-
-    scope: finds the storage scope, or makes it
-    """
-    if not images:
-        await context.writer.keep(facts, ledger)
-        return
-    writer, now = context.writer, context.clock()
-    digests = [image.digest for image in images]
-    if not writer.settles_at_once:
-        if facts is not None:
-            await writer.write(facts)
-        scope_id = await writer.write(scope)
-        await keep_answers(writer, {(scope_id, d): m for d, m in words.items()}, now)
-        ids = await writer.read(_ids_of, digests)
-        places = [LiveManifest(0, number, scope_id) for number in ids]
-        await sum_up(writer, places, now, context.count_conflicts, is_partial=True)
-        await writer.write(ledger)
-        return
-
-    def at_once(connection: Connection) -> Swept:
-        if facts is not None:
-            facts(connection)
-        scope_id = scope(connection)
-        keep_measures(connection, scope_id, words, now)
-        ids = _ids_of(connection, digests)
-        swept = sweep_manifests(connection, scope_id, ids, now, is_partial=True)
-        ledger(connection)
-        return swept
-
-    swept = await writer.write(at_once)
-    if swept.learned:
-        context.count_conflicts("manifest", swept.learned)
-
-
-def _ids_of(connection: Connection, digests: Sequence[Digest]) -> list[int]:
-    return [blob.id for blob in find_blobs(connection, digests).values()]

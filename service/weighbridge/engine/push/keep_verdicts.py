@@ -1,22 +1,36 @@
 """Keeps what the registry said of pushed tags, with the verdict and the events' end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct, field
 
+from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.registry.listing import is_mass
-from weighbridge.engine.context.crawl_context import JudgedTag, Verdict
-from weighbridge.engine.judge.criteria import Judging
+from weighbridge.domain.size.confidence import MeasuredBlob
+from weighbridge.engine.context.crawl_context import (
+    CrawlContext,
+    JudgedTag,
+    PushCallbacks,
+    Verdict,
+)
 from weighbridge.engine.judge.judge import refresh_and_judge
-from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
-from weighbridge.engine.push.ask_registry import TagStatus
+from weighbridge.engine.measure.many_layers import (
+    MEASURED_WITHIN,
+    keep_answers,
+    measure_images,
+    sum_up,
+)
+from weighbridge.engine.push.ask_registry import TagStatus, pushed_images
 from weighbridge.engine.push.push_plan import EARLY_S, GIVE_UP, PushPlan
-from weighbridge.ports.protocols import RequestCost
+from weighbridge.engine.tags.tag_request import batch_of, readings_of
+from weighbridge.ports.protocols import RequestCost, urgent
+from weighbridge.store.facts.blobs import find_blobs
+from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, hold
-from weighbridge.store.leases.jobs import Job, make_due
+from weighbridge.store.leases.jobs import make_due
 from weighbridge.store.pushes.inbox import (
     TOO_EARLY,
     PushedTo,
@@ -27,6 +41,9 @@ from weighbridge.store.pushes.inbox import (
 )
 from weighbridge.store.pushes.tag_crawls import end_check, worst_of
 from weighbridge.store.session import Connection
+from weighbridge.store.sizes.blob_sizes import keep_measures
+from weighbridge.store.sizes.manifest_sizes import sweep_manifests
+from weighbridge.store.sizes.unmeasured import LiveManifest, waiting_of
 from weighbridge.store.tags.applying import apply_deleted, apply_failures, apply_moves
 from weighbridge.store.tags.judged_tags import note_said, waits_for_size
 
@@ -36,20 +53,17 @@ _LONGEST_S: Final = 300.0
 class PushLedger(Struct):
     """The ledger's half of handling pushed tags: one transaction.
 
-    claim:     takes the repository, or returns the claim that is held
-    ends:      the claim is given back
-    cost:      what was asked for it
-    measuring: see `PushCallbacks`
+    claim: takes the repository, or returns the claim that is held
+    cost:  what was asked for it; the claim is given back then. None: somebody goes on
+           with it
     """
 
+    context: CrawlContext
+    callbacks: PushCallbacks
     claim: Callable[[Connection], Claim]
     plan: PushPlan
     statuses: Sequence[TagStatus]
-    judging: Judging
-    now: datetime
-    ends: bool
-    cost: RequestCost
-    measuring: Job | None = None
+    cost: RequestCost | None = None
     repository_id: int = 0
     judged: list[JudgedTag] = field(default_factory=list)
 
@@ -58,7 +72,7 @@ class PushLedger(Struct):
 
         Raises StaleFence.
         """
-        claim, now = self.claim(connection), self.now
+        claim, now = self.claim(connection), self.context.clock()
         self.repository_id = claim.repository_id
         hold(connection, claim, now)
         answers = [t.answer for t in self.statuses if t.answer and t.is_there]
@@ -70,13 +84,17 @@ class PushLedger(Struct):
         apply_deleted(connection, claim, removed, now)
         said = note_said(connection, claim, self._said())
         refresh_and_judge(
-            connection, claim.repository_id, now, self.judging, is_waiting=said
+            connection,
+            [claim.repository_id],
+            now,
+            self.context.judging(),
+            is_waiting=said,
         )
         self.plan.settle(connection, now)
         note_statuses(connection, self.statuses, now, removed)
         self.judged = self._verdicts(connection)
-        self._have_measured(connection, [move.name for move in moves])
-        if self.ends:
+        self._have_measured(connection, [move.name for move in moves], now)
+        if self.cost is not None:
             end_check(
                 connection,
                 claim,
@@ -87,14 +105,15 @@ class PushLedger(Struct):
                 is_due=bool(self.plan.whole or self._lost() - set(removed)),
             )
 
-    def _have_measured(self, connection: Connection, names: Sequence[str]) -> None:
+    def _have_measured(
+        self, connection: Connection, names: Sequence[str], now: datetime
+    ) -> None:
         """Whoever measures at once does not take that back: others rely on it."""
-        if self.measuring is not None and waits_for_size(
-            connection, self.repository_id, names
-        ):
+        job = self.callbacks.measuring
+        if job is not None and waits_for_size(connection, self.repository_id, names):
             # It measures right after its verdict, unless that ends its process.
             # The last lock of the transaction: nobody has it and waits for another.
-            make_due(connection, self.measuring, self.now + MEASURED_WITHIN)
+            make_due(connection, job, now + MEASURED_WITHIN)
 
     def _said(self) -> list[str]:
         """Tags that are what we knew, and of which an event says that they are that
@@ -127,6 +146,85 @@ class PushLedger(Struct):
         heard = [t for t in self.statuses if t.is_there and t.early < set(t.pushed.ids)]
         worst = worst_of(connection, self.repository_id, [t.pushed.name for t in heard])
         return [_judged(t, worst.get(t.pushed.name, set())) for t in heard]
+
+
+async def keep(
+    ledger: PushLedger,
+    words: Mapping[Digest, MeasuredBlob],
+    scope: Callable[[Connection], int],
+) -> None:
+    """Keep what an attempt has learned: facts, what the registry said of their layers,
+    and then the ledger that is judged by it; on SQLite all of it at once.
+
+    words: what the registry said of layers that are new in the storage scope
+    scope: finds the storage scope, or makes it
+    """
+    context = ledger.context
+    writer, now = context.writer, context.clock()
+    batch = batch_of([t.answer for t in ledger.statuses if t.answer is not None])
+    digests = [image.digest for image in pushed_images(ledger.statuses)]
+
+    def at_once(connection: Connection) -> int:
+        learned = 0
+        if batch.has_facts:
+            keep_documents(connection, batch.documents, batch.missing)
+        if digests:
+            scope_id = scope(connection)
+            keep_measures(connection, scope_id, words, now)
+            ids = _ids_of(connection, digests)
+            swept = sweep_manifests(connection, scope_id, ids, now, is_partial=True)
+            learned = swept.learned
+        ledger.keep(connection)
+        return learned
+
+    if writer.settles_at_once:
+        if learned := await writer.write(at_once):
+            context.count_conflicts("manifest", learned)
+    else:
+        if batch.has_facts:
+            await writer.write(keep_documents, batch.documents, batch.missing)
+        if digests:
+            scope_id = await writer.write(scope)
+            await keep_answers(
+                writer, {(scope_id, d): m for d, m in words.items()}, now
+            )
+            ids = await writer.read(_ids_of, digests)
+            places = [LiveManifest(0, number, scope_id) for number in ids]
+            await sum_up(context, places, is_partial=True)
+        await writer.write(ledger.keep)
+    for reading in readings_of(batch.answers):
+        context.reader.forget(reading)
+
+
+def _ids_of(connection: Connection, digests: Sequence[Digest]) -> list[int]:
+    return [blob.id for blob in find_blobs(connection, digests).values()]
+
+
+async def after_writing(ledger: PushLedger) -> None:
+    """Tell of the verdict; then measure what is new, and judge that too."""
+    context, callbacks = ledger.context, ledger.callbacks
+    callbacks.judged(ledger.judged)
+    # What may have to be measured: what tags point at now, and what was read.
+    moves = [t.answer.move for t in ledger.statuses if t.answer and t.answer.move]
+    images = [move.digest for move in moves]
+    images += [image.digest for image in pushed_images(ledger.statuses)]
+    places = await context.writer.read(
+        waiting_of, ledger.repository_id, list(dict.fromkeys(images))
+    )
+    if places:
+        with urgent():
+            await measure_images(context, places)
+        await context.writer.write(_judge_again, context, ledger.repository_id)
+        callbacks.judged(())
+    await context.writer.settle()
+
+
+def _judge_again(
+    connection: Connection, context: CrawlContext, repository_id: int
+) -> None:
+    # What the newest image weighs may be another number now.
+    now, judging = context.clock(), context.judging()
+    refresh_and_judge(connection, [repository_id], now, judging, is_waiting=True)
 
 
 def note_statuses(

@@ -1,15 +1,18 @@
-"""The job `PUSH` in any process: which look when, and what follows from it.
+"""The job `PUSH` in any process: which look when, what it does, what follows from it.
 
-The inbox says what waits; the job only says that something does. One that takes long
-goes on after its job has ended, so that a slow registry holds up nobody else: what it
-has not kept when the process ends still waits in the inbox.
+The inbox says what waits; the job only says that something does. An event is a hint:
+what a tag is now, only the registry can say, which is asked about the tags that events
+name, and about nothing else. One that takes long goes on after its job has ended, so
+that a slow registry holds up nobody else: what it has not kept when the process ends
+still waits in the inbox.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
 
 import structlog
 from msgspec import Struct, field
@@ -20,15 +23,218 @@ from weighbridge.engine.context.crawl_context import (
     JudgedTag,
     PushCallbacks,
 )
-from weighbridge.engine.context.parts import ConnectedRegistry, Parts
+from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import JobTarget
-from weighbridge.engine.push.handle_pushes import Ended, PushCheck
-from weighbridge.engine.push.keep_verdicts import put_all_off
+from weighbridge.engine.push.ask_registry import TagStatus, ask_about, ask_new_layers
+from weighbridge.engine.push.keep_verdicts import (
+    PushLedger,
+    after_writing,
+    keep,
+    note_statuses,
+    put_all_off,
+)
+from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
+from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
 from weighbridge.engine.tasks.side_by_side import cancel
-from weighbridge.errors import StoreError, WeighbridgeError
+from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL, MEASURE, PUSH, SETTLE
+from weighbridge.ports.protocols import CRAWL_COST, RequestCost
+from weighbridge.store.leases.claiming import Claim, claim, release
 from weighbridge.store.leases.jobs import Job
-from weighbridge.store.pushes.inbox import PushedTo, next_due
+from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.pushes.inbox import PushedTo, next_due, put_off, take
+from weighbridge.store.pushes.tag_crawls import (
+    claim_new,
+    end_check,
+    find_known,
+)
+from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
+from weighbridge.store.registries.repository_rows import put_scopes
+from weighbridge.store.session import Connection
+
+Ended: TypeAlias = Literal["done", "busy"]
+"""`busy`: another process has the repository; what waits is to be tried again soon."""
+
+
+class PushCheck:
+    """One look.
+
+    entry: the registry, should nothing have been asked of it yet
+    owner: this process, as `process_mark.this_process` names it
+    """
+
+    def __init__(
+        self,
+        context: CrawlContext,
+        callbacks: PushCallbacks,
+        heartbeat: Heartbeat,
+        entry: RegistryEntry,
+        repository: str,
+        *,
+        owner: str,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self._context = context
+        self._callbacks = callbacks
+        self._to = callbacks.to(repository)
+        self._heartbeat = heartbeat
+        self._entry = entry
+        self._owner = one_claim(owner)
+        self._lease_s = lease_s
+        self._cost = RequestCost()
+
+    async def run(self) -> Ended:
+        """Ask, keep, judge, measure, judge again. Whatever the registry does is kept
+        with the events; only StoreError is raised."""
+        CRAWL_COST.set(self._cost)
+        writer, now = self._context.writer, self._context.clock()
+        known = await writer.read(find_known, self._to, now)
+        if known is None:
+            return await self._handle_new()
+        if known.parked_until is not None:
+            await writer.write(self._park, known.parked_until)
+            return "done"
+        begun = await writer.write(self._begin, known.repository_id)
+        if begun is None:
+            return "busy"
+        claim, plan = begun
+        if plan.asked:
+            return await self._handle(claim, plan)
+        self._ask_for_whole(plan)
+        return "done"
+
+    def _begin(
+        self, connection: Connection, repository_id: int
+    ) -> tuple[Claim, PushPlan] | None:
+        """Take the repository and read what waits for it; where there is nothing to
+        ask, give it back."""
+        now = self._context.clock()
+        taken = claim(
+            connection,
+            repository_id,
+            now=now,
+            lease_s=self._lease_s,
+            owner=self._owner,
+            is_push=True,
+        )
+        if taken is None:
+            return None
+        plan = plan_pushes(
+            connection, self._to, repository_id, self._context.wants_tag, now
+        )
+        if plan.is_empty:
+            release(connection, [taken])
+        elif not plan.asked:
+            plan.settle(connection, now)
+            end_check(
+                connection,
+                taken,
+                now,
+                requests=0,
+                bytes_read=0,
+                is_there=False,
+                is_due=bool(plan.whole),
+            )
+        return taken, plan
+
+    async def _handle(self, claim: Claim, plan: PushPlan) -> Ended:
+        with self._heartbeat.holding(claim):
+            try:
+                statuses = await self._ask(plan)
+                ledger = await self._keep(
+                    plan, statuses, lambda _: claim, claim.scope_id
+                )
+            except StaleFence:
+                return "busy"
+            except BaseException:
+                # The one that ended the attempt is on its way.
+                with suppress(StoreError):
+                    await asyncio.shield(self._context.writer.write(release, [claim]))
+                raise
+        self._ask_for_whole(plan)
+        await after_writing(ledger)
+        return "done"
+
+    async def _handle_new(self) -> Ended:
+        """A repository that nobody has seen yet is added once the registry has said
+        that the tag is there."""
+        plan = await self._context.writer.read(
+            plan_pushes, self._to, None, self._context.wants_tag, self._context.clock()
+        )
+        if plan.is_empty:
+            return "done"
+        statuses = await self._ask(plan)
+        if not any(t.is_there for t in statuses):
+            await self._context.writer.write(self._settle, plan, statuses)
+            return "done"
+        try:
+            ledger = await self._keep(plan, statuses, self._claim_new, None)
+        except StaleFence:
+            return "busy"
+        self._callbacks.whole(self._to.repository)
+        await after_writing(ledger)
+        return "done"
+
+    async def _ask(self, plan: PushPlan) -> list[TagStatus]:
+        return await ask_about(
+            self._context, self._to.repository, plan, self._context.clock()
+        )
+
+    async def _keep(
+        self,
+        plan: PushPlan,
+        statuses: Sequence[TagStatus],
+        claim: Callable[[Connection], Claim],
+        scope_id: int | None,
+    ) -> PushLedger:
+        """scope_id: None of a repository that nobody has seen yet"""
+        context = self._context
+        words = await ask_new_layers(context, self._to.repository, scope_id, statuses)
+        ledger = PushLedger(context, self._callbacks, claim, plan, statuses, self._cost)
+        scope = self._make_scope if scope_id is None else (lambda _: scope_id)
+        await keep(ledger, words, scope)
+        return ledger
+
+    def _make_scope(self, connection: Connection) -> int:
+        """Before the repository is added to it: what is said of its layers is kept
+        first."""
+        registry_id = put_registry(connection, self._entry, self._context.clock())
+        name = self._to.repository
+        return put_scopes(connection, registry_id, [name])[name]
+
+    def _claim_new(self, connection: Connection) -> Claim:
+        """Raises StaleFence where somebody was faster."""
+        now = self._context.clock()
+        registry_id = put_registry(connection, self._entry, now)
+        claim = claim_new(
+            connection,
+            registry_id,
+            self._to.repository,
+            now=now,
+            lease_s=self._lease_s,
+            owner=self._owner,
+        )
+        if claim is None:
+            raise StaleFence(
+                f"another process has claimed {self._to.repository} meanwhile"
+            )
+        return claim
+
+    def _park(self, connection: Connection, until: datetime) -> None:
+        waiting = take(connection, self._to, self._context.clock())
+        put_off(connection, [push.id for push in waiting], until, "poison")
+
+    def _settle(
+        self, connection: Connection, plan: PushPlan, statuses: Sequence[TagStatus]
+    ) -> None:
+        now = self._context.clock()
+        plan.settle(connection, now)
+        note_statuses(connection, statuses, now)
+
+    def _ask_for_whole(self, plan: PushPlan) -> None:
+        if plan.whole:
+            self._callbacks.whole(self._to.repository)
+
 
 AGAIN_S: Final = 0.2
 """A repository that another process has is tried again so soon, ..."""
@@ -130,7 +336,7 @@ class PushJob(Struct):
         try:
             async with self.parts.asking(asked.site) as connected:
                 return await PushCheck(
-                    self._context(asked, connected),
+                    self.parts.context(asked.site, connected.registry),
                     replace(callbacks, judged=judged),
                     self.parts.heartbeat,
                     asked.site.entry(connected.seen),
@@ -184,9 +390,6 @@ class PushJob(Struct):
     def _ring(self, key: str) -> None:
         self._timers.pop(key, None)
         self.parts.jobs.put(PUSH, key, first=True)
-
-    def _context(self, asked: JobTarget, connected: ConnectedRegistry) -> CrawlContext:
-        return self.parts.context(asked.site, connected.registry)
 
     def _tell(self, registry: str, judged: Sequence[JudgedTag]) -> None:
         now = self.parts.clock()

@@ -4,7 +4,7 @@ one transaction keeps."""
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import Digest
@@ -252,43 +252,50 @@ def _is_false_claim(exc: WeighbridgeError) -> bool:
 
 
 class Batch(Struct, frozen=True):
-    """Answers that say something, and the names of tags that need not be asked again
-    beside them."""
+    """What one transaction keeps of the answers about some tags.
+
+    answers:   those that say something
+    documents: all that they lead to and that the store does not have, once each
+    missing:   children that could not be had, with the code that says why
+    """
 
     answers: Sequence[TagAnswer]
-    names: Sequence[str] = ()
+    documents: Sequence[Document] = ()
+    missing: Mapping[Digest, str] = field(default_factory=dict)
 
-    def documents(self) -> list[Document]:
-        """All that the answers lead to and that the store does not have, once each."""
-        found: dict[Digest, Document] = {}
-        for reading in self.readings():
-            for document in reading.documents:
-                found[document.digest] = document
-        return list(found.values())
+    @property
+    def has_facts(self) -> bool:
+        return bool(self.documents or self.missing)
 
-    def missing(self) -> dict[Digest, str]:
-        """Children that could not be had, with the code that says why."""
-        found: dict[Digest, str] = {}
-        for reading in self.readings():
-            found |= reading.missing
-        return found
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that tags lead to is in the batch, and whole. What is known
+        already may be there for another repository, and lack something."""
+        found = {document.digest for document in self.documents}
+        return (
+            not self.missing
+            and all(reading.digest in found for reading in readings_of(self.answers))
+            and all(_is_whole(document, found) for document in self.documents)
+        )
 
-    def readings(self) -> Iterable[Reading]:
-        """Of those answers that led to something."""
-        return (a.reading for a in self.answers if a.reading is not None)
+    def without_facts(self) -> "Batch":
+        """They are kept apart."""
+        return Batch(self.answers)
 
 
-def is_plain(
-    batch: Batch, documents: Sequence[Document], missing: Mapping[Digest, str]
-) -> bool:
-    """Whether all that tags lead to is in the batch, and whole. What is known already
-    may be there for another repository, and lack something."""
-    found = {document.digest for document in documents}
-    return (
-        not missing
-        and all(reading.digest in found for reading in batch.readings())
-        and all(_is_whole(document, found) for document in documents)
-    )
+def batch_of(answers: Sequence[TagAnswer]) -> Batch:
+    """With what they lead to."""
+    documents: dict[Digest, Document] = {}
+    missing: dict[Digest, str] = {}
+    for reading in readings_of(answers):
+        documents |= {document.digest: document for document in reading.documents}
+        missing |= reading.missing
+    return Batch(answers, list(documents.values()), missing)
+
+
+def readings_of(answers: Iterable[TagAnswer]) -> Iterable[Reading]:
+    """Of those answers that led to something."""
+    return (a.reading for a in answers if a.reading is not None)
 
 
 def _is_whole(document: Document, found: Set[Digest]) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError
-from weighbridge.ports.protocols import IS_URGENT
+from weighbridge.ports.protocols import urgent
 from weighbridge.store.crawls.chunks import ChunkKey, renew_chunks
 from weighbridge.store.leases.claiming import Claim, renew
 from weighbridge.store.leases.jobs import (
@@ -56,36 +56,32 @@ class Heartbeat:
         self._claims: dict[int, Claim] = {}
         self._chunks: set[ChunkKey] = set()
 
-    def hold(self, claim: Claim) -> None:
-        """Renew this claim from now on."""
-        self._claims[claim.repository_id] = claim
-
-    def drop(self, claim: Claim) -> None:
-        """The opposite."""
-        self._claims.pop(claim.repository_id, None)
-
     @contextmanager
-    def holding(self, chunk: ChunkKey) -> Iterator[None]:
+    def holding(self, held: Claim | ChunkKey) -> Iterator[None]:
         """Renew its lease during the block."""
-        self._chunks.add(chunk)
+        if isinstance(held, ChunkKey):
+            self._chunks.add(held)
+        else:
+            self._claims[held.repository_id] = held
         try:
             yield
         finally:
-            self._chunks.discard(chunk)
+            if isinstance(held, ChunkKey):
+                self._chunks.discard(held)
+            else:
+                self._claims.pop(held.repository_id, None)
 
     async def beat(self) -> None:
         """Until cancelled. A beat that fails is one beat less: the lease is longer."""
         while True:
             await asyncio.sleep(self._beat_s)
             # Behind all that waits it might come too late.
-            mark = IS_URGENT.set(True)
-            with suppress(StoreError):
+            with urgent(), suppress(StoreError):
                 await self._writer.write(self._renew)
                 if self._chunks:
                     # Apart: both lock repositories, in order.
                     chunks = tuple(self._chunks)
                     await self._writer.write(renew_chunks, chunks, self._clock())
-            IS_URGENT.reset(mark)
 
     def _renew(self, connection: Connection) -> None:
         now = self._clock()

@@ -49,7 +49,7 @@ from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.engine.documents.reading import KnownDigests, kept_bytes, nothing_known
 from weighbridge.engine.measure.one_layer import measure_blob
 from weighbridge.engine.tasks.side_by_side import together
-from weighbridge.engine.weigh.explore import IndexContents, explore, fetch_child
+from weighbridge.engine.weigh.explore import IndexContents
 from weighbridge.errors import (
     DocumentError,
     NotFound,
@@ -108,15 +108,15 @@ async def weigh(
     began = time.monotonic()
     reader = Reader(registry, KnownDigests(nothing_known))
     parsed, warnings = await _top(registry, reader, reference)
-    found = IndexContents(warnings=warnings)
+    found = IndexContents(reader, reference.repository, warnings=warnings)
     images: dict[Platform, Image] = {}
     others: tuple[Other, ...] = ()
     if isinstance(parsed, Index):
-        await explore(reader, reference.repository, parsed, found, 1)
+        await found.explore(parsed)
         pulled, passed_over = choose(found.listed)
         chosen = _choose(pulled, reference, platform, all_platforms)
-        images = await _images(reader, reference.repository, chosen, found)
-        others = await _others(reader, reference.repository, images, found)
+        images = await _images(chosen, found)
+        others = await _others(images, found)
         others += _seconds(passed_over, pulled, found)
     elif isinstance(parsed, Manifest | Artifact):
         document = await reader.settled(reference.repository, parsed, None)
@@ -247,10 +247,7 @@ def _no_platform(
 
 
 async def _images(
-    reader: Reader,
-    repository: str,
-    chosen: list[tuple[Platform, Digest]],
-    found: IndexContents,
+    chosen: list[tuple[Platform, Digest]], found: IndexContents
 ) -> dict[Platform, Image]:
     """By the platform that each is pulled for, in the order of `chosen`."""
     held = 0
@@ -259,7 +256,7 @@ async def _images(
         nonlocal held
         image = found.read.get(digest)
         if image is None:
-            image = await _image(reader, repository, platform, digest, found)
+            image = await _image(platform, digest, found)
         if image is not None and differ(platform, image.platform):
             said = image.platform
             found.warnings.append(other_platform_text(platform, said, digest))
@@ -280,15 +277,11 @@ async def _images(
 
 
 async def _image(
-    reader: Reader,
-    repository: str,
-    platform: Platform,
-    digest: Digest,
-    found: IndexContents,
+    platform: Platform, digest: Digest, found: IndexContents
 ) -> Image | None:
-    parsed = await fetch_child(reader, repository, found.children[digest], found)
+    parsed = await found.fetch_child(found.children[digest])
     if isinstance(parsed, Manifest | Artifact):
-        document = await reader.settled(repository, parsed, platform)
+        document = await found.reader.settled(found.repository, parsed, platform)
         if isinstance(document, Image):
             return document
     if parsed is not None:
@@ -297,10 +290,7 @@ async def _image(
 
 
 async def _others(
-    reader: Reader,
-    repository: str,
-    images: Mapping[Platform, Image],
-    found: IndexContents,
+    images: Mapping[Platform, Image], found: IndexContents
 ) -> tuple[Other, ...]:
     """Children that are no images. Only the attestations of the images shown are
     read for their size: each GET counts as a pull."""
@@ -312,7 +302,7 @@ async def _others(
         stored: int | None = None
         if subject in shown:
             try:
-                parsed = await fetch_child(reader, repository, child, found)
+                parsed = await found.fetch_child(child)
             except DocumentError as exc:
                 found.warnings.append(f"an attestation was refused ({exc.code})")
                 parsed = None

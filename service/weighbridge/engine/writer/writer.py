@@ -95,24 +95,6 @@ class Writer:
         waiting for more items than there are blocks."""
         return self._writing.expecting()
 
-    async def keep(
-        self,
-        facts: Callable[[Connection], None] | None,
-        ledger: Callable[[Connection], None],
-    ) -> None:
-        """Facts, then what is made of them in one repository's ledger.
-
-        Two transactions, so that no lock on a shared fact is held while a repository
-        is locked, or the other way round; one where there is one writer anyway.
-        """
-        if facts is None:
-            await self.write(ledger)
-        elif self._database.settles_at_once:
-            await self.write(_both, facts, ledger)
-        else:
-            await self.write(facts)
-            await self.write(ledger)
-
     async def read(
         self,
         function: Callable[Concatenate[Connection, P], T],
@@ -165,15 +147,6 @@ class Writer:
             except StoreError as exc:
                 wait_s = patience.wait_s(exc)
             await asyncio.sleep(wait_s)
-
-
-def _both(
-    connection: Connection,
-    facts: Callable[[Connection], None],
-    ledger: Callable[[Connection], None],
-) -> None:
-    facts(connection)
-    ledger(connection)
 
 
 Piece = TypeVar("Piece")

@@ -10,7 +10,7 @@ import structlog
 from weighbridge.engine.context.crawl_context import CrawlOutcome
 from weighbridge.engine.context.parts import Costing, Parts
 from weighbridge.engine.context.site import Site
-from weighbridge.engine.crawl.tombstones import delete_missing
+from weighbridge.engine.crawl.tombstones import MissingRepositories
 from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.errors import (
     DocumentError,
@@ -207,14 +207,10 @@ class Following:
         parts = self._parts
         registry_id = await parts.writer.read(find_registry_id, self._site.name)
         if registry_id is not None:
-            await delete_missing(
-                parts.writer,
-                registry_id,
-                None,
-                self._site.scope,
-                parts.judging(self._site),
-                parts.clock,
-            )
+            await MissingRepositories(
+                *(parts.writer, registry_id, None, self._site.scope),
+                *(parts.judging(self._site), parts.clock),
+            ).delete()
 
 
 def _now_s() -> float:

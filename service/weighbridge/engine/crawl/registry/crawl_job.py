@@ -7,11 +7,10 @@ waits for a slow registry.
 """
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,7 +20,7 @@ from weighbridge.engine.context.crawl_context import (
     CrawlOutcome,
     PushCallbacks,
 )
-from weighbridge.engine.context.parts import Costing, Parts
+from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl.registry.after_crawls import Following
 from weighbridge.engine.crawl.repository.chunks import Helping
@@ -30,7 +29,7 @@ from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.side_by_side import cancel_begun
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL
-from weighbridge.ports.protocols import JOB_COST, Registry, RequestCost
+from weighbridge.ports.protocols import JOB_COST, Registry
 from weighbridge.store.crawls.crawl_requests import quiet_moments
 from weighbridge.store.crawls.due import put_off
 from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
@@ -60,15 +59,6 @@ LARGE: Final = REQUESTS // 2
 """What a large repository counts as: small ones go on beside it."""
 NOTE_S: Final = 2.0
 """So often what a registry was asked is noted: a page that is watched asks as often."""
-
-
-class _Contexts(NamedTuple):
-    """quiet: of repositories that are due only because somebody asked: nobody is
-    notified of what is found"""
-
-    of: Registry
-    usual: CrawlContext
-    quiet: CrawlContext
 
 
 class Suspects(Struct):
@@ -102,17 +92,13 @@ class RegistrySlice:
         self._is_turning = False
         self._is_wanted = False
         self._is_closed = False
-        self._contexts: _Contexts | None = None
-        cost = RequestCost()
-        self._costing = Costing(parts.writer, site.name, cost, parts.watcher.asked)
-        self._variables = contextvars.copy_context()
-        self._variables.run(JOB_COST.set, cost)
+        self._context: CrawlContext | None = None
+        self._costing = parts.costing(site)
         self._noted_at = float("-inf")
         self._helping = Helping(
             *(parts, site, self._costing),
-            lambda registry: self._contexts_of(registry).usual,
+            self._context_of,
             self._has_helped,
-            self._variables,
         )
         self.following = Following(parts, site, self._costing, self._stop)
 
@@ -158,8 +144,8 @@ class RegistrySlice:
         self._is_closed = True
         await self.following.aclose()
         await self._stop()
-        if self._contexts is not None:
-            await self._costing.note(self._contexts.of)
+        if self._context is not None:
+            await self._costing.note(self._context.registry)
 
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
@@ -284,7 +270,7 @@ class RegistrySlice:
             if cost >= LARGE:
                 self._large.add(claim.repository_id)
             work = self._crawl(each, cost, is_quiet=claim.due_before in quiet)
-            task = asyncio.create_task(work, context=self._variables.copy())
+            task = asyncio.create_task(work)
             self._tasks[claim.repository_id] = task
             if each in suspect:
                 self._suspect = claim.repository_id
@@ -297,6 +283,7 @@ class RegistrySlice:
 
     async def _crawl(self, opened: Opened, cost: int, *, is_quiet: bool) -> None:
         """Whatever it ends with stays its own."""
+        JOB_COST.set(self._costing.cost)
         parts, claim = self._parts, opened.claim
         is_begun = False
 
@@ -310,8 +297,9 @@ class RegistrySlice:
 
         try:
             async with parts.clients.use(self._site.name) as connected:
-                contexts = self._contexts_of(connected.registry)
-                context = contexts.quiet if is_quiet else contexts.usual
+                context = self._context_of(connected.registry)
+                if is_quiet:
+                    context = _quiet(context)
                 parts.progress.now = claim.repository
                 is_begun = True
                 outcome = await crawl_claimed(context, parts.heartbeat, opened, asked)
@@ -347,13 +335,10 @@ class RegistrySlice:
         if not self._tasks:
             self.following.begin(is_over=True)
 
-    def _contexts_of(self, registry: Registry) -> _Contexts:
-        if self._contexts is None or self._contexts.of is not registry:
-            usual = self._parts.context(self._site, registry, callbacks=self._callbacks)
-            judging = usual.judging
-            quiet = replace(usual, judging=lambda: replace(judging(), is_silent=True))
-            self._contexts = _Contexts(registry, usual, quiet)
-        return self._contexts
+    def _context_of(self, registry: Registry) -> CrawlContext:
+        if self._context is None or self._context.registry is not registry:
+            self._context = self._parts.context(self._site, registry, self._callbacks)
+        return self._context
 
     def _note(self, claim: Claim, outcome: CrawlOutcome) -> None:
         self._parts.progress.repositories_done += 1
@@ -377,6 +362,13 @@ def _open(
         return opened, [], quiet
     one = wanted._replace(owner=f"{wanted.owner}s", most=1, is_suspect=True)
     return opened, open_slice(connection, one), quiet
+
+
+def _quiet(context: CrawlContext) -> CrawlContext:
+    """Of repositories that are due only because somebody asked: nobody is notified of
+    what is found."""
+    judging = context.judging
+    return replace(context, judging=lambda: replace(judging(), is_silent=True))
 
 
 def _cost_of(opened: Opened) -> int:
@@ -434,9 +426,8 @@ async def crawl_claimed(
     asked: called once nothing more is asked of the registry, before all is stored
     """
     writer, claimed = context.writer, begun.claim
-    heartbeat.hold(claimed)
     try:
-        with writer.expecting():
+        with heartbeat.holding(claimed), writer.expecting():
             outcome = await RepositoryCrawl(context, begun, heartbeat, asked).run()
     except StaleFence:
         raise
@@ -449,8 +440,6 @@ async def crawl_claimed(
             retry_at = context.clock() + RETRY
             await asyncio.shield(writer.write(give_up, [claimed], retry_at))
         raise
-    finally:
-        heartbeat.drop(claimed)
     if outcome.result.state == "missing":
         await writer.write(forget_if_never_seen, claimed.repository_id)
     return outcome

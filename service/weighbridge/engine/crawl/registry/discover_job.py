@@ -4,19 +4,18 @@ has crawled what is due of them as soon as it is found."""
 import secrets
 from array import array
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
 from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.engine.context.parts import ConnectedRegistry, Parts
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.site import Site
 from weighbridge.engine.crawl.registry.after_crawls import UNREACHABLE, answers
 from weighbridge.engine.crawl.registry.crawl_job import Slices
-from weighbridge.engine.crawl.tombstones import PAGE, Catalog, delete_missing
+from weighbridge.engine.crawl.tombstones import PAGE, Catalog, MissingRepositories
 from weighbridge.engine.crawl_requests.crawl_report import state_of
-from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import (
     DocumentError,
     RegistryError,
@@ -93,105 +92,6 @@ class NameSet:
         return int.from_bytes(blake2b(raw, digest_size=8, key=self._key).digest())
 
 
-class Discovery:
-    """The repositories of one registry within one scope."""
-
-    def __init__(
-        self,
-        registry: Registry,
-        scope: Scope,
-        writer: Writer,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._registry = registry
-        self._scope = scope
-        self._writer = writer
-        self._clock = clock
-        self._catalog: Catalog | None = None
-        self._always: dict[str, int] = {}
-
-    @property
-    def catalog(self) -> Catalog | None:
-        """The catalog, once it was read to its end without a doubt; None before that,
-        and where it is not asked for."""
-        return self._catalog
-
-    @property
-    def unlisted_names(self) -> list[int]:
-        """Repositories that are configured by name, and that the catalog, once it was
-        read, does not list."""
-        if self._catalog is None:
-            return []
-        names = self._catalog.names
-        return [number for name, number in self._always.items() if name not in names]
-
-    async def pages(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
-        """Pages of repositories to crawl, stored as they are found. Those that
-        the catalog no longer lists are crawled too: only their own answer says
-        that they are gone."""
-        asked = NameSet()
-        if self._scope.only is not None:
-            yield await self._put(registry_id, self._scope.only, asked)
-            return
-        self._always = await self._put(registry_id, self._scope.always, asked)
-        yield self._always
-        listed = NameSet()
-        invalid = 0
-        try:
-            async for listing in self._registry.repositories():
-                listed.update(listing.names)
-                invalid += listing.invalid
-                names = [n for n in listing.names if self._scope.wants_repository(n)]
-                fresh = await self._put(registry_id, names, asked)
-                await self._writer.write(note_listed, registry_id, names)
-                yield fresh
-        except (DocumentError, RegistryError, TransportError) as exc:
-            if not isinstance(exc, TransportError):
-                async for page in self._known_before(registry_id, asked):
-                    yield page
-            raise
-        now = self._clock()
-        if not invalid:  # a name that could not be read may be any repository's
-            before = await self._writer.read(find_last_listing, registry_id)
-            self._catalog = Catalog(listed, not listed, now, before)
-        await self._writer.write(note_discovery, registry_id, complete=True, now=now)
-        async for page in self._known_before(registry_id, asked):
-            yield page
-
-    async def _put(
-        self, registry_id: int, names: Sequence[str], asked: NameSet
-    ) -> dict[str, int]:
-        fresh = [name for name in dict.fromkeys(names) if name not in asked]
-        asked.update(fresh)
-        if not fresh:
-            return {}
-        return await self._writer.write(
-            put_repositories, registry_id, fresh, self._clock()
-        )
-
-    async def _known_before(
-        self, registry_id: int, asked: NameSet
-    ) -> AsyncIterator[dict[str, int]]:
-        async for page in known_pages(self._writer, registry_id):
-            fresh = {
-                name: repository_id
-                for name, repository_id in page.items()
-                if name not in asked and self._scope.wants_repository(name)
-            }
-            if fresh:
-                yield fresh
-
-
-async def known_pages(
-    writer: Writer, registry_id: int
-) -> AsyncIterator[dict[str, int]]:
-    """The id of every repository that a registry has or had last, by name."""
-    after = 0
-    while page := await writer.read(standing_page, registry_id, after, PAGE):
-        yield {one.repository: one.repository_id for one in page}
-        after = page[-1].repository_id
-
-
 UNLISTED: Final = 500
 """So many that a catalog no longer lists are asked for themselves before it is
 believed; of more at once the next catalog has to say the same anyway."""
@@ -228,11 +128,13 @@ class _CatalogReading:
         self._site = site
         self._requests: list[CrawlRequest] = []
         self._found = 0
-        self._held = 0
         self.state: RegistryState = "ok"
         self._reason = ""
         self._silent_since: datetime | None = None
         self._refused: WeighbridgeError | None = None
+        self._catalog: Catalog | None = None
+        self._always: dict[str, int] = {}
+        self._asked = NameSet()
         self.wait_s = 0.0
 
     async def run(self) -> None:
@@ -268,18 +170,20 @@ class _CatalogReading:
         await parts.writer.write(
             put_registry, site.entry(connected.seen), parts.clock()
         )
-        discovery = Discovery(connected.registry, site.scope, parts.writer, parts.clock)
         unlisted: list[int] = []
         returned: list[int] = []
         try:
-            async for page in discovery.pages(registry_id):
+            async for page in self._pages(connected.registry, registry_id):
                 self._found += len(page)
                 await self._have_crawled(page.values())
                 returned += await parts.writer.read(deleted_among, page.values())
-                if discovery.catalog is not None:
+                if self._catalog is not None:
                     unlisted += page.values()
-            if named := discovery.unlisted_names:
-                unlisted += await parts.writer.read(listed_among, named)
+            if self._catalog is not None:
+                names = self._catalog.names
+                named = [n for name, n in self._always.items() if name not in names]
+                if named:
+                    unlisted += await parts.writer.read(listed_among, named)
             if site.scope.only is not None:
                 await self._ask_after(registry_id, connected)
         except (DocumentError, RegistryError, TransportError) as exc:
@@ -292,15 +196,70 @@ class _CatalogReading:
         for start in range(0, len(returned), AT_ONCE):
             piece = returned[start : start + AT_ONCE]
             await self._slices.of(site).crawl(piece, only_due=False)
-        self._held = await delete_missing(
-            parts.writer,
-            registry_id,
-            discovery.catalog,
-            site.scope,
-            parts.judging(site),
-            parts.clock,
+        missing = MissingRepositories(
+            *(parts.writer, registry_id, self._catalog, site.scope),
+            *(parts.judging(site), parts.clock),
         )
-        parts.watcher.held(site.name, self._held)
+        parts.watcher.held(site.name, await missing.delete())
+
+    async def _pages(
+        self, registry: Registry, registry_id: int
+    ) -> AsyncIterator[dict[str, int]]:
+        """Pages of repositories to crawl, stored as they are found. Those that the
+        catalog no longer lists are crawled too: only their own answer says that they
+        are gone. The catalog is known once it was read to its end without a doubt."""
+        writer, scope = self._parts.writer, self._site.scope
+        if scope.only is not None:
+            yield await self._put(registry_id, scope.only)
+            return
+        self._always = await self._put(registry_id, scope.always)
+        yield self._always
+        listed = NameSet()
+        invalid = 0
+        try:
+            async for listing in registry.repositories():
+                listed.update(listing.names)
+                invalid += listing.invalid
+                names = [n for n in listing.names if scope.wants_repository(n)]
+                fresh = await self._put(registry_id, names)
+                await writer.write(note_listed, registry_id, names)
+                yield fresh
+        except (DocumentError, RegistryError, TransportError) as exc:
+            if not isinstance(exc, TransportError):
+                async for page in self._known_before(registry_id):
+                    yield page
+            raise
+        now = self._parts.clock()
+        if not invalid:  # a name that could not be read may be any repository's
+            before = await writer.read(find_last_listing, registry_id)
+            self._catalog = Catalog(listed, not listed, now, before)
+        await writer.write(note_discovery, registry_id, complete=True, now=now)
+        async for page in self._known_before(registry_id):
+            yield page
+
+    async def _put(self, registry_id: int, names: Sequence[str]) -> dict[str, int]:
+        fresh = [name for name in dict.fromkeys(names) if name not in self._asked]
+        self._asked.update(fresh)
+        if not fresh:
+            return {}
+        return await self._parts.writer.write(
+            put_repositories, registry_id, fresh, self._parts.clock()
+        )
+
+    async def _known_before(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
+        """Every repository that the registry has or had last, and that is not asked
+        for yet."""
+        after, wants = 0, self._site.scope.wants_repository
+        read = self._parts.writer.read
+        while page := await read(standing_page, registry_id, after, PAGE):
+            after = page[-1].repository_id
+            fresh = {
+                one.repository: one.repository_id
+                for one in page
+                if one.repository not in self._asked and wants(one.repository)
+            }
+            if fresh:
+                yield fresh
 
     async def _have_crawled(self, repository_ids: Collection[int]) -> None:
         """At once: nobody waits for the catalog's end."""

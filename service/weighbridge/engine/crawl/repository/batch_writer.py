@@ -3,7 +3,6 @@ of a chunk, and what this process has counted."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Final
 
 from msgspec import Struct, field
@@ -15,14 +14,19 @@ from weighbridge.domain.image.document import Document, Image
 from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.transactions import (
     Advance,
-    DocumentBatch,
     Meanwhile,
     WriteStep,
     keep,
 )
 from weighbridge.engine.documents.bytes_in_flight import PROCESS
 from weighbridge.engine.documents.reading import kept_bytes
-from weighbridge.engine.tags.tag_request import Batch, TagAnswer, TagFault, is_plain
+from weighbridge.engine.tags.tag_request import (
+    Batch,
+    TagAnswer,
+    TagFault,
+    batch_of,
+    readings_of,
+)
 from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.crawls.chunks import Advanced, ChunkEnd, CrawlCounts, HeldChunk
@@ -60,42 +64,6 @@ class Tally(Struct):
             self.faults.append(answer.fault)
 
 
-class Where(Struct, frozen=True):
-    """What is kept under a claim.
-
-    is_new:   there is nothing of the repository to be compared with
-    position: of the cursor's next piece
-    chunk:    the one that the answers are of; None: of none
-    """
-
-    claim: Claim
-    crawl_id: int
-    meanwhile: Meanwhile
-    is_new: bool = False
-    position: int = 0
-    chunk: HeldChunk | None = None
-
-
-class ChunkPosition:
-    """How far a chunk has come."""
-
-    def __init__(self, chunk: HeldChunk) -> None:
-        self._chunk = chunk
-        self._names = list(chunk.names)
-        self._step = chunk.step
-
-    def advance(
-        self, names: Iterable[str], tally: Tally, now: datetime, *, is_done: bool
-    ) -> Advanced:
-        """With these names more."""
-        self._names += names
-        self._step += 1
-        key, before = self._chunk.key, self._chunk.found
-        faults = [*before.faults, *((f.tag, f.code, f.message) for f in tally.faults)]
-        found = ChunkEnd(tally.unanswered, faults, key.owner)
-        return Advanced(key, now, self._step, tuple(self._names), found, is_done)
-
-
 LINGER_S: Final = 0.25
 """An answer waits no longer for others to be written with it."""
 NOTE_S: Final = 5.0
@@ -106,28 +74,39 @@ _PIECE_BYTES: Final = 4 * limits.MIB
 
 
 class BatchWriter:
-    """Stores a crawl's answers while the crawl goes on asking."""
+    """Stores a crawl's answers, or those of a chunk, while it goes on asking.
+
+    is_new:   there is nothing of the repository to be compared with
+    position: of the cursor's next piece
+    chunk:    the one that the answers are of; None: of none
+    """
 
     def __init__(
         self,
         context: CrawlContext,
-        where: Where,
+        claim: Claim,
+        crawl_id: int,
+        meanwhile: Meanwhile,
         cost: RequestCost,
         group: TaskGroup,
+        *,
+        is_new: bool = False,
+        position: int = 0,
+        chunk: HeldChunk | None = None,
     ) -> None:
         self.tally = Tally()
-        self.meanwhile = where.meanwhile
-        self.crawl_id = where.crawl_id
+        self.meanwhile = meanwhile
+        self.crawl_id = crawl_id
         self._context = context
-        self._claim = where.claim
-        self._is_new = where.is_new
-        self._part = None if where.chunk is None else ChunkPosition(where.chunk)
+        self._claim = claim
+        self._is_new = is_new
+        self._chunk = chunk
         self._cost = cost
         self._group = group
         self._counted = CrawlCounts()
         self._answers: list[TagAnswer] = []
         self._names: list[str] = []
-        self._position = where.position
+        self._position = position
         self._taken = 0
         self._held = 0
         self._is_saving = False
@@ -186,22 +165,18 @@ class BatchWriter:
         if self._is_saving or self._is_wanted or self.has_chunks or not self._answers:
             self.flush()
             return None
-        batch = Batch(self._answers, self._names)
-        facts = DocumentBatch(batch.documents(), batch.missing())
-        if (
-            not is_plain(batch, facts.documents, facts.missing)
-            or kept_bytes(facts.documents) > _PIECE_BYTES
-        ):
+        batch = batch_of(self._answers)
+        if not batch.is_plain or kept_bytes(batch.documents) > _PIECE_BYTES:
             self.flush()
             return None
         self._stop_timer()
         self._answers, self._names = [], []
-        self._count(batch, facts)
-        return self._step(batch, facts)
+        self._count(batch)
+        return self._step(batch)
 
     def note_kept(self, step: WriteStep) -> None:
         """The store has what `take_rest` gave."""
-        self._forget(step.batch, step.facts)
+        self._forget(step.batch)
 
     def close(self) -> None:
         """Give back what is left of a crawl that ended, well or not."""
@@ -235,10 +210,8 @@ class BatchWriter:
         """Keep what is left of a chunk. is_done: that is all"""
         await self._group.finish()
         self._stop_timer()
-        batch = Batch(self._answers, self._names)
-        self._answers, self._names = [], []
-        if is_done or batch.answers or batch.names:
-            await self._save(batch, is_done=is_done)
+        if is_done or self._answers or self._names:
+            await self._save(is_done=is_done)
 
     def _want(self) -> None:
         self._is_wanted = True
@@ -254,58 +227,66 @@ class BatchWriter:
             while self._is_wanted:
                 self._is_wanted = False
                 self._stop_timer()
-                batch = Batch(self._answers, self._names)
-                self._answers, self._names = [], []
-                await self._save(batch)
+                await self._save()
         finally:
             self._is_saving = False
         if self._answers and self._timer is None:
             self._timer = self._loop.call_later(LINGER_S, self.flush)
 
-    async def _save(self, batch: Batch, *, is_done: bool = False) -> None:
-        facts = DocumentBatch(batch.documents(), batch.missing())
-        self._count(batch, facts)
-        done = [a.name for a in batch.answers if not a.unanswered]
-        names, counts = [*done, *batch.names], self.uncounted()
-        self._counted = self.counts()
-        step, part, position = self._step(batch, facts), None, 0
-        if self._part is None:
+    async def _save(self, *, is_done: bool = False) -> None:
+        batch, names = batch_of(self._answers), self._names
+        self._answers, self._names = [], []
+        self._count(batch)
+        names = [*(a.name for a in batch.answers if not a.unanswered), *names]
+        counts, self._counted = self.uncounted(), self.counts()
+        step, part, position = self._step(batch), None, 0
+        if self._chunk is None:
             position = self.next_position()
         else:
-            now = self._context.clock()
-            part = self._part.advance(names, self.tally, now, is_done=is_done)
+            part = self._advance(self._chunk, names, is_done=is_done)
         self._noted_at = self._loop.time()
-        if kept_bytes(facts.documents) > _PIECE_BYTES:
-            await self._keep_in_pieces(facts.documents)
-            step = replace(step, facts=DocumentBatch(missing=facts.missing))
+        if kept_bytes(batch.documents) > _PIECE_BYTES:
+            await self._keep_in_pieces(batch.documents)
+            step = replace(step, batch=replace(batch, documents=()))
         advance = Advance(step, self.crawl_id, position, names, counts, part)
         await keep(self._context.writer, advance)
-        self._forget(batch, facts)
+        self._forget(batch)
 
-    def _count(self, batch: Batch, facts: DocumentBatch) -> None:
+    def _advance(
+        self, chunk: HeldChunk, names: Sequence[str], *, is_done: bool
+    ) -> Advanced:
+        """How far the chunk has come with these names more."""
+        tally, now = self.tally, self._context.clock()
+        all_names = (*chunk.names, *names)
+        self._chunk = replace(chunk, names=all_names, step=chunk.step + 1)
+        known = chunk.found.faults
+        faults = [*known, *((f.tag, f.code, f.message) for f in tally.faults)]
+        found = ChunkEnd(tally.unanswered, faults, chunk.key.owner)
+        return Advanced(chunk.key, now, chunk.step + 1, all_names, found, is_done)
+
+    def _count(self, batch: Batch) -> None:
         for answer in batch.answers:
             self.tally.add(answer)
-        self.tally.is_plain &= is_plain(batch, facts.documents, facts.missing)
-        self.tally.asked_in_vain |= facts.missing.keys()
+        self.tally.is_plain &= batch.is_plain
+        self.tally.asked_in_vain |= batch.missing.keys()
         self.tally.asked_in_vain |= {
-            d.digest for d in facts.documents if isinstance(d, Image) and d.problems
+            d.digest for d in batch.documents if isinstance(d, Image) and d.problems
         }
 
-    def _step(self, batch: Batch, facts: DocumentBatch) -> WriteStep:
+    def _step(self, batch: Batch) -> WriteStep:
         return WriteStep(
             self._claim,
             batch,
-            facts,
             self._context.clock(),
             self.meanwhile,
             is_first=self._is_new and not self.has_chunks,
         )
 
-    def _forget(self, batch: Batch, facts: DocumentBatch) -> None:
+    def _forget(self, batch: Batch) -> None:
         """It is in the store now."""
-        for reading in batch.readings():
+        for reading in readings_of(batch.answers):
             self._context.reader.forget(reading)
-        self._show(facts.documents)
+        self._show(batch.documents)
         self._give(len(batch.answers))
         self._release(sum(map(_held_by, batch.answers)))
 

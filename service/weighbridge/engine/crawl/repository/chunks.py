@@ -5,10 +5,9 @@ The process that has the repository's claim makes them and works on them
 """
 
 import asyncio
-import contextvars
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -21,16 +20,15 @@ from weighbridge.engine.crawl.repository.batch_writer import (
     FAULTS,
     BatchWriter,
     Tally,
-    Where,
 )
 from weighbridge.engine.crawl.repository.transactions import Meanwhile
 from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.side_by_side import TaskGroup, cancel_begun
-from weighbridge.engine.writer.writer import pieces
+from weighbridge.engine.writer.writer import Writer, pieces
 from weighbridge.errors import StaleFence, StoreError, TransportError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL
-from weighbridge.ports.protocols import CRAWL_COST, Registry, RequestCost
+from weighbridge.ports.protocols import CRAWL_COST, JOB_COST, Registry, RequestCost
 from weighbridge.store.crawls.chunks import (
     ChunkKey,
     ChunkRequest,
@@ -53,8 +51,6 @@ from weighbridge.store.tags.applying import KnownTag
 LENGTH: Final = 1_000
 """Tags of a chunk: taking one and ending it then cost little beside asking it."""
 
-Take: TypeAlias = Callable[[], Awaitable[HeldChunk | None]]
-
 
 async def crawl_chunk(
     context: CrawlContext,
@@ -75,19 +71,21 @@ async def crawl_chunk(
     with heartbeat.holding(key):
         try:
             async with TaskGroup() as group:
-                where = Where(key.claim, key.crawl_id, meanwhile, chunk=chunk)
-                batch_writer = BatchWriter(context, where, cost, group)
+                batch_writer = BatchWriter(
+                    *(context, key.claim, key.crawl_id, meanwhile, cost, group),
+                    chunk=chunk,
+                )
                 try:
                     await _ask(chunk, asking, batch_writer, all_asked)
                 finally:
                     batch_writer.close()
         except BaseException:
-            await _let_go(context, key)
+            await _let_go(context.writer, key)
             raise
         finally:
             all_asked.set()
         if asking.answers.sent_away is not None:
-            await _let_go(context, key)
+            await _let_go(context.writer, key)
     tally = batch_writer.tally
     context.count_manifests(tally.answered, tally.unchanged)
     return tally
@@ -112,58 +110,9 @@ async def _ask(
         raise broken
 
 
-async def _let_go(context: CrawlContext, key: ChunkKey) -> None:
+async def _let_go(writer: Writer, key: ChunkKey) -> None:
     with suppress(StoreError):  # Its lease ends then.
-        await asyncio.shield(context.writer.write(let_go, key))
-
-
-async def take_part(
-    context: CrawlContext, heartbeat: Heartbeat, first: HeldChunk, take: Take
-) -> bool:
-    """Look at this chunk, and at others, as long as there are any. Whether the
-    registry answered: if not, whoever has the claim will find out what that means.
-    Raises StoreError."""
-    chunk: HeldChunk | None = first
-    async with TaskGroup() as group:
-        others = _Others(context, heartbeat)
-        while chunk is not None:
-            all_asked = asyncio.Event()
-            group.spawn(others.crawl(chunk, all_asked))
-            await all_asked.wait()
-            chunk = await take() if others.is_answered else None
-    return others.is_answered
-
-
-class _Others:
-    """Chunks of other processes."""
-
-    def __init__(self, context: CrawlContext, heartbeat: Heartbeat) -> None:
-        self._context = context
-        self._heartbeat = heartbeat
-        self.is_answered = True
-
-    async def crawl(self, chunk: HeldChunk, all_asked: asyncio.Event) -> None:
-        context, claim = self._context, chunk.key.claim
-        try:
-            since = await context.writer.read(complete_since, claim.repository_id)
-            asking = TagAsking(
-                context, claim, since, head_first=chunk.head_first, is_helper=True
-            )
-            await crawl_chunk(
-                *(context, self._heartbeat, chunk, asking),
-                Meanwhile(is_shared=True, is_elsewhere=True),
-                all_asked,
-            )
-            self.is_answered &= asking.answers.sent_away is None
-        except StaleFence:
-            pass  # The crawl has ended, or somebody else has taken it up.
-        except StoreError:
-            await _let_go(context, chunk.key)
-            raise
-        except WeighbridgeError:
-            self.is_answered = False
-        finally:
-            all_asked.set()
+        await asyncio.shield(writer.write(let_go, key))
 
 
 ALONE: Final = 1_000
@@ -186,6 +135,8 @@ class ChunkSharing:
         heartbeat: Heartbeat,
         begun: Opened,
         asking: TagAsking,
+        batch_writer: BatchWriter,
+        group: TaskGroup,
         *,
         head_first: bool,
     ) -> None:
@@ -195,6 +146,8 @@ class ChunkSharing:
         self._crawl_id = begun.opened.id
         self._asking = asking
         self._head_first = head_first
+        self._batch_writer = batch_writer
+        self._group = group
         self._room = None if context.registry.has_quota else QuestionLimiter(ALONE)
         self._waiting: list[TagSeen] = []
         self._owners: set[str] = set()
@@ -205,11 +158,6 @@ class ChunkSharing:
         self._ended = asyncio.Event()
         self.is_any = False
         self.broken: TransportError | None = None
-
-    def begin(self, batch_writer: BatchWriter, group: TaskGroup) -> None:
-        """What keeps the answers of this process alone, and who works beside it."""
-        self._batch_writer = batch_writer
-        self._group = group
 
     async def ask(
         self,
@@ -345,7 +293,6 @@ class Helping:
 
     context:   what its crawls share, by its client
     ended:     told when there are no more
-    variables: those of its requests
     """
 
     def __init__(
@@ -355,16 +302,15 @@ class Helping:
         costing: Costing,
         context: Callable[[Registry], CrawlContext],
         ended: Callable[[], None],
-        variables: contextvars.Context,
     ) -> None:
         self._parts = parts
         self._site = site
         self._costing = costing
         self._context = context
         self._ended = ended
-        self._variables = variables
         self._task: asyncio.Task[None] | None = None
         self._rests_until = float("-inf")
+        self._is_answered = True
         self._ours: Callable[[], Collection[int]] = tuple
 
     @property
@@ -388,9 +334,7 @@ class Helping:
             return False
         # There may be more: whoever is free joins.
         parts.jobs.put(CRAWL, self._site.name)
-        self._task = asyncio.create_task(
-            self._help(chunk), context=self._variables.copy()
-        )
+        self._task = asyncio.create_task(self._help(chunk))
         return True
 
     async def stop(self) -> None:
@@ -418,15 +362,15 @@ class Helping:
         return None
 
     async def _help(self, first: HeldChunk) -> None:
-        """Whoever has the repository tells of what is found."""
+        """Whoever has the repository tells of what is found, and finds out what it
+        means if the registry does not answer."""
+        JOB_COST.set(self._costing.cost)
         parts, is_answered = self._parts, False
         try:
             async with parts.clients.use(self._site.name) as connected:
                 context = self._context(connected.registry)
                 with parts.writer.expecting():
-                    is_answered = await take_part(
-                        context, parts.heartbeat, first, self._take
-                    )
+                    is_answered = await self._crawl_all(context, first)
                 await self._costing.note(connected.registry)
         except WeighbridgeError as exc:
             parts.watcher.failed(self._site.name, None, exc)
@@ -435,8 +379,45 @@ class Helping:
             parts.watcher.failed(self._site.name, None, error)
         finally:
             if not is_answered:
-                with suppress(StoreError):  # Its lease ends then.
-                    await asyncio.shield(parts.writer.write(let_go, first.key))
+                await _let_go(parts.writer, first.key)
                 self._rests_until = asyncio.get_running_loop().time() + REST_S
             self._task = None
             self._ended()
+
+    async def _crawl_all(self, context: CrawlContext, first: HeldChunk) -> bool:
+        """Look at this chunk, and at others, as long as there are any. Whether the
+        registry answered. Raises StoreError."""
+        self._is_answered = True
+        chunk: HeldChunk | None = first
+        async with TaskGroup() as group:
+            while chunk is not None:
+                all_asked = asyncio.Event()
+                group.spawn(self._crawl(context, chunk, all_asked))
+                await all_asked.wait()
+                chunk = await self._take() if self._is_answered else None
+        return self._is_answered
+
+    async def _crawl(
+        self, context: CrawlContext, chunk: HeldChunk, all_asked: asyncio.Event
+    ) -> None:
+        claim = chunk.key.claim
+        try:
+            since = await context.writer.read(complete_since, claim.repository_id)
+            asking = TagAsking(
+                context, claim, since, head_first=chunk.head_first, is_helper=True
+            )
+            await crawl_chunk(
+                *(context, self._parts.heartbeat, chunk, asking),
+                Meanwhile(is_shared=True, is_elsewhere=True),
+                all_asked,
+            )
+            self._is_answered &= asking.answers.sent_away is None
+        except StaleFence:
+            pass  # The crawl has ended, or somebody else has taken it up.
+        except StoreError:
+            await _let_go(context.writer, chunk.key)
+            raise
+        except WeighbridgeError:
+            self._is_answered = False
+        finally:
+            all_asked.set()

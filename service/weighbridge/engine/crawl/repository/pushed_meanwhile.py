@@ -7,12 +7,10 @@ from msgspec.structs import replace
 from weighbridge.engine.context.crawl_context import CrawlContext, PushCallbacks
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.push.ask_registry import TagStatus, ask_about, ask_new_layers
-from weighbridge.engine.push.handle_pushes import after_writing, keep
-from weighbridge.engine.push.keep_verdicts import PushLedger
+from weighbridge.engine.push.keep_verdicts import PushLedger, after_writing, keep
 from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
 from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.errors import StoreError
-from weighbridge.ports.protocols import RequestCost
 from weighbridge.store.crawls.chunks import note_overtaken
 from weighbridge.store.leases.claiming import Claim, hold
 from weighbridge.store.pushes.inbox import waiting_for_whole
@@ -27,10 +25,18 @@ class PushedMeanwhile:
     seen:    tags that were found to be there, which the listing may not have had yet
     """
 
-    def __init__(self, context: CrawlContext, claim: Claim) -> None:
+    def __init__(
+        self,
+        context: CrawlContext,
+        claim: Claim,
+        batch_writer: BatchWriter,
+        group: TaskGroup,
+    ) -> None:
         self._context = context
         self._callbacks = context.callbacks
         self._claim = replace(claim, is_push=True)
+        self._batch_writer = batch_writer
+        self._group = group
         self._handling = 0
         self.waiting: Sequence[int] = ()
         self.seen: set[str] = set()
@@ -47,10 +53,9 @@ class PushedMeanwhile:
                 waiting_for_whole, self._callbacks.to(self._claim.repository)
             )
 
-    def begin(self, batch_writer: BatchWriter, group: TaskGroup) -> None:
+    def begin(self) -> None:
         """Handle pushes beside the crawl until `stop`, and then until the attempt
         under way is done. A crawl that is shorter than `POLL_S` has nothing of it."""
-        self._batch_writer, self._group = batch_writer, group
         if self._callbacks is not None:
             self._context.watch.begin(self._callbacks.to(self._claim.repository), self)
 
@@ -63,7 +68,7 @@ class PushedMeanwhile:
         """Something was pushed."""
         if self._callbacks is not None and not self.is_handling:
             self._handling += 1
-            self._group.spawn(self._handle(self._callbacks, self._batch_writer))
+            self._group.spawn(self._handle(self._callbacks))
 
     def fail(self, error: StoreError) -> None:
         """Nobody can say whether something was pushed: the crawl ends by it."""
@@ -73,9 +78,7 @@ class PushedMeanwhile:
 
         self._group.spawn(fail())
 
-    async def _handle(
-        self, callbacks: PushCallbacks, batch_writer: BatchWriter
-    ) -> None:
+    async def _handle(self, callbacks: PushCallbacks) -> None:
         try:
             plan = await self._context.writer.read(
                 plan_pushes,
@@ -85,20 +88,18 @@ class PushedMeanwhile:
                 self._context.clock(),
             )
             if not plan.is_empty:
-                await self._handle_plan(plan, callbacks, batch_writer)
+                await self._handle_plan(plan, callbacks)
         finally:
             self._handling -= 1
 
-    async def _handle_plan(
-        self, plan: PushPlan, callbacks: PushCallbacks, batch_writer: BatchWriter
-    ) -> None:
+    async def _handle_plan(self, plan: PushPlan, callbacks: PushCallbacks) -> None:
         """What the crawl was told of these tags before counts no more, and they are not
         asked about again."""
-        meanwhile = batch_writer.meanwhile
+        meanwhile = self._batch_writer.meanwhile
         overtaken = plan.asked.keys() - meanwhile.overtaken
         meanwhile.overtaken |= overtaken
         meanwhile.has_pushes = True
-        plan = await self._as_kept(plan, batch_writer, frozenset(meanwhile.overtaken))
+        plan = await self._as_kept(plan, frozenset(meanwhile.overtaken))
         statuses = await ask_about(
             self._context, self._claim.repository, plan, self._context.clock()
         )
@@ -106,31 +107,24 @@ class PushedMeanwhile:
         meanwhile.overtaken -= unheard
         if unheard:
             await self._context.writer.write(
-                note_overtaken, batch_writer.crawl_id, frozenset(meanwhile.overtaken)
+                note_overtaken,
+                self._batch_writer.crawl_id,
+                frozenset(meanwhile.overtaken),
             )
         scope_id = self._claim.scope_id
         words = await ask_new_layers(
             self._context, self._claim.repository, scope_id, statuses
         )
         ledger = PushLedger(
-            lambda _: self._claim,
-            plan,
-            statuses,
-            self._context.judging(),
-            self._context.clock(),
-            ends=False,
-            cost=RequestCost(),
-            measuring=callbacks.measuring,
+            self._context, callbacks, lambda _: self._claim, plan, statuses
         )
-        await keep(self._context, ledger, words, lambda _: scope_id)
-        self._note(statuses, batch_writer)
+        await keep(ledger, words, lambda _: scope_id)
+        self._note(statuses)
         if plan.whole:
             callbacks.whole(self._claim.repository)
-        await after_writing(self._context, callbacks, ledger)
+        await after_writing(ledger)
 
-    async def _as_kept(
-        self, plan: PushPlan, batch_writer: BatchWriter, overtaken: Set[str]
-    ) -> PushPlan:
+    async def _as_kept(self, plan: PushPlan, overtaken: Set[str]) -> PushPlan:
         """The plan with what is known now. A batch may have kept what the crawl heard
         of a tag after that was read and before it was overtaken: behind this, on the
         thread that writes, there is none left. Other processes that work on chunks
@@ -140,17 +134,17 @@ class PushedMeanwhile:
         def read(connection: Connection) -> Mapping[str, KnownTag]:
             # It waits for a batch of which nobody heard whether it was committed.
             hold(connection, self._claim, self._context.clock())
-            note_overtaken(connection, batch_writer.crawl_id, overtaken)
+            note_overtaken(connection, self._batch_writer.crawl_id, overtaken)
             return known_tags(connection, self._claim.repository_id, list(plan.asked))
 
         return replace(plan, known=await self._context.writer.write(read))
 
-    def _note(self, statuses: Sequence[TagStatus], batch_writer: BatchWriter) -> None:
+    def _note(self, statuses: Sequence[TagStatus]) -> None:
         for one in statuses:
             if one.answer is None or not one.is_there:
                 continue
             self.seen.add(one.pushed.name)
             if one.answer.fault is not None:
                 # The repository is not whole with it, whoever has found that.
-                batch_writer.tally.failed += 1
-                batch_writer.tally.faults.append(one.answer.fault)
+                self._batch_writer.tally.failed += 1
+                self._batch_writer.tally.faults.append(one.answer.fault)

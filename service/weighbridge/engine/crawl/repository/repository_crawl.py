@@ -5,7 +5,7 @@ the break, a tag that could not be read keeps its last good record. A tag is gon
 when a complete crawl did not see it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -20,7 +20,7 @@ from weighbridge.engine.crawl.repository.ask_tags import (
     ask_for_children,
     ask_for_configs,
 )
-from weighbridge.engine.crawl.repository.batch_writer import BatchWriter, Where
+from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.crawl.repository.chunks import ChunkSharing
 from weighbridge.engine.crawl.repository.pushed_meanwhile import PushedMeanwhile
 from weighbridge.engine.crawl.repository.transactions import (
@@ -36,6 +36,7 @@ from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.engine.writer.writer import pieces
 from weighbridge.errors import (
+    UNAUTHORIZED,
     DocumentError,
     NotFound,
     QuotaSpent,
@@ -51,41 +52,14 @@ from weighbridge.store.leases.claiming import Claim
 from weighbridge.store.sizes.disputes import find_listed, keep_listed
 from weighbridge.store.tags.applying import KnownTag
 
-
-class KnownBefore:
-    """Nothing of it counts once a push was handled under the same claim."""
-
-    def __init__(self, begun: Opened, meanwhile: Meanwhile) -> None:
-        self._begun = begun
-        self._meanwhile = meanwhile
-
-    @property
-    def known(self) -> Mapping[str, KnownTag] | None:
-        """The live tags; None: they are to be read."""
-        return None if self._meanwhile.has_pushes else self._begun.known
-
-    @property
-    def lacks_nothing(self) -> bool:
-        """Whether all that tags lead to was whole."""
-        return self._begun.is_whole and not self._meanwhile.has_pushes
-
-    def has_only(self, seen: Set[str]) -> bool:
-        """Whether every live tag is among these: none was deleted."""
-        known = self.known
-        return known is not None and known.keys() <= seen
-
-
 _TOO_MANY: Final = "too_many_tags"
-_UNAUTHORIZED: Final = frozenset(
-    {"unauthorized", "denied", "auth_error", "realm_refused"}
-)
 
 
 def state_after(broken: WeighbridgeError, *, saw_pages: bool) -> RepositoryState:
     """broken: what ended it; saw_pages: whether some of the listing came before"""
     if saw_pages or broken.code == _TOO_MANY:
         return "partial"
-    if broken.code in _UNAUTHORIZED:
+    if broken.code in UNAUTHORIZED:
         return "unauthorized"
     if isinstance(broken, NotFound):
         return "missing"
@@ -130,14 +104,21 @@ class RepositoryCrawl:
         self._missing = ""
         self._error_before = ""
         self._shared: CrawlCounts | None = None
-        self._pushes = PushedMeanwhile(context, claim)
+        self._group = group = TaskGroup()
+        self._batch_writer = BatchWriter(
+            *(context, claim, self._opened.id, Meanwhile(), self._cost, group),
+            is_new=claim.crawl_number == 0 and not begun.has_tags,
+            position=self._opened.chunks,
+        )
+        self._pushes = PushedMeanwhile(context, claim, self._batch_writer, group)
         head_first = wants_head_first(claim.tags, claim.manifests)
         asking = TagAsking(
             context, claim, self._opened.complete_since, head_first=head_first
         )
         self._answers = asking.answers
         self._sharing = ChunkSharing(
-            context, heartbeat, begun, asking, head_first=head_first
+            *(context, heartbeat, begun, asking, self._batch_writer, group),
+            head_first=head_first,
         )
 
     async def run(self) -> CrawlOutcome:
@@ -148,31 +129,19 @@ class RepositoryCrawl:
         registry does ends in the outcome.
         """
         CRAWL_COST.set(self._cost)
-        await self._pushes.read_waiting()
-        group = TaskGroup()
-        begun = self._begun
-        where = Where(
-            self._claim,
-            self._opened.id,
-            Meanwhile(),
-            is_new=self._claim.crawl_number == 0 and not begun.has_tags,
-            position=self._opened.chunks,
-        )
-        self._batch_writer = BatchWriter(self._context, where, self._cost, group)
-        self._sharing.begin(self._batch_writer, group)
-        self._before = KnownBefore(begun, self._batch_writer.meanwhile)
         try:
-            return await self._run(group)
+            await self._pushes.read_waiting()
+            return await self._run()
         finally:
             self._pushes.stop()
             # Not before all is stored: a kill would cost it.
             self._batch_writer.close()
 
-    async def _run(self, group: TaskGroup) -> CrawlOutcome:
+    async def _run(self) -> CrawlOutcome:
         rest: WriteStep | None = None
-        async with group:
-            self._pushes.begin(self._batch_writer, group)
-            if self._context.registry.has_quota and not self._before.lacks_nothing:
+        async with self._group:
+            self._pushes.begin()
+            if self._context.registry.has_quota and not self._lacks_nothing:
                 # What an earlier crawl had to leave half-read comes first.
                 in_vain = self._batch_writer.tally.asked_in_vain
                 await ask_for_children(self._context, self._claim, in_vain)
@@ -226,12 +195,28 @@ class RepositoryCrawl:
             self._batch_writer.note_kept(rest)
 
     @property
+    def _known(self) -> Mapping[str, KnownTag] | None:
+        """The live tags; None: they are to be read, as a push was handled under the
+        same claim."""
+        has_pushes = self._batch_writer.meanwhile.has_pushes
+        return None if has_pushes else self._begun.known
+
+    @property
+    def _lacks_nothing(self) -> bool:
+        """Whether all that tags lead to was whole."""
+        return self._begun.is_whole and not self._batch_writer.meanwhile.has_pushes
+
+    @property
+    def _has_seen_all(self) -> bool:
+        """Whether every live tag was listed: none was deleted."""
+        known = self._known
+        return known is not None and known.keys() <= self._listing.seen
+
+    @property
     def _needs_no_more(self) -> bool:
         """Whether nothing is to be done between the last answer and the end."""
-        has_seen_all = self._before.has_only(self._listing.seen)
-        return (
-            self._before.lacks_nothing and has_seen_all and not self._pushes.is_handling
-        )
+        is_handling = self._pushes.is_handling
+        return self._lacks_nothing and self._has_seen_all and not is_handling
 
     async def _list_and_ask(self) -> WeighbridgeError | None:
         """The error that ended the listing, or the looking, early."""
@@ -257,7 +242,7 @@ class RepositoryCrawl:
                 self._listing.invalid += page.invalid
                 for tags in pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
                     await compare_listed(self._context, self._claim, tags)
-                    await self._sharing.ask(tags, asking, self._before.known)
+                    await self._sharing.ask(tags, asking, self._known)
                 self._show()
                 if ended := self._sharing.broken or self._answers.sent_away:
                     return ended
@@ -287,7 +272,7 @@ class RepositoryCrawl:
 
     async def _ask_again(self) -> None:
         """What is still missing keeps the repository `partial`."""
-        if self._before.lacks_nothing and self._batch_writer.tally.is_plain:
+        if self._lacks_nothing and self._batch_writer.tally.is_plain:
             return
         in_vain = self._batch_writer.tally.asked_in_vain
         self._missing = await ask_for_children(self._context, self._claim, in_vain)
@@ -298,7 +283,7 @@ class RepositoryCrawl:
         second crawl that agrees, since too much is missing at once."""
         if broken is not None or not self._is_complete:
             return self._claim.held
-        if self._before.has_only(self._listing.seen):
+        if self._has_seen_all:
             return frozenset()
         seen = self._listing.seen | self._pushes.seen
         self._deleted, held = await delete_unlisted(self._context, self._claim, seen)

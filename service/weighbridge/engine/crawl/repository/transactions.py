@@ -1,7 +1,7 @@
 """The transactions of crawls, those of many repositories together: batches of answers
 that are kept while crawls go on, and their end: kept, summed up, judged, closed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document
-from weighbridge.engine.judge.criteria import Judging
-from weighbridge.engine.judge.judge import end_first_crawls, refresh_and_judge_many
+from weighbridge.engine.judge.judge import end_first_crawls, refresh_and_judge
+from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
 from weighbridge.engine.tags.tag_request import Batch
 from weighbridge.engine.writer.writer import Writer
@@ -57,27 +57,16 @@ class Meanwhile(Struct):
     is_elsewhere: bool = False
 
 
-class DocumentBatch(Struct, frozen=True):
-    """Documents, and children that could not be had, with the code that says why."""
-
-    documents: Sequence[Document] = ()
-    missing: Mapping[Digest, str] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.documents or self.missing)
-
-
 class WriteStep(Struct, frozen=True):
     """One batch of one crawl.
 
-    facts:    to be kept in the same transaction
+    batch:    with the facts that are to be kept in the same transaction
     is_first: nothing of the repository was ever kept when the crawl began, and nothing
         by the crawl
     """
 
     claim: Claim
     batch: Batch
-    facts: DocumentBatch
     now: datetime
     meanwhile: Meanwhile
     is_first: bool
@@ -124,26 +113,25 @@ async def keep(writer: Writer, advance: Advance) -> None:
 async def keep_facts_apart(writer: Writer, step: WriteStep) -> WriteStep:
     """Keep a step's facts where that is to be another transaction: so no lock on a
     shared fact is held while a repository is locked, or the other way round."""
-    if step.facts and not writer.settles_at_once:
-        lingers = len(step.batch.answers) < _LONG
-        await writer.write_many(keep_facts_many, step.facts, lingers=lingers)
-        return replace(step, facts=DocumentBatch())
+    batch = step.batch
+    if batch.has_facts and not writer.settles_at_once:
+        lingers = len(batch.answers) < _LONG
+        await writer.write_many(keep_facts_many, batch, lingers=lingers)
+        return replace(step, batch=batch.without_facts())
     return step
 
 
-def keep_facts_many(
-    connection: Connection, all_facts: Sequence[DocumentBatch]
-) -> list[None]:
+def keep_facts_many(connection: Connection, batches: Sequence[Batch]) -> list[None]:
     """Those that come several times are kept once."""
     documents: dict[Digest, Document] = {}
     missing: dict[Digest, str] = {}
-    for facts in all_facts:
-        for document in facts.documents:
+    for batch in batches:
+        for document in batch.documents:
             documents.setdefault(document.digest, document)
-        missing |= facts.missing
+        missing |= batch.missing
     if documents or missing:
         keep_documents(connection, list(documents.values()), missing)
-    return [None] * len(all_facts)
+    return [None] * len(batches)
 
 
 def apply_steps(
@@ -151,7 +139,7 @@ def apply_steps(
 ) -> list[Growth | StoreError]:
     """Facts first, then where tags point and why others could not be read. An error
     where a repository is not ours any more: it drops out alone."""
-    keep_facts_many(connection, [step.facts for step in steps])
+    keep_facts_many(connection, [step.batch for step in steps])
     return list(apply_many(connection, [step.changes() for step in steps]))
 
 
@@ -273,7 +261,7 @@ def _sum_up(connection: Connection, endings: Sequence[CrawlEnd]) -> None:
     for judging, group in _alike(endings):
         now = max(ending.closing.now for ending in group)
         again = [e.repository_id for e in group if not e.is_first]
-        refresh_and_judge_many(connection, again, now, judging)
+        refresh_and_judge(connection, again, now, judging)
         first = [e for e in group if e.is_first]
         refresh_many(
             connection, [e.repository_id for e in first], now, judging.platforms
