@@ -1,5 +1,5 @@
 """The Celery application: `python -m celery -A weighbridge_workers.app worker`. What it
-is told, how its tasks are handed over, and the tasks.
+is told, and how its tasks are handed over.
 
 Of its settings none of Celery's defaults is good enough here. The database knows what
 is due and who does it. A message only says that there may be something to do: it may
@@ -30,11 +30,9 @@ from weighbridge.jobs.redis.broker import (
 )
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import (
-    CANARY,
     DELIVER,
     QUEUE_OF,
     QUEUES,
-    SCHEDULED,
     SETTLE,
     TICK,
 )
@@ -84,7 +82,7 @@ def _worker() -> dict[str, object]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         # Of a process that was killed a late answer would be no loss: the database
-        # says what was done. So its message goes back soon (see `_add_task` for which).
+        # says what was done. So its message goes back soon (see `tasks` for which).
         "worker_lost_wait": 1.0,
         # What waits in one worker's hands cannot be done by another.
         "worker_prefetch_multiplier": 1,
@@ -185,33 +183,9 @@ app = Application(
     control=AskedControl,
     events=ShortEvents,
     fixups=[],
-    include=["weighbridge_workers.signals"],
+    include=["weighbridge_workers.tasks", "weighbridge_workers.signals"],
 )
 app.add_defaults(lambda: configuration(app.process.redis_url))
-
-
-def _add_task(job: str) -> None:
-    """A task that hands the message's argument to the use case of its name."""
-
-    # What is sent every few seconds anyway is not given back where it ends its process:
-    # the scheduler's next one is soon enough. Given back it would end one process after
-    # the other, without a pause.
-    give_back = job not in SCHEDULED
-
-    @app.task(name=job, shared=False, reject_on_worker_lost=give_back)
-    def task(argument: str) -> None:
-        app.process.do(job, argument)
-
-
-for _job in QUEUE_OF:
-    _add_task(_job)
-
-
-@app.task(name=CANARY, shared=False)
-def canary() -> None:
-    """Show that this worker works."""
-    app.process.memory.note_life()
-
 
 # The processes of a pool are copies of this one.
 process_memory.keep_loaded()

@@ -30,9 +30,6 @@ PRUNE: Final = "weighbridge.prune"
 CANARY: Final = "weighbridge.canary"
 """no argument: nothing is done, which shows that a worker works."""
 
-SCHEDULED: Final = (TICK, SETTLE, DELIVER)
-"""What the scheduler asks for every few seconds, whatever there is to do."""
-
 QUEUE_OF: Final[Mapping[str, Queue]] = {
     PUSH: "push",
     CRAWL: "crawl",
