@@ -45,7 +45,7 @@ class _Image(Struct):
     compressed_bytes: Amount
 
 
-class _Answer(Struct):
+class _LimitsAnswer(Struct):
     items: list[_Item]
     images: list[_Image]
     images_known: bool
@@ -56,7 +56,7 @@ def parse_service_limits(raw: bytes) -> ServiceLimits:
     """The answer of `GET /api/v1/limits`. Keys that we do not know are left out: a
     newer service may have more. Raises DocumentError."""
     try:
-        answer = convert(parse_json(raw), _Answer)
+        answer = convert(parse_json(raw), _LimitsAnswer)
         policies = [_policy(item) for item in answer.items]
     except ValidationError as exc:
         raise DocumentError(

@@ -147,12 +147,12 @@ def _in_order(join: _Ordered, compiler: SQLCompiler, **kw: object) -> str:
     return f"{left} {'LEFT' if join.isouter else 'CROSS'} JOIN {right} ON {on}"
 
 
-class _Probed(_Ordered):
+class _ProbedJoin(_Ordered):
     inherit_cache = True
 
 
-@compiles(_Probed, POSTGRESQL)
-def _lateral(join: _Probed, compiler: SQLCompiler, **kw: object) -> str:
+@compiles(_ProbedJoin, POSTGRESQL)
+def _lateral(join: _ProbedJoin, compiler: SQLCompiler, **kw: object) -> str:
     left, right, on = _parts(join, compiler, kw)
     name = compiler.preparer.quote(cast("ColumnClause[object]", join.right).name)
     # Without the offset the planner takes it for a join of any kind.
@@ -180,7 +180,7 @@ def join_in_order(
 def probe(left: FromClause, right: FromClause, on: ColumnElement[bool]) -> FromClause:
     """`left JOIN right ON ...`, where `right`, a table, is looked up by its key for
     each row of `left`, whatever a planner thinks of it."""
-    return _Probed(left, right, on)
+    return _ProbedJoin(left, right, on)
 
 
 def probe_if_any(
@@ -188,7 +188,7 @@ def probe_if_any(
 ) -> FromClause:
     """The same as LEFT JOINs, one after the other: tables, each with its key."""
     for right, on in rights:
-        left = _Probed(left, right, on, isouter=True)
+        left = _ProbedJoin(left, right, on, isouter=True)
     return left
 
 
