@@ -81,7 +81,7 @@ def test_f01_one_that_is_down_from_the_start_is_asked_three_times(
     assert state_of(database) == "unreachable"
 
 
-@pytest.mark.parametrize("since", [1, 60])
+@pytest.mark.parametrize("since", [1, pytest.param(60, marks=pytest.mark.long)])
 def test_f01_up_catches_up_without_a_restart(
     moments: TwoMoments, database: CrawledDatabase, since: int
 ) -> None:

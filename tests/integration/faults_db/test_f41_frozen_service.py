@@ -114,7 +114,9 @@ def test_f41_while_the_cable_is_pulled_everything_is_answered_in_time(
     run_beside(story)
 
 
-@pytest.mark.parametrize("command", ["serve", "up"])
+@pytest.mark.parametrize(
+    "command", [pytest.param("serve", marks=pytest.mark.long), "up"]
+)
 def test_f41_sigterm_ends_a_service_whose_server_is_frozen(
     tmp_path: Path, cluster: Cluster, replica: Replica, command: Command
 ) -> None:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.generated_content import generated_content
 from support.worker_crew import Crew, Process, a_crew
@@ -132,6 +134,7 @@ def test_broker_005_a_repository_that_kills_its_process_is_parked(
         running.close()
 
 
+@pytest.mark.long  # 40 s; test_claiming_repositories has the rule
 def test_a_repository_of_which_each_start_stored_more_is_not_parked(
     tmp_path: Path,
 ) -> None:

@@ -40,6 +40,7 @@ def a_slow_crew(
     return a_crew(folder, registry_url, database_url=url, limits=SLOW)
 
 
+@pytest.mark.long  # 80 s of waiting; test_f41_frozen_service has it for `up`
 def test_f41_a_worker_ends_in_time_though_its_database_is_frozen(
     tmp_path: Path,
 ) -> None:

@@ -13,7 +13,8 @@ from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.policy.policy import Match
 from weighbridge.store.outbox.read_notices import read_firing
 
-pytestmark = pytest.mark.slow
+# PostgreSQL: test_judging_many has it on both.
+pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
 
 
 @pytest.fixture

@@ -192,6 +192,7 @@ async def test_a_neighbours_annotation_is_taken_for_his_own_image_alone(
 
 
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_a_neighbours_annotation_takes_the_place_of_no_honest_one(
     street: Street, order: str
 ) -> None:
@@ -218,6 +219,7 @@ async def test_a_layer_that_a_neighbour_calls_foreign_is_measured_for_all(
 
 
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_a_foreign_layer_stays_foreign_where_a_neighbour_says_it_is_here(
     street: Street, order: str
 ) -> None:
@@ -258,6 +260,7 @@ async def test_a_layer_called_foreign_before_it_was_pushed_is_asked_for_then(
         pytest.param("honest first", ENCRYPTED, 3, id="encrypted-after"),
     ],
 )
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_only_a_false_media_type_costs_requests(
     street: Street, order: str, lie: str, ranges: int
 ) -> None:
