@@ -10,7 +10,7 @@ from support.wait import PATIENCE_S
 from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.guard.url_parts import address_of
-from weighbridge.net.http1.request import HTTPRequest, Sender
+from weighbridge.net.http1.head import HTTPRequest, Sender
 from weighbridge.net.transport import Transport, client_over
 
 

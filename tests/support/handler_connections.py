@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from weighbridge.net.http1.answer import HTTPAnswer
-from weighbridge.net.http1.request import HTTPRequest, request_bytes
+from weighbridge.net.http1.head import HTTPRequest, request_bytes
 
 Handler = (
     Callable[[httpx.Request], httpx.Response]

@@ -15,11 +15,11 @@ from weighbridge.bootstrap.databases import ready_database
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.net.connections import Connections
 from weighbridge.net.http1.answer import HTTPAnswer
-from weighbridge.net.http1.request import HTTPRequest
+from weighbridge.net.http1.head import HTTPRequest
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.store.registries.registry_rows import RegistryEntry
 
 

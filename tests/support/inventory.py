@@ -3,8 +3,7 @@
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.series_budget import Budget
 from weighbridge.store.session import Database
-from weighbridge.web.metrics.inventory import Choice
-from weighbridge.web.metrics.snapshot import Snapshot, take_snapshot
+from weighbridge.web.metrics.snapshot import Choice, Snapshot, take_snapshot
 
 
 def snapshot_of(

@@ -39,13 +39,16 @@ from weighbridge.store.crawls.crawl_requests import (
     quiet_moments,
 )
 from weighbridge.store.crawls.crawl_rows import Closing, close_many
-from weighbridge.store.crawls.due import (
+from weighbridge.store.crawls.slices import (
+    Opened,
+    Slice,
     free_left_behind,
     have_due,
+    open_many,
+    open_slice,
     park_poison,
     put_off,
 )
-from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
 from weighbridge.store.leases.claiming import Opening, claim, give_up, release, renew
 from weighbridge.store.leases.database_clock import find_ahead
 from weighbridge.store.pushes.inbox import (

@@ -11,8 +11,7 @@ from support.redis_server import RedisServer
 from weighbridge.config.settings import Pace
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.jobs.redis.broker import GIVE_UP_S
-from weighbridge.registry.pacing.clock import Clock
-from weighbridge.registry.pacing.rate_limiter import Rank, RateLimiter
+from weighbridge.registry.pacing.rate_limiter import Clock, Rank, RateLimiter
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from weighbridge.net.failure.request_failures import CutOff, KeptConnectionClose
 from weighbridge.net.guard.reach import Resolver, SystemResolver
 from weighbridge.net.guard.url_parts import OriginRoute
 from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
-from weighbridge.net.http1.request import HTTPRequest, request_bytes
+from weighbridge.net.http1.head import HTTPRequest, request_bytes
 
 
 class PoolRules(Struct, frozen=True):

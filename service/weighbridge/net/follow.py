@@ -18,7 +18,7 @@ from weighbridge.net.guard.url_parts import (
     origin_of,
 )
 from weighbridge.net.http1.answer import HTTPAnswer
-from weighbridge.net.http1.request import HTTPRequest, Sender
+from weighbridge.net.http1.head import HTTPRequest, Sender
 from weighbridge.net.translate import translated
 
 REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})

@@ -12,7 +12,7 @@ from weighbridge.net.follow import follow
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.guard.url_parts import address_of_url
 from weighbridge.net.http1.answer import HTTPAnswer
-from weighbridge.net.http1.request import HTTPRequest, Sender
+from weighbridge.net.http1.head import HTTPRequest, Sender
 
 # An AsyncClient keeps cookies for later requests, and reads where a redirect leads.
 # Cookies are kept by nobody, and redirects followed by `follow` alone.

@@ -8,8 +8,7 @@ from weighbridge.domain.text.secret import Secret
 from weighbridge.errors import AuthError, WeighbridgeError
 from weighbridge.net.follow import follow
 from weighbridge.net.guard.url_parts import address_of
-from weighbridge.net.http1.header_fields import Fields
-from weighbridge.net.http1.request import HTTPRequest, Sender
+from weighbridge.net.http1.head import Fields, HTTPRequest, Sender
 from weighbridge.net.translate import our_errors
 from weighbridge.net.transport import user_agent
 from weighbridge.registry.auth.authorizer import Authorizer, Grant
@@ -26,7 +25,7 @@ from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,
 )
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
 _RENEWALS: Final = 3

@@ -10,7 +10,7 @@ from support.two_moments import TwoMoments
 from support.wait import PATIENCE_S, wait_in_thread
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import RegistrySettings
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.store.reports.registries import registry_reports
 
 pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter

@@ -6,8 +6,7 @@ from support.browser import a_browser
 from support.tolds import HOSTILE, a_message, hostile_message
 from weighbridge.domain.text.printable import printable
 from weighbridge.notify.channels.email.notifier import html_of
-from weighbridge.notify.render.content import content_of
-from weighbridge.notify.render.image_facts import LINE_CHARACTERS
+from weighbridge.notify.render.content import LINE_CHARACTERS, content_of
 
 
 def test_whatever_was_pushed_is_text_on_the_page(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from weighbridge.config.settings import Pace
 from weighbridge.domain.text.secret import Secret
 from weighbridge.ports.protocols import Asker, Pacing
 from weighbridge.registry.kinds.dockerhub.hub_kind import DockerHubSettings
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

@@ -12,11 +12,12 @@ from support.images import a_digest
 from weighbridge.domain.growth.newest import (
     Candidate,
     baseline,
+    find_version,
     leading,
+    natural_key,
     newest_images,
     ranked,
 )
-from weighbridge.domain.growth.version import find_version, natural_key
 
 NOW = datetime(2026, 9, 22, 9, 40, tzinfo=UTC)
 

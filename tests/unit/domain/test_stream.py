@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.growth.version import stream_of
+from weighbridge.domain.growth.newest import stream_of
 
 TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", fullmatch=True)
 PREFIXES = st.sampled_from(["", "main-", "sha-", "v1.2.3-4-g", "feature_x_"])

@@ -13,7 +13,7 @@ from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.push_world import Pusher, a_push
 from support.store_world import T0
-from weighbridge.engine.tags.question_plan import DISTRUST, PERIOD, last_turn
+from weighbridge.engine.tags.tag_request import DISTRUST, PERIOD, last_turn
 
 # No statement of its own: tests of the store run on both.
 pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]

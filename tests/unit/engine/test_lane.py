@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.database import a_database
-from weighbridge.engine.writer.writer_thread import MOST_ALIKE, Lane
+from weighbridge.engine.writer.writer import MOST_ALIKE, Lane
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports.protocols import IS_URGENT
 from weighbridge.store.session import Connection, Database

@@ -7,7 +7,7 @@ import pytest
 from support.images import a_digest
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.engine.tags.question_plan import plan, wants_head_first
+from weighbridge.engine.tags.tag_request import plan, wants_head_first
 from weighbridge.store.tags.applying import KnownTag
 
 OLD = a_digest("old")

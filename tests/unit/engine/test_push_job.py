@@ -11,7 +11,7 @@ from support.push_stage import APP, MINUTE, ONE, a_stage
 from support.push_world import a_push, receive
 from support.store_world import T0
 from support.wait import PATIENCE_S, wait_until
-from weighbridge.engine.schedule.waiting_work import show_waiting
+from weighbridge.engine.schedule.tick_job import show_waiting
 from weighbridge.errors import ConfigError
 from weighbridge.ports.job_names import CRAWL, DELIVER, PUSH
 from weighbridge.store.models import pushes, repositories

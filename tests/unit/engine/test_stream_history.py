@@ -8,7 +8,7 @@ import pytest
 
 from support.images import a_digest
 from support.store_world import T0
-from weighbridge.domain.growth.version import stream_of
+from weighbridge.domain.growth.newest import stream_of
 from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.engine.judge.judged_images import StreamHistory
 from weighbridge.store.streams.stream_images import ScopedImages, StreamImage

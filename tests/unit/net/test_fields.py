@@ -4,7 +4,7 @@ import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.net.http1.header_fields import Fields
+from weighbridge.net.http1.head import Fields
 
 _NAMES = st.sampled_from([b"Link", b"link", b"ETag", b"X-A"])
 _VALUES = st.text("az09, ;é", max_size=6).map(str.encode)

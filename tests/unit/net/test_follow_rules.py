@@ -14,7 +14,7 @@ from weighbridge.errors import AddressRefused, RegistryError, TransportError
 from weighbridge.net.failure import request_failures
 from weighbridge.net.follow import follow
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.http1.request import HTTPRequest
+from weighbridge.net.http1.head import HTTPRequest
 from weighbridge.net.translate import our_errors
 
 _HOME = "https://r.example/v2/a/blobs/b"

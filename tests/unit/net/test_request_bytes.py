@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.guard.url_parts import address_of
-from weighbridge.net.http1.request import HTTPRequest, request_bytes
+from weighbridge.net.http1.head import HTTPRequest, request_bytes
 
 _OURS = (b"host", b"accept-encoding", b"content-length", b"transfer-encoding")
 _BEGINNING = (

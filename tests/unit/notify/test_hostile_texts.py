@@ -17,8 +17,12 @@ from weighbridge.notify.channels.email import notifier as mail
 from weighbridge.notify.channels.slack import payload as slack
 from weighbridge.notify.channels.teams import payload as teams
 from weighbridge.notify.channels.webhook import notifier as webhook
-from weighbridge.notify.render.content import TEXT_CHARACTERS, content_of, plain_text
-from weighbridge.notify.render.image_facts import LINE_CHARACTERS
+from weighbridge.notify.render.content import (
+    LINE_CHARACTERS,
+    TEXT_CHARACTERS,
+    content_of,
+    plain_text,
+)
 
 _LINK = f"<{URL}|Open in Weighbridge>"
 _SPAN = re.compile(r"`([^`\n]+)`")

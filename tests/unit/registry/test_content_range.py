@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.limits import DESCRIPTOR_BYTES
 from weighbridge.errors import DocumentError, RegistryError
-from weighbridge.net.http1.header_fields import Fields
+from weighbridge.net.http1.head import Fields
 from weighbridge.ports.protocols import RangeAnswer
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
 from weighbridge.registry.kinds.distribution.served import (

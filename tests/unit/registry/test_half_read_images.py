@@ -10,7 +10,7 @@ from support.handler_connections import HandlerConnections
 from support.registry_client import an_endpoint
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.net.http1.answer import HTTPAnswer
-from weighbridge.net.http1.request import HTTPRequest
+from weighbridge.net.http1.head import HTTPRequest
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )

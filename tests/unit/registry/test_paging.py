@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import ListingError, NotFound, RegistryError
-from weighbridge.net.http1.header_fields import Fields
+from weighbridge.net.http1.head import Fields
 from weighbridge.registry.exchange.paging import ListingPage, by_link, next_url, pages
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from support.fake_clock import START
 from weighbridge.domain.text.printable import printable
-from weighbridge.net.http1.header_fields import Fields
+from weighbridge.net.http1.head import Fields
 from weighbridge.registry.exchange.refusals import (
     ORDINARY,
     RefusalWords,

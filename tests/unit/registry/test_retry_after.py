@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.net.http1.header_fields import Fields, parse, until_reset
+from weighbridge.net.http1.head import Fields, parse, until_reset
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FIFTEEN_MINUTES = 900.0

@@ -15,7 +15,7 @@ from support.of_one import (
 )
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.errors import StaleFence
-from weighbridge.store.crawls.due import have_due, park_poison
+from weighbridge.store.crawls.slices import have_due, park_poison
 from weighbridge.store.leases.claiming import (
     STARTS,
     Claim,

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from support.database import Engine, a_database
 from support.store_world import T0, an_entry
 from weighbridge.domain.report.inventory import RegistryWaiting
-from weighbridge.engine.schedule.waiting_work import queues_waiting, show_waiting
+from weighbridge.engine.schedule.tick_job import queues_waiting, show_waiting
 from weighbridge.ports.job_names import DISCOVER
 from weighbridge.store.leases.claiming import STARTS, claim
 from weighbridge.store.leases.jobs import Job, make_due

@@ -25,15 +25,21 @@ def test_a_page_leaves_no_rings_for_the_garbage_collector(
 ) -> None:
     """Which looks seldom: until then every row of every page would be kept."""
     page()
+
+    # A thread that another test has left running may drop something meanwhile; what a
+    # page leaves, it leaves each time.
+    assert min(left_by(page) for _ in range(3)) == 0
+
+
+def left_by(page: Callable[[], str]) -> int:
     gc.collect()
     gc.disable()
     try:
         assert page()
 
-        left = gc.collect()
+        return gc.collect()
     finally:
         gc.enable()
-    assert left == 0
 
 
 def test_no_page_has_a_macro_of_its_own() -> None:

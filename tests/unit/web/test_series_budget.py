@@ -15,8 +15,7 @@ from weighbridge.domain.series_budget import (
 )
 from weighbridge.store.models import repository_summaries
 from weighbridge.store.session import Database
-from weighbridge.web.metrics.inventory import HOLD_S, Choice
-from weighbridge.web.metrics.snapshot import checked
+from weighbridge.web.metrics.snapshot import HOLD_S, Choice, checked
 
 ALL: tuple[Family, ...] = ("largest", "tags", "pushed", "audited")
 

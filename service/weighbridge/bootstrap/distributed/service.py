@@ -19,7 +19,7 @@ from weighbridge.bootstrap.registries.clients import RateLimiters
 from weighbridge.bootstrap.registries.probing import Paces, alone
 from weighbridge.config import Settings
 from weighbridge.domain.text.secret import Secret
-from weighbridge.engine.schedule.waiting_work import show_waiting
+from weighbridge.engine.schedule.tick_job import show_waiting
 from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.jobs.redis.over_celery import CeleryJobs, EnqueueThread

@@ -26,7 +26,7 @@ from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport, RequestRecorder
 from weighbridge.engine.crawl_requests.requests import crawl_now
 from weighbridge.engine.judge.judged_batch import Judges
-from weighbridge.engine.schedule.waiting_work import show_waiting
+from weighbridge.engine.schedule.tick_job import show_waiting
 from weighbridge.errors import StoreError
 from weighbridge.jobs.in_process.job_pool import Handler, InlineJobs, JobPool, Scheduler
 from weighbridge.ports.job_names import DELIVER, SETTLE, TICK

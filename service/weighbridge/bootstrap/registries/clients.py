@@ -48,8 +48,7 @@ from weighbridge.registry.login.docker_config import (
     ask_helper,
     docker_config_credential,
 )
-from weighbridge.registry.pacing.clock import Clock
-from weighbridge.registry.pacing.rate_limiter import RateLimiter
+from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
 from weighbridge.telemetry import Telemetry
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryWaiting,
 )
 from weighbridge.domain.text.secret import Secret
-from weighbridge.engine.schedule.waiting_work import queues_waiting
+from weighbridge.engine.schedule.tick_job import queues_waiting
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import QUEUE_OF, TICK
 from weighbridge.store.connection.deadlines import within

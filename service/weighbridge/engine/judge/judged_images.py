@@ -12,8 +12,14 @@ from typing import Final, NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from weighbridge.domain.growth.newest import Candidate, Ranked, baseline, ranked
-from weighbridge.domain.growth.version import natural_key, stream_of
+from weighbridge.domain.growth.newest import (
+    Candidate,
+    Ranked,
+    baseline,
+    natural_key,
+    ranked,
+    stream_of,
+)
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.policy.policy import Limits
 from weighbridge.domain.policy.verdict import Finding, is_exceeded, limits_images

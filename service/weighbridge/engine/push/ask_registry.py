@@ -21,8 +21,7 @@ from weighbridge.domain.size.confidence import MeasuredBlob
 from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.measure.many_layers import ask_for
 from weighbridge.engine.push.push_plan import Pushed, PushPlan, with_time
-from weighbridge.engine.tags.question_plan import TagQuestion
-from weighbridge.engine.tags.tag_request import TagAnswer, TagRequest
+from weighbridge.engine.tags.tag_request import TagAnswer, TagQuestion, TagRequest
 from weighbridge.engine.tasks.side_by_side import together
 from weighbridge.errors import (
     DocumentError,

@@ -8,8 +8,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
-from weighbridge.engine.tags.question_plan import DISTRUST
-from weighbridge.engine.tags.tag_request import TagAnswer
+from weighbridge.engine.tags.tag_request import DISTRUST, TagAnswer
 from weighbridge.store.pushes.inbox import (
     PushedTo,
     WaitingPush,

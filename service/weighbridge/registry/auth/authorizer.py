@@ -24,7 +24,7 @@ from weighbridge.registry.auth.realm import Challenge, Realm, allowed_realm, par
 from weighbridge.registry.auth.token_server import BearerToken, TokenRequest
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.login.credentials import bearer
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 
 CATALOG_SCOPE: Final = "registry:catalog:*"
 _TOKENS_KEPT: Final = 1024

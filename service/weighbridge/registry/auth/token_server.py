@@ -28,7 +28,7 @@ from weighbridge.net.guard.reach import Reach
 from weighbridge.net.guard.url_parts import redact_url
 from weighbridge.registry.auth.realm import realm_refused
 from weighbridge.registry.login.credentials import is_bearer_token
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 
 _RENEW_EARLY: Final = 0.1
 """Of its life; so that it does not end on its way to the registry."""

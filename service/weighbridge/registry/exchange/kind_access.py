@@ -11,8 +11,7 @@ from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.exchange.endpoint import Endpoint
-from weighbridge.registry.pacing.clock import Clock
-from weighbridge.registry.pacing.rate_limiter import RateLimiter
+from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
 from weighbridge.telemetry import Telemetry
 
 

@@ -19,7 +19,7 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.net.guard.url_parts import redact_url
-from weighbridge.net.http1.header_fields import RETRY_AFTER, asked_wait
+from weighbridge.net.http1.head import RETRY_AFTER, asked_wait
 from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,

@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct, field
 
 from weighbridge.domain.limits import ERROR_BODY_BYTES
-from weighbridge.net.http1.header_fields import Fields
+from weighbridge.net.http1.head import Fields
 
 Operation: TypeAlias = Literal[
     "ping",

@@ -1,19 +1,42 @@
 """The gate before a registry: slots, a rate, a time that it asked us to keep, and the
-order in which those who wait are let in."""
+order in which those who wait are let in; by clocks that tests replace.
+"""
 
 import asyncio
+import random
+import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from enum import IntEnum
 from math import inf
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.registry.rate_limit import RequestRate, Slots, open_to_all
 from weighbridge.errors import RateLimited
 from weighbridge.ports.protocols import Demand, Pacing
-from weighbridge.registry.pacing.clock import Clock
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Clock(Struct, frozen=True):
+    """monotonic: seconds that only grow, for waits and lives of tokens
+    now:       aware UTC, for dates that a server names
+    sleep:     waits that many seconds
+    jitter:    0 to 1, so that clients which failed together come back apart
+    """
+
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = _utc_now
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+
 
 Place: TypeAlias = asyncio.Future[None]
 

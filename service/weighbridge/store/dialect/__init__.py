@@ -7,11 +7,14 @@ statement for each database. Nothing here loads a database's dialect or its driv
 that is done when one is opened.
 """
 
-from weighbridge.store.dialect.among import among_bytes, among_ids, among_texts, listed
 from weighbridge.store.dialect.joins import (
+    among_bytes,
+    among_ids,
+    among_texts,
     given_ids,
     given_texts,
     join_in_order,
+    listed,
     probe,
     probe_if_any,
     where_null,

@@ -20,7 +20,7 @@ from weighbridge.domain.growth.newest import baseline, leading, ranked
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.size.weigh_image import pulled_bytes
 from weighbridge.store.dialect import BulkUpdate, Rows, among_ids, listed
-from weighbridge.store.ledger.expressions import IS_IMAGE, exact_sum, sized, sum_of
+from weighbridge.store.ledger.counts import IS_IMAGE, exact_sum, sized, sum_of
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     blob_sizes,
@@ -41,7 +41,7 @@ from weighbridge.store.read_model.leading_tags import (
 )
 from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
 from weighbridge.store.tags.judged_tags import count_over_tags
-from weighbridge.store.tags.referenced import count_referenced
+from weighbridge.store.tags.tag_rows import count_referenced
 
 FEW_TAGS: Final = 200
 """Repositories of so many tags, or fewer, are read together."""

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
-from weighbridge.store.ledger.expressions import (
+from weighbridge.store.ledger.counts import (
     STORED_BYTES,
     exact_sum,
     sized,

@@ -45,7 +45,7 @@ from weighbridge.store.dialect import (
     settles_at_once,
 )
 from weighbridge.store.facts.stored_images import StoredLayer, load_layers
-from weighbridge.store.ledger.expressions import HAS_FACTS, in_doubt
+from weighbridge.store.ledger.counts import HAS_FACTS, in_doubt
 from weighbridge.store.ledger.resizing import reweigh
 from weighbridge.store.locks import be_alone
 from weighbridge.store.models import (

@@ -11,8 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import BigInteger, Connection, bindparam, select
 
-from weighbridge.domain.growth.newest import Candidate, ranked
-from weighbridge.domain.growth.version import stream_of
+from weighbridge.domain.growth.newest import Candidate, ranked, stream_of
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform, matches, pulled_for
 from weighbridge.domain.size.confidence import CompressedConfidence, Confidence

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
-from weighbridge.domain.growth.version import stream_of
+from weighbridge.domain.growth.newest import stream_of
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.models import tag_moves, tags
 

@@ -26,7 +26,6 @@ from weighbridge.store.ledger.liveness import shift
 from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.tags.judged_tags import drop_over_tags, note_unjudged
-from weighbridge.store.tags.referenced import referenced_deltas
 from weighbridge.store.tags.tag_rows import (
     Failing,
     NewTag,
@@ -39,6 +38,7 @@ from weighbridge.store.tags.tag_rows import (
     lose_tags,
     point_tags,
     read_tags,
+    referenced_deltas,
     with_tags,
 )
 

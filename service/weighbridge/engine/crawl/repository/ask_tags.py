@@ -15,8 +15,14 @@ from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.engine.context.crawl_context import CrawlContext
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.documents.reading import Reading
-from weighbridge.engine.tags.question_plan import CheckTurns, TagQuestion, plan
-from weighbridge.engine.tags.tag_request import FALSE_HEAD, TagAnswer, TagRequest
+from weighbridge.engine.tags.tag_request import (
+    FALSE_HEAD,
+    CheckTurns,
+    TagAnswer,
+    TagQuestion,
+    TagRequest,
+    plan,
+)
 from weighbridge.engine.tasks.side_by_side import TaskGroup, together
 from weighbridge.errors import DocumentError, RateLimited, RegistryError, TransportError
 from weighbridge.store.facts.images import (

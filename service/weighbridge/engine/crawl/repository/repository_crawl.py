@@ -31,7 +31,7 @@ from weighbridge.engine.crawl.repository.transactions import (
     keep_facts_apart,
 )
 from weighbridge.engine.crawl.tombstones import delete_unlisted
-from weighbridge.engine.tags.question_plan import wants_head_first
+from weighbridge.engine.tags.tag_request import wants_head_first
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.side_by_side import TaskGroup
 from weighbridge.engine.writer.writer import pieces

@@ -17,15 +17,13 @@ from weighbridge.domain.text.printable import printable
 from weighbridge.errors import NotifyError
 from weighbridge.notify.post import MessageReceiver, ReceiverNotifier
 from weighbridge.notify.render.content import (
+    CauseCounts,
     MessageItem,
     headline_of,
     item_of,
     name_of,
-    url_of,
-)
-from weighbridge.notify.render.image_facts import (
-    CauseCounts,
     repositories_by_cause,
+    url_of,
     written,
 )
 

@@ -22,6 +22,7 @@ from weighbridge.net.translate import unreached
 from weighbridge.notify.channels.email.smtp import MailServer, hand_over
 from weighbridge.notify.post import DEADLINE_S, unreadable
 from weighbridge.notify.render.content import (
+    Fact,
     MessageContent,
     MessageItem,
     and_more,
@@ -29,7 +30,6 @@ from weighbridge.notify.render.content import (
     fitting,
     plain_text,
 )
-from weighbridge.notify.render.image_facts import Fact
 
 THREADS: Final = 4
 """Messages that are handed over at the same time."""

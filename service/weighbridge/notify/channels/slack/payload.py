@@ -10,12 +10,12 @@ from typing import Final, TypeAlias
 
 from weighbridge.domain.text.printable import shortened
 from weighbridge.notify.render.content import (
+    Fact,
     MessageContent,
     MessageItem,
     and_more,
     fitting,
 )
-from weighbridge.notify.render.image_facts import Fact
 
 JSON: TypeAlias = Mapping[str, object]
 

@@ -18,8 +18,7 @@ from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.message.message import Message, ViolationNotice
 from weighbridge.errors import ConfigError
 from weighbridge.notify.post import MessageReceiver, ReceiverNotifier, unreadable
-from weighbridge.notify.render.content import content_of, fitting
-from weighbridge.notify.render.image_facts import repositories_by_cause
+from weighbridge.notify.render.content import content_of, fitting, repositories_by_cause
 
 
 def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:

@@ -28,7 +28,7 @@ from weighbridge.errors import (
     RegistryError,
     TransportError,
 )
-from weighbridge.net.http1.request import Sender
+from weighbridge.net.http1.head import Sender
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, RequestCost
 from weighbridge.registry.auth.authorizer import CATALOG_SCOPE, pull_scope
 from weighbridge.registry.client import RegistryClient
@@ -61,7 +61,7 @@ from weighbridge.registry.kinds.distribution.served import (
     parse_tag_page,
     too_large,
 )
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
 Checked = TypeVar("Checked")

@@ -31,7 +31,7 @@ from weighbridge.registry.kinds.dockerhub.hub_listings import (
     parse_hub_tags,
 )
 from weighbridge.registry.login.credentials import Credential, bearer
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 
 HUB_API_URL: Final = "https://hub.docker.com"
 PAGE_LENGTH: Final = 100

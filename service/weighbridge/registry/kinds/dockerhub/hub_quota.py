@@ -19,7 +19,7 @@ from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,
 )
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 
 HUB_WORDS: Final = RefusalWords(
     quota="pull rate limit",

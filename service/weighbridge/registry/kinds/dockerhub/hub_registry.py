@@ -21,7 +21,7 @@ from weighbridge.errors import (
     RegistryError,
 )
 from weighbridge.net.guard.reach import reach_of_host
-from weighbridge.net.http1.request import Sender
+from weighbridge.net.http1.head import Sender
 from weighbridge.ports.protocols import ManifestAnswer
 from weighbridge.registry.auth.authorizer import pull_scope
 from weighbridge.registry.exchange.endpoint import Endpoint
@@ -37,7 +37,7 @@ from weighbridge.registry.kinds.dockerhub.hub_kind import (
     full_name,
 )
 from weighbridge.registry.kinds.dockerhub.hub_quota import HUB_WORDS, PullQuota
-from weighbridge.registry.pacing.clock import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
 
