@@ -1,11 +1,18 @@
-"""Asked of the C library in a process of its own: what is set there stays set."""
+"""What is asked of the C library is asked in a process of its own: what is set there
+stays set.
+"""
 
+import gc
 import json
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from support.wait import wait_in_thread
+from weighbridge import process_memory
 
 _PROGRAM = """
 import ctypes, json, sys, threading
@@ -75,3 +82,21 @@ def test_threads_share_two_arenas_and_large_texts_go_back_to_the_system(
     as_it_is = _seen("as it is", file)
     assert as_it_is["arenas"] > 2
     assert as_it_is["mapped"] == 0
+
+
+class Ring:
+    """Holds itself."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_a_ring_goes_though_nothing_is_made_beside_it() -> None:
+    gc.disable()
+    ended = process_memory.collect_now_and_then(0.01)
+    try:
+        ring = weakref.ref(Ring())
+        wait_in_thread(lambda: ring() is None, "the ring is gone")
+    finally:
+        ended.set()
+        gc.enable()

@@ -9,7 +9,7 @@ from typing import Protocol
 from billiard import active_children
 from celery import signals
 
-from weighbridge import logs
+from weighbridge import logs, process_memory
 from weighbridge.jobs.redis.worker_register import DROPPED, UNKNOWN, WorkerRegister
 from weighbridge_workers.app import app
 from weighbridge_workers.process import EXIT_CODE
@@ -49,6 +49,12 @@ def watch(sender: _Consumer, **_: object) -> None:
     )
     _watching.append(watchdog)
     watchdog.start()
+
+
+@signals.worker_process_init.connect
+def keep_small(**_: object) -> None:
+    """A process of the pool begins; a thread is not copied with its parent."""
+    process_memory.collect_now_and_then()
 
 
 @signals.worker_shutting_down.connect

@@ -14,8 +14,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from weighbridge.errors import StoreError
 
-_COMPILED: Final = 512
-"""Statements that a connection keeps compiled; we have about 300."""
+_COMPILED: Final = 256
+"""Statements that a connection keeps compiled, 16 kB each, the last used ones; we have
+about 300."""
 _BUSY_MS: Final = 5_000
 _AGAIN_S: Final = 0.01
 _OURS: Final = 0x77656967

@@ -315,9 +315,11 @@ def run(
     signal.signal(signal.SIGTERM, _stop)
     reload.start()
     beside.start()
+    collecting = process_memory.collect_now_and_then()
     try:
         server.run()
     finally:
+        collecting.set()
         beside.close()
         reload.close()
 
