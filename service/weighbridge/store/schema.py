@@ -36,7 +36,7 @@ def upgrade(database: Database) -> str:
     if found == REVISION:
         return REVISION
     if found is not None:
-        # It takes half a second, in which nobody need be kept waiting for the lock.
+        # It takes a while, in which nobody need be kept waiting for the lock.
         importlib.import_module("alembic.command")
     ends_at = time.monotonic() + _PATIENCE_S
     while True:
