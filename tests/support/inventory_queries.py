@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from support.images import a_digest
 from support.large_inventory import NOW
-from support.of_one import due_repositories
 from support.store_world import a_result
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.store.crawls.chunks import (
@@ -39,16 +38,14 @@ from weighbridge.store.crawls.crawl_requests import (
     quiet_moments,
 )
 from weighbridge.store.crawls.crawl_rows import Closing, close_many
-from weighbridge.store.crawls.slices import (
-    Opened,
-    Slice,
+from weighbridge.store.crawls.due import (
     free_left_behind,
     have_due,
-    open_many,
-    open_slice,
+    is_any_due,
     park_poison,
     put_off,
 )
+from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
 from weighbridge.store.leases.claiming import Opening, claim, give_up, release, renew
 from weighbridge.store.leases.database_clock import find_ahead
 from weighbridge.store.pushes.inbox import (
@@ -202,7 +199,7 @@ TICK: Final[Mapping[str, Asks]] = {
     "what a clock has put off": lambda c: find_ahead(c, NOW),
     "leases of processes that ended": lambda c: free_left_behind(c, NOW),
     "what ends its process": lambda c: park_poison(c, NOW),
-    "what is due": lambda c: due_repositories(c, "hub", NOW, 500),
+    "what is due": lambda c: is_any_due(c, "hub", NOW),
     "what is put off": lambda c: put_off(c, range(3, 2000, 20), NOW + _HOUR),
     "what is shared": lambda c: has_chunk(c, "hub"),
     "what is pushed": lambda c: pushed_to(c, NOW, 500),

@@ -14,7 +14,7 @@ from weighbridge.store.crawls.crawl_rows import (
     close_many,
     open_crawls,
 )
-from weighbridge.store.crawls.slices import is_due
+from weighbridge.store.crawls.due import is_due
 from weighbridge.store.leases.claiming import Claim, Opening, hold
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.read_model.summaries import refresh_many
@@ -65,7 +65,7 @@ class DueRepository(NamedTuple):
 def due_repositories(
     connection: Connection, registry: str, now: datetime, limit: int
 ) -> list[DueRepository]:
-    """Those of a registry, longest due first."""
+    """Those of a registry."""
     registry_id = (
         select(registries.c.id).where(registries.c.name == registry).scalar_subquery()
     )

@@ -81,7 +81,8 @@ def dumped(url: str, engine: Engine, *, is_schema_only: bool = False) -> str:
 
 def _schema(connection: sqlite3.Connection) -> list[str]:
     rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
-    return [f"{sql};" for (sql,) in rows]
+    # A column that was added later has no line of its own in its table's text.
+    return [f"{' '.join(sql.split())};" for (sql,) in rows]
 
 
 def _all(connection: sqlite3.Connection) -> list[str]:

@@ -64,8 +64,8 @@ def upgrade_in(connection: Connection) -> None:
         return
     if found is not None and found not in _OLDER:
         raise _unknown(found)
-    # Imported late: most starts do not need it.
     if found is None:
+        # Imported late, as alembic below: most starts do not need it.
         from weighbridge.store.creation import make_tables
 
         _refuse_foreign(connection)

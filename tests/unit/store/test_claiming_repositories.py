@@ -15,7 +15,7 @@ from support.of_one import (
 )
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.errors import StaleFence
-from weighbridge.store.crawls.slices import have_due, park_poison
+from weighbridge.store.crawls.due import have_due, is_any_due, park_poison
 from weighbridge.store.leases.claiming import (
     STARTS,
     Claim,
@@ -79,14 +79,19 @@ def test_repositories_belong_to_their_registry(world: World) -> None:
     assert ids["acme/app"] != world.repository_id
 
 
-def test_the_longest_due_comes_first_up_to_the_limit(world: World) -> None:
+def test_a_registry_has_something_due_from_its_first_repository_on(
+    world: World,
+) -> None:
+    world.crawl()
+    soon = world.now + MINUTE
+
     with world.database.write() as connection:
-        put_repositories(connection, world.registry_id, ["later"], T0 + MINUTE)
-        put_repositories(connection, world.registry_id, ["latest"], T0 + HOUR)
+        put_repositories(connection, world.registry_id, ["soon"], soon)
+        put_registry(connection, an_entry("other"), T0)
 
-        due = due_repositories(connection, "hub", T0 + HOUR, 2)
-
-    assert [item.repository for item in due] == ["acme/app", "later"]
+        assert not is_any_due(connection, "hub", world.now)
+        assert is_any_due(connection, "hub", soon)
+        assert not is_any_due(connection, "other", soon)
 
 
 def test_a_claimed_repository_is_neither_due_nor_free(world: World) -> None:

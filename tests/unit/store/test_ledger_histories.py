@@ -10,8 +10,7 @@ from support.seeds import seeds
 from weighbridge.store.ledger.settling import settle_all, settle_waiting
 from weighbridge.store.session import Database
 
-# PostgreSQL: test_summary_histories has it on both.
-pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])

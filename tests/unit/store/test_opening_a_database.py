@@ -4,6 +4,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
@@ -120,6 +121,18 @@ def test_an_upgraded_database_passes_the_check_and_a_second_upgrade(
     database: Database,
 ) -> None:
     assert upgrade(database) == REVISION
+
+    check_schema(database)
+
+
+def test_alembic_finds_nothing_to_do_in_a_new_database(database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", "weighbridge.store:migrations")
+    config.set_main_option("path_separator", "os")
+
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
     check_schema(database)
 

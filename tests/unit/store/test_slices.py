@@ -15,14 +15,8 @@ from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.domain.image.document import Child, Descriptor, Index
 from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.crawl_rows import Closing, close_many
-from weighbridge.store.crawls.slices import (
-    SMALL,
-    Opened,
-    Slice,
-    have_due,
-    open_many,
-    open_slice,
-)
+from weighbridge.store.crawls.due import have_due
+from weighbridge.store.crawls.slices import SMALL, Opened, Slice, open_many, open_slice
 from weighbridge.store.leases.claiming import (
     Claim,
     Opening,

@@ -282,7 +282,10 @@ class Advanced(NamedTuple):
 
 
 def note_chunk(connection: Connection, part: Advanced, counts: CrawlCounts) -> None:
-    """The same for a chunk, which is ours (`read_overtaken`). counts: of this batch"""
+    """`note_answered` for a chunk, which is ours (`read_overtaken`).
+
+    counts: of this batch
+    """
     key, place = part.key, part.key.place
     connection.execute(_ADD_OF_CHUNK, {**place, "step": part.step, **counted(counts)})
     connection.execute(

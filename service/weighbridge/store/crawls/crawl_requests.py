@@ -31,7 +31,6 @@ from sqlalchemy import (
 
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import among_ids, among_texts, listed
-from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.dialect.server import Purpose, lock
 from weighbridge.store.leases.database_clock import is_leased, is_past
 from weighbridge.store.leases.process_mark import has_ended
@@ -131,7 +130,7 @@ def crawled_since(
         crawls.c.ended_at,
     )
     page = last.where(_repository.id > after).order_by(_repository.id).limit(most)
-    rows = Rows(page).read(connection, _names(request))
+    rows = connection.execute(page, _names(request))
     return [CrawledRepository(*row) for row in rows]
 
 

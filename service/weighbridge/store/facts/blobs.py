@@ -21,7 +21,7 @@ from weighbridge.domain.image.document import (
 from weighbridge.domain.size.blob_format import claimed_format
 from weighbridge.store.dialect import NumberedRows, Rows, among_bytes, listed
 from weighbridge.store.facts.interned import media_type_ids, media_types_of
-from weighbridge.store.ledger.counts import HAS_FACTS
+from weighbridge.store.ledger.expressions import HAS_FACTS
 from weighbridge.store.ledger.resizing import claims_changed
 from weighbridge.store.models import KEPT_STATES, blobs
 

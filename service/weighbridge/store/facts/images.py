@@ -333,7 +333,7 @@ def images_without_config(
 def keep_configs(connection: Connection, found: Sequence[Image]) -> None:
     """Let these images be what their configs say; every repository that has one of
     them is to be summed up anew."""
-    # As in `images.keep_documents`: what is found now stays.
+    # As in `keep_documents`: what is found now stays.
     lock(connection, Purpose.PRUNE, shared=True)
     ids = {
         d: b.id for d, b in find_blobs(connection, [i.digest for i in found]).items()

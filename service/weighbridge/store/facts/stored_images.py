@@ -36,7 +36,7 @@ from weighbridge.store.dialect import (
     probe_if_any,
 )
 from weighbridge.store.facts.blobs import FactsState
-from weighbridge.store.ledger.counts import HAS_FACTS, sized
+from weighbridge.store.ledger.expressions import HAS_FACTS, sized
 from weighbridge.store.models import (
     KEPT_STATES,
     artifacts,

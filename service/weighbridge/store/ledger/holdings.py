@@ -22,12 +22,8 @@ from weighbridge.store.dialect import (
     probe,
     probe_if_any,
 )
-from weighbridge.store.ledger.counts import (
-    STORED_BYTES,
-    add_deduplicated,
-    configs_of,
-    has_word_on,
-)
+from weighbridge.store.ledger.counts import add_deduplicated, configs_of
+from weighbridge.store.ledger.expressions import STORED_BYTES, has_word_on
 from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.ledger.settling import settle_or_queue
 from weighbridge.store.models import blob_sizes, blobs, layers, repository_blobs

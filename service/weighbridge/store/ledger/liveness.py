@@ -27,7 +27,8 @@ from weighbridge.store.dialect import (
     probe_if_any,
     settles_at_once,
 )
-from weighbridge.store.ledger.counts import HAS_FACTS, IS_IMAGE, Growth, count
+from weighbridge.store.ledger.counts import Growth, count
+from weighbridge.store.ledger.expressions import HAS_FACTS, IS_IMAGE
 from weighbridge.store.ledger.holdings import count_blobs
 from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.locks import lock_repositories

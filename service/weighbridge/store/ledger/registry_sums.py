@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import Purpose, lock
-from weighbridge.store.ledger.counts import sum_of
+from weighbridge.store.ledger.expressions import sum_of
 from weighbridge.store.models import (
     LISTED_STATES,
     SUMS_OF_BYTES,

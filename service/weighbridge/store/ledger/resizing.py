@@ -16,12 +16,11 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from weighbridge.domain.sharing import SEVERAL, Settlement
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
-from weighbridge.store.ledger.counts import (
+from weighbridge.store.ledger.counts import add_deduplicated, mark_uncounted
+from weighbridge.store.ledger.expressions import (
     CLAIMED_BYTES,
     STORED_BYTES,
     WEIGHED_BYTES,
-    add_deduplicated,
-    mark_uncounted,
     sized,
     weighed,
 )

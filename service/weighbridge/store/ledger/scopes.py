@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Connection, and_, bindparam, func, select
 
 from weighbridge.domain.sharing import Settlement, moved_total
 from weighbridge.store.dialect import BulkUpdate, Purpose, among_ids, listed, lock
-from weighbridge.store.ledger.counts import (
+from weighbridge.store.ledger.expressions import (
     STORED_BYTES,
     WEIGHED_BYTES,
     exact_sum,

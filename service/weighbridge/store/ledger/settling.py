@@ -39,7 +39,7 @@ from weighbridge.store.dialect import (
     probe_if_any,
     settles_at_once,
 )
-from weighbridge.store.ledger.counts import (
+from weighbridge.store.ledger.expressions import (
     STORED_BYTES,
     WEIGHED_BYTES,
     has_word_on,

@@ -35,7 +35,7 @@ from sqlalchemy import (
 
 from weighbridge.store.dialect import BulkDelete, among_ids, listed
 from weighbridge.store.facts.images import forget_touched, set_mark, touched_since
-from weighbridge.store.ledger.counts import HAS_FACTS
+from weighbridge.store.ledger.expressions import HAS_FACTS
 from weighbridge.store.ledger.holders import find_held
 from weighbridge.store.locks import alone, find_live
 from weighbridge.store.models import (

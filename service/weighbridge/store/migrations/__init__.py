@@ -1,1 +1,1 @@
-"""Schema changes, forward only. Run by `weighbridge.store.session.upgrade`."""
+"""Schema changes, forward only. Run by `weighbridge.store.schema.upgrade`."""

@@ -176,7 +176,7 @@ touched_manifests = Table(
 
 # What the registry answered about a blob of a storage scope, and what the blob's own
 # bytes show there, whatever a manifest claims: a row for each that was asked. See
-# `domain.size.confidence.Measured`.
+# `domain.size.confidence.MeasuredBlob`.
 blob_sizes = Table(
     "blob_sizes",
     metadata,

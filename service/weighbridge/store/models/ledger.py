@@ -196,7 +196,7 @@ tags = Table(
     Column("id", Id, primary_key=True),
     Column("repository_id", ForeignKey("repositories.id"), nullable=False),
     Column("name", UTF8, nullable=False),
-    Column("natural_key", UTF8, nullable=False),  # see natural_order.py
+    Column("natural_key", UTF8, nullable=False),  # see `tag_rows.natural_key`
     Column("target_id", BigInteger),  # None: never read
     Column("first_seen_at", Moment, nullable=False),
     Column("moved_at", Moment),  # None: was there in the first complete crawl

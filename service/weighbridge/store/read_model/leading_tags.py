@@ -38,7 +38,7 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.facts.stored_images import load_graph
-from weighbridge.store.ledger.counts import LEADS_TO_IMAGES
+from weighbridge.store.ledger.expressions import LEADS_TO_IMAGES
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.models.types import Moment, microseconds
 from weighbridge.store.streams.stream_images import Headline, read_headlines

@@ -200,7 +200,7 @@ def find_registry_id(connection: Connection, name: str) -> int | None:
 
 
 def find_state(connection: Connection, registry_id: int) -> str | None:
-    """How the last crawl of a registry went."""
+    """How the last crawl of a registry went; None: there is none of this id."""
     return _read(connection, _table.state, _table.id == registry_id)
 
 
@@ -211,7 +211,7 @@ def silent_since(connection: Connection, registry_id: int) -> datetime | None:
 
 
 def find_last_listing(connection: Connection, registry_id: int) -> datetime | None:
-    """When the catalog was last read to its end; None: never."""
+    """When the catalog was last read to its end; None: never, or no such registry."""
     return _read(
         connection, _table.last_complete_discovery_at, _table.id == registry_id
     )

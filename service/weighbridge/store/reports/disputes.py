@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, case, or_, select
 
 from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.store.dialect import among_ids, join_in_order, listed
-from weighbridge.store.ledger.counts import sized
+from weighbridge.store.ledger.expressions import sized
 from weighbridge.store.models import (
     blob_sizes,
     blobs,

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from weighbridge.domain.policy.simulation import NewestSize, SimulatedImage, Span
 from weighbridge.domain.policy.verdict import LimitedNumbers
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.counts import sized
+from weighbridge.store.ledger.expressions import sized
 from weighbridge.store.models import (
     blob_sizes,
     blobs,

@@ -14,12 +14,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
-from weighbridge.store.ledger.counts import (
-    STORED_BYTES,
-    exact_sum,
-    sized,
-    sum_of,
-)
+from weighbridge.store.ledger.expressions import STORED_BYTES, exact_sum, sized, sum_of
 from weighbridge.store.ledger.registry_sums import (
     SUMS,
     Sums,

@@ -11,7 +11,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
 )
 from weighbridge.store.dialect import Rows, among_ids, listed
-from weighbridge.store.ledger.counts import IS_IMAGE, exact_sum, sum_of
+from weighbridge.store.ledger.expressions import IS_IMAGE, exact_sum, sum_of
 from weighbridge.store.models import (
     blobs,
     images,

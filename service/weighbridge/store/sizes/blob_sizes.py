@@ -25,12 +25,8 @@ from weighbridge.store.dialect import (
     settles_at_once,
 )
 from weighbridge.store.facts.stored_images import NOT_MEASURED
-from weighbridge.store.ledger.counts import (
-    STORED_BYTES,
-    mark_uncounted,
-    mark_unmeasured,
-    sized,
-)
+from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
+from weighbridge.store.ledger.expressions import STORED_BYTES, sized
 from weighbridge.store.ledger.resizing import resize
 from weighbridge.store.locks import be_alone
 from weighbridge.store.models import (

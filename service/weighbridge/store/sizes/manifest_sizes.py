@@ -45,7 +45,7 @@ from weighbridge.store.dialect import (
     settles_at_once,
 )
 from weighbridge.store.facts.stored_images import StoredLayer, load_layers
-from weighbridge.store.ledger.counts import HAS_FACTS, in_doubt
+from weighbridge.store.ledger.expressions import HAS_FACTS, in_doubt
 from weighbridge.store.ledger.resizing import reweigh
 from weighbridge.store.locks import be_alone
 from weighbridge.store.models import (
@@ -251,7 +251,7 @@ def sweep_manifests(
     """Sum up those of these images and artifacts whose blobs are all answered in the
     scope.
 
-    is_alone: see `measures.keep_measures`
+    is_alone: see `blob_sizes.keep_measures`
     is_partial: also the others, by what is known so far; they are swept again
     """
     if is_alone:

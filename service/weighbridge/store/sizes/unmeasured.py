@@ -39,7 +39,7 @@ from weighbridge.store.dialect import (
     listed,
 )
 from weighbridge.store.facts.interned import media_types_of
-from weighbridge.store.ledger.counts import HAS_BLOBS, in_doubt, sized
+from weighbridge.store.ledger.expressions import HAS_BLOBS, in_doubt, sized
 from weighbridge.store.models import (
     artifacts,
     blob_sizes,

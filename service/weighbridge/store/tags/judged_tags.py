@@ -5,7 +5,8 @@ Rows of `unjudged`: tags that moved and that no policy was held against yet.
 Rows of `over_tags`: tags that stand over a limit of theirs, newest or not. A row is
 written with the verdict of whoever moved the tag, and goes with the tag; so the
 repository's count is kept by what changes, and no list reads every tag. Where policies
-change, or sizes become known later, a repository is swept (`engine/judge/sweep_tags`).
+change, or sizes become known later, a repository is swept
+(`engine/judge/over_limit_marks`).
 """
 
 from collections import Counter

@@ -20,7 +20,7 @@ from weighbridge.errors import (
 )
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE, SETTLE, TICK
 from weighbridge.ports.protocols import Registry
-from weighbridge.store.crawls.slices import have_due
+from weighbridge.store.crawls.due import have_due
 from weighbridge.store.leases.jobs import Job, make_due
 from weighbridge.store.registries.registry_rows import find_registry_id, note_registry
 from weighbridge.store.session import Connection

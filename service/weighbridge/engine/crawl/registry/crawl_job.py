@@ -31,13 +31,8 @@ from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import JOB_COST, Registry
 from weighbridge.store.crawls.crawl_requests import quiet_moments
-from weighbridge.store.crawls.slices import (
-    Opened,
-    Slice,
-    open_many,
-    open_slice,
-    put_off,
-)
+from weighbridge.store.crawls.due import put_off
+from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
 from weighbridge.store.leases.claiming import (
     Claim,
     Opening,

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.counts import HAS_FACTS
+from weighbridge.store.ledger.expressions import HAS_FACTS
 from weighbridge.store.locks import alone
 from weighbridge.store.models import (
     artifacts,

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.store.dialect import settles_at_once
-from weighbridge.store.ledger.counts import exact_sum
+from weighbridge.store.ledger.expressions import exact_sum
 from weighbridge.store.ledger.registry_sums import KEPT, SUMS
 from weighbridge.store.maintenance.checking.differences import Difference
 from weighbridge.store.models import (

@@ -18,7 +18,7 @@ from weighbridge.domain.sharing import (
     owner_of,
 )
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.counts import (
+from weighbridge.store.ledger.expressions import (
     CLAIMED_BYTES,
     STORED_BYTES,
     WEIGHED_BYTES,

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.store.ledger.counts import HAS_FACTS, IS_IMAGE
+from weighbridge.store.ledger.expressions import HAS_FACTS, IS_IMAGE
 from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.differences import (
     SUMMARIES,
