@@ -69,7 +69,9 @@ async def sum_up(
         swept = await writer.write(
             sweep_manifests, scope_id, ids, now, is_partial=is_partial
         )
-        learned = swept.learned
+        # At once: what is stored is not learned again, whatever comes of the others.
+        if swept.learned:
+            context.count_conflicts("manifest", swept.learned)
         if swept.left:
             alone = await writer.write(
                 sweep_manifests,
@@ -79,9 +81,8 @@ async def sum_up(
                 is_alone=True,
                 is_partial=is_partial,
             )
-            learned += alone.learned
-        if learned:
-            context.count_conflicts("manifest", learned)
+            if alone.learned:
+                context.count_conflicts("manifest", alone.learned)
 
 
 MEASURED_WITHIN: Final = timedelta(minutes=5)

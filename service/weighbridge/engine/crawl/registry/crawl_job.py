@@ -426,20 +426,21 @@ async def crawl_claimed(
     asked: called once nothing more is asked of the registry, before all is stored
     """
     writer, claimed = context.writer, begun.claim
-    try:
-        with heartbeat.holding(claimed), writer.expecting():
-            outcome = await RepositoryCrawl(context, begun, heartbeat, asked).run()
-    except StaleFence:
-        raise
-    except asyncio.CancelledError:
-        with suppress(StoreError):
-            await asyncio.shield(writer.write(release, [claimed]))
-        raise
-    except BaseException:
-        with suppress(StoreError):  # The one that ended the crawl is on its way.
-            retry_at = context.clock() + RETRY
-            await asyncio.shield(writer.write(give_up, [claimed], retry_at))
-        raise
+    with heartbeat.holding(claimed):
+        try:
+            with writer.expecting():
+                outcome = await RepositoryCrawl(context, begun, heartbeat, asked).run()
+        except StaleFence:
+            raise
+        except asyncio.CancelledError:
+            with suppress(StoreError):
+                await asyncio.shield(writer.write(release, [claimed]))
+            raise
+        except BaseException:
+            with suppress(StoreError):  # The one that ended the crawl is on its way.
+                retry_at = context.clock() + RETRY
+                await asyncio.shield(writer.write(give_up, [claimed], retry_at))
+            raise
     if outcome.result.state == "missing":
         await writer.write(forget_if_never_seen, claimed.repository_id)
     return outcome
