@@ -2,7 +2,7 @@
 
 `load` reads files and environment; `kinds` is what its caller says may be named. `yaml`
 is the strict YAML, `file` says which files are read. `settings`, `registries`,
-`channels` and `policies` hold the keys, `value` their types; `policies.policy_source`
+`channels` and `policies` hold the keys, `value` their types; `policies.policy_files`
 reads policies again.
 """
 

@@ -90,6 +90,11 @@ def _policy(item: _Item) -> Policy | None:
     for key in KEYS:
         is_limit = key in LIMIT_KEYS or key == "min_growth"
         if key == item.key and is_limit and item.policy is not None:
-            limits = limits_from({key: item.value})
+            try:
+                limits = limits_from({key: item.value})
+            except ValidationError as exc:
+                raise ValidationError(
+                    f"the value of {key} is none that it has"
+                ) from exc
             return Policy(item.policy, limits=limits, places={key: KeyPlace()})
     return None

@@ -135,7 +135,7 @@ def _web_app(
     parts: list[object] = [
         _health(shared, options),
         Description(ROUTES, options),
-        *(kind(database, finder, now, policies, threads) for kind in _HANDLERS),
+        *(made(database, finder, now, policies, threads) for made in _HANDLERS),
         CrawlRequests(
             database,
             options.due_clock or now,

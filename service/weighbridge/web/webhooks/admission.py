@@ -77,7 +77,7 @@ class GivenUp(Refusal):
 
 
 class AwaitedBody:
-    """One body that is waited for. It counts its bytes, as a `Room` does."""
+    """One body that is waited for. It counts its bytes, as an `Admission` does."""
 
     def __init__(self, room: "Strangers", address: str) -> None:
         self._room = room

@@ -208,8 +208,12 @@ class Following:
         registry_id = await parts.writer.read(find_registry_id, self._site.name)
         if registry_id is not None:
             await MissingRepositories(
-                *(parts.writer, registry_id, None, self._site.scope),
-                *(parts.judging(self._site), parts.clock),
+                parts.writer,
+                registry_id,
+                catalog=None,
+                scope=self._site.scope,
+                judging=parts.judging(self._site),
+                clock=parts.clock,
             ).delete()
 
 

@@ -197,8 +197,12 @@ class _CatalogReading:
             piece = returned[start : start + AT_ONCE]
             await self._slices.of(site).crawl(piece, only_due=False)
         missing = MissingRepositories(
-            *(parts.writer, registry_id, self._catalog, site.scope),
-            *(parts.judging(site), parts.clock),
+            parts.writer,
+            registry_id,
+            catalog=self._catalog,
+            scope=site.scope,
+            judging=parts.judging(site),
+            clock=parts.clock,
         )
         parts.watcher.held(site.name, await missing.delete())
 

@@ -72,7 +72,12 @@ async def crawl_chunk(
         try:
             async with TaskGroup() as group:
                 batch_writer = BatchWriter(
-                    *(context, key.claim, key.crawl_id, meanwhile, cost, group),
+                    context,
+                    key.claim,
+                    key.crawl_id,
+                    meanwhile,
+                    cost,
+                    group,
                     chunk=chunk,
                 )
                 try:
@@ -267,7 +272,10 @@ class ChunkSharing:
         batch_writer = self._batch_writer
         try:
             tally = await crawl_chunk(
-                *(self._context, self._heartbeat, chunk, self._asking),
+                self._context,
+                self._heartbeat,
+                chunk,
+                self._asking,
                 batch_writer.meanwhile,
                 all_asked,
             )
@@ -407,7 +415,10 @@ class Helping:
                 context, claim, since, head_first=chunk.head_first, is_helper=True
             )
             await crawl_chunk(
-                *(context, self._parts.heartbeat, chunk, asking),
+                context,
+                self._parts.heartbeat,
+                chunk,
+                asking,
                 Meanwhile(is_shared=True, is_elsewhere=True),
                 all_asked,
             )

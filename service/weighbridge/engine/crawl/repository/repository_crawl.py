@@ -106,7 +106,12 @@ class RepositoryCrawl:
         self._shared: CrawlCounts | None = None
         self._group = group = TaskGroup()
         self._batch_writer = BatchWriter(
-            *(context, claim, self._opened.id, Meanwhile(), self._cost, group),
+            context,
+            claim,
+            self._opened.id,
+            Meanwhile(),
+            self._cost,
+            group,
             is_new=claim.crawl_number == 0 and not begun.has_tags,
             position=self._opened.chunks,
         )
@@ -117,7 +122,12 @@ class RepositoryCrawl:
         )
         self._answers = asking.answers
         self._sharing = ChunkSharing(
-            *(context, heartbeat, begun, asking, self._batch_writer, group),
+            context,
+            heartbeat,
+            begun,
+            asking,
+            self._batch_writer,
+            group,
             head_first=head_first,
         )
 
