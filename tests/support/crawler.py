@@ -40,7 +40,7 @@ from weighbridge.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """See `engine.context.parts.Connected`."""
+    """See `engine.context.parts.ConnectedRegistry`."""
 
     registry: Registry
     seen: Reach | None = None

@@ -19,21 +19,18 @@ def test_faults_that_pass_cost_attempts_and_nothing_else(
     fault_scenes.faults_that_pass(moments, database, SEED)
 
 
-@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_faults_that_last_leave_what_was_known(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:
     fault_scenes.faults_that_last(moments, database, SEED)
 
 
-@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f07_manifests_that_arrive_changed_are_never_stored(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:
     fault_scenes.manifests_that_arrive_changed(moments, database, SEED)
 
 
-@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f11_a_tag_that_changes_at_any_moment_is_old_or_new(
     moments: TwoMoments, database: CrawledDatabase, tmp_path: Path
 ) -> None:

@@ -59,7 +59,7 @@ class _Repository:
 
 
 class DatasetContent:
-    """What `weighbridge.demo.content.shelf.Content` asks for.
+    """What `weighbridge.demo.content.shelf.RegistryContent` asks for.
 
     documents: every record that is served, with what it is served as
     """

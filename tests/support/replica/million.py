@@ -18,7 +18,7 @@ _KEPT: Final = 4_096
 
 
 class FleetContent:
-    """What `weighbridge.demo.content.shelf.Content` asks for, of a fleet.
+    """What `weighbridge.demo.content.shelf.RegistryContent` asks for, of a fleet.
 
     A manifest by its digest, and a config, are known for a while after a tag of that
     image was asked for; layers always.

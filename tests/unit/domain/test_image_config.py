@@ -194,6 +194,10 @@ def test_config_blob_010_a_time_out_of_range_is_no_time(created: object) -> None
             datetime(2023, 1, 24, 0, 48, 44, 123456, tzinfo=UTC),
         ),
         (
+            "2023-01-24T00:48:44.123456789012Z",
+            datetime(2023, 1, 24, 0, 48, 44, 123456, tzinfo=UTC),
+        ),
+        (
             "9999-12-31T23:59:59.999999999Z",
             datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
         ),

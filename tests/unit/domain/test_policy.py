@@ -1,6 +1,6 @@
 """Which policy decides what, for one image and for many."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,6 @@ from weighbridge.domain.policy.policy import (
     limits_of,
     policy_set,
 )
-from weighbridge.domain.text.globs import PatternIndex
 
 
 def test_the_first_policy_that_sets_a_key_wins_key_by_key() -> None:
@@ -164,32 +163,49 @@ def test_both_ways_to_ask_say_the_same(policies: list[Policy]) -> None:
             assert not any(each.key in earlier.places for earlier in before)
 
 
-def tried_on(policies: PolicySet, repository: str) -> list[int]:
-    index = PatternIndex(policy.match.repository for policy in policies.policies)
-    return index.candidates(repository)
+class WatchedMatch(Match, frozen=True):
+    """Notes whose patterns were tried."""
+
+    def __getattribute__(self, name: str) -> object:
+        found: object = super().__getattribute__(name)
+        if name == "repository":
+            TRIED.append(str(found))
+        return found
+
+
+TRIED: list[str] = []
+
+
+def tried_on(patterns: Sequence[str], repository: str) -> list[str]:
+    """Which of these patterns a set of policies tries."""
+    policies = PolicySet(
+        a_policy(pattern, WatchedMatch(repository=pattern)) for pattern in patterns
+    )
+    TRIED.clear()
+    policies.limits_of("hub", repository, "1")
+    return list(dict.fromkeys(TRIED))
 
 
 def test_policies_of_three_hundred_teams_are_not_all_tried() -> None:
+    patterns = [*(f"team-{number}/*" for number in range(300)), "*"]
+
+    assert tried_on(patterns, "team-77/app") == ["team-77/*", "*"]
+
+
+def test_of_policies_for_teams_and_for_all_each_key_has_the_first() -> None:
     teams = [
         a_policy(f"team-{n}", Match(repository=f"team-{n}/*"), team=f"team-{n}")
         for n in range(300)
     ]
-    policies = PolicySet([*teams, a_policy("all", max_growth=0.25)])
 
-    found = policies.limits_of("hub", "team-77/app", "1")
+    found = PolicySet([*teams, a_policy("all", max_growth=0.25)]).limits_of(
+        "hub", "team-77/app", "1"
+    )
 
     assert (found.team, found.max_growth) == ("team-77", 0.25)
-    candidates = tried_on(policies, "team-77/app")
-    assert [policies.policies[n].name for n in candidates] == ["team-77", "all"]
 
 
 def test_a_pattern_that_begins_with_a_star_is_tried_where_its_longest_text_is() -> None:
-    policies = PolicySet(
-        a_policy(pattern, Match(repository=pattern))
-        for pattern in ("*/web", "*-9*/web", "*", "**", "*a*longest*b")
-    )
+    patterns = ("*/web", "*-9*/web", "*", "**", "*a*longest*b")
 
-    candidates = tried_on(policies, "shop/a-longest-9")
-
-    names = [policies.policies[number].name for number in candidates]
-    assert names == ["*", "**", "*a*longest*b"]
+    assert tried_on(patterns, "shop/a-longest-9") == ["*", "**", "*a*longest*b"]

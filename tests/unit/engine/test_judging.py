@@ -13,8 +13,7 @@ from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.policy.policy import Match
 from weighbridge.store.outbox.read_notices import read_firing
 
-# PostgreSQL: test_judging_many has it on both.
-pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -429,7 +429,6 @@ async def test_who_takes_part_ends_when_whoever_shared_it_was_taken_over(
     assert_same(dump_of(alone.database), before)
 
 
-@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_what_others_heard_of_a_tag_before_its_push_does_not_come_back(
     yard: Yard,
 ) -> None:
