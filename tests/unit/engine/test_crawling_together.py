@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Concatenate, Final, ParamSpec, TypeVar, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,6 +30,7 @@ from support.images import (
 )
 from support.statements import counted
 from support.store_world import T0, an_entry
+from support.wait import wait_until
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.engine.context.crawl_context import (
@@ -40,13 +41,13 @@ from weighbridge.engine.context.crawl_context import (
 from weighbridge.engine.crawl.registry.crawl_job import crawl_claimed
 from weighbridge.engine.crawl.repository.transactions import CrawlEnd, finish_many
 from weighbridge.engine.judge.judged_batch import Judging
-from weighbridge.engine.measure.many_layers import MEASURED_WITHIN
+from weighbridge.engine.measure.many_layers import MEASURED_WITHIN, sum_up
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports.protocols import ManifestAnswer
 from weighbridge.store.crawls.slices import Opened, open_many
-from weighbridge.store.leases.claiming import Opening, claim
+from weighbridge.store.leases.claiming import Claim, Opening, claim, give_up
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job
 from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
@@ -54,8 +55,11 @@ from weighbridge.store.models import crawls, repositories
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Connection, Database
+from weighbridge.store.sizes.manifest_sizes import Swept, sweep_manifests
+from weighbridge.store.sizes.unmeasured import LiveManifest
 from weighbridge.store.tags.applying import Move
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Item = TypeVar("Item")
 IMAGES: Final = [a_served_image(layers=[a_layer(n, 100 + n)]) for n in range(6)]
@@ -83,7 +87,7 @@ class Stage:
 
     database: Database
     registry: FakeRegistry = field(default_factory=FakeRegistry)
-    now: int = 0
+    now: float = 0
     judging: Judging = field(default_factory=lambda: Judging(PolicySet(DEFAULTS)))
 
     def open(self, names: Sequence[str]) -> list[Opened]:
@@ -268,6 +272,33 @@ class WithPoison(Writer):
         return await super().write_many(function, item, lingers=lingers)
 
 
+async def test_learned_conflicts_are_counted_though_the_next_write_fails(
+    stage: Stage,
+) -> None:
+    counted_once: list[tuple[str, int]] = []
+
+    class FailsAlone(Writer):
+        async def write(
+            self,
+            function: Callable[Concatenate[Connection, P], T],
+            *args: P.args,
+            **kwargs: P.kwargs,
+        ) -> T:
+            assert function is sweep_manifests
+            if kwargs.get("is_alone"):
+                raise StoreError("gone", code="database_unreachable")
+            return cast(T, Swept(count=1, left={2}, learned=3))
+
+    async with stage.context(FailsAlone) as context:
+        context = replace(
+            context, count_conflicts=lambda *seen: counted_once.append(seen)
+        )
+        with pytest.raises(StoreError):
+            await sum_up(context, [LiveManifest(1, 1, 1), LiveManifest(1, 2, 1)])
+
+    assert counted_once == [("manifest", 3)]
+
+
 async def test_data_that_breaks_a_rule_ends_its_own_crawl_alone(stage: Stage) -> None:
     fill(stage.registry, {name: {"1.0": n} for n, name in enumerate(NAMES)})
 
@@ -282,6 +313,55 @@ async def test_data_that_breaks_a_rule_ends_its_own_crawl_alone(stage: Stage) ->
     assert [stage.states[name] for name in NAMES] == ["ok", "ok", "new", "ok", "ok"]
     # It is given back, and is begun again a little later.
     assert len(stage.open(NAMES)) == len(NAMES)
+
+
+class SlowToGiveUp(WithPoison):
+    """Gives a claim back only after its lease was renewed once more."""
+
+    stage: Stage
+
+    def _lease(self, repository_id: int) -> datetime | None:
+        with self.stage.database.read() as connection:
+            until: datetime | None = connection.execute(
+                select(repositories.c.lease_until).where(
+                    repositories.c.id == repository_id
+                )
+            ).scalar_one()
+        return until
+
+    async def write(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        if function is give_up:
+            (held,) = cast(list[Claim], args[0])
+            before = self._lease(held.repository_id)
+            self.stage.now += 0.01
+            await wait_until(
+                lambda: self._lease(held.repository_id) != before, "the lease renewed"
+            )
+        return await super().write(function, *args, **kwargs)
+
+
+async def test_a_lease_is_renewed_until_it_has_been_given_back(stage: Stage) -> None:
+    fill(stage.registry, {WithPoison.poisoned: {"1.0": 1}})
+
+    def slow(database: Database) -> SlowToGiveUp:
+        made = SlowToGiveUp(database)
+        made.stage = stage
+        return made
+
+    async with stage.context(slow) as context:
+        heartbeat = Heartbeat(context.writer, context.clock, beat_s=0.01)
+        beating = asyncio.create_task(heartbeat.beat())
+        (opened,) = stage.open([WithPoison.poisoned])
+        with pytest.raises(StoreError):
+            await crawl_claimed(context, heartbeat, opened, lambda: None)
+        beating.cancel()
+
+    assert stage.states == {WithPoison.poisoned: "new"}
 
 
 async def test_what_a_crawl_brought_is_measured_also_if_its_process_ends_with_it(
