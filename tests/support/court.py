@@ -48,11 +48,11 @@ from weighbridge.store.models import (
 from weighbridge.store.outbox.deliveries import claim_delivery, note_sent
 from weighbridge.store.outbox.due_groups import next_due_on
 from weighbridge.store.outbox.filling import put_notifications
-from weighbridge.store.outbox.read_notices import read_notices
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.reports.tags import tag_page
+from weighbridge.store.reports.violations import read_notices
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.applying import Move, apply_deleted, apply_moves
 from weighbridge.store.violations.violation_rows import read_cause

@@ -12,7 +12,7 @@ from support.wait import wait_in_thread
 from support.web_service import served
 from weighbridge.config import RegistrySettings
 from weighbridge.errors import StoreError
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

@@ -63,22 +63,26 @@ from weighbridge.store.registries.repository_rows import (
     note_listed,
     put_repositories,
 )
-from weighbridge.store.reports.crawls import crawl_page
-from weighbridge.store.reports.registries import (
-    registry_freshness,
-    registry_reports,
-    snapshot_version,
-)
-from weighbridge.store.reports.repositories import find_repository, repository_page
-from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
-from weighbridge.store.reports.search import search
-from weighbridge.store.reports.tags import tag_page
-from weighbridge.store.reports.violations import ViolationQuery, violation_page
-from weighbridge.store.reports.waiting import (
+from weighbridge.store.reports.crawls import (
+    crawl_page,
     find_waiting,
     registries_waiting,
     repositories_waiting,
 )
+from weighbridge.store.reports.inventory import (
+    registry_freshness,
+    registry_reports,
+    snapshot_version,
+)
+from weighbridge.store.reports.repositories import (
+    SORTS,
+    RepositoryQuery,
+    find_repository,
+    repository_page,
+)
+from weighbridge.store.reports.search import search
+from weighbridge.store.reports.tags import tag_page
+from weighbridge.store.reports.violations import ViolationQuery, violation_page
 
 Asks: TypeAlias = Callable[[Connection], object]
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from support.store_world import T0, an_entry
 from weighbridge.store.dialect import POSTGRESQL
-from weighbridge.store.maintenance.checking.recounted_registries import mend_sums
+from weighbridge.store.maintenance.checking.differences import mend_sums
 from weighbridge.store.models.types import microseconds
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_scopes

@@ -18,7 +18,7 @@ from weighbridge.store.crawls.due import is_due
 from weighbridge.store.leases.claiming import Claim, Opening, hold
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.read_model.summaries import refresh_many
-from weighbridge.store.registries.removals import standing_page
+from weighbridge.store.registries.repository_rows import standing_page
 
 
 def open_crawl(

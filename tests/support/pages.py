@@ -13,7 +13,7 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.size.weighing import Weighing
-from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.repositories import RepositoryQuery
 from weighbridge.web.pages.report_pages import FIRST_CRAWL_REFRESH_S, Links
 from weighbridge.web.views.frame import NAVIGATION, frame, repository_banners
 from weighbridge.web.views.image import image_page

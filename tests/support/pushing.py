@@ -22,7 +22,7 @@ from support.wait import PATIENCE_S, wait_in_thread
 from weighbridge.domain.image.digest import Digest, digest_of
 from weighbridge.domain.report.inventory import TagReport
 from weighbridge.store.models import blobs, pushes, repositories, tags
-from weighbridge.store.reports.registries import registry_freshness
+from weighbridge.store.reports.inventory import registry_freshness
 from weighbridge.store.reports.tags import tag_page
 from weighbridge.store.session import Database, open_database
 

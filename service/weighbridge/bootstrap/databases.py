@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from weighbridge.config import Settings
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError
-from weighbridge.store.reports.registries import registry_names
+from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.schema import check_schema, upgrade
 from weighbridge.store.session import Connection, Database, open_database
 

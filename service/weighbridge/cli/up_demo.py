@@ -22,7 +22,7 @@ from weighbridge.demo.story import demo_steps
 from weighbridge.domain.text.secret import Secret
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.judge.judged_batch import Judges
-from weighbridge.store.reports.registries import registry_names
+from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import check_reach

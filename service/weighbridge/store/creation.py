@@ -51,7 +51,7 @@ _DEDUPLICATED: Final = (
     "CASE WHEN referenced_bytes IS NOT NULL THEN deduplicated_bytes END"
 )
 _EXCLUSIVE: Final = "CASE WHEN referenced_bytes IS NOT NULL THEN exclusive_bytes END"
-# As `reports.repository_order` sorts by them.
+# As `reports.repositories` sorts by them.
 _ORDERS: Final = {
     "growth": "(newest_compressed_bytes - baseline_compressed_bytes)"
     " / CAST(nullif(baseline_compressed_bytes, 0) AS {double})",

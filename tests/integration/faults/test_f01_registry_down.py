@@ -15,7 +15,7 @@ from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import RegistrySettings
 from weighbridge.domain.limits import ATTEMPTS
 from weighbridge.engine.crawl.repository.ask_tags import SILENT_IN_A_ROW
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.store.session import Database
 
 # What a registry does wrong comes to either database by the same calls; `test_mixtures`

@@ -11,7 +11,7 @@ from support.wait import PATIENCE_S, wait_in_thread
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.config import RegistrySettings
 from weighbridge.registry.pacing.rate_limiter import Clock
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.inventory import registry_reports
 
 pytestmark = pytest.mark.only_on("sqlite")  # what is kept is not the matter
 

@@ -17,7 +17,7 @@ from weighbridge.bootstrap.engine.one_process import crawl_targets, utc_now
 from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.demo.story import demo_content
 from weighbridge.engine.context.crawl_context import Progress
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.telemetry import Telemetry
 
 NAMESPACES = ("library", "tutorial")

@@ -27,7 +27,7 @@ from weighbridge.engine.crawl_requests.crawl_report import (
     RegistryCrawl,
 )
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.store.registries.repository_rows import Troubled
+from weighbridge.store.reports.repositories import Troubled
 
 PIPE = Screen()
 SOURCE = Path(weighbridge.__file__).parent

@@ -15,7 +15,7 @@ from weighbridge.cli.actions.channels import printed
 from weighbridge.cli.main import run
 from weighbridge.domain.message.grouping import Route
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.store.reports.notifications import channel_reports
+from weighbridge.store.outbox.due_groups import channel_reports
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

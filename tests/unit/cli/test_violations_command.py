@@ -22,7 +22,7 @@ from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.report.violation import ViolationList
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.presentation.rows.policy_rows import VIOLATION_COLUMNS, ViolationRow
-from weighbridge.store.reports.registries import snapshot_version
+from weighbridge.store.reports.inventory import snapshot_version
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.session import Database, open_database
 

@@ -13,7 +13,7 @@ from support.store_world import an_entry
 from weighbridge.engine.context.parts import Costing
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.registries.registry_rows import put_registry
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.inventory import registry_reports
 
 FAILS = """
 CREATE TRIGGER no_count BEFORE UPDATE OF requests ON registries

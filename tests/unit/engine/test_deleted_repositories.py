@@ -21,7 +21,7 @@ from weighbridge.engine.crawl.registry.after_crawls import Following
 from weighbridge.errors import RegistryError
 from weighbridge.store.crawls.crawl_rows import CrawlResult
 from weighbridge.store.models import registries, repositories
-from weighbridge.store.registries.removals import CRAWLS
+from weighbridge.store.registries.repository_rows import CRAWLS
 
 pytestmark = pytest.mark.slow
 

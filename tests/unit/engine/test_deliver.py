@@ -20,7 +20,7 @@ from weighbridge.engine.deliver.next_message import (
 )
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import PartlyTaken
-from weighbridge.store.reports.notifications import channel_reports
+from weighbridge.store.outbox.due_groups import channel_reports
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

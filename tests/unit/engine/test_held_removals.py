@@ -16,7 +16,7 @@ from weighbridge.engine.context.site import Scope
 from weighbridge.errors import AuthError
 from weighbridge.ports.job_names import DISCOVER
 from weighbridge.store.leases.jobs import Job, make_due
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.inventory import registry_reports
 
 # No statement of its own: tests of the store run on both.
 pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]

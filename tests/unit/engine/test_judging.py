@@ -11,7 +11,7 @@ from support.images import a_layer
 from support.policies import a_policy
 from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.policy.policy import Match
-from weighbridge.store.outbox.read_notices import read_firing
+from weighbridge.store.reports.violations import read_firing
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,7 @@ from support.store_world import T0
 from weighbridge.domain.growth.newest import stream_of
 from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.engine.judge.judged_images import StreamHistory
-from weighbridge.store.streams.stream_images import ScopedImages, StreamImage
-from weighbridge.store.streams.stream_tags import Pointed
+from weighbridge.store.read_model.streams import Pointed, ScopedImages, StreamImage
 
 SCOPE = 1
 KNOWN: CompressedConfidence = "known"

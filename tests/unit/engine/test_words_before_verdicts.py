@@ -28,9 +28,12 @@ from weighbridge.errors import TransportError
 from weighbridge.ports.protocols import RangeAnswer
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import violations
-from weighbridge.store.outbox.read_notices import read_notices
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
-from weighbridge.store.reports.violations import ViolationQuery, violation_page
+from weighbridge.store.reports.violations import (
+    ViolationQuery,
+    read_notices,
+    violation_page,
+)
 
 # No statement of its own: tests of the store run on both.
 pytestmark = pytest.mark.long_on("postgresql")

@@ -7,8 +7,11 @@ from support.images import an_image
 from support.many_repositories import add_repositories, some_names
 from support.store_world import World
 from weighbridge.store.models import tags
-from weighbridge.store.reports.repositories import repository_page
-from weighbridge.store.reports.repository_order import LOOKED_THROUGH, RepositoryQuery
+from weighbridge.store.reports.repositories import (
+    LOOKED_THROUGH,
+    RepositoryQuery,
+    repository_page,
+)
 from weighbridge.store.reports.search import REPOSITORIES, TAGS, search
 from weighbridge.store.session import Database
 

@@ -17,7 +17,7 @@ from weighbridge.store.registries.registry_rows import (
     note_registry,
     put_registry,
 )
-from weighbridge.store.reports.registries import registry_reports, snapshot_version
+from weighbridge.store.reports.inventory import registry_reports, snapshot_version
 from weighbridge.store.reports.repositories import weighed
 from weighbridge.store.session import Database
 

@@ -9,7 +9,7 @@ from support.outbox_world import OutboxWorld
 from support.sqlite_steps import steps
 from support.store_world import T0
 from weighbridge.store.models import violations
-from weighbridge.store.outbox.read_notices import read_firing
+from weighbridge.store.reports.violations import read_firing
 from weighbridge.store.session import Connection, Database
 
 

@@ -34,11 +34,11 @@ from weighbridge.store.reports.disputes import (
     DisputeQuery,
     dispute_page,
 )
-from weighbridge.store.reports.repositories import repository_page
-from weighbridge.store.reports.repository_order import (
+from weighbridge.store.reports.repositories import (
     REPOSITORY_CURSORS,
     SORTS,
     RepositoryQuery,
+    repository_page,
 )
 from weighbridge.store.reports.tags import TAG_CURSOR, tag_page
 from weighbridge.store.reports.violations import (

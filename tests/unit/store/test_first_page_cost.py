@@ -4,8 +4,7 @@ import pytest
 
 from support.many_repositories import add_repositories, change, some_names
 from support.sqlite_steps import steps
-from weighbridge.store.reports.repositories import repository_page
-from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.repositories import RepositoryQuery, repository_page
 from weighbridge.store.session import Database
 
 pytestmark = pytest.mark.only_on("sqlite")

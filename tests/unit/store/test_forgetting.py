@@ -17,7 +17,7 @@ from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.maintenance.forgetting import Forgettable, find_known, forget
 from weighbridge.store.read_model.summaries import refresh_summary
-from weighbridge.store.registries.removals import held_removals, hold_removals
+from weighbridge.store.registries.registry_rows import held_removals, hold_removals
 from weighbridge.store.session import Database
 
 BASE = a_layer("base", 5000)

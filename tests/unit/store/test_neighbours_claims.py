@@ -24,7 +24,7 @@ from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Layer
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer
 from weighbridge.store.maintenance.checking.verify import verify
-from weighbridge.store.reports.weighing import find_weighing
+from weighbridge.store.reports.tags import find_weighing
 from weighbridge.store.session import Database
 
 HONEST, EVIL = "shop/api", "evil/x"

@@ -22,8 +22,7 @@ from weighbridge.store.facts.images import find_known, keep_documents
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
-from weighbridge.store.maintenance.pruning import prune
-from weighbridge.store.maintenance.unneeded import prune_blobs, prune_manifests
+from weighbridge.store.maintenance.pruning import prune, prune_blobs, prune_manifests
 from weighbridge.store.models import blobs, touched_manifests
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database

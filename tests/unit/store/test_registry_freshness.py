@@ -9,7 +9,7 @@ from support.store_world import T0, an_entry
 from weighbridge.domain.report.inventory import RegistryFreshness
 from weighbridge.store.models import repositories
 from weighbridge.store.registries.registry_rows import put_registry
-from weighbridge.store.reports.registries import registry_freshness, registry_reports
+from weighbridge.store.reports.inventory import registry_freshness, registry_reports
 from weighbridge.store.session import Database
 
 

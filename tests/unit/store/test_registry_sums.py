@@ -16,7 +16,7 @@ from weighbridge.store.ledger.registry_sums import (
     fold,
     registry_totals,
 )
-from weighbridge.store.maintenance.checking.recounted_registries import (
+from weighbridge.store.maintenance.checking.differences import (
     compare_sums,
     mend_sums,
 )
@@ -29,7 +29,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
-from weighbridge.store.reports.registries import registry_reports, snapshot_version
+from weighbridge.store.reports.inventory import registry_reports, snapshot_version
 from weighbridge.store.session import Database
 
 pytestmark = pytest.mark.slow

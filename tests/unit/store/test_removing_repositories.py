@@ -16,13 +16,11 @@ from weighbridge.store.crawls.chunks import CrawlCounts, note_answered
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, release
 from weighbridge.store.models import repositories
-from weighbridge.store.registries.removals import (
+from weighbridge.store.registries.repository_rows import (
     delete_tags,
+    forget_if_never_seen,
     is_missing,
     missing_for_good,
-)
-from weighbridge.store.registries.repository_rows import (
-    forget_if_never_seen,
     note_listed,
     put_repositories,
 )

@@ -12,8 +12,12 @@ from weighbridge.store.models import repository_summaries
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports.inventory import inventory_pieces
-from weighbridge.store.reports.repositories import find_repository, repository_page
-from weighbridge.store.reports.repository_order import SORTS, RepositoryQuery
+from weighbridge.store.reports.repositories import (
+    SORTS,
+    RepositoryQuery,
+    find_repository,
+    repository_page,
+)
 from weighbridge.store.reports.search import search
 from weighbridge.store.session import Database
 

@@ -13,9 +13,8 @@ from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.models.types import LARGEST
 from weighbridge.store.read_model.summaries import refresh_summary
-from weighbridge.store.reports.registries import registry_reports
-from weighbridge.store.reports.repositories import repository_page
-from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.inventory import registry_reports
+from weighbridge.store.reports.repositories import RepositoryQuery, repository_page
 
 ARM = Platform("linux", "arm64")
 AMD = Platform("linux", "amd64")

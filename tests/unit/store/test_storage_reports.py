@@ -7,10 +7,17 @@ from support.many_repositories import add_repositories, change, mark_gone, set_s
 from support.store_world import T0, World
 from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.store.models import registries, repositories, storage_scopes
-from weighbridge.store.reports.inventory import heaviest_ids, pinned_ids
-from weighbridge.store.reports.registries import registry_reports, snapshot_version
-from weighbridge.store.reports.repositories import find_repository, repository_page
-from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.inventory import (
+    heaviest_ids,
+    pinned_ids,
+    registry_reports,
+    snapshot_version,
+)
+from weighbridge.store.reports.repositories import (
+    RepositoryQuery,
+    find_repository,
+    repository_page,
+)
 from weighbridge.store.reports.search import search
 from weighbridge.store.session import Database
 

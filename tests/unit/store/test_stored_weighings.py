@@ -25,7 +25,7 @@ from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.domain.size.weighing import Weighing, rfc3339
-from weighbridge.store.reports.weighing import find_weighing
+from weighbridge.store.reports.tags import find_weighing
 from weighbridge.store.tags.tag_rows import TagFailure
 
 AMD = Platform("linux", "amd64")

@@ -10,9 +10,8 @@ from support.store_world import MINUTE, T0
 from support.violations import HEAVY, TORCH, Violations, waived
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.errors import UsageError
-from weighbridge.store.reports.registries import snapshot_version
-from weighbridge.store.reports.repositories import repository_page
-from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.inventory import snapshot_version
+from weighbridge.store.reports.repositories import RepositoryQuery, repository_page
 from weighbridge.store.reports.violations import (
     ViolationQuery,
     open_counts,

@@ -14,15 +14,13 @@ from weighbridge.domain.growth.quantity import Quantity
 from weighbridge.store.maintenance.forgetting import find_known, forget
 from weighbridge.store.models import notifications, over_tags, unjudged, violations
 from weighbridge.store.session import Database
-from weighbridge.store.violations.judged import (
-    find_ended,
-    find_open,
-    find_sharing,
-)
 from weighbridge.store.violations.violation_rows import (
     INSTRUCTION_CHARACTERS,
     ViolationKey,
     cause_text,
+    find_ended,
+    find_open,
+    find_sharing,
     read_cause,
 )
 

@@ -23,7 +23,7 @@ from weighbridge.store.registries.registry_rows import (
     put_registry,
 )
 from weighbridge.store.registries.repository_rows import put_repositories
-from weighbridge.store.reports.waiting import (
+from weighbridge.store.reports.crawls import (
     find_waiting,
     registries_waiting,
     repositories_waiting,

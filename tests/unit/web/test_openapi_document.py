@@ -20,7 +20,7 @@ from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.engine.context.site import Scope, Site
 from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import StoreError
-from weighbridge.store.reports.repository_order import SORTS
+from weighbridge.store.reports.repositories import SORTS
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

@@ -8,7 +8,7 @@ from support.html import Element
 from support.pages import overview_html, overview_tree
 from support.read_model import HOUR, MINUTE, NOW, a_registry_report, a_repository_report
 from weighbridge.domain.report.inventory import RepositoryReport
-from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.repositories import RepositoryQuery
 
 
 def an_unread_repository(name: str = "shop/queued") -> RepositoryReport:

@@ -10,9 +10,9 @@ from weighbridge.domain.check.image_check import Earlier, EarlierImage
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import Reference
 from weighbridge.errors import StoreError
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.inventory import registry_reports
+from weighbridge.store.reports.tags import knows_images, recent_images
 from weighbridge.store.session import Connection
-from weighbridge.store.streams.stream_images import knows_images, recent_images
 
 
 def earlier_in_database(

@@ -41,7 +41,7 @@ def notification_status(settings: Settings) -> list[ChannelReport]:
     StoreError(no_database)."""
     # Imported late: SQL takes half a second to load, and the others read none.
     from weighbridge.bootstrap.databases import read_database
-    from weighbridge.store.reports.notifications import channel_reports
+    from weighbridge.store.outbox.due_groups import channel_reports
 
     with read_database(settings) as connection:
         return channel_reports(connection)

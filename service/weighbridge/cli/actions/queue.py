@@ -23,7 +23,7 @@ from weighbridge.ports.job_names import QUEUE_OF, TICK
 from weighbridge.store.connection.deadlines import within
 from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.leases.jobs import Job, done_at
-from weighbridge.store.reports.waiting import (
+from weighbridge.store.reports.crawls import (
     find_waiting,
     registries_waiting,
     repositories_waiting,

@@ -22,9 +22,8 @@ from weighbridge.presentation.forms.phrases import (
 from weighbridge.presentation.forms.screen import Output, Screen, bar
 from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.rows.report_rows import columns, row_json
-from weighbridge.store.reports.registries import registry_reports
-from weighbridge.store.reports.repositories import repository_page
-from weighbridge.store.reports.repository_order import RepositoryQuery
+from weighbridge.store.reports.inventory import registry_reports
+from weighbridge.store.reports.repositories import RepositoryQuery, repository_page
 
 
 def top(

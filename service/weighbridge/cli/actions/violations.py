@@ -22,7 +22,7 @@ from weighbridge.presentation.rows.policy_rows import (
 )
 from weighbridge.presentation.rows.report_rows import DISPUTE_COLUMNS
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
-from weighbridge.store.reports.registries import was_crawled
+from weighbridge.store.reports.inventory import was_crawled
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
 
 

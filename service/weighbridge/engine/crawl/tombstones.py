@@ -16,18 +16,20 @@ from weighbridge.engine.writer.writer import Writer, pieces
 from weighbridge.errors import StaleFence
 from weighbridge.store.leases.claiming import Claim, claim, release
 from weighbridge.store.leases.process_mark import one_claim, this_process
-from weighbridge.store.registries.removals import (
-    LiveRepository,
-    delete_repository,
-    delete_tags,
+from weighbridge.store.registries.registry_rows import (
     forget_held,
     held_removals,
     hold_removals,
+)
+from weighbridge.store.registries.repository_rows import (
+    LiveRepository,
+    delete_repository,
+    delete_tags,
     is_missing,
+    mark_listed,
     missing_for_good,
     standing_page,
 )
-from weighbridge.store.registries.repository_rows import mark_listed
 from weighbridge.store.tags.applying import apply_deleted, live_tags
 
 DELETED_AT_ONCE: Final = 1_000

@@ -26,8 +26,7 @@ from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
     crawled_since,
 )
-from weighbridge.store.registries.repository_rows import Troubled, find_troubled
-from weighbridge.store.reports.repositories import weighed
+from weighbridge.store.reports.repositories import Troubled, find_troubled, weighed
 from weighbridge.store.session import Connection
 
 

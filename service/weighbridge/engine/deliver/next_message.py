@@ -30,7 +30,7 @@ from weighbridge.store.outbox.deliveries import (
     note_failed,
     note_sent,
 )
-from weighbridge.store.outbox.read_notices import read_notices
+from weighbridge.store.reports.violations import read_notices
 from weighbridge.telemetry import Telemetry
 
 MOST: Final = 200

@@ -13,7 +13,7 @@ from weighbridge.domain.message.grouping import Route, Routed, routes_for
 from weighbridge.domain.message.message import ViolationNotice, with_link
 from weighbridge.engine.deliver.next_message import SendContext, log
 from weighbridge.errors import NotifyError, StoreError
-from weighbridge.store.outbox.read_notices import read_firing
+from weighbridge.store.reports.violations import read_firing
 
 EVERY_S: Final = 60.0
 MOST: Final = 10_000

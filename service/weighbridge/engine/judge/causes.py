@@ -18,13 +18,14 @@ from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
 from weighbridge.store.ledger.holders import sole_blobs
-from weighbridge.store.violations.judged import (
-    JudgedRepository,
+from weighbridge.store.read_model.summaries import JudgedRepository
+from weighbridge.store.violations.violation_rows import (
     SharedCause,
     find_caused,
     find_sharing,
+    kept_instruction,
+    set_cause,
 )
-from weighbridge.store.violations.violation_rows import kept_instruction, set_cause
 
 
 class Causes:

@@ -25,17 +25,16 @@ from weighbridge.engine.judge.over_limit_marks import (
 )
 from weighbridge.engine.writer.writer import TOGETHER, Writer, by_size, pieces
 from weighbridge.store.models.types import bounded
-from weighbridge.store.read_model.summaries import stale_repositories
+from weighbridge.store.read_model.summaries import (
+    JUDGED_AT_ONCE,
+    JudgedRepository,
+    judged_page,
+    stale_repositories,
+)
 from weighbridge.store.session import Connection
 from weighbridge.store.tags.judged_tags import PAGE as TAGS_SWEPT
 from weighbridge.store.tags.judged_tags import unjudged_repositories
-from weighbridge.store.violations.judged import (
-    PAGE,
-    JudgedRepository,
-    OpenViolation,
-    find_open,
-    judged_page,
-)
+from weighbridge.store.violations.violation_rows import OpenViolation, find_open
 
 
 class Changed(NamedTuple):
@@ -55,7 +54,7 @@ class Changed(NamedTuple):
 def find_changed(
     connection: Connection, registry_id: int, after: int, judging: Judging
 ) -> Changed:
-    """The next ones, of at most `PAGE` repositories."""
+    """The next ones, of at most `JUDGED_AT_ONCE` repositories."""
     page = judged_page(connection, registry_id, after)
     policies = judging.policies
     found = find_open(connection, [each.id for each in page])
@@ -67,7 +66,7 @@ def find_changed(
         for each in page
         if each.limits_mark != mark_of(judging, each.registry, each.name)
     }
-    following = page[-1].id if len(page) == PAGE else None
+    following = page[-1].id if len(page) == JUDGED_AT_ONCE else None
     return Changed(to_judge, to_sweep, following)
 
 

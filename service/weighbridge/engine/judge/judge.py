@@ -17,9 +17,13 @@ from weighbridge.engine.judge.judged_images import JudgedImage, Judgement, judge
 from weighbridge.engine.judge.over_limit_marks import mark_of, mark_over
 from weighbridge.engine.judge.violation_episodes import Episodes, tell
 from weighbridge.store.locks import lock_repositories
-from weighbridge.store.read_model.summaries import refresh_many
+from weighbridge.store.read_model.streams import StreamTag, newest_tags
+from weighbridge.store.read_model.summaries import (
+    JudgedRepository,
+    find_judged,
+    refresh_many,
+)
 from weighbridge.store.session import Connection
-from weighbridge.store.streams.stream_tags import StreamTag, newest_tags
 from weighbridge.store.tags.judged_tags import (
     AT_ONCE,
     UnjudgedTag,
@@ -30,7 +34,6 @@ from weighbridge.store.tags.judged_tags import (
     find_unjudged,
     keep_waiting,
 )
-from weighbridge.store.violations.judged import JudgedRepository, find_judged
 
 
 def end_what_is_over(

@@ -23,17 +23,15 @@ from weighbridge.domain.policy.verdict import (
 )
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.store.outbox.filling import put_notifications
-from weighbridge.store.read_model.summaries import FEW_TAGS
+from weighbridge.store.read_model.streams import LatestTags, ScopedImages, StreamImage
+from weighbridge.store.read_model.summaries import FEW_TAGS, JudgedRepository
 from weighbridge.store.session import Connection
-from weighbridge.store.streams.stream_images import ScopedImages, StreamImage
-from weighbridge.store.streams.stream_tags import LatestTags
-from weighbridge.store.violations.judged import (
-    JudgedRepository,
+from weighbridge.store.violations.violation_rows import (
     OpenViolation,
     find_open,
     lock_own,
+    set_cause,
 )
-from weighbridge.store.violations.violation_rows import set_cause
 from weighbridge.store.violations.waivers import active_waivers
 
 Tell: TypeAlias = Callable[
@@ -151,7 +149,7 @@ class JudgedBatch:
     def lock_own(self) -> None:
         """Take the violations of all of these before the first one of another
         repository is taken, and before others wait for our commit: see
-        `judged.lock_own`."""
+        `violation_rows.lock_own`."""
         if not self._is_locked:
             lock_own(self.connection, self.repositories, self.now)
             self._is_locked = True

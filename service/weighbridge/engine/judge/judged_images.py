@@ -29,9 +29,10 @@ from weighbridge.engine.judge.judged_batch import (
     needs_layers,
     waits_for_word,
 )
-from weighbridge.store.streams.stream_images import ScopedImages, StreamImage
-from weighbridge.store.streams.stream_tags import (
+from weighbridge.store.read_model.streams import (
     Pointed,
+    ScopedImages,
+    StreamImage,
     StreamTag,
     earlier_targets,
     read_streams,

@@ -24,8 +24,9 @@ from weighbridge.engine.judge.judged_batch import (
 )
 from weighbridge.store.locks import lock_repositories, lock_summaries
 from weighbridge.store.models.types import bounded
+from weighbridge.store.read_model.streams import StreamImage
+from weighbridge.store.read_model.summaries import JudgedRepository, find_judged
 from weighbridge.store.session import Connection
-from weighbridge.store.streams.stream_images import StreamImage
 from weighbridge.store.tags.judged_tags import (
     PAGE,
     OverTag,
@@ -35,7 +36,6 @@ from weighbridge.store.tags.judged_tags import (
     put_over_tags,
     tags_to_sweep,
 )
-from weighbridge.store.violations.judged import JudgedRepository, find_judged
 
 
 class _Limited(NamedTuple):

@@ -23,25 +23,23 @@ from weighbridge.domain.policy.verdict import (
 from weighbridge.engine.judge.causes import Causes
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
-from weighbridge.store.streams.stream_tags import StreamTag
-from weighbridge.store.violations.judged import (
-    JudgedRepository,
-    OpenViolation,
-    find_ended,
-    find_notified,
-    is_end_sent,
-    read_beginning,
-)
+from weighbridge.store.read_model.streams import StreamTag
+from weighbridge.store.read_model.summaries import JudgedRepository
 from weighbridge.store.violations.violation_rows import (
     ClosedBy,
     Offence,
+    OpenViolation,
     ViolationKey,
     Within,
     close_violations,
+    find_ended,
+    find_notified,
     forget_notified,
     go_on,
+    is_end_sent,
     note_notified,
     open_violation,
+    read_beginning,
 )
 
 # Tags of one image may have several limits, of which the worst decides; of an estimate

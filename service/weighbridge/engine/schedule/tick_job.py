@@ -39,7 +39,7 @@ from weighbridge.store.leases.jobs import Job, due_jobs, note_done
 from weighbridge.store.outbox.due_groups import next_due
 from weighbridge.store.pushes.inbox import PushedTo, drop_waiting, inbox, pushed_to
 from weighbridge.store.registries.registry_rows import adopt_names, mark_unconfigured
-from weighbridge.store.reports.waiting import jobs_waiting, registries_waiting
+from weighbridge.store.reports.crawls import jobs_waiting, registries_waiting
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 

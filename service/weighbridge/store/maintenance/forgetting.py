@@ -54,7 +54,8 @@ from weighbridge.store.models import (
     tags,
     unjudged,
 )
-from weighbridge.store.registries.removals import delete_tags, forget_held
+from weighbridge.store.registries.registry_rows import forget_held
+from weighbridge.store.registries.repository_rows import delete_tags
 from weighbridge.store.session import Database
 from weighbridge.store.violations.violation_rows import forget_violations
 

@@ -41,7 +41,7 @@ from weighbridge.store.facts.stored_images import load_graph
 from weighbridge.store.ledger.expressions import LEADS_TO_IMAGES
 from weighbridge.store.models import blobs, tags
 from weighbridge.store.models.types import Moment, microseconds
-from weighbridge.store.streams.stream_images import Headline, read_headlines
+from weighbridge.store.read_model.streams import Headline, read_headlines
 
 # As words of the statement: for PostgreSQL two parameters are two expressions.
 _never: ColumnElement[datetime] = literal_column(str(microseconds(NEVER)))

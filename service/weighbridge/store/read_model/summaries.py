@@ -1,9 +1,10 @@
-"""The read model's rows of repositories: made from their tags and live images."""
+"""The read model's rows of repositories: made from their tags and live images, and read
+by whoever judges them."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -18,8 +19,14 @@ from sqlalchemy import (
 
 from weighbridge.domain.growth.newest import baseline, leading, ranked
 from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.size.confidence import Confidence
 from weighbridge.domain.size.weigh_image import pulled_bytes
-from weighbridge.store.dialect import BulkUpdate, Rows, among_ids, listed
+from weighbridge.store.dialect import (
+    BulkUpdate,
+    Rows,
+    among_ids,
+    listed,
+)
 from weighbridge.store.ledger.expressions import IS_IMAGE, exact_sum, sized, sum_of
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
@@ -28,12 +35,14 @@ from weighbridge.store.models import (
     images,
     layers,
     lines,
+    registries,
     repositories,
     repository_manifests,
     repository_summaries,
     tags,
 )
 from weighbridge.store.models.types import bounded
+from weighbridge.store.named_rows import columns_of
 from weighbridge.store.read_model.leading_tags import (
     LeadingTags,
     find_leading,
@@ -373,3 +382,82 @@ def _heaviest(
                 "heaviest_compressed_bytes": weights[heaviest],
             }
     return found
+
+
+JUDGED_AT_ONCE: Final = 1_000
+"""Repositories that are read to be judged, at once."""
+
+
+class JudgedRepository(NamedTuple):
+    """A repository.
+
+    is_silent:       its registry is being crawled for the first time, and this is part
+                     of that
+    complete_crawls: 0: its first crawl is not over
+    limits_mark:     of the limits that its tags were marked by
+    over_tags:       how many of its tags are marked as over a limit
+    """
+
+    id: int
+    scope_id: int
+    registry: str
+    name: str
+    is_silent: bool
+    complete_crawls: int
+    deduplicated_bytes: int
+    newest_tag: str | None
+    newest_image_id: int | None
+    newest_compressed_bytes: int | None
+    newest_uncompressed_bytes: int | None
+    newest_uncompressed_confidence: Confidence | None
+    newest_layers: int | None
+    limits_mark: str
+    tag_count: int
+    over_tags: int
+
+
+_JUDGED: Final = (
+    select(
+        *columns_of(
+            JudgedRepository,
+            repositories,
+            repository_summaries,
+            registry=registries.c.name,
+        )
+    )
+    .join_from(repositories, registries, registries.c.id == repositories.c.registry_id)
+    .join(
+        repository_summaries, repository_summaries.c.repository_id == repositories.c.id
+    )
+    .order_by(repositories.c.id)
+)
+
+
+_JUDGED_THESE: Final = _JUDGED.where(among_ids(repositories.c.id))
+
+
+_JUDGED_OF_REGISTRY: Final = Rows(
+    _JUDGED.where(
+        repositories.c.registry_id == bindparam("registry"),
+        repositories.c.id > bindparam("after"),
+        # Of others it is not known what is new and what was always there.
+        repositories.c.complete_crawls > 0,
+    ).limit(JUDGED_AT_ONCE)
+)
+
+
+def find_judged(
+    connection: Connection, repository_ids: Collection[int]
+) -> list[JudgedRepository]:
+    """Without those that were forgotten meanwhile; in the order of their ids."""
+    rows = connection.execute(_JUDGED_THESE, {"ids": listed(sorted(repository_ids))})
+    return [JudgedRepository._make(row) for row in rows]
+
+
+def judged_page(
+    connection: Connection, registry_id: int, after: int
+) -> list[JudgedRepository]:
+    """The next ones of a registry behind one of them, at most `JUDGED_AT_ONCE`."""
+    parameters = {"registry": registry_id, "after": after}
+    rows = _JUDGED_OF_REGISTRY.read(connection, parameters)
+    return [JudgedRepository._make(row) for row in rows]

@@ -1,9 +1,11 @@
-"""Rows of `registries`: what is configured, and how the last crawl went.
+"""Rows of `registries`: what is configured, how the last crawl went, and which
+repositories its catalog did not list any more.
 
 An address is one registry, whatever it is called: names are taken over with all that is
 known.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TypeVar
@@ -17,6 +19,7 @@ from sqlalchemy import (
     case,
     delete,
     literal,
+    or_,
     select,
     type_coerce,
     update,
@@ -28,7 +31,13 @@ from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.store.dialect import BulkInsert
 from weighbridge.store.ledger.scopes import scopes_beside
 from weighbridge.store.ledger.settling import resettle
-from weighbridge.store.models import jobs, pushes, registries, repositories, waivers
+from weighbridge.store.models import (
+    jobs,
+    pushes,
+    registries,
+    repositories,
+    waivers,
+)
 from weighbridge.store.models.types import Moment
 
 T = TypeVar("T")
@@ -319,3 +328,38 @@ def mark_unconfigured(
     for row in rows:
         if row.name not in configured:
             note_registry(connection, row.id, state="unconfigured", reason="", now=now)
+
+
+def held_removals(connection: Connection, registry_id: int) -> frozenset[int]:
+    """Repositories that the last catalog did not list any more."""
+    kept: str | None = connection.execute(
+        select(registries.c.held).where(registries.c.id == registry_id)
+    ).scalar_one()
+    return frozenset(json.loads(kept)) if kept else frozenset()
+
+
+def hold_removals(
+    connection: Connection, registry_id: int, held: Collection[int], waiting: int
+) -> None:
+    """Note what the catalog did not list any more, and how many of these wait for a
+    second one that agrees; nothing is written where that is the same."""
+    table = registries.c
+    text = json.dumps(sorted(held)) if held else None
+    change_registry(
+        connection,
+        table.id == registry_id,
+        or_(table.held.is_distinct_from(text), table.removals_held != waiting),
+        held=text,
+        removals_held=waiting,
+    )
+
+
+def forget_held(connection: Connection, registry_id: int, repository_id: int) -> None:
+    """Wait for nothing where a repository is removed from the database."""
+    held = held_removals(connection, registry_id)
+    if repository_id in held:
+        waiting: int = connection.execute(
+            select(registries.c.removals_held).where(registries.c.id == registry_id)
+        ).scalar_one()
+        rest = held - {repository_id}
+        hold_removals(connection, registry_id, rest, max(0, waiting - 1))

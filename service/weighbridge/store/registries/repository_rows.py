@@ -1,14 +1,18 @@
-"""Rows of `repositories`: which there are, and in which storage scope.
+"""Rows of `repositories`: which there are, in which storage scope, and which are no
+longer there: missing for long enough, then gone.
 
 An address is one registry, whatever it is called: repositories follow the entry that
 crawls them.
+
+A registry that is throttled or restored from a backup says "unknown name" as calmly
+as one that has deleted a repository. So one crawl that finds it missing changes
+nothing, and a tombstone keeps all history once it is believed.
 """
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
-from typing import Final
+from collections.abc import Collection, Container, Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
-from msgspec import Struct
 from sqlalchemy import (
     Connection,
     bindparam,
@@ -19,9 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
 from weighbridge.store.dialect.rows import Rows
+from weighbridge.store.leases.claiming import Claim, hold, is_ours, stale
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.holdings import move_holdings
 from weighbridge.store.locks import lock_repositories
@@ -34,6 +38,7 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.registries.registry_rows import find_last_listing
+from weighbridge.store.tags.applying import apply_deleted
 
 _table = repositories.c
 _FIND: Final = Rows(
@@ -312,30 +317,141 @@ def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
     connection.execute(delete(repositories).where(_table.id == repository_id))
 
 
-class Troubled(Struct, frozen=True):
-    """A repository whose numbers are not those of a whole crawl just now."""
+CRAWLS: Final = 3
+"""So many crawls in a row must find a repository missing, ..."""
+PERIOD: Final = timedelta(hours=24)
+"""... and so long, unless the catalog agrees that it is not there."""
+_TAGS_AT_ONCE: Final = 1_000
+_STANDING: Final = Rows(
+    select(
+        _table.id,
+        _table.name,
+        _table.state,
+        _table.was_listed,
+        _table.last_crawl_at,
+    )
+    .where(
+        _table.registry_id == bindparam("registry"),
+        _table.deleted_at.is_(None),
+        _table.id > bindparam("after"),
+    )
+    .order_by(_table.id)
+    .limit(bindparam("most"))
+)
 
-    repository: str
-    state: RepositoryState
-    reason: str
-    last_complete_crawl_at: datetime | None
 
+def missing_for_good(
+    connection: Connection,
+    registry_id: int,
+    names: Container[str] | None,
+    now: datetime,
+) -> dict[int, str]:
+    """The names of missing repositories of which enough is known to believe it, by id.
 
-def find_troubled(connection: Connection, ids: Collection[int]) -> list[Troubled]:
-    """Those of the repositories that are not `ok`, oldest whole crawl first."""
+    names: all names of a catalog that was read to its end in this crawl; None
+        where there was no such crawl. It agrees only about names that a catalog has
+        listed before: others it may never have been going to list.
+    """
     rows = connection.execute(
         select(
+            _table.id,
             _table.name,
-            _table.state,
-            _table.state_reason,
-            _table.last_complete_crawl_at,
+            _table.missing_crawls,
+            _table.state_since,
+            _table.was_listed,
         )
-        .where(among_ids(_table.id), _table.state != "ok")
-        .order_by(
-            _table.last_complete_crawl_at.is_not(None),
-            _table.last_complete_crawl_at,
-            _table.name,
-        ),
-        {"ids": listed(ids)},
+        .where(
+            _table.registry_id == registry_id,
+            _table.state == "missing",
+            _table.deleted_at.is_(None),
+        )
+        .order_by(_table.id)
     )
-    return [Troubled(*row) for row in rows]
+    return {
+        row.id: row.name
+        for row in rows
+        if (names is not None and row.was_listed and row.name not in names)
+        or (row.missing_crawls >= CRAWLS and row.state_since <= now - PERIOD)
+    }
+
+
+class LiveRepository(NamedTuple):
+    """A repository that is not gone, as its last crawl left it.
+
+    was_listed: a catalog has listed it
+    """
+
+    repository_id: int
+    repository: str
+    state: str
+    was_listed: bool
+    last_crawl_at: datetime | None
+
+
+def standing_page(
+    connection: Connection, registry_id: int, after: int, most: int
+) -> list[LiveRepository]:
+    """The next repositories of a registry, in the order of their ids."""
+    parameters = {"registry": registry_id, "after": after, "most": most}
+    return [LiveRepository._make(row) for row in _STANDING.read(connection, parameters)]
+
+
+def is_missing(connection: Connection, claim: Claim, now: datetime) -> bool:
+    """Whether a repository that was missing before it was claimed still is: another
+    process may have found it meanwhile. Raises StaleFence."""
+    hold(connection, claim, now)
+    found = connection.execute(
+        select(_table.id).where(
+            _table.id == claim.repository_id,
+            _table.state == "missing",
+            _table.deleted_at.is_(None),
+        )
+    )
+    return found.one_or_none() is not None
+
+
+def delete_tags(
+    connection: Connection, claim: Claim, now: datetime, after: str = ""
+) -> str | None:
+    """Mark the next tags of a repository as gone, in the order of their names.
+
+    after: what the last call returned, so that nobody reads what is deleted already.
+    Returns the last name that was deleted; None where no more are left. Raises
+    StaleFence.
+    """
+    names = list(
+        connection.execute(
+            select(tags.c.name)
+            .where(
+                tags.c.repository_id == claim.repository_id,
+                tags.c.name > after,
+                tags.c.deleted_at.is_(None),
+            )
+            .order_by(tags.c.name)
+            .limit(_TAGS_AT_ONCE)
+        ).scalars()
+    )
+    apply_deleted(connection, claim, names, now)
+    return names[-1] if len(names) == _TAGS_AT_ONCE else None
+
+
+def delete_repository(connection: Connection, claim: Claim, now: datetime) -> None:
+    """Make a repository a tombstone and give its claim back. Raises StaleFence.
+
+    Its tags must be gone already, see `delete_tags`.
+    """
+    deleted = connection.execute(
+        update(repositories)
+        .where(*is_ours(claim), _table.state == "missing")
+        .values(
+            state="deleted",
+            state_since=now,
+            deleted_at=now,
+            lease_until=None,
+            lease_owner=None,
+            attempts=0,
+            revision=_table.revision + 1,
+        )
+    )
+    if deleted.rowcount != 1:
+        raise stale(claim)

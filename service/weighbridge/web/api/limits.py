@@ -46,11 +46,11 @@ from weighbridge.store.reports.inventory import (
     counts_above,
     heaviest_newest_images,
     newest_sizes,
+    registry_reports,
     size_at_rank,
 )
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.tags import knows_images, recent_images
 from weighbridge.store.session import Connection
-from weighbridge.store.streams.stream_images import knows_images, recent_images
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.finding import Handlers, check_names, no_registry

@@ -21,9 +21,9 @@ from weighbridge.presentation.rows.report_rows import (
     row_json,
     row_of,
 )
+from weighbridge.store.outbox.due_groups import channel_reports
 from weighbridge.store.reports.crawls import find_crawl
-from weighbridge.store.reports.notifications import channel_reports
-from weighbridge.store.reports.registries import registry_reports
+from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.store.reports.search import search
 from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.errors import Refusal

@@ -19,7 +19,7 @@ from weighbridge.domain.policy.waiver import (
 from weighbridge.errors import UsageError
 from weighbridge.presentation.rows.policy_rows import waiver_json
 from weighbridge.presentation.rows.report_rows import page_of_rows
-from weighbridge.store.reports.registries import registry_names
+from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page
 from weighbridge.web.access.middleware import ACTOR
 from weighbridge.web.request.answers import json_answer

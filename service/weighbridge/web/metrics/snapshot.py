@@ -21,8 +21,9 @@ from weighbridge.store.reports.inventory import (
     heaviest_ids,
     inventory_pieces,
     pinned_ids,
+    registry_reports,
+    snapshot_version,
 )
-from weighbridge.store.reports.registries import registry_reports, snapshot_version
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.metrics.families import (

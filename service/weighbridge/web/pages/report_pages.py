@@ -26,8 +26,8 @@ from weighbridge.presentation.rows.report_rows import (
 )
 from weighbridge.store.reports import repositories
 from weighbridge.store.reports.crawls import crawl_page
-from weighbridge.store.reports.registries import registry_freshness, registry_reports
-from weighbridge.store.reports.repository_order import (
+from weighbridge.store.reports.inventory import registry_freshness, registry_reports
+from weighbridge.store.reports.repositories import (
     RepositoryQuery,
     in_order_of_cursor,
 )

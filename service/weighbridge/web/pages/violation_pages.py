@@ -16,8 +16,11 @@ from weighbridge.presentation.rows.policy_rows import (
     VIOLATION_COLUMNS,
     violation_cells,
 )
-from weighbridge.store.reports.inventory import counts_above
-from weighbridge.store.reports.registries import registry_freshness, was_crawled
+from weighbridge.store.reports.inventory import (
+    counts_above,
+    registry_freshness,
+    was_crawled,
+)
 from weighbridge.store.reports.violations import (
     ViolationQuery,
     open_counts,

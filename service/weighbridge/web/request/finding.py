@@ -19,12 +19,14 @@ from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
-from weighbridge.store.reports.registries import registry_names
-from weighbridge.store.reports.repositories import find_repository, repository_page
-from weighbridge.store.reports.repository_order import RepositoryQuery
-from weighbridge.store.reports.tags import aliases, tag_page
+from weighbridge.store.reports.inventory import registry_names
+from weighbridge.store.reports.repositories import (
+    RepositoryQuery,
+    find_repository,
+    repository_page,
+)
+from weighbridge.store.reports.tags import aliases, find_weighing, tag_page
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
-from weighbridge.store.reports.weighing import find_weighing
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.threads import Threads

@@ -22,7 +22,7 @@ from weighbridge.domain.text.units import LIMIT_PATTERN
 from weighbridge.store.paging import CursorForm, cursor_pattern
 from weighbridge.store.reports.crawls import CRAWL_CURSOR
 from weighbridge.store.reports.disputes import DISPUTE_CURSOR, DisputeQuery
-from weighbridge.store.reports.repository_order import (
+from weighbridge.store.reports.repositories import (
     REPOSITORY_CURSORS,
     SORTS,
     RepositoryQuery,

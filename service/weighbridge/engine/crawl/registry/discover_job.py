@@ -41,12 +41,12 @@ from weighbridge.store.registries.registry_rows import (
     put_registry,
     silent_since,
 )
-from weighbridge.store.registries.removals import standing_page
 from weighbridge.store.registries.repository_rows import (
     deleted_among,
     listed_among,
     note_listed,
     put_repositories,
+    standing_page,
 )
 from weighbridge.store.session import Connection
 

@@ -38,9 +38,9 @@ from weighbridge.store.maintenance.checking.differences import (
     Kind,
     NamesOfIds,
     Wrong,
+    compare_sums,
     differences,
 )
-from weighbridge.store.maintenance.checking.recounted_registries import compare_sums
 from weighbridge.store.maintenance.checking.recounting import (
     count_held_rows,
     places_of,

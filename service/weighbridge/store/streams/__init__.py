@@ -1,3 +1,0 @@
-"""What streams of tags had, newest first: what limits and baselines are held
-against.
-"""
