@@ -1,1 +1,1 @@
-"""One file for each sender of webhooks, and the table of them."""
+"""The senders of webhooks, and the table of them."""
