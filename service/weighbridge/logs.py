@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, TextIO, TypeAlias
 
 from weighbridge.domain.text.masking import mask
-from weighbridge.domain.text.printable import printable
-from weighbridge.domain.text.secret import REDACTED, Secret
+from weighbridge.domain.text.printable import REDACTED, Secret, printable
 from weighbridge.errors import WeighbridgeError
 
 LogFormat: TypeAlias = Literal["json", "console"]

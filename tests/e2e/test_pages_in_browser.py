@@ -27,7 +27,7 @@ from support.violations import Violations, waived
 from support.web_service import served
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.document import Child, Descriptor, Image, Line
-from weighbridge.domain.image.history import LINE_UNKNOWN, SQUASHED
+from weighbridge.domain.image.image_config import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.policy.policy import Match, PolicySet
 from weighbridge.domain.size.confidence import Uncompressed

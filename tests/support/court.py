@@ -16,8 +16,11 @@ from support.store_world import T0, a_result, an_entry
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.image.document import Document, Image, Layer, Line
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.domain.message.grouping import Route
-from weighbridge.domain.message.message import NotificationEvent, ViolationNotice
+from weighbridge.domain.message.grouping import (
+    NotificationEvent,
+    Route,
+    ViolationNotice,
+)
 from weighbridge.domain.policy.policy import (
     DEFAULT_POLICY,
     NO_POLICIES,

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from support.policies import NO_JUDGING
 from weighbridge.domain.image.document import Problem
-from weighbridge.domain.retention import Retention
+from weighbridge.domain.limits import Retention
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import Parts
 from weighbridge.engine.context.site import Site

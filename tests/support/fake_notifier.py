@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from weighbridge.domain.message.message import Message, ViolationNotice
+from weighbridge.domain.message.grouping import Message, ViolationNotice
 from weighbridge.errors import NotifyError
 from weighbridge.telemetry import Telemetry
 

@@ -23,7 +23,7 @@ from weighbridge.domain.image.document import (
     Unweighable,
 )
 from weighbridge.domain.image.platform import DEFAULT
-from weighbridge.domain.retention import Retention
+from weighbridge.domain.limits import Retention
 from weighbridge.errors import StoreError
 from weighbridge.store.facts.images import find_known, keep_documents
 from weighbridge.store.leases.claiming import Claim, claim

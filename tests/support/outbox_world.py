@@ -11,8 +11,12 @@ from sqlalchemy import insert, select, update
 from support.store_world import T0, an_entry
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, Route, pause_after
-from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.message.grouping import (
+    MESSAGES_A_MINUTE,
+    NotificationEvent,
+    Route,
+    pause_after,
+)
 from weighbridge.domain.policy.policy import LimitKey, Severity
 from weighbridge.store.models import (
     channel_paces,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from support.handler_connections import HandlerConnections
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import NotifyError
 from weighbridge.net.transport import Transport
 from weighbridge.notify.post import MessageReceiver

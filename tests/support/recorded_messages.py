@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from support.court import DAY, MINUTE, Court
 from support.replica.pushes import RecordedLook
-from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.domain.policy.policy import DEFAULT_POLICY
 from weighbridge.store.models import repositories, violations
 from weighbridge.store.session import Database

@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from support.certificates import an_authority
 from support.guarded_registry import a_free_port
 from support.missing import skip_or_fail
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 
 S = TypeVar("S", bound="RedisServer")
 _READY_S: Final = 60.0

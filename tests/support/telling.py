@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.store.session import Connection
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause, CauseOf, LineChange
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.message.message import (
+from weighbridge.domain.message.grouping import (
     Message,
     NotificationEvent,
     ViolationNotice,

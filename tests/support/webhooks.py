@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from support.fake_jobs import FakeJobs
 from support.read_model import NOW
 from support.wait import PATIENCE_S
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.models import pushes
 from weighbridge.store.session import Database

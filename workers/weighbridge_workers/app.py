@@ -20,7 +20,7 @@ from kombu import Queue
 from weighbridge import process_memory
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.jobs.redis.broker import (
     HARD_LIMIT_S,
     PRIORITIES,

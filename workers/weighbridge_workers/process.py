@@ -21,7 +21,7 @@ from msgspec import Struct
 from weighbridge.beat import Beat
 from weighbridge.bootstrap.distributed.process import Distributed
 from weighbridge.config import Settings, load_policies
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import JobDropped, UsageError, WeighbridgeError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.jobs.redis.over_celery import CeleryJobs, EnqueueThread

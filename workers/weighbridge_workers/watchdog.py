@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.jobs.redis.worker_register import WorkerRegister
 from weighbridge.jobs.worker_processes import PARENT

@@ -214,7 +214,7 @@ class _Source(Struct, frozen=True):
             return None
         from weighbridge.bootstrap.one_image.service_limits import service_at
         from weighbridge.config.file.regular_file import read_secret_file
-        from weighbridge.domain.text.secret import Secret
+        from weighbridge.domain.text.printable import Secret
 
         token = None
         if self.token_file is not None:

@@ -9,7 +9,7 @@ from weighbridge.cli.options.common import Options, common_options
 
 if TYPE_CHECKING:
     from weighbridge.config import Settings
-    from weighbridge.domain.text.secret import Secret
+    from weighbridge.domain.text.printable import Secret
 
 _EXAMPLES: Final = """\b
 Examples:

@@ -19,7 +19,7 @@ from weighbridge.config import PolicySource, RegistrySettings, Settings
 from weighbridge.demo.content.shelf import RegistryContent
 from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_steps
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.judge.judged_batch import Judges
 from weighbridge.store.reports.inventory import registry_names

@@ -18,7 +18,7 @@ from weighbridge.config.settings import Settings
 from weighbridge.config.value.written_address import shown_url
 from weighbridge.config.yaml.draft import DEFAULT, Draft
 from weighbridge.config.yaml.reader import Path, Plain
-from weighbridge.domain.text.secret import REDACTED, Secret
+from weighbridge.domain.text.printable import REDACTED, Secret
 
 
 class ShownValue(Struct, frozen=True):

@@ -37,7 +37,7 @@ from weighbridge.config.value.clashes import Clash, without
 from weighbridge.config.value.value_types import StrictModel
 from weighbridge.config.value.written_address import host_of
 from weighbridge.config.yaml.reader import Path, Plain, mappings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 
 RegistryModels: TypeAlias = Mapping[str, type[RegistrySettings]]
 ChannelModels: TypeAlias = Mapping[str, type[ChannelSettings]]

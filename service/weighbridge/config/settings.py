@@ -32,8 +32,8 @@ from weighbridge.config.value.value_types import (
     StrictModel,
 )
 from weighbridge.config.webhook_settings import Webhooks
+from weighbridge.domain.limits import Retention
 from weighbridge.domain.message.grouping import Route
-from weighbridge.domain.retention import Retention
 from weighbridge.domain.series_budget import DEFAULT_MAX_SERIES, Budget, Family
 
 LOOPBACK_CONCURRENCY: Final = 32

@@ -23,7 +23,7 @@ from weighbridge.config.value.value_types import (
     StrictModel,
 )
 from weighbridge.config.yaml.reader import Path, Plain, mappings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.webhook.sources.source_table import SOURCES
 
 WEBHOOKS: Final = 1_000

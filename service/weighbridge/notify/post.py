@@ -18,8 +18,8 @@ from weighbridge.config.channels.channel_settings import (
     ReachSettings,
 )
 from weighbridge.domain.limits import ERROR_BODY_BYTES
-from weighbridge.domain.message.message import Message
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.message.grouping import Message
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import (
     ConfigError,
     NotifyError,

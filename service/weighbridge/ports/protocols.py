@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.domain.message.message import Message
+from weighbridge.domain.message.grouping import Message
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.registry.rate_limit import RateLimit
 

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Final
 
 from weighbridge.domain.limits import REQUEST_DEADLINE_S
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, WeighbridgeError
 from weighbridge.net.follow import follow
 from weighbridge.net.guard.url_parts import address_of

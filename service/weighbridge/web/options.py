@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from weighbridge.domain.access.sender_address import Network
+from weighbridge.domain.access.roles import Network
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.registry.rate_limit import Probe

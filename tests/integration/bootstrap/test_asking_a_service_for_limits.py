@@ -8,7 +8,7 @@ import pytest
 from support.certificates import an_authority
 from support.recording_server import RecordingServer, recording_server
 from weighbridge.bootstrap.one_image.service_limits import limits_of_service, service_at
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import (
     AddressRefused,
     DocumentError,

@@ -10,7 +10,7 @@ from weighbridge.bootstrap.one_image.image_check import CheckRequest, check
 from weighbridge.bootstrap.one_image.service_limits import service_at
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.policy.policy import Policy
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import DocumentError
 from weighbridge.registry.kinds.dockerhub.hub_kind import DockerHubSettings
 

@@ -15,7 +15,7 @@ import uvicorn
 from support.database import a_database
 from support.wait import wait_in_thread
 from weighbridge.config import Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app

@@ -15,7 +15,7 @@ from support.channel_sink import ENDLESS_BYTES, Fault, MessageSink, message_sink
 from support.channels import a_channel, opened
 from support.receivers import refused
 from support.tolds import a_message, hostile_message
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.transport import Transport

@@ -10,7 +10,7 @@ from support.images_oci import Pusher, made_image
 from support.real_registry import a_loopback_endpoint, connected
 from support.scripted_registry import Reply, scripted_registry
 from support.token_server import SERVICE, TokenIssuer
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (

@@ -16,7 +16,7 @@ from support.images_oci import (
 )
 from support.real_registry import a_loopback_endpoint, connected
 from weighbridge.domain.image.digest import Digest, digest_of
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, NotFound
 from weighbridge.ports.protocols import RangeAnswer
 from weighbridge.registry.kinds.distribution.distribution_registry import (

@@ -8,7 +8,7 @@ from support.real_registry import a_loopback_endpoint, connected
 from support.scripted_registry import RESET, Reply, ScriptedRegistry, scripted_registry
 from support.wait import wait_until
 from weighbridge.domain.image.digest import digest_of
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import (
     DocumentError,
     RegistryError,

@@ -16,7 +16,7 @@ from support.webhooks import SECRET, a_hook, a_push, body_of
 from weighbridge.bootstrap.distributed.service import service_enqueuer
 from weighbridge.config import Settings
 from weighbridge.config.webhook_settings import WebhookSettings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.store.models import pushes
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

@@ -19,7 +19,7 @@ from support.wait import PATIENCE_S, wait_in_thread
 from support.webhooks import SECRET, a_hook, a_push, body_of
 from support.weighbridge_up import weighbridge_up
 from weighbridge.config import Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

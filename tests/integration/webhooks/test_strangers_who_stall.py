@@ -18,7 +18,7 @@ from support.fake_jobs import FakeJobs
 from support.wait import PATIENCE_S, wait_in_thread
 from support.webhooks import SECRET, a_hook
 from weighbridge.config import Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app

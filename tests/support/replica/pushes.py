@@ -31,7 +31,7 @@ from weighbridge.domain.image.document import (
     Layer,
     Manifest,
 )
-from weighbridge.domain.image.history import align
+from weighbridge.domain.image.image_config import align
 from weighbridge.domain.image.platform import DEFAULT, Platform, normalised
 
 _CONFIG_BYTES: Final = 5_000

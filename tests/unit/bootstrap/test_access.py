@@ -4,7 +4,7 @@ import pytest
 
 from weighbridge.bootstrap.registries.targets import AddressAccess, login_of
 from weighbridge.domain.image.document import Problem
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import UsageError
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.login.docker_config import DockerLogin

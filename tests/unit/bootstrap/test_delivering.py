@@ -8,7 +8,7 @@ from support.store_world import T0
 from support.wait import wait_until
 from weighbridge.bootstrap.engine.delivery_parts import Delivering
 from weighbridge.config import Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.telemetry import Telemetry
 
 SETTINGS = Settings(database_url=Secret("sqlite:///w.db"))

@@ -5,7 +5,7 @@ import pytest
 from weighbridge.bootstrap.one_image.weigh_image import why_docker_hub
 from weighbridge.config import RegistrySettings, Settings
 from weighbridge.domain.image.reference import parse_reference
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 
 SETTINGS = Settings(
     database_url=Secret("sqlite:///w.db"),

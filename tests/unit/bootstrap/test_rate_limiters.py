@@ -16,7 +16,7 @@ from weighbridge.bootstrap.registries.targets import AddressAccess, Target
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.config.registries.registry_settings import AuthSettings, LimitSettings
 from weighbridge.config.settings import Pace
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.ports.protocols import Asker, Pacing
 from weighbridge.registry.kinds.dockerhub.hub_kind import DockerHubSettings
 from weighbridge.registry.pacing.rate_limiter import Clock

@@ -10,7 +10,7 @@ from weighbridge.bootstrap.registries.targets import (
     target_of,
 )
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.registry.kinds.dockerhub.hub_kind import DockerHubSettings
 

@@ -8,7 +8,7 @@ import pytest
 from weighbridge.bootstrap.registries.targets import AddressAccess
 from weighbridge.cli.main import run
 from weighbridge.cli.options.common import AccessOptions
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import UsageError
 
 

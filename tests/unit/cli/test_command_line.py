@@ -14,7 +14,7 @@ from weighbridge.cli.options.common import Options
 from weighbridge.cli.process.failure import CommandFailed, failure_text, report
 from weighbridge.cli.up import announcement, demo_announcement
 from weighbridge.config import RegistrySettings, Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import (
     AuthError,
     ConfigError,

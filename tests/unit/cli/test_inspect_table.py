@@ -21,7 +21,7 @@ from support.read_model import (
 )
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.document import Problem
-from weighbridge.domain.image.history import LINE_UNKNOWN, SQUASHED
+from weighbridge.domain.image.image_config import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.size import confidence
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import Other, Weighing, WeighingCost

@@ -7,7 +7,7 @@ import pytest
 
 from weighbridge.cli.process.log_lines import log_format
 from weighbridge.config import Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import UsageError
 from weighbridge.web.server.free_address import check_free
 

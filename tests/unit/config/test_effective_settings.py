@@ -9,7 +9,7 @@ from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config.effective import ShownValue, Tree, effective_settings
 from weighbridge.config.value.written_address import shown_url
 from weighbridge.config.yaml.reader import Plain
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError
 
 FILE = """\

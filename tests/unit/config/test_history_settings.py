@@ -7,7 +7,7 @@ import pytest
 
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.domain.retention import Retention
+from weighbridge.domain.limits import Retention
 from weighbridge.errors import ConfigError
 
 

@@ -11,7 +11,7 @@ from weighbridge.bootstrap.registries.sites import registry_entry, scope_of
 from weighbridge.bootstrap.registries.targets import find_targets, kind_of
 from weighbridge.config import Settings, load_settings
 from weighbridge.domain.text.globs import Patterns, matches
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError
 from weighbridge.registry.kinds.dockerhub.hub_kind import (
     DockerHubSettings,

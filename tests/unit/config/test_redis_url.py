@@ -6,7 +6,7 @@ import pytest
 
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.redis.broker import is_exposed
 

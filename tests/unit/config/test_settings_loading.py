@@ -15,7 +15,7 @@ from weighbridge.config import (
 )
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.text.globs import Patterns
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError
 
 REGISTRY = """

@@ -25,8 +25,8 @@ from weighbridge.domain.image.image_config import build_image, parse_config
 from weighbridge.domain.image.manifest import parse_manifest
 from weighbridge.domain.size.confidence import BlobContent as Shown
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
-from weighbridge.domain.size.uncompressed import measuring
 from weighbridge.domain.size.weigh_image import uncompressed_size
+from weighbridge.domain.size.weighing import measuring
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from weighbridge.domain.growth.cause import (
     whole_image,
 )
 from weighbridge.domain.image.document import HistoryEntry, Layer, Line
-from weighbridge.domain.image.history import align
+from weighbridge.domain.image.image_config import align
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.domain.size.weighing import WeighedImage

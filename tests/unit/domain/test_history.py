@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.data import documents
 from support.replica.records import Record, recorded, written
 from weighbridge.domain.image.document import HistoryEntry
-from weighbridge.domain.image.history import (
+from weighbridge.domain.image.image_config import (
     LINE_UNKNOWN,
     NOT_IN_HISTORY,
     SQUASHED,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.image import history
-from weighbridge.domain.image.history import NO_TEXT, instruction, keyword
+from weighbridge.domain.image import image_config
+from weighbridge.domain.image.image_config import NO_TEXT, instruction, keyword
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_lines_that_differ_in_half_a_character_only_are_told_apart() -> None:
 def test_no_secret_of_a_line_stays_in_memory_after_it_was_masked() -> None:
     instruction("RUN login --password hunter2hunter2")
 
-    by_text, by_digest = history._kept, history._kept_masked
+    by_text, by_digest = image_config._kept, image_config._kept_masked
     kept = [*by_text, *by_text.values(), *by_digest, *by_digest.values()]
     assert not any("hunter2" in repr(item) for item in kept)
     assert any("login --password ***" in str(item) for item in kept)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from weighbridge.domain.text.secret import REDACTED, Secret
+from weighbridge.domain.text.printable import REDACTED, Secret
 
 CANARY = "canary-4711"
 

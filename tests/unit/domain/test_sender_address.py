@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.access.sender_address import parse_network, sender_address
+from weighbridge.domain.access.roles import parse_network, sender_address
 from weighbridge.errors import UsageError
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"))

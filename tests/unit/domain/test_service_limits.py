@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.check.image_check import EarlierImage
-from weighbridge.domain.check.service_limits import ServiceLimits, parse_service_limits
+from weighbridge.domain.check.image_check import (
+    EarlierImage,
+    ServiceLimits,
+    parse_service_limits,
+)
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.errors import DocumentError
 

@@ -4,13 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from weighbridge.domain.policy.policy import Limits
+from weighbridge.domain.policy.policy import LimitedNumbers, Limits
 from weighbridge.domain.policy.simulation import (
     SimulatedImage,
     keys_of,
     simulate_limits,
 )
-from weighbridge.domain.policy.verdict import LimitedNumbers
 
 MB = 1_000_000
 

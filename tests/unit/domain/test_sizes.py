@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from support.images import a_digest, a_layer, an_image, some_layers
 from weighbridge.domain.image.document import HistoryAlignment, Layer, Line
-from weighbridge.domain.image.history import SQUASHED
+from weighbridge.domain.image.image_config import SQUASHED
 from weighbridge.domain.size.confidence import (
     CONFIDENCES,
     Confidence,

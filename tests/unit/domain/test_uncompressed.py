@@ -34,8 +34,8 @@ from weighbridge.domain.size.confidence import (
     RangeWanted,
     Uncompressed,
 )
-from weighbridge.domain.size.uncompressed import measuring, unseen
 from weighbridge.domain.size.weigh_image import uncompressed_size
+from weighbridge.domain.size.weighing import measuring, unseen
 
 GIB = 1024 * MIB
 TAIL = 72

@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.images import a_layer, an_image
-from weighbridge.domain.policy.policy import LIMIT_KEYS, NO_LIMITS, Limits
-from weighbridge.domain.policy.verdict import (
+from weighbridge.domain.policy.policy import (
+    LIMIT_KEYS,
+    NO_LIMITS,
     Finding,
     LimitedNumbers,
+    Limits,
     LimitState,
     is_exceeded,
     limits_images,

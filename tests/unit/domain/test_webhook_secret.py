@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.domain.webhook.sources.source_table import SOURCES
-from weighbridge.domain.webhook.webhook_secret import (
+from weighbridge.domain.webhook.webhook_source import (
     SecretKey,
     ShownSecret,
     shown_digests,

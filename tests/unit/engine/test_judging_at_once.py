@@ -14,7 +14,7 @@ from support.crowd import Crowd
 from support.database import Engine, a_database
 from support.images import a_layer
 from weighbridge.domain.image.document import Image, Layer
-from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.session import Connection, Database
 

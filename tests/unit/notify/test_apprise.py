@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from support.tolds import a_message, hostile_message
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import NotifyError
 from weighbridge.notify.channels.apprise.notifier import PIP_LINE, AppriseNotifier
 

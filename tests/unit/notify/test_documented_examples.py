@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from support.tolds import a_message
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.notify.channels.webhook.notifier import signature, webhook_body
 from weighbridge.notify.channels.webhook.webhook_channel import signing_key
 from weighbridge.notify.render.content import content_of, plain_text

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from hypothesis import example, given, settings
 
 from support.tolds import HOSTILE, NOW, URL, hostile_message, hostile_texts
-from weighbridge.domain.message.message import Message
+from weighbridge.domain.message.grouping import Message
 from weighbridge.domain.text.printable import printable
 from weighbridge.notify.channels.alertmanager.notifier import alerts_of
 from weighbridge.notify.channels.email import notifier as mail

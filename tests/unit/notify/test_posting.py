@@ -11,7 +11,7 @@ import pytest
 from support.handler_connections import HandlerConnections
 from support.receivers import URL, answering, failing, receiver, refused
 from support.tolds import a_message
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError
 from weighbridge.net.failure.request_failures import (
     AddressNotAllowed,

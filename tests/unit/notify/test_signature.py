@@ -2,7 +2,7 @@
 
 import pytest
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.notify.channels.webhook.notifier import signature
 from weighbridge.notify.channels.webhook.webhook_channel import signing_key
 

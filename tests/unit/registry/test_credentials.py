@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import UsageError
 from weighbridge.registry.login.credentials import Credential, bearer
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
 from weighbridge.registry.login.docker_config import (

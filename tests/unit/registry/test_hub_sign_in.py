@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from support.hub_client import API, AskingHub, asking_hub
 from support.registry_client import OWNER, error_answer, json_answer
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, TransportError
 from weighbridge.registry.kinds.dockerhub.hub_api import (
     TOKEN_LASTS_S,

@@ -21,7 +21,7 @@ from support.registry_client import (
     json_answer,
 )
 from support.wait import PATIENCE_S
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, RegistryError, WeighbridgeError
 from weighbridge.ports.protocols import IS_URGENT
 from weighbridge.registry.auth.authorizer import (

@@ -11,7 +11,7 @@ from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet
 from support.store_world import World
 from weighbridge.domain.image.document import Document
-from weighbridge.domain.retention import Retention
+from weighbridge.domain.limits import Retention
 from weighbridge.store.facts.images import find_known
 from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.verify import verify

@@ -15,7 +15,7 @@ from support.ledger_world import Fleet, Universe
 from support.store_world import T0, World
 from weighbridge.domain.image.document import Document, Index, Layer
 from weighbridge.domain.image.platform import DEFAULT
-from weighbridge.domain.retention import Retention
+from weighbridge.domain.limits import Retention
 from weighbridge.errors import StoreError
 from weighbridge.store.facts.blobs import find_blobs
 from weighbridge.store.facts.images import find_known, keep_documents

@@ -8,7 +8,7 @@ from sqlalchemy import Row, select, text
 
 from support.read_model import NOW
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.retention import Retention
+from weighbridge.domain.limits import Retention
 from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.maintenance.pruning import prune
 from weighbridge.store.models import pushes

@@ -16,7 +16,7 @@ from support.read_model import NOW
 from support.tokens import a_token, bearer
 from weighbridge.bootstrap.registries.sites import asked_targets
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.engine.context.site import JobTarget
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK

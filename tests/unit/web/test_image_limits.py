@@ -9,7 +9,7 @@ from support.images import an_image, an_index_of, some_layers
 from support.policies import a_policy
 from support.read_model import ARM, NOW
 from support.store_world import World
-from weighbridge.domain.check.service_limits import parse_service_limits
+from weighbridge.domain.check.image_check import parse_service_limits
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.policy.policy import LimitKey, Match, PolicySet
 from weighbridge.domain.policy.waiver import NewWaiver

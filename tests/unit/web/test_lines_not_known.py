@@ -16,7 +16,7 @@ from support.read_model import (
     measured,
 )
 from weighbridge.domain.image.document import Problem
-from weighbridge.domain.image.history import LINE_UNKNOWN, NOT_IN_HISTORY, SQUASHED
+from weighbridge.domain.image.image_config import LINE_UNKNOWN, NOT_IN_HISTORY, SQUASHED
 from weighbridge.domain.size.weighing import Weighing
 
 LAYERS = [

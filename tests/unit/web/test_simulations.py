@@ -12,7 +12,7 @@ from support.simulation_panel import MB, add_sizes, asking, panel_of, rows_of
 from weighbridge.cli.actions.policies import simulate_on_all
 from weighbridge.config import Settings
 from weighbridge.domain.policy.policy import Limits
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.store.session import Database
 
 

@@ -5,7 +5,7 @@ from celery import Celery
 
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.engine.crawl.registry.crawl_job import TURN_S
 from weighbridge.errors import UsageError
 from weighbridge.ports import job_names

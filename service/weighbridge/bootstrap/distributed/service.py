@@ -18,7 +18,7 @@ from weighbridge.bootstrap.distributed.worker_metrics import (
 from weighbridge.bootstrap.registries.clients import RateLimiters
 from weighbridge.bootstrap.registries.probing import Paces, alone
 from weighbridge.config import Settings
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.engine.schedule.tick_job import show_waiting
 from weighbridge.errors import WeighbridgeError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces

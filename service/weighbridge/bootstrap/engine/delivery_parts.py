@@ -8,7 +8,7 @@ import structlog
 
 from weighbridge.bootstrap.engine.channels import open_channels
 from weighbridge.config import Settings
-from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.engine.deliver.all_channels import Deliverers
 from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.deliver.resend_open import Resending

@@ -9,10 +9,9 @@ from urllib.parse import quote
 import httpx
 
 from weighbridge.config import is_loopback
-from weighbridge.domain.check.service_limits import ServiceLimits, parse_service_limits
+from weighbridge.domain.check.image_check import ServiceLimits, parse_service_limits
 from weighbridge.domain.image.reference import without_login
-from weighbridge.domain.text.printable import printable
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret, printable
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import DocumentError, RegistryError, UsageError
 from weighbridge.net.connection.connect import client_tls

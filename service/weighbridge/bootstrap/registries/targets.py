@@ -23,7 +23,7 @@ from weighbridge.domain.image.reference import (
 )
 from weighbridge.domain.registry.listing import main_url, registry_address
 from weighbridge.domain.text.globs import matches
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.registry.exchange.endpoint import no_registry, registry_url
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS

@@ -19,7 +19,7 @@ from weighbridge.config import Settings
 from weighbridge.config.channels.channel_settings import ChannelSettings
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.message.message import Message, ViolationNotice
+from weighbridge.domain.message.grouping import Message, ViolationNotice
 from weighbridge.domain.report.inventory import ChannelReport
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_duration

@@ -16,7 +16,7 @@ from weighbridge.domain.report.inventory import (
     RegistryWaiting,
     RepositoryWaiting,
 )
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.engine.schedule.tick_job import queues_waiting
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import QUEUE_OF, TICK

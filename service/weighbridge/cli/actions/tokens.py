@@ -19,8 +19,7 @@ from weighbridge.domain.access.roles import (
     new_secret,
 )
 from weighbridge.domain.size.weighing import rfc3339
-from weighbridge.domain.text.printable import printable
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret, printable
 from weighbridge.errors import UsageError
 from weighbridge.presentation.forms.csv_json_markdown import json_text
 from weighbridge.presentation.forms.phrases import minute

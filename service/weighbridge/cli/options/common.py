@@ -16,7 +16,7 @@ from weighbridge.errors import UsageError
 
 if TYPE_CHECKING:
     from weighbridge.bootstrap.registries.targets import AddressAccess
-    from weighbridge.domain.text.secret import Secret
+    from weighbridge.domain.text.printable import Secret
 import os
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec
@@ -92,7 +92,7 @@ class AccessOptions(Struct, frozen=True):
 
     def _password(self) -> "Secret | None":
         from weighbridge.config.file.regular_file import read_secret_file
-        from weighbridge.domain.text.secret import Secret
+        from weighbridge.domain.text.printable import Secret
 
         if self.password_file is not None:
             return read_secret_file(Path(self.password_file))

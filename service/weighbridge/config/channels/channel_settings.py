@@ -45,8 +45,7 @@ from weighbridge.domain.message.grouping import (
     RouteMatch,
 )
 from weighbridge.domain.policy.policy import Severity
-from weighbridge.domain.text.printable import printable
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret, printable
 from weighbridge.domain.text.units import parse_duration, written_duration
 from weighbridge.errors import ConfigError, UsageError
 

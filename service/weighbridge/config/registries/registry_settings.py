@@ -33,7 +33,7 @@ from weighbridge.config.value.value_types import (
 from weighbridge.config.value.written_address import host_of, is_loopback
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.text.units import parse_percent
 from weighbridge.errors import UsageError
 

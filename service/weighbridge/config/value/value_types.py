@@ -28,9 +28,9 @@ from weighbridge.config.file.regular_file import (
 )
 from weighbridge.config.value.written_address import check_url, split_bind
 from weighbridge.domain import limits
-from weighbridge.domain.access.sender_address import Network, parse_network
+from weighbridge.domain.access.roles import Network, parse_network
 from weighbridge.domain.image.platform import Platform, parse_platform
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.text.units import parse_duration, written_duration
 from weighbridge.errors import ConfigError, WeighbridgeError
 

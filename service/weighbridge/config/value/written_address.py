@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
 
-from weighbridge.domain.text.secret import REDACTED, Secret
+from weighbridge.domain.text.printable import REDACTED, Secret
 
 _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|\\")

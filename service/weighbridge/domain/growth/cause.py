@@ -15,7 +15,7 @@ from msgspec.structs import asdict, replace
 from weighbridge.domain.growth.newest import without_numbers
 from weighbridge.domain.growth.quantity import Quantity, image_amount, line_amount
 from weighbridge.domain.image.digest import Digest, raw
-from weighbridge.domain.image.history import SQUASHED, keyword
+from weighbridge.domain.image.image_config import SQUASHED, keyword
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
 
 CHANGES: Final = 20

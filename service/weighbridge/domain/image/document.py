@@ -1,4 +1,6 @@
-"""What a registry's manifests say, as values: the results of our parsers.
+"""What a registry's manifests say, as values: the results of our parsers; and how one
+document names another, by a descriptor with its type, digest and size (image-spec,
+descriptor.md; Docker's schema 2 writes the same members).
 
 A `Document` is anything that a manifest URL can answer with. It is immutable and
 named by its digest; `domain.image.manifest` makes it from raw bytes,
@@ -6,14 +8,19 @@ named by its digest; `domain.image.manifest` makes it from raw bytes,
 dozen is a named tuple: it is made in a quarter of the time of a frozen dataclass.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
-from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.image.platform import Platform
+from weighbridge.domain import limits
+from weighbridge.domain.image import media_types
+from weighbridge.domain.image.digest import Digest, parse_digest
+from weighbridge.domain.image.platform import Platform, normalised
+from weighbridge.domain.text.strict_json import Members, members, shape
+from weighbridge.errors import DocumentError
 
 Role: TypeAlias = Literal["image", "index", "attestation", "artifact"]
 """What a child of an index is. Only `image` and `index` lead to images."""
@@ -206,3 +213,174 @@ class Image(Struct, frozen=True):
 
 Document: TypeAlias = Image | Index | Artifact | Unweighable
 ParsedManifest: TypeAlias = Manifest | Index | Artifact | Unweighable
+
+
+_DESCRIPTOR: Final = shape(
+    "mediaType",
+    "digest",
+    "size",
+    "urls",
+    "annotations",
+    "data",
+    "platform",
+    "artifactType",
+)
+_PLATFORM: Final = shape(
+    "architecture", "os", "os.version", "os.features", "variant", "features"
+)
+_MEDIA_TYPE: Final = re.compile(rf"[!-~ ]{{1,{limits.MEDIA_TYPE_CHARACTERS}}}")
+_PLATFORM_WORD: Final = re.compile(
+    rf"[A-Za-z0-9._+-]{{0,{limits.PLATFORM_CHARACTERS}}}", re.ASCII
+)
+_DECIMAL: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
+# Both count the bytes of the tar stream. BuildKit writes the first for eStargz,
+# umoci the second for every layer.
+_UNCOMPRESSED_SIZE: Final = (
+    "io.containers.estargz.uncompressed-size",
+    "ci.umo.uncompressed_blob_size",
+)
+REFERENCE_TYPE: Final = "vnd.docker.reference.type"
+REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
+"""What BuildKit says of an attestation in an index: what it is, and of which image."""
+_READ: Final = (*_UNCOMPRESSED_SIZE, REFERENCE_TYPE, REFERENCE_DIGEST)
+
+
+def parse_descriptor(value: object, where: str) -> Descriptor:
+    """A descriptor; `where` names it in messages, such as `layers[3]`.
+
+    Raises DocumentError(invalid_manifest, invalid_digest, invalid_size,
+    ambiguous_manifest).
+    """
+    found = _members(value, where)
+    return Descriptor(
+        media_type=_media_type(found, where),
+        digest=_digest(found, where),
+        content_bytes=_content_bytes(found, where),
+        annotations=parse_annotations(found.get("annotations"), where),
+        platform=find_platform(found.get("platform")),
+        artifact_type=find_media_type(found.get("artifactType"), where),
+    )
+
+
+def parse_layer(value: object, where: str) -> Layer:
+    """A layer, with the same errors. Its `urls` only make it foreign: they are a
+    pusher's words and nothing of them is kept (CVE-2020-15157)."""
+    found = _members(value, where)
+    media_type = _media_type(found, where)
+    urls = found.get("urls")
+    if urls is not None and not isinstance(urls, list):
+        raise invalid(f"{where}.urls is not a list")
+    annotations = found.get("annotations")
+    annotated = None
+    if annotations is not None:
+        annotated = _annotated_uncompressed_bytes(parse_annotations(annotations, where))
+    return Layer(
+        media_type,
+        _digest(found, where),
+        _content_bytes(found, where),
+        bool(urls) or media_types.is_foreign(media_type),
+        annotated,
+    )
+
+
+def parse_annotations(value: object, where: str) -> Mapping[str, str]:
+    """A map of strings, of which those are kept that are read: a document of 4 MiB
+    may be nothing but annotations."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise invalid(f"{where}.annotations is not an object")
+    for text in value.values():
+        if not isinstance(text, str):
+            raise invalid(f"{where}.annotations has a value that is not a string")
+    return {
+        name: value[name]
+        for name in _READ
+        if name in value and len(value[name]) <= limits.ANNOTATION_CHARACTERS
+    }
+
+
+def find_platform(value: object) -> Platform | None:
+    """The platform of an index entry or a config, None where it says none.
+
+    It is advice, so a wrong one is no error: what cannot be a platform's name is
+    as good as nothing. An `os.version` that cannot be one says nothing of the rest.
+    """
+    found = members(value, _PLATFORM) if value is not None else None
+    return platform_of(found) if found is not None else None
+
+
+def platform_of(found: Members) -> Platform | None:
+    """The platform from `os`, `architecture`, `variant` and `os.version`."""
+    words: list[str] = []
+    for name in ("os", "architecture", "variant", "os.version"):
+        word = found.get(name)
+        if word is None:
+            word = ""
+        if not isinstance(word, str) or _PLATFORM_WORD.fullmatch(word) is None:
+            if name != "os.version":
+                return None
+            word = ""
+        words.append(word)
+    os, architecture, variant, os_version = words
+    if not os or not architecture:
+        return None
+    return normalised(os, architecture, variant, os_version)
+
+
+def find_media_type(value: object, where: str) -> str:
+    """A media type that may be missing (then ""): at most 255 printable ASCII."""
+    if isinstance(value, str) and _MEDIA_TYPE.fullmatch(value):
+        return value
+    if value is None or value == "":
+        return ""
+    raise invalid(f"{where} has something as its type that is no media type")
+
+
+def invalid(why: str) -> DocumentError:
+    """The error for a manifest that does not have the form of one."""
+    return DocumentError(
+        f"the manifest is not well-formed: {why}", code="invalid_manifest"
+    )
+
+
+def _members(value: object, where: str) -> Members:
+    found = members(value, _DESCRIPTOR)
+    if found is None:
+        raise invalid(f"{where} is not an object")
+    return found
+
+
+def _media_type(found: Members, where: str) -> str:
+    media_type = find_media_type(found.get("mediaType"), where)
+    if not media_type:
+        raise invalid(f"{where} has no mediaType")
+    return media_type
+
+
+def _digest(found: Members, where: str) -> Digest:
+    try:
+        return parse_digest(found.get("digest"))
+    except DocumentError as exc:
+        raise DocumentError(f"{where}: {exc.message}", code=exc.code) from exc
+
+
+def _content_bytes(found: Members, where: str) -> int:
+    size = found.get("size")
+    # type(), as bool is an int for isinstance: true must not weigh one byte.
+    if type(size) is int and 0 <= size <= limits.DESCRIPTOR_BYTES:
+        return size
+    raise DocumentError(
+        f"{where}.size is not a whole number from 0 to {limits.DESCRIPTOR_BYTES}",
+        code="invalid_size",
+    )
+
+
+def _annotated_uncompressed_bytes(annotations: Mapping[str, str]) -> int | None:
+    for name in _UNCOMPRESSED_SIZE:
+        text = annotations.get(name)
+        if text is not None and _DECIMAL.fullmatch(text):
+            claimed = int(text)
+            if claimed <= limits.DESCRIPTOR_BYTES:
+                return claimed
+    return None

@@ -11,13 +11,15 @@ from msgspec import Struct
 
 from weighbridge.domain.policy.policy import (
     LIMIT_KEYS,
+    Finding,
+    LimitedNumbers,
     LimitKey,
     Limits,
     Match,
     Policy,
     PolicySet,
+    verdict,
 )
-from weighbridge.domain.policy.verdict import Finding, LimitedNumbers, verdict
 
 NEAR: Final = 90
 """From this percentage of its limit on, an image is near it."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from weighbridge.domain import limits
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image, Layer, Line
-from weighbridge.domain.image.history import METADATA, SQUASHED, keyword
+from weighbridge.domain.image.image_config import METADATA, SQUASHED, keyword
 from weighbridge.domain.size.blob_format import (
     annotated,
     claimed_format,

@@ -13,8 +13,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from weighbridge.domain.image.document import Problem
+from weighbridge.domain.limits import Retention
 from weighbridge.domain.report.inventory import RegistryState, Source
-from weighbridge.domain.retention import Retention
 from weighbridge.engine.context.crawl_context import (
     CrawlContext,
     CrawlOutcome,

@@ -17,8 +17,13 @@ from typing import Final
 import structlog
 from msgspec import Struct, field
 
-from weighbridge.domain.message.grouping import LONGEST_PAUSE, pause_after, retry_at
-from weighbridge.domain.message.message import Message, with_link
+from weighbridge.domain.message.grouping import (
+    LONGEST_PAUSE,
+    Message,
+    pause_after,
+    retry_at,
+    with_link,
+)
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import NotifyError, PartlyTaken, StoreError
 from weighbridge.ports.protocols import Notifier

@@ -9,8 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from weighbridge.domain.message.grouping import Route, Routed, routes_for
-from weighbridge.domain.message.message import ViolationNotice, with_link
+from weighbridge.domain.message.grouping import (
+    Route,
+    Routed,
+    ViolationNotice,
+    routes_for,
+    with_link,
+)
 from weighbridge.engine.deliver.next_message import SendContext, log
 from weighbridge.errors import NotifyError, StoreError
 from weighbridge.store.reports.violations import read_firing

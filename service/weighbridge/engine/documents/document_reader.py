@@ -13,7 +13,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain import limits
-from weighbridge.domain.image.artifact import config_makes_image, is_odd, is_text
 from weighbridge.domain.image.digest import Digest, is_digest
 from weighbridge.domain.image.document import (
     Artifact,
@@ -30,7 +29,12 @@ from weighbridge.domain.image.document import (
     Unweighable,
 )
 from weighbridge.domain.image.image_config import build_image, parse_config
-from weighbridge.domain.image.manifest import parse_manifest
+from weighbridge.domain.image.manifest import (
+    config_makes_image,
+    is_odd,
+    is_text,
+    parse_manifest,
+)
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.blob_format import HEAD_BYTES
 from weighbridge.engine.documents.bytes_in_flight import PROCESS, InFlight, Transfer

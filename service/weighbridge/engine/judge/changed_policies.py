@@ -10,8 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from weighbridge.domain.policy.policy import PolicySet
-from weighbridge.domain.policy.verdict import LimitedNumbers, verdict
+from weighbridge.domain.policy.policy import LimitedNumbers, PolicySet, verdict
 from weighbridge.engine.judge.judge import (
     judge_many,
     judge_standing,

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from weighbridge.domain.policy.verdict import limits_images
+from weighbridge.domain.policy.policy import limits_images
 from weighbridge.engine.judge.judged_batch import JudgedBatch, Judging
 from weighbridge.engine.judge.judged_images import JudgedImage, Judgement, judge_images
 from weighbridge.engine.judge.over_limit_marks import mark_of, mark_over

@@ -12,11 +12,14 @@ from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.domain.message.message import NotificationEvent
-from weighbridge.domain.policy.policy import NO_POLICIES, LimitKey, Limits, PolicySet
-from weighbridge.domain.policy.verdict import (
+from weighbridge.domain.message.grouping import NotificationEvent
+from weighbridge.domain.policy.policy import (
+    NO_POLICIES,
     Finding,
     LimitedNumbers,
+    LimitKey,
+    Limits,
+    PolicySet,
     limits_images,
     measured_image,
     verdict,

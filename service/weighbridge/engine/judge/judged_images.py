@@ -21,8 +21,7 @@ from weighbridge.domain.growth.newest import (
     stream_of,
 )
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.policy.policy import Limits
-from weighbridge.domain.policy.verdict import Finding, is_exceeded, limits_images
+from weighbridge.domain.policy.policy import Finding, Limits, is_exceeded, limits_images
 from weighbridge.engine.judge.judged_batch import (
     JudgedBatch,
     findings_of,

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from weighbridge.domain.policy.policy import Limits
-from weighbridge.domain.policy.verdict import limits_images
+from weighbridge.domain.policy.policy import Limits, limits_images
 from weighbridge.engine.judge.judged_batch import (
     JudgedBatch,
     Judging,

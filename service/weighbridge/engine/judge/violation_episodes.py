@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.growth.quantity import QUANTITIES
-from weighbridge.domain.message.message import NotificationEvent
-from weighbridge.domain.policy.policy import LIMIT_KEYS, LimitKey
-from weighbridge.domain.policy.verdict import (
+from weighbridge.domain.message.grouping import NotificationEvent
+from weighbridge.domain.policy.policy import (
+    LIMIT_KEYS,
     Finding,
     LimitedNumbers,
+    LimitKey,
     LimitState,
     verdict,
 )

@@ -8,8 +8,8 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Layer
 from weighbridge.domain.size.blob_format import TAIL_BYTES
 from weighbridge.domain.size.confidence import BlobContent, MeasuredBlob, RangeWanted
-from weighbridge.domain.size.uncompressed import Measuring, measuring, unseen
 from weighbridge.domain.size.weigh_image import NOT_HELD
+from weighbridge.domain.size.weighing import Measuring, measuring, unseen
 from weighbridge.errors import DocumentError, NotFound, RegistryError
 from weighbridge.ports.protocols import IS_URGENT, RangeAnswer, Registry
 

@@ -6,7 +6,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from weighbridge.domain import limits
-from weighbridge.domain.image.artifact import is_odd
 from weighbridge.domain.image.digest import Digest, short
 from weighbridge.domain.image.document import (
     Artifact,
@@ -16,6 +15,7 @@ from weighbridge.domain.image.document import (
     Manifest,
     ParsedManifest,
 )
+from weighbridge.domain.image.manifest import is_odd
 from weighbridge.domain.image.platform import ListedImage, Platform, pulled_as
 from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.errors import DocumentError, NotFound

@@ -10,9 +10,9 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from weighbridge.domain import limits
-from weighbridge.domain.image.descriptor import REFERENCE_DIGEST
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import (
+    REFERENCE_DIGEST,
     Artifact,
     Child,
     Image,
@@ -34,7 +34,6 @@ from weighbridge.domain.image.platform import (
 )
 from weighbridge.domain.image.reference import Reference
 from weighbridge.domain.size.confidence import MeasuredBlob
-from weighbridge.domain.size.uncompressed import unseen
 from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.domain.size.weighing import (
     Other,
@@ -43,6 +42,7 @@ from weighbridge.domain.size.weighing import (
     doubts_of,
     other_platform_text,
     second_text,
+    unseen,
 )
 from weighbridge.domain.text.units import format_bytes, written_duration
 from weighbridge.engine.documents.document_reader import Reader

@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 from weighbridge.config import Pace
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.registry.rate_limit import RequestRate, Slots, open_to_all
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.jobs.redis.broker import GIVE_UP_S, ours, redis_client
 from weighbridge.jobs.redis.redis_line import RedisAwayError, RedisLine
 from weighbridge.ports.protocols import Asker, Demand

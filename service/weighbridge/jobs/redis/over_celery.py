@@ -10,7 +10,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError, ResponseError
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.jobs.redis.broker import GIVE_UP_S, redis_client, sending, tls
 from weighbridge.jobs.redis.job_messages import SENT_AT
 from weighbridge.ports.job_names import CANARY, PUSH, QUEUE_OF

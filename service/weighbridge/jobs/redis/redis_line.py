@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.jobs.redis.broker import GIVE_UP_S
 
 PROBE_S: Final = 0.25

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.jobs.redis.broker import is_wrong_type, ours, redis_client
 from weighbridge.jobs.redis.job_messages import sent_at
 from weighbridge.ports.job_names import QUEUES

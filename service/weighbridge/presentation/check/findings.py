@@ -9,8 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.check.image_check import CheckedImage, Held, ImageCheck, Outcome
-from weighbridge.domain.policy.policy import COMMAND_LINE, LimitKey, Limits
-from weighbridge.domain.policy.verdict import Finding
+from weighbridge.domain.policy.policy import COMMAND_LINE, Finding, LimitKey, Limits
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.image.history import LINE_UNKNOWN, keyword
+from weighbridge.domain.image.image_config import LINE_UNKNOWN, keyword
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
 from weighbridge.presentation.forms.screen import Screen

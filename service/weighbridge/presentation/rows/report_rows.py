@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.image.history import LINE_UNKNOWN, NOT_IN_HISTORY
+from weighbridge.domain.image.image_config import LINE_UNKNOWN, NOT_IN_HISTORY
 from weighbridge.domain.report.inventory import DisputeReport, Page, Source
 from weighbridge.domain.size.weighing import rfc3339
 

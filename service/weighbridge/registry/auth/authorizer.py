@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import httpx
 from msgspec import Struct
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError
 from weighbridge.ports.protocols import IS_URGENT
 from weighbridge.registry.auth.realm import Challenge, Realm, allowed_realm, parse

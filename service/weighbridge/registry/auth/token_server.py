@@ -14,7 +14,7 @@ from weighbridge.domain.limits import (
     TOKEN_LIFE_MAX_S,
     TOKEN_LIFE_MIN_S,
 )
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import (
     AddressRefused,

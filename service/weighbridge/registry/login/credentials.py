@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import UsageError
 
 

@@ -28,8 +28,7 @@ from weighbridge.config.file.regular_file import read_regular, why_unreadable
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.limits import KIB, MIB
 from weighbridge.domain.text.masking import mask
-from weighbridge.domain.text.printable import printable
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret, printable
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import ConfigError, WeighbridgeError
 from weighbridge.registry.login.credentials import (

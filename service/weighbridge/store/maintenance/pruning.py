@@ -41,7 +41,7 @@ from sqlalchemy import (
     update,
 )
 
-from weighbridge.domain.retention import Retention
+from weighbridge.domain.limits import Retention
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import BulkDelete, Purpose, among_ids, listed, lock
 from weighbridge.store.facts.images import forget_touched, set_mark, touched_since

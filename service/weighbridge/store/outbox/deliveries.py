@@ -22,11 +22,11 @@ from sqlalchemy import (
 
 from weighbridge.domain.message.grouping import (
     FIRST_PAUSE,
+    NotificationEvent,
     is_given_up,
     message_key,
     pause_after,
 )
-from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import (

@@ -28,6 +28,7 @@ from weighbridge.domain.message.grouping import (
     CAUSE_WITHIN,
     SHARE_CAUSE,
     GroupState,
+    NotificationEvent,
     Route,
     Routed,
     about,
@@ -40,7 +41,6 @@ from weighbridge.domain.message.grouping import (
     route_group,
     routes_for,
 )
-from weighbridge.domain.message.message import NotificationEvent
 from weighbridge.store.dialect import (
     BulkInsert,
     Purpose,

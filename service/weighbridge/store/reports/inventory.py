@@ -28,8 +28,8 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from weighbridge.domain.policy.policy import LimitedNumbers
 from weighbridge.domain.policy.simulation import NewestSize, SimulatedImage, Span
-from weighbridge.domain.policy.verdict import LimitedNumbers
 from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.expressions import STORED_BYTES, exact_sum, sized, sum_of

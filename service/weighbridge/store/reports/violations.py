@@ -22,7 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from weighbridge.domain.message.message import NotificationEvent, ViolationNotice
+from weighbridge.domain.message.grouping import NotificationEvent, ViolationNotice
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.report.violation import ViolationReport

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.message.message import NotificationEvent
+from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.domain.policy.policy import LimitKey, Severity
 from weighbridge.store.dialect import among_ids, listed, settles_at_once
 from weighbridge.store.models import (

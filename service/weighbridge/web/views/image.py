@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.image.history import METADATA, keyword
+from weighbridge.domain.image.image_config import METADATA, keyword
 from weighbridge.domain.size.weighing import (
     WeighedImage,
     WeighedLayer,

@@ -8,13 +8,13 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from weighbridge.domain.text.secret import Secret
-from weighbridge.domain.webhook.webhook_secret import (
+from weighbridge.domain.text.printable import Secret
+from weighbridge.domain.webhook.webhook_source import (
+    PushSeen,
     SecretKey,
     ShownSecret,
     shown_digests,
 )
-from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.errors import ConfigError
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.web.request.bodies import READ_S

@@ -22,16 +22,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from weighbridge.domain.access.roles import presented_token, webhook_role
-from weighbridge.domain.access.sender_address import Network, sender_address
+from weighbridge.domain.access.roles import (
+    Network,
+    presented_token,
+    sender_address,
+    webhook_role,
+)
 from weighbridge.domain.webhook.sources.source_table import SOURCES
 from weighbridge.domain.webhook.sources.source_table import read_body as parse_delivery
-from weighbridge.domain.webhook.webhook_secret import (
+from weighbridge.domain.webhook.webhook_source import (
     SIGNATURE_HEADERS,
     USUAL_WAYS,
+    ParsedDelivery,
+    PushSeen,
     ShownSecret,
 )
-from weighbridge.domain.webhook.webhook_source import ParsedDelivery, PushSeen
 from weighbridge.errors import StoreError
 from weighbridge.store.pushes.inbox import ReceivedPush
 from weighbridge.telemetry import Telemetry

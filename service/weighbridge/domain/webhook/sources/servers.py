@@ -6,10 +6,10 @@ from typing import Final
 
 from weighbridge.domain.image.media_types import OCTET_STREAM, is_file_system
 from weighbridge.domain.text.strict_json import Members
-from weighbridge.domain.webhook.webhook_secret import SecretWays
 from weighbridge.domain.webhook.webhook_source import (
     Outcome,
     RawDelivery,
+    SecretWays,
     WebhookSource,
     each_of,
     form,

@@ -8,10 +8,10 @@ from typing import Final
 
 from weighbridge.domain.text.strict_json import Members, parse_json
 from weighbridge.domain.webhook.sources.servers import read_event
-from weighbridge.domain.webhook.webhook_secret import SecretWays
 from weighbridge.domain.webhook.webhook_source import (
     Outcome,
     RawDelivery,
+    SecretWays,
     WebhookSource,
     each_of,
     form,

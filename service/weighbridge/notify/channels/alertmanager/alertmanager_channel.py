@@ -11,7 +11,7 @@ from weighbridge.config.channels.channel_settings import (
     refused_secretly,
     url_host,
 )
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.notify.channel_kind import channel_kind
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
-from weighbridge.domain.message.message import Message, ViolationNotice
+from weighbridge.domain.message.grouping import Message, ViolationNotice
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import NotifyError
 from weighbridge.notify.post import MessageReceiver, ReceiverNotifier

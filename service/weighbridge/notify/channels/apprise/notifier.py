@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Final, Protocol
 
-from weighbridge.domain.message.message import Message
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.message.grouping import Message
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import NotifyError
 from weighbridge.notify.post import DEADLINE_S, read
 from weighbridge.notify.render.content import content_of, text_below

@@ -20,8 +20,7 @@ from weighbridge.config.value.value_types import (
 )
 from weighbridge.config.value.written_address import is_host
 from weighbridge.config.yaml.reader import Path, Plain
-from weighbridge.domain.text.printable import printable
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret, printable
 from weighbridge.notify.channel_kind import channel_kind
 
 if TYPE_CHECKING:

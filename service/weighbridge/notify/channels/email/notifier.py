@@ -13,7 +13,7 @@ from html import escape
 from typing import Final
 
 from weighbridge.domain.limits import CONNECT_DEADLINE_S
-from weighbridge.domain.message.message import Message
+from weighbridge.domain.message.grouping import Message
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import AddressRefused, ConfigError, NotifyError
 from weighbridge.net.connection.connect import open_socket

@@ -14,8 +14,7 @@ from email.message import EmailMessage
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.limits import ERROR_BODY_BYTES
-from weighbridge.domain.text.printable import printable
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret, printable
 from weighbridge.errors import NotifyError, PartlyTaken
 
 Security: TypeAlias = Literal["starttls", "tls", "none"]

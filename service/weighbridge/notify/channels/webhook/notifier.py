@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from weighbridge.domain.growth.cause import Cause, LineChange
-from weighbridge.domain.message.message import Message, ViolationNotice
+from weighbridge.domain.message.grouping import Message, ViolationNotice
 from weighbridge.errors import ConfigError
 from weighbridge.notify.post import MessageReceiver, ReceiverNotifier, unreadable
 from weighbridge.notify.render.content import content_of, fitting, repositories_by_cause

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from weighbridge.config.channels.channel_settings import PostSettings, refused_secretly
 from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.value.value_types import SecretFile, SecretText
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError
 from weighbridge.notify.channel_kind import channel_kind
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from weighbridge.domain import limits
 from weighbridge.domain.limits import TOKEN_BODY_BYTES
-from weighbridge.domain.text.secret import Secret
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, DocumentError, ListingError, TransportError
 from weighbridge.net.follow import REDIRECT_STATUSES
 from weighbridge.registry.auth.token_server import read_token, token_errors
