@@ -19,7 +19,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
-from weighbridge.web.webhooks.hooks import Hook, Reception
+from weighbridge.web.webhooks.receiver import Hook, Reception
 
 SECRET: Final = "a-secret-of-harbor"
 DIGEST: Final = "sha256:" + "a" * 64

@@ -19,8 +19,8 @@ from weighbridge.domain.text.printable import Secret
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
+from weighbridge.web.server.early_refusal import HeadDeadline
 from weighbridge.web.server.running import server_config
-from weighbridge.web.server.strict_http import HeadDeadline
 
 IDLE, SLOW = 1000, 250
 HEAD_S = 2.0

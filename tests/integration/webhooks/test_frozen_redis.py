@@ -21,7 +21,7 @@ from weighbridge.store.models import pushes
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
-from weighbridge.web.webhooks.hooks import Reception
+from weighbridge.web.webhooks.receiver import Reception
 
 WEBHOOKS: Final = 100
 QUICK_S: Final = 1.0

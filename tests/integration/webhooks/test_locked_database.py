@@ -20,8 +20,8 @@ from weighbridge.store.models import pushes
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
-from weighbridge.web.webhooks.hooks import Reception
 from weighbridge.web.webhooks.inbox import ANSWER_S
+from weighbridge.web.webhooks.receiver import Reception
 
 HELD_S: Final = 3.0
 WEBHOOKS: Final = 12

@@ -25,7 +25,7 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
 from weighbridge.web.server.running import server_config
-from weighbridge.web.webhooks.hooks import Reception
+from weighbridge.web.webhooks.receiver import Reception
 
 READ_S: Final = 0.5
 HEAD: Final = (

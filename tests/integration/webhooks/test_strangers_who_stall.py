@@ -23,7 +23,7 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
 from weighbridge.web.server.running import server_config
-from weighbridge.web.webhooks.hooks import Reception
+from weighbridge.web.webhooks.receiver import Reception
 
 STRANGERS: Final = 300
 BODY: Final = b'{"action":"ping"}'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from weighbridge.web.server.strict_http import StrictConnection, head_fault
+from weighbridge.web.server.early_refusal import StrictConnection, head_fault
 
 GOOD = b"POST /x HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = GOOD + b"Transfer-Encoding: chunked\r\n\r\n"

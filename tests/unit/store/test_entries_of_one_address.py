@@ -24,7 +24,7 @@ from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.session import Database
-from weighbridge.web.views.storage import registry_storage
+from weighbridge.web.views.charts import registry_storage
 
 pytestmark = pytest.mark.slow
 

@@ -18,9 +18,8 @@ from weighbridge.domain.access.roles import new_secret
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.request.route_matching import methods_of
-from weighbridge.web.routes.app import create_app, create_apps
-from weighbridge.web.routes.table import RIGHTS
+from weighbridge.web.request.answers import methods_of
+from weighbridge.web.routes.app import RIGHTS, create_app, create_apps
 
 pytestmark = pytest.mark.slow
 

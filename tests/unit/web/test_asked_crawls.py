@@ -30,7 +30,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import create_app
-from weighbridge.web.webhooks.hooks import Reception
+from weighbridge.web.webhooks.receiver import Reception
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
+from weighbridge.web.request.answers import Refusal
 from weighbridge.web.request.bodies import json_object, read_body, text_of
-from weighbridge.web.request.errors import Refusal
 
 REQUIRED, OPTIONAL = {"a", "b"}, {"c"}
 JSON = st.recursive(

@@ -18,8 +18,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions, host_of, is_loopback
 from weighbridge.web.request.parameters import Parameters
-from weighbridge.web.routes.app import create_app
-from weighbridge.web.routes.table import RIGHTS
+from weighbridge.web.routes.app import RIGHTS, create_app
 
 pytestmark = pytest.mark.slow
 

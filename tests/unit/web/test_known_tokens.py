@@ -16,8 +16,8 @@ from weighbridge.errors import StoreError
 from weighbridge.store.access import all_tokens, revoke_token
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.access.known_tokens import KEPT_S, UNANSWERED_S, KnownTokens
 from weighbridge.web.options import WebOptions
+from weighbridge.web.request.access import KEPT_S, UNANSWERED_S, KnownTokens
 from weighbridge.web.routes.app import create_app
 
 

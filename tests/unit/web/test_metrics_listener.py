@@ -10,8 +10,7 @@ from support.tokens import a_token, bearer
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_apps
-from weighbridge.web.routes.table import RIGHTS
+from weighbridge.web.routes.app import RIGHTS, create_apps
 
 METRICS = ("/metrics", "/metrics/repositories")
 LOCAL = WebOptions(metrics_bind="127.0.0.1:9090")

@@ -24,9 +24,8 @@ from weighbridge.store.reports.repositories import SORTS
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.request.route_matching import methods_of, template_of
-from weighbridge.web.routes.app import create_app
-from weighbridge.web.routes.table import ROUTES
+from weighbridge.web.request.answers import methods_of, template_of
+from weighbridge.web.routes.app import ROUTES, create_app
 
 pytestmark = pytest.mark.slow
 

@@ -27,10 +27,9 @@ from weighbridge.store.crawls.crawl_requests import (
     latest_requests,
 )
 from weighbridge.store.session import Connection, Database
-from weighbridge.web.access.middleware import ACTOR
-from weighbridge.web.request.answers import json_answer
+from weighbridge.web.request.access import ACTOR
+from weighbridge.web.request.answers import Refusal, json_answer
 from weighbridge.web.request.bodies import json_object, read_body, text_of
-from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.parameters import RequestId, numbered
 from weighbridge.web.request.threads import Threads
 

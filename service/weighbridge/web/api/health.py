@@ -17,8 +17,7 @@ from weighbridge.store.leases.jobs import Job, note_done
 from weighbridge.store.schema import check_schema, check_writable
 from weighbridge.store.session import Database
 from weighbridge.web.options import WebOptions
-from weighbridge.web.request.answers import json_answer
-from weighbridge.web.request.errors import error_response
+from weighbridge.web.request.answers import error_response, json_answer
 from weighbridge.web.request.threads import DATABASE_S, Threads
 from weighbridge.web.views.frame import reload_banner
 

@@ -25,8 +25,7 @@ from weighbridge.store.outbox.due_groups import channel_reports
 from weighbridge.store.reports.crawls import find_crawl
 from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.store.reports.search import search
-from weighbridge.web.request.answers import json_answer
-from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.answers import Refusal, json_answer
 from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,

@@ -21,15 +21,14 @@ from weighbridge.presentation.rows.policy_rows import waiver_json
 from weighbridge.presentation.rows.report_rows import page_of_rows
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page
-from weighbridge.web.access.middleware import ACTOR
-from weighbridge.web.request.answers import json_answer
+from weighbridge.web.request.access import ACTOR
+from weighbridge.web.request.answers import Refusal, json_answer
 from weighbridge.web.request.bodies import (
     Members,
     json_object,
     read_body,
     text_of,
 )
-from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.finding import Handlers, no_registry
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,

@@ -24,8 +24,7 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.metrics.rendering import CONTENT_TYPE, Rendered, printable_label
 from weighbridge.web.metrics.snapshot import Snapshot, SnapshotKeeper
 from weighbridge.web.options import Prober
-from weighbridge.web.request.answers import prefers
-from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.answers import Refusal, prefers
 from weighbridge.web.request.parameters import RegistryName
 from weighbridge.web.request.threads import ANSWER_S, Threads, no_answer
 

@@ -1,16 +1,210 @@
-"""Answers to reads, JSON, CSV and pages, each with an ETag; and what a client takes, by
-the weights in `Accept` and `Accept-Encoding` (RFC 9110 12.4.2).
+"""Answers to reads, JSON, CSV and pages, each with an ETag; one shape for every error,
+and a page for people; what a client takes, by the weights in `Accept` and
+`Accept-Encoding` (RFC 9110 12.4.2); and which methods are answered at an address.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+)
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
+from weighbridge.errors import NotFound, StoreError, UsageError, WeighbridgeError
 from weighbridge.presentation.forms.csv_json_markdown import csv_table, json_bytes
+from weighbridge.web.options import SECURITY_HEADERS
+from weighbridge.web.views.frame import NAVIGATION
+from weighbridge.web.views.templating import render
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def find_route(scope: Scope) -> tuple[BaseRoute | None, bool]:
+    """The route that the app will take, by the routes' own matching, and whether it
+    takes the method. None where nothing is at this address."""
+    routes: Sequence[BaseRoute] = scope["app"].routes
+    partial: BaseRoute | None = None
+    for route in routes:
+        match, _ = route.matches(scope)
+        if match is Match.FULL:
+            return route, True
+        if match is Match.PARTIAL and partial is None:
+            partial = route
+    return partial, False
+
+
+def template_of(route: BaseRoute | None) -> str:
+    """The route's path with its parameters in braces, `other` for no route."""
+    path: object = getattr(route, "path", None)
+    return path if isinstance(path, str) else "other"
+
+
+def methods_of(route: BaseRoute) -> frozenset[str]:
+    """The methods that a route takes, without HEAD, which is answered wherever GET is;
+    none of what is mounted."""
+    methods: object = getattr(route, "methods", None)
+    found = frozenset(methods if isinstance(methods, set | frozenset) else ())
+    return found - {"HEAD"}
+
+
+def allowed_at(scope: Scope) -> str:
+    """Every method that is answered at an address, as `Allow` lists them."""
+    routes: Sequence[BaseRoute] = scope["app"].routes
+    found = {
+        method
+        for route in routes
+        if route.matches(scope)[0] is not Match.NONE
+        for method in methods_of(route)
+    }
+    if "GET" in found:
+        found.add("HEAD")
+    return ", ".join(sorted(found, key=METHODS.index))
+
+
+RETRY_AFTER_S: Final = 10
+"""A database that restarts or lets go of a lock needs no longer, mostly."""
+_CODES: Final = {
+    400: "bad_request",
+    401: "token_needed",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    422: "invalid_body",
+    421: "misdirected_request",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+class Refusal(WeighbridgeError):
+    """A request that is answered with a status of its own.
+
+    detail: what a program needs beside the sentence, or None
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        detail: object = None,
+    ) -> None:
+        super().__init__(message, code=code or _CODES.get(status, "error"))
+        self.status = status
+        self.detail = detail
+
+
+def add_error_handlers(app: Starlette) -> None:
+    """Answer every exception in our shape; a traceback never leaves."""
+    app.add_exception_handler(WeighbridgeError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def error_response(
+    request: Request, status: int, code: str, message: str, detail: object = None
+) -> Response:
+    """JSON, or a page where a browser asked for a page."""
+    headers = dict(SECURITY_HEADERS) | {"cache-control": "no-store"}
+    if status == 503:
+        headers["retry-after"] = str(RETRY_AFTER_S)  # RFC 9110 10.2.3
+    if status == 405:
+        headers["allow"] = allowed_at(request.scope)  # RFC 9110 15.5.6: always said
+    if status == 401:
+        headers["www-authenticate"] = _challenge(request.url.path)
+    if status == 421 and _wants_page(request):
+        # Its stylesheet would be refused for the same reason.
+        return PlainTextResponse(f"{status}: {message}\n", status, headers)
+    if _wants_page(request):
+        body = render(
+            "error.html",
+            status=status,
+            code=code,
+            message=message,
+            navigation=NAVIGATION,
+        )
+        return HTMLResponse(body, status, headers)
+    shape = {"error": {"code": code, "message": message, "detail": detail}}
+    return JSONResponse(shape, status, headers)
+
+
+def _challenge(path: str) -> str:
+    """RFC 9110 11.6.1. A browser asks its user for pages, and for nothing else."""
+    if path.startswith(("/api/", "/metrics", "/probe", "/webhooks/")):
+        return 'Bearer realm="weighbridge"'
+    return 'Basic realm="weighbridge", charset="UTF-8"'
+
+
+def refusal_response(request: Request, refusal: Refusal | StoreError) -> Response:
+    """What is answered outside of the app, in the same shape."""
+    return _ours(request, refusal)
+
+
+def _wants_page(request: Request) -> bool:
+    path = request.url.path
+    if path.startswith(_NO_PAGES) or path.endswith(_TWINS):
+        return False
+    accept = request.headers.getlist("accept")
+    return prefers(accept, "text/html", "application/json")
+
+
+_NO_PAGES: Final = ("/api/", "/metrics", "/probe", "/static/", "/webhooks/")
+_TWINS: Final = (".json", ".csv")
+_STATUS: Final[tuple[tuple[type[WeighbridgeError], int], ...]] = (
+    (UsageError, 400),
+    (NotFound, 404),
+    (StoreError, 503),
+)
+
+
+def _ours(request: Request, exc: Exception) -> Response:
+    if isinstance(exc, Refusal):
+        return error_response(request, exc.status, exc.code, exc.message, exc.detail)
+    for kind, status in _STATUS:
+        if isinstance(exc, kind):
+            detail = {"hint": exc.hint} if exc.hint else None
+            return error_response(request, status, exc.code, exc.message, detail)
+    return _unexpected(request, exc)
+
+
+def _http(request: Request, exc: Exception) -> Response:
+    status = exc.status_code if isinstance(exc, HTTPException) else 500
+    message = _MESSAGES.get(status, _phrase)(request, status)
+    return error_response(request, status, _CODES.get(status, "error"), message)
+
+
+def _phrase(_: Request, status: int) -> str:
+    return HTTPStatus(status).phrase.lower()
+
+
+def _not_allowed(request: Request, _: int) -> str:
+    return f"this address only answers {allowed_at(request.scope)}"
+
+
+_MESSAGES: Final[dict[int, Callable[[Request, int], str]]] = {
+    404: lambda *_: "there is nothing at this address",
+    405: _not_allowed,
+}
+
+
+def _unexpected(request: Request, _exc: Exception) -> Response:
+    # Starlette logs the exception after this answer; the sender learns nothing.
+    message = "this is a fault of ours; the log of the service has its cause"
+    return error_response(request, 500, "internal_error", message)
+
 
 # An age is another one a second later and says nothing new. (In a text of JSON the
 # quotes would be escaped, so this can only be a key.)

@@ -10,7 +10,7 @@ from starlette.types import Receive
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import DocumentError
-from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.answers import Refusal
 
 BODY_BYTES: Final = 64 * 1024
 """No body that we take has a use for more."""

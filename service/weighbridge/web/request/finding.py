@@ -28,7 +28,7 @@ from weighbridge.store.reports.repositories import (
 from weighbridge.store.reports.tags import aliases, find_weighing, tag_page
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.session import Connection, Database
-from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.answers import Refusal
 from weighbridge.web.request.threads import Threads
 
 

@@ -52,8 +52,12 @@ from weighbridge.web.api.crawl_requests import (
 from weighbridge.web.api.limits import HeadroomRow
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.answers import json_answer
-from weighbridge.web.request.parameters import Parameter, Schema, parameters_of
-from weighbridge.web.routes.route_row import RouteRow
+from weighbridge.web.request.parameters import (
+    Parameter,
+    RouteRow,
+    Schema,
+    parameters_of,
+)
 
 _ABOUT: Final = (
     "What Weighbridge knows of container images. Operations read, but for those of "

@@ -40,9 +40,12 @@ from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.threads import ANSWER_S
 from weighbridge.web.routes.app import create_apps
-from weighbridge.web.server.early_refusal import EarlyRefusal, refusing_protocol
-from weighbridge.web.server.strict_http import HeadDeadline
-from weighbridge.web.webhooks.hooks import Hook, Reception
+from weighbridge.web.server.early_refusal import (
+    EarlyRefusal,
+    HeadDeadline,
+    refusing_protocol,
+)
+from weighbridge.web.webhooks.receiver import Hook, Reception
 
 
 def reception_of(settings: Settings, jobs: JobQueue | None) -> Reception:

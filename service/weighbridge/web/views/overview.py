@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from weighbridge.domain.report.inventory import Page, RegistryReport, RepositoryReport
 from weighbridge.presentation.rows.report_rows import stand_in
-from weighbridge.web.views.charts import row_share
+from weighbridge.web.views.charts import Storage, registry_storage, row_share
 from weighbridge.web.views.frame import (
     Banner,
     RegistryLine,
@@ -16,7 +16,6 @@ from weighbridge.web.views.frame import (
     registry_line,
     repository_state,
 )
-from weighbridge.web.views.storage import Storage, registry_storage
 from weighbridge.web.views.words import (
     NOTHING_READ,
     STAND_IN,

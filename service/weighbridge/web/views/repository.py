@@ -14,16 +14,16 @@ from weighbridge.domain.report.inventory import (
 )
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.presentation.rows.report_rows import StandIn, stand_in
-from weighbridge.web.views.charts import row_share
+from weighbridge.web.views.charts import (
+    Storage,
+    repository_storage,
+    row_share,
+    what_exclusive_frees,
+)
 from weighbridge.web.views.frame import (
     Banner,
     repository_banners,
     repository_state,
-)
-from weighbridge.web.views.storage import (
-    Storage,
-    repository_storage,
-    what_exclusive_frees,
 )
 from weighbridge.web.views.violations import ViolationItem, items
 from weighbridge.web.views.words import (

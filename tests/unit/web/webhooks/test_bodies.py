@@ -12,19 +12,18 @@ from support.wait import PATIENCE_S, wait_until
 from support.webhooks import SECRET, Service, a_hook, body_of
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
-from weighbridge.web.access.known_tokens import KnownTokens
+from weighbridge.web.request.access import KnownTokens
+from weighbridge.web.request.answers import Refusal
 from weighbridge.web.request.bodies import Gone
-from weighbridge.web.request.errors import Refusal
 from weighbridge.web.request.threads import Threads
-from weighbridge.web.webhooks.admission import (
+from weighbridge.web.webhooks.inbox import (
     BYTES,
     WEBHOOK_BYTES,
     Admission,
+    Inbox,
     read_body,
 )
-from weighbridge.web.webhooks.hooks import Hooks
-from weighbridge.web.webhooks.inbox import Inbox
-from weighbridge.web.webhooks.receiver import WebhookReceiver
+from weighbridge.web.webhooks.receiver import Hooks, WebhookReceiver
 
 
 class Pieces:

@@ -20,7 +20,7 @@ from weighbridge.ports.job_names import PUSH
 from weighbridge.store.models import pushes
 from weighbridge.store.pushes.inbox import ReceivedPush
 from weighbridge.store.session import Connection, Database
-from weighbridge.web.request.errors import Refusal
+from weighbridge.web.request.answers import Refusal
 from weighbridge.web.webhooks import inbox as inboxes
 from weighbridge.web.webhooks.inbox import ANSWER_S, Inbox
 

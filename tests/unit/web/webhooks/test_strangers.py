@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from weighbridge.web.request.errors import Refusal
-from weighbridge.web.webhooks.admission import AwaitedBody, GivenUp, Strangers
+from weighbridge.web.request.answers import Refusal
+from weighbridge.web.webhooks.inbox import AwaitedBody, GivenUp, Strangers
 
 
 class Waiting:
