@@ -1,1 +1,1 @@
-"""One folder for each kind of channel."""
+"""The kinds of channels, with a module for the notifier of each."""

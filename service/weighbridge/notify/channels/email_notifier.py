@@ -19,7 +19,7 @@ from weighbridge.errors import AddressRefused, ConfigError, NotifyError
 from weighbridge.net.connection.connect import open_socket
 from weighbridge.net.guard.reach import Reach, SystemResolver, checked
 from weighbridge.net.translate import unreached
-from weighbridge.notify.channels.email.smtp import MailServer, hand_over
+from weighbridge.notify.channels.smtp import MailServer, hand_over
 from weighbridge.notify.post import DEADLINE_S, unreadable
 from weighbridge.notify.render.content import (
     Fact,

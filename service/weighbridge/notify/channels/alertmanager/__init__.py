@@ -1,1 +1,0 @@
-"""Alertmanager: all that is open, sent again and again."""

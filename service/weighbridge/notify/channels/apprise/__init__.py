@@ -1,1 +1,0 @@
-"""Apprise: any of its services."""

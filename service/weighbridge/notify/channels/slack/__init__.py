@@ -1,1 +1,0 @@
-"""Slack, by an incoming webhook."""

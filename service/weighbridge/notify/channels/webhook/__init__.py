@@ -1,1 +1,0 @@
-"""A webhook of the receiver, with a signature."""
