@@ -9,8 +9,11 @@ from support.fake_clock import FakeClock
 from support.handler_connections import Handler, HandlerConnections
 from support.registry_client import an_endpoint
 from weighbridge.registry.kinds.dockerhub.hub_api import HubAPI
-from weighbridge.registry.kinds.dockerhub.hub_quota import PullQuota
-from weighbridge.registry.kinds.dockerhub.hub_registry import HubRegistry, open_hub_api
+from weighbridge.registry.kinds.dockerhub.hub_registry import (
+    HubRegistry,
+    PullQuota,
+    open_hub_api,
+)
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.telemetry import Telemetry
 

@@ -19,8 +19,7 @@ from typing import Final
 import httpx
 from msgspec import Struct
 
-from weighbridge.net.connection.connect import Connector
-from weighbridge.net.connection.connection import Connection
+from weighbridge.net.connection.connect import Connection, Connector
 from weighbridge.net.failure.request_failures import CutOff, KeptConnectionClosed
 from weighbridge.net.guard.reach import Resolver, SystemResolver
 from weighbridge.net.guard.url_parts import OriginRoute

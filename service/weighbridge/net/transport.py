@@ -1,18 +1,159 @@
-"""Guarded HTTP for an ordinary `httpx.AsyncClient`."""
+"""Guarded HTTP: one question to a server and all its redirects, under one deadline, as
+our errors; and the same for an ordinary `httpx.AsyncClient`."""
 
-from collections.abc import AsyncIterator
-from typing import Final
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable
+from typing import Final, NamedTuple
 
 import httpx
+from msgspec.structs import replace
 
 from weighbridge import __version__
-from weighbridge.domain.limits import MANIFEST_BODY_BYTES, REQUEST_DEADLINE_S
-from weighbridge.net.failure.request_failures import BodyTooLarge
-from weighbridge.net.follow import follow
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES, REDIRECTS, REQUEST_DEADLINE_S
+from weighbridge.errors import RegistryError, TransportError
+from weighbridge.net.failure.request_failures import BodyTooLarge, translated
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.guard.url_parts import address_of_url
+from weighbridge.net.guard.url_parts import (
+    Address,
+    address_of_url,
+    origin,
+    origin_of,
+)
 from weighbridge.net.http1.answer import HTTPAnswer
 from weighbridge.net.http1.head import HTTPRequest, Sender
+
+REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+_CARRIED_AWAY: Final = frozenset({b"accept", b"user-agent", b"range"})
+"""What another origin than the first one is told; all else may be a secret."""
+
+
+class FollowedAnswer(NamedTuple):
+    """An answer, and the address that gave it."""
+
+    answer: HTTPAnswer
+    address: Address
+
+
+async def follow(
+    connections: Sender,
+    request: HTTPRequest,
+    trusted_storage_hosts: frozenset[str] = frozenset(),
+) -> FollowedAnswer:
+    """The answer to a GET or HEAD at the end of at most five redirects.
+
+    Once a redirect has left the first origin, Accept, User-Agent and Range are all that
+    is sent, even if a later one comes back. Where a body was longer than `body_limit`,
+    an answer that is no success has an empty one, and of a 200 to a request for a range
+    only the status counts: it tells that the range was ignored.
+
+    trusted_storage_hosts: "host" or "host:port" that a redirect may lead to wherever
+                           they are
+
+    Raises TransportError (deadline, header_too_large, content_encoding_refused,
+    too_large, connection_reset, tls_error, connect_error, dns_error, bad_answer,
+    bad_request, redirect_refused, too_many_redirects), AddressRefused
+    (address_refused, or redirect_refused after a redirect) and RegistryError
+    (unauthorized: another origin than the first asks for credentials).
+    """
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + request.deadline_s
+    home, ceiling = request.address, request.ceiling
+    away = False
+    for hop in range(REDIRECTS + 1):
+        address = request.address
+        try:
+            answer = await connections.send(request)
+        except httpx.RequestError as exc:
+            raise translated(exc, address, hop) from exc
+        if answer.status == 401 and away:
+            raise RegistryError(
+                f"{address.shown} asks for credentials, but a redirect led there",
+                code="unauthorized",
+                hint="credentials go to the registry's own address only",
+            )
+        if answer.status not in REDIRECT_STATUSES:
+            _judge_budget(answer, request)
+            return FollowedAnswer(answer, address)
+        target = address_of_url(next_url(httpx.URL(address.text), answer.fields))
+        away = away or target.origin != home.origin
+        is_named = _is_named(target, trusted_storage_hosts)
+        request = replace(
+            request,
+            address=target,
+            fields=_carried(request.fields) if away else request.fields,
+            ceiling=Reach.LOOPBACK if is_named else ceiling,
+            deadline_s=ends_at - loop.time(),
+        )
+    raise TransportError(
+        f"{home.shown} redirects more than {REDIRECTS} times",
+        code="too_many_redirects",
+        retryable=False,
+    )
+
+
+def _carried(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [field for field in fields if field[0].lower() in _CARRIED_AWAY]
+
+
+def _is_named(address: Address, hosts: frozenset[str]) -> bool:
+    return not hosts.isdisjoint({address.host, f"{address.host}:{address.port}"})
+
+
+def _judge_budget(answer: HTTPAnswer, request: HTTPRequest) -> None:
+    if not answer.over_budget or not 200 <= answer.status < 300:
+        return
+    is_ranged = any(name.lower() == b"range" for name, _ in request.fields)
+    if not is_ranged or answer.status != 200:
+        raise TransportError(
+            f"{request.address.shown} answers with more than"
+            f" {request.body_limit} bytes",
+            code="too_large",
+            retryable=False,
+        )
+
+
+# Visible ASCII without a backslash, which some parsers take for a slash.
+_LOCATION = re.compile(r"[\x21-\x5b\x5d-\x7e]{1,8192}")
+
+
+def next_url(url: httpx.URL, fields: Iterable[tuple[bytes, bytes]]) -> httpx.URL:
+    """The URL that a 30x from `url` names in these fields, without its fragment.
+
+    Whether its address may be reached is judged when it is dialled. Raises
+    TransportError(redirect_refused).
+    """
+    locations = [v for k, v in fields if k.lower() == b"location"]
+    if len(locations) != 1:
+        raise _refused(url, f"has {len(locations)} Location fields")
+    location = locations[0].decode("latin-1")
+    if _LOCATION.fullmatch(location) is None:
+        raise _refused(url, "has a Location that is no URL")
+    try:
+        named = httpx.URL(location)
+        target = url.join(named)
+        _, host, port = origin(target)
+    except (httpx.InvalidURL, ValueError) as exc:
+        raise _refused(url, "has a Location that is no URL") from exc
+    if not host or ((named.scheme or location.startswith("//")) and not named.host):
+        # httpx joins http:///x to the host that it came from.
+        raise _refused(url, "has a Location without a host")
+    if not 0 < port < 65_536:
+        raise _refused(url, "leads to another scheme than http and https, or no port")
+    if target.userinfo:
+        raise _refused(url, "has credentials in its Location")
+    if url.scheme == "https" and target.scheme != "https":
+        raise _refused(url, "leads from https to http")
+    return target.copy_with(fragment=None) if target.fragment else target
+
+
+def _refused(url: httpx.URL, why: str) -> TransportError:
+    return TransportError(
+        f"a redirect of {origin_of(url)} {why}",
+        code="redirect_refused",
+        retryable=False,
+    )
+
 
 # An AsyncClient keeps cookies for later requests, and reads where a redirect leads.
 # Cookies are kept by nobody, and redirects followed by `follow` alone.

@@ -6,11 +6,10 @@ from typing import Final
 from weighbridge.domain.limits import REQUEST_DEADLINE_S
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, WeighbridgeError
-from weighbridge.net.follow import follow
+from weighbridge.net.failure.request_failures import our_errors
 from weighbridge.net.guard.url_parts import address_of
 from weighbridge.net.http1.head import Fields, HTTPRequest, Sender
-from weighbridge.net.translate import our_errors
-from weighbridge.net.transport import user_agent
+from weighbridge.net.transport import follow, user_agent
 from weighbridge.registry.auth.authorizer import Authorizer, Grant
 from weighbridge.registry.auth.token_server import fetch_token
 from weighbridge.registry.exchange.endpoint import Endpoint
@@ -20,8 +19,9 @@ from weighbridge.registry.exchange.paced_exchange import (
     PacedExchange,
     api_client,
 )
-from weighbridge.registry.exchange.refusals import ORDINARY, RefusalWords
 from weighbridge.registry.exchange.registry_request import (
+    ORDINARY,
+    RefusalWords,
     RegistryAnswer,
     RegistryRequest,
 )

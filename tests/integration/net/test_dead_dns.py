@@ -16,7 +16,7 @@ from support.recording_server import recording_server
 from support.wait import PATIENCE_S
 from weighbridge.errors import TransportError
 from weighbridge.net.connections import Connections
-from weighbridge.net.follow import follow
+from weighbridge.net.transport import follow
 
 pytestmark = pytest.mark.netns
 

@@ -17,8 +17,8 @@ from support.hostile_server import (
 from support.wait import PATIENCE_S, wait_until
 from weighbridge.errors import TransportError
 from weighbridge.net.connections import Connections
-from weighbridge.net.follow import follow
-from weighbridge.net.translate import our_errors
+from weighbridge.net.failure.request_failures import our_errors
+from weighbridge.net.transport import follow
 
 _DEADLINE_S = 0.4
 _ROWS: Mapping[str, str] = {

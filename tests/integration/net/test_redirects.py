@@ -14,7 +14,7 @@ from support.recording_server import RecordingServer, recording_server
 from weighbridge.errors import RegistryError, TransportError
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
-from weighbridge.net.follow import follow
+from weighbridge.net.transport import follow
 
 _SECRET = (
     ("Authorization", "Bearer canary"),

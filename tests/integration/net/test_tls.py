@@ -15,7 +15,7 @@ from support.resolvers import ScriptedResolver
 from weighbridge.errors import ConfigError, TransportError
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
-from weighbridge.net.follow import follow
+from weighbridge.net.transport import follow
 
 
 @pytest.fixture

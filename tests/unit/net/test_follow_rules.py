@@ -12,10 +12,10 @@ from support.asking import a_request
 from support.handler_connections import HandlerConnections
 from weighbridge.errors import AddressRefused, RegistryError, TransportError
 from weighbridge.net.failure import request_failures
-from weighbridge.net.follow import follow
+from weighbridge.net.failure.request_failures import our_errors
 from weighbridge.net.guard.reach import Reach
 from weighbridge.net.http1.head import HTTPRequest
-from weighbridge.net.translate import our_errors
+from weighbridge.net.transport import follow
 
 _HOME = "https://r.example/v2/a/blobs/b"
 _AWAY = "https://s.example/blob"

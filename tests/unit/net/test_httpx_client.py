@@ -7,9 +7,12 @@ from support.handler_connections import Handler, HandlerConnections
 from weighbridge import __version__
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES, REQUEST_DEADLINE_S
 from weighbridge.errors import AddressRefused, TransportError
-from weighbridge.net.failure.request_failures import AddressNotAllowed, BodyTooLarge
+from weighbridge.net.failure.request_failures import (
+    AddressNotAllowed,
+    BodyTooLarge,
+    our_errors,
+)
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.translate import our_errors
 from weighbridge.net.transport import Transport, client_over
 
 _URL = "https://api.example:8443/v2/pages?page=1"

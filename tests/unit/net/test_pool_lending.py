@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from support.wait import wait_until
-from weighbridge.net.connection.connection import Connection
+from weighbridge.net.connection.connect import Connection
 from weighbridge.net.connections import Pool, PoolRules
 from weighbridge.net.failure.request_failures import (
     BadAnswer,

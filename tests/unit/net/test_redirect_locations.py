@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import TransportError
-from weighbridge.net.follow import next_url
+from weighbridge.net.transport import next_url
 
 _FROM = httpx.URL("https://r.example/v2/a/blobs/b?x=1")
 

@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import AuthError
-from weighbridge.registry.auth.realm import CHALLENGE_CHARACTERS, Challenge, parse
+from weighbridge.registry.auth.token_server import (
+    CHALLENGE_CHARACTERS,
+    Challenge,
+    parse,
+)
 
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=12)
 VALUE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40)

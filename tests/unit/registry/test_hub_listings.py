@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.errors import DocumentError
-from weighbridge.registry.kinds.dockerhub.hub_listings import (
+from weighbridge.registry.kinds.dockerhub.hub_api import (
     parse_hub_repositories,
     parse_hub_tags,
 )

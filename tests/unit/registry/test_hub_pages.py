@@ -8,7 +8,7 @@ import pytest
 from support.data import documents
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.registry.listing import is_explained
-from weighbridge.registry.kinds.dockerhub.hub_listings import (
+from weighbridge.registry.kinds.dockerhub.hub_api import (
     parse_hub_repositories,
     parse_hub_tags,
 )

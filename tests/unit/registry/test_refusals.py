@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 from support.fake_clock import START
 from weighbridge.domain.text.printable import printable
 from weighbridge.net.http1.head import Fields
-from weighbridge.registry.exchange.refusals import (
-    ORDINARY,
-    RefusalWords,
-    find_refusal,
-)
 from weighbridge.registry.exchange.registry_request import (
+    ORDINARY,
     Operation,
+    RefusalWords,
     RegistryAnswer,
     RegistryRequest,
+    find_refusal,
 )
-from weighbridge.registry.kinds.dockerhub.hub_quota import HUB_WORDS
+from weighbridge.registry.kinds.dockerhub.hub_registry import HUB_WORDS
 
 ERRORS = st.fixed_dictionaries(
     {},

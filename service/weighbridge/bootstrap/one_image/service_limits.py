@@ -16,8 +16,8 @@ from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import DocumentError, RegistryError, UsageError
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
+from weighbridge.net.failure.request_failures import our_errors
 from weighbridge.net.guard.reach import Reach
-from weighbridge.net.translate import our_errors
 from weighbridge.net.transport import Transport, client_over
 
 _DEADLINE_S: Final = 15.0

@@ -36,8 +36,7 @@ from weighbridge.net.guard.reach import (
     reach_of_host,
 )
 from weighbridge.ports.protocols import Pacing, Registry
-from weighbridge.registry.exchange.endpoint import Endpoint
-from weighbridge.registry.exchange.kind_access import KindAccess
+from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 from weighbridge.registry.login.credentials import (
     NO_OTHER_NAMES,

@@ -150,7 +150,7 @@ class WebhookChannelSettings(PostSettings):
 
 def _open_webhook(channel: WebhookChannelSettings) -> "Notifier":
     # Late: who only reads the configuration sends nothing.
-    from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
+    from weighbridge.notify.channels.webhook import WebhookNotifier
     from weighbridge.notify.post import receiver_of
 
     return WebhookNotifier(receiver_of(channel), channel.current_key)
@@ -160,7 +160,7 @@ WEBHOOK: Final = channel_kind(WebhookChannelSettings, _open_webhook)
 
 
 def _open_slack(channel: PostSettings) -> "Notifier":
-    from weighbridge.notify.channels.slack.payload import slack_payload
+    from weighbridge.notify.channels.slack import slack_payload
     from weighbridge.notify.post import JSONNotifier, receiver_of
 
     return JSONNotifier(receiver_of(channel), slack_payload)
@@ -170,7 +170,7 @@ SLACK: Final = channel_kind(PostSettings, _open_slack)
 
 
 def _open_teams(channel: PostSettings) -> "Notifier":
-    from weighbridge.notify.channels.teams.payload import teams_payload
+    from weighbridge.notify.channels.teams import teams_payload
     from weighbridge.notify.post import JSONNotifier, receiver_of
 
     return JSONNotifier(receiver_of(channel), teams_payload)
@@ -274,8 +274,8 @@ def _smtp_clash(keys: Set[str], security: str) -> Clash | None:
 
 def _open_email(channel: EmailSettings) -> "Notifier":
     from weighbridge.net.connection.connect import mail_tls
-    from weighbridge.notify.channels.email.notifier import EmailNotifier
-    from weighbridge.notify.channels.email.smtp import MailServer
+    from weighbridge.notify.channels.email_notifier import EmailNotifier
+    from weighbridge.notify.channels.smtp import MailServer
     from weighbridge.notify.post import ca_file_of, ceiling_of
 
     smtp = channel.smtp
@@ -324,7 +324,7 @@ class AlertmanagerSettings(HTTPSettings):
 
 
 def _open_alertmanager(channel: AlertmanagerSettings) -> "Notifier":
-    from weighbridge.notify.channels.alertmanager.notifier import (
+    from weighbridge.notify.channels.alertmanager import (
         Alertmanager,
         AlertmanagerNotifier,
     )
@@ -365,7 +365,7 @@ class AppriseSettings(URLSettings):
 
 
 def _open_apprise(channel: AppriseSettings) -> "Notifier":
-    from weighbridge.notify.channels.apprise.notifier import AppriseNotifier
+    from weighbridge.notify.channels.apprise import AppriseNotifier
 
     return AppriseNotifier(channel.name, channel.current_url)
 

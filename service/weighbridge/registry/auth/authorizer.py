@@ -20,8 +20,14 @@ from msgspec import Struct
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError
 from weighbridge.ports.protocols import IS_URGENT
-from weighbridge.registry.auth.realm import Challenge, Realm, allowed_realm, parse
-from weighbridge.registry.auth.token_server import BearerToken, TokenRequest
+from weighbridge.registry.auth.token_server import (
+    BearerToken,
+    Challenge,
+    Realm,
+    TokenRequest,
+    allowed_realm,
+    parse,
+)
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.login.credentials import bearer
 from weighbridge.registry.pacing.rate_limiter import Clock

@@ -1,17 +1,25 @@
-"""Where a registry is, who we are there, and how much it may be asked."""
+"""Where a registry is, who we are there, and how much it may be asked; and what the
+client of any kind of registry is, and is opened with."""
 
-from typing import Final
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Protocol
 
 import httpx
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
+from weighbridge.config import RegistrySettings
 from weighbridge.domain.image.reference import LOGIN_HINT, without_login
 from weighbridge.errors import UsageError
+from weighbridge.net.connection.connect import client_tls
+from weighbridge.net.connections import Connections
 from weighbridge.net.guard.reach import Reach, reach_of_host
 from weighbridge.net.guard.url_parts import origin
+from weighbridge.ports.protocols import Registry
 from weighbridge.registry.login.credentials import Credential
-from weighbridge.registry.pacing.rate_limiter import RateLimiter
+from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
+from weighbridge.telemetry import Telemetry
 
 REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
@@ -94,3 +102,37 @@ def no_registry(address: str) -> UsageError:
         code="invalid_registry",
         hint=LOGIN_HINT if fault else "write host, host:port or https://host:port",
     )
+
+
+class KindRegistry(Registry, Protocol):
+    """A `ports.Registry` that can be asked whether it is there."""
+
+    async def ping(self) -> None:
+        """Ask whether it is there and lets us in; raises as the others do."""
+
+
+class KindAccess(Struct, frozen=True):
+    """Besides the registry's own endpoint; a kind takes of it what it has a use for.
+
+    gate_of:    the limits of a second host of the registry, by a name for that host
+    keep_quota: the share of a quota that is left to others, 0 to 1
+    settings:   its entry in the configuration, None for an address that has none
+    on_certificate: told until when each certificate holds that is met
+    """
+
+    telemetry: Telemetry
+    clock: Clock
+    gate_of: Callable[[str], RateLimiter | None]
+    keep_quota: float = 0.0
+    settings: RegistrySettings | None = None
+    on_certificate: Callable[[datetime], None] | None = None
+
+    def connections(self, endpoint: Endpoint, *, is_api: bool = False) -> Connections:
+        """Those of one client. is_api: its certificate is not the registry's"""
+        counter = self.telemetry.registry_desync
+        return Connections(
+            connections=endpoint.concurrency,
+            tls=client_tls(endpoint.ca_file),
+            on_desync=lambda _: counter.labels(endpoint.name).inc(),
+            on_certificate=None if is_api else self.on_certificate,
+        )

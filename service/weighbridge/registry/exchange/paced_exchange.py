@@ -23,6 +23,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
+from weighbridge.net.failure.request_failures import translated
 from weighbridge.net.guard.url_parts import address_of_url
 from weighbridge.net.http1.head import (
     REMAINING,
@@ -31,22 +32,19 @@ from weighbridge.net.http1.head import (
     asked_wait,
     until_reset,
 )
-from weighbridge.net.translate import translated
 from weighbridge.net.transport import Transport, client_over
 from weighbridge.ports.protocols import CRAWL_COST, IS_URGENT, JOB_COST, RequestCost
 from weighbridge.registry.exchange.endpoint import Endpoint
-from weighbridge.registry.exchange.refusals import (
-    ANONYMOUS,
-    ORDINARY,
-    RefusalWords,
-    find_refusal,
-    refusal,
-)
 from weighbridge.registry.exchange.registry_request import (
+    ANONYMOUS,
     JSON,
+    ORDINARY,
     Operation,
+    RefusalWords,
     RegistryAnswer,
     RegistryRequest,
+    find_refusal,
+    refusal,
 )
 from weighbridge.registry.pacing.rate_limiter import Clock, Rank, RateLimiter
 from weighbridge.telemetry import Telemetry

@@ -10,8 +10,11 @@ from weighbridge.registry.login.credentials import NO_OTHER_NAMES, LoginNames
 
 if TYPE_CHECKING:
     from weighbridge.domain.report.inventory import ScopeKind
-    from weighbridge.registry.exchange.endpoint import Endpoint
-    from weighbridge.registry.exchange.kind_access import KindAccess, KindRegistry
+    from weighbridge.registry.exchange.endpoint import (
+        Endpoint,
+        KindAccess,
+        KindRegistry,
+    )
 
 
 OpenKind: TypeAlias = Callable[["Endpoint", "KindAccess"], "KindRegistry"]

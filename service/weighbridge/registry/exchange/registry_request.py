@@ -1,11 +1,26 @@
-"""One question to a registry and its answer, between the transport and the calls."""
+"""One question to a registry and its answer, between the transport and the calls; and
+what a registry means when it does not give what was asked for."""
 
+import re
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
 from weighbridge.domain.limits import ERROR_BODY_BYTES
-from weighbridge.net.http1.head import Fields
+from weighbridge.domain.text.masking import mask
+from weighbridge.domain.text.printable import printable
+from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.errors import (
+    AuthError,
+    NotFound,
+    RateLimited,
+    RegistryError,
+    WeighbridgeError,
+)
+from weighbridge.net.guard.url_parts import redact_url
+from weighbridge.net.http1.head import RETRY_AFTER, Fields, asked_wait
 
 Operation: TypeAlias = Literal[
     "ping",
@@ -70,3 +85,207 @@ class RegistryAnswer(Struct, frozen=True):
     content: bytes | None
     is_proven: bool
     is_away: bool
+
+
+ANONYMOUS: Final = "anonymous"
+
+_READ_CHARACTERS: Final = 2048
+_SHOWN_CHARACTERS: Final = 256
+_CODE: Final = re.compile(r"[A-Z0-9_]{1,64}", re.ASCII)
+_PASSING: Final = frozenset((408, 500, 502, 503, 504))
+_UNKNOWN: Final[Mapping[str, str]] = {
+    "NAME_UNKNOWN": "name_unknown",
+    "MANIFEST_UNKNOWN": "manifest_unknown",
+    "BLOB_UNKNOWN": "blob_unknown",
+}
+_TOO_MANY: Final = "TOOMANYREQUESTS"
+
+
+class RefusalWords(Struct, frozen=True):
+    """How registries of one kind refuse, besides the specification.
+
+    quota:        what such a text holds where a quota is spent that comes back over
+                  hours: asking again in seconds is of no use, and counts as abuse
+    quota_hint:   what whoever has spent it can do
+    wait_headers: those that say how long to wait, in lower case
+    """
+
+    quota: str | None = None
+    quota_hint: str = ""
+    wait_headers: tuple[str, ...] = (RETRY_AFTER,)
+
+
+ORDINARY: Final = RefusalWords()
+"""Of a kind that says nothing of its own."""
+
+
+class Said(Struct, frozen=True):
+    """A registry's own words: its first code ("" for none) and printable text."""
+
+    code: str = ""
+    text: str = ""
+
+
+def find_refusal(
+    question: RegistryRequest,
+    answer: RegistryAnswer,
+    who: str,
+    now: datetime,
+    words: RefusalWords = ORDINARY,
+) -> WeighbridgeError | None:
+    """The error that this answer means, or None if it can be used.
+
+    who:   as whom it was asked, for the message
+    words: of this kind of registry
+    """
+    if answer.status in question.handles:
+        return None
+    if answer.status != 200 and not (answer.status == 206 and question.byte_range):
+        return refusal(question, answer, who, now, words)
+    if question.is_of_blob:
+        return None  # not the registry's words
+    if _is_page_for_people(answer):
+        return RegistryError(
+            f"{_asked(question, who)} was answered with a web page",
+            code="not_a_registry",
+            hint="check the address; a sign-in page or a proxy may stand before it",
+        )
+    said = _error_in_good_answer(answer)
+    return None if said is None else _by_code(question, answer, who, said, now, words)
+
+
+def refusal(
+    question: RegistryRequest,
+    answer: RegistryAnswer,
+    who: str,
+    now: datetime,
+    words: RefusalWords = ORDINARY,
+) -> WeighbridgeError:
+    """The error that this status means, whatever it is."""
+    said = _said(answer.content or b"")
+    if question.operation == "token":
+        said = Said(said.code)  # its bodies hold secrets
+    told = _told(question, answer, who, said)
+    if answer.status == 429 or said.code == _TOO_MANY:
+        return _rate_limited(answer, told, said, now, words)
+    if answer.status == 401:
+        if who != ANONYMOUS:
+            told = f"the registry refused {who.removeprefix('as ')}: {told}"
+        return AuthError(told, code="unauthorized", hint=_sign_in(question, who))
+    if answer.status == 403:
+        return AuthError(told, code="denied", hint=_sign_in(question, who))
+    if answer.status == 404:
+        return NotFound(told, code=_UNKNOWN.get(said.code, "not_found"))
+    return RegistryError(
+        told,
+        retryable=answer.status in _PASSING,
+        retry_after=asked_wait(answer.headers, now, words.wait_headers),
+    )
+
+
+def _by_code(
+    question: RegistryRequest,
+    answer: RegistryAnswer,
+    who: str,
+    said: Said,
+    now: datetime,
+    words: RefusalWords,
+) -> WeighbridgeError:
+    """A 200 that holds an error: only the code is left to go by."""
+    told = _told(question, answer, who, said)
+    if said.code == _TOO_MANY:
+        return _rate_limited(answer, told, said, now, words)
+    if said.code in ("UNAUTHORIZED", "DENIED"):
+        return AuthError(told, code=said.code.lower(), hint=_sign_in(question, who))
+    if said.code in _UNKNOWN:
+        return NotFound(told, code=_UNKNOWN[said.code])
+    return RegistryError(told)
+
+
+def _rate_limited(
+    answer: RegistryAnswer,
+    told: str,
+    said: Said,
+    now: datetime,
+    words: RefusalWords,
+) -> WeighbridgeError:
+    is_quota = words.quota is not None and words.quota in said.text
+    return RateLimited(
+        told,
+        hint=words.quota_hint if is_quota else "set `limits` for this registry lower",
+        retryable=not is_quota,
+        retry_after=asked_wait(answer.headers, now, words.wait_headers),
+    )
+
+
+def _is_page_for_people(answer: RegistryAnswer) -> bool:
+    kind = answer.headers.get("content-type").partition(";")[0].strip().lower()
+    return kind in ("text/html", "application/xhtml+xml")
+
+
+def _error_in_good_answer(answer: RegistryAnswer) -> Said | None:
+    content = answer.content or b""
+    if len(content) > ERROR_BODY_BYTES or b'"errors"' not in content:
+        return None
+    value = _parsed(content)
+    if value is None or {"schemaVersion", "tags", "repositories"} & value.keys():
+        return None
+    said = _said(content)
+    return said if said.code else None
+
+
+def _said(content: bytes) -> Said:
+    """distribution-spec, "Error Codes"; anything else is cut down to a line."""
+    content = content[:ERROR_BODY_BYTES]
+    value = _parsed(content)
+    if value is not None and isinstance(errors := value.get("errors"), list):
+        first = errors[0] if errors else None
+        if isinstance(first, dict):
+            return Said(_code(first.get("code")), _shown(first.get("message")))
+    if content.lstrip().startswith(b"<"):
+        return Said()  # a page for people says nothing in one line
+    return Said(text=_shown(content.decode("utf-8", "replace")))
+
+
+def _parsed(content: bytes) -> dict[str, object] | None:
+    try:
+        value = parse_json(content)
+    except WeighbridgeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _code(code: object) -> str:
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+
+
+def _shown(text: object) -> str:
+    if not isinstance(text, str):
+        return ""
+    # Masked before it is cut: half of a token is no known shape any more.
+    return printable(mask(" ".join(text[:_READ_CHARACTERS].split())), _SHOWN_CHARACTERS)
+
+
+def _told(
+    question: RegistryRequest, answer: RegistryAnswer, who: str, said: Said
+) -> str:
+    words = " ".join(filter(None, (said.code, said.text)))
+    told = f"{_asked(question, who)} was answered {answer.status}"
+    return f"{told}: {words}" if words else told
+
+
+def _asked(question: RegistryRequest, who: str) -> str:
+    return f"{question.method} {redact_url(question.url)} ({who})"
+
+
+def _sign_in(question: RegistryRequest, who: str) -> str:
+    if who == ANONYMOUS:
+        helps = "give `auth` for it, run `docker login`, or --user NAME"
+    else:
+        helps = "check the user name and password, and what this user may read"
+    if question.operation == "catalog":
+        helps += (
+            "; where only the catalog is closed, name the repositories in"
+            " `repositories`"
+        )
+    return helps

@@ -1,11 +1,41 @@
-"""All kinds of registries: a new one is a folder beside this, and a line here."""
+"""All kinds of registries: a new one is a folder beside this, and a line here. One that
+has nothing besides the specification is here as a whole."""
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from weighbridge.config import RegistrySettings
 from weighbridge.registry.exchange.registry_kind import RegistryKind
-from weighbridge.registry.kinds.distribution.distribution_kind import DISTRIBUTION
+
+if TYPE_CHECKING:
+    from weighbridge.registry.exchange.endpoint import (
+        Endpoint,
+        KindAccess,
+        KindRegistry,
+    )
+from collections.abc import Mapping
+
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
+
+
+def _open(endpoint: "Endpoint", access: "KindAccess") -> "KindRegistry":
+    """One that is closed by whoever opened it."""
+    # Late: who only reads the configuration asks no registry.
+    from weighbridge.registry.kinds.distribution.distribution_registry import (
+        DistributionRegistry,
+    )
+
+    return DistributionRegistry(
+        endpoint, access.connections(endpoint), access.telemetry, clock=access.clock
+    )
+
+
+DISTRIBUTION: Final = RegistryKind(
+    settings=RegistrySettings,
+    open=_open,
+    # Its storage driver addresses blobs by digest under one root.
+    storage_scope="registry",
+)
+
 
 REGISTRY_KINDS: Final[Mapping[str, RegistryKind]] = {
     "distribution": DISTRIBUTION,

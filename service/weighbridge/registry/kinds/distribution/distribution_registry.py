@@ -40,11 +40,11 @@ from weighbridge.registry.exchange.paging import (
     by_link,
     pages,
 )
-from weighbridge.registry.exchange.refusals import RefusalWords
 from weighbridge.registry.exchange.registry_kind import as_written
 from weighbridge.registry.exchange.registry_request import (
     Method,
     Operation,
+    RefusalWords,
     RegistryAnswer,
     RegistryRequest,
 )

@@ -23,8 +23,11 @@ from weighbridge.registry.exchange.registry_kind import RegistryKind
 from weighbridge.registry.login.credentials import LoginNames
 
 if TYPE_CHECKING:
-    from weighbridge.registry.exchange.endpoint import Endpoint
-    from weighbridge.registry.exchange.kind_access import KindAccess, KindRegistry
+    from weighbridge.registry.exchange.endpoint import (
+        Endpoint,
+        KindAccess,
+        KindRegistry,
+    )
 
 
 OFFICIAL: Final = "library"
