@@ -15,11 +15,13 @@ from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.store.ledger.settling import settle_all
 from weighbridge.store.maintenance.checking.differences import Difference
 from weighbridge.store.maintenance.checking.recount import (
-    count_damaged,
-    drop_damaged,
     recount,
 )
-from weighbridge.store.maintenance.checking.verify import verify
+from weighbridge.store.maintenance.checking.verify import (
+    count_damaged,
+    drop_damaged,
+    verify,
+)
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database
 

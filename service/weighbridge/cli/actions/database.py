@@ -20,13 +20,15 @@ from weighbridge.presentation.rows.report_rows import keys_of
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.connection.retries import patiently
 from weighbridge.store.leases.process_mark import this_process
-from weighbridge.store.maintenance.checking.differences import Difference
+from weighbridge.store.maintenance.checking.differences import Difference, Watch
 from weighbridge.store.maintenance.checking.recount import (
-    count_damaged,
-    drop_damaged,
     recount,
 )
-from weighbridge.store.maintenance.checking.verify import Watch, verify
+from weighbridge.store.maintenance.checking.verify import (
+    count_damaged,
+    drop_damaged,
+    verify,
+)
 from weighbridge.store.maintenance.forgetting import Forgettable, find_known, forget
 from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.store.session import Database

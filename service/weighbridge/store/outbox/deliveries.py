@@ -10,15 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import (
-    Connection,
-    Row,
-    bindparam,
-    case,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, bindparam, case, literal, select, update
 
 from weighbridge.domain.message.grouping import (
     FIRST_PAUSE,

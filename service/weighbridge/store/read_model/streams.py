@@ -29,13 +29,7 @@ from weighbridge.store.facts.stored_images import (
     load_graph,
     load_images,
 )
-from weighbridge.store.models import (
-    blobs,
-    images,
-    manifest_sizes,
-    tag_moves,
-    tags,
-)
+from weighbridge.store.models import blobs, images, manifest_sizes, tag_moves, tags
 from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,

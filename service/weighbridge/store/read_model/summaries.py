@@ -21,12 +21,7 @@ from weighbridge.domain.growth.newest import baseline, leading, ranked
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.size.confidence import Confidence
 from weighbridge.domain.size.weigh_image import pulled_bytes
-from weighbridge.store.dialect import (
-    BulkUpdate,
-    Rows,
-    among_ids,
-    listed,
-)
+from weighbridge.store.dialect import BulkUpdate, Rows, among_ids, listed
 from weighbridge.store.ledger.expressions import IS_IMAGE, exact_sum, sized, sum_of
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (

@@ -31,13 +31,7 @@ from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.store.dialect import BulkInsert
 from weighbridge.store.ledger.scopes import scopes_beside
 from weighbridge.store.ledger.settling import resettle
-from weighbridge.store.models import (
-    jobs,
-    pushes,
-    registries,
-    repositories,
-    waivers,
-)
+from weighbridge.store.models import jobs, pushes, registries, repositories, waivers
 from weighbridge.store.models.types import Moment
 
 T = TypeVar("T")

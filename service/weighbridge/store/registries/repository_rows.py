@@ -13,15 +13,7 @@ from collections.abc import Collection, Container, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    case,
-    delete,
-    exists,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, case, delete, exists, select, update
 
 from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
 from weighbridge.store.dialect.rows import Rows

@@ -30,11 +30,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from weighbridge.domain.report.inventory import (
-    Page,
-    RepositoryReport,
-    RepositoryState,
-)
+from weighbridge.domain.report.inventory import Page, RepositoryReport, RepositoryState
 from weighbridge.errors import UsageError
 from weighbridge.store.dialect import Rows, among_ids, listed, where_null
 from weighbridge.store.ledger.expressions import IS_IMAGE, exact_sum, sum_of

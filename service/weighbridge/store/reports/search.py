@@ -10,14 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    FromClause,
-    exists,
-    func,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, select
 
 from weighbridge.domain.policy.policy import Match
 from weighbridge.domain.report.inventory import SearchHit

@@ -8,24 +8,11 @@ from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
-from sqlalchemy import (
-    Connection,
-    Row,
-    and_,
-    bindparam,
-    exists,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, Row, and_, bindparam, exists, or_, select
 
 from weighbridge.domain.growth.newest import Candidate, ranked, stream_of
 from weighbridge.domain.image.digest import Digest, short
-from weighbridge.domain.image.platform import (
-    DEFAULT,
-    Platform,
-    differ,
-    matches,
-)
+from weighbridge.domain.image.platform import DEFAULT, Platform, differ, matches
 from weighbridge.domain.policy.policy import STANDING, LimitKey
 from weighbridge.domain.report.inventory import Page, TagReport
 from weighbridge.domain.size.weigh_image import weigh_image

@@ -3,14 +3,16 @@ verify` tells of them, a value as it is stored and as it was counted anew. And t
 of registries, counted anew from the rows that they are of.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
+    Select,
     Table,
     bindparam,
     case,
@@ -43,6 +45,7 @@ from weighbridge.store.models import (
     storage_scopes,
     tags,
 )
+from weighbridge.store.named_rows import NAMES, named
 
 Values: TypeAlias = tuple[int | None, ...]
 Name: TypeAlias = Literal["blob", "repository", "scope"]
@@ -160,26 +163,24 @@ def repaired(connection: Connection, wrongs: Iterable[Wrong]) -> Iterator[Wrong]
         kept.repair(connection, rest)
 
 
-_REPOSITORY: Final = (
-    select(registries.c.name, repositories.c.name)
-    .join_from(repositories, registries, registries.c.id == repositories.c.registry_id)
-    .where(repositories.c.id == bindparam("number"))
-)
-_SCOPE: Final = (
-    select(registries.c.name, storage_scopes.c.name)
-    .join_from(
-        storage_scopes, registries, registries.c.id == storage_scopes.c.registry_id
-    )
-    .where(storage_scopes.c.id == bindparam("number"))
-)
-_BLOB: Final = select(blobs.c.digest).where(blobs.c.id == bindparam("number"))
-_TAG: Final = select(tags.c.repository_id, tags.c.name).where(
-    tags.c.id == bindparam("number")
-)
-_CRAWL: Final = select(crawls.c.repository_id).where(crawls.c.id == bindparam("number"))
 _REMEMBERED: Final = 50_000
-
 Kind: TypeAlias = Name | Literal["tag", "crawl"]
+Watch: TypeAlias = Callable[[str, int, int], None]
+"""Told what is checked, how much of it is done, and how much there is."""
+_NUMBER: Final[BindParameter[int]] = bindparam("number")
+_NAMES_OF: Final[Mapping[Kind, Select[*tuple[str, ...]]]] = {
+    "repository": select(registries.c.name, repositories.c.name)
+    .join_from(repositories, registries, registries.c.id == repositories.c.registry_id)
+    .where(repositories.c.id == _NUMBER),
+    "scope": select(registries.c.name, storage_scopes.c.name)
+    .join(storage_scopes, registries.c.id == storage_scopes.c.registry_id)
+    .where(storage_scopes.c.id == _NUMBER),
+    "blob": select(blobs.c.digest).where(blobs.c.id == _NUMBER),
+    "tag": select(*NAMES, tags.c.name)
+    .select_from(named(tags))
+    .where(tags.c.id == _NUMBER),
+    "crawl": select(*NAMES).select_from(named(crawls)).where(crawls.c.id == _NUMBER),
+}
 
 
 class Difference(Struct, frozen=True):
@@ -208,22 +209,13 @@ class NamesOfIds(Struct):
         return self._known[key]
 
     def _find(self, connection: Connection, kind: Kind, number: int) -> str:
-        parameters = {"number": number}
+        found = connection.execute(_NAMES_OF[kind], {"number": number}).one_or_none()
+        if found is None:
+            return f"{kind} {number}"
+        name = "/".join(filter(None, found[:2]))
         if kind == "tag":
-            row = connection.execute(_TAG, parameters).one_or_none()
-            if row is not None:
-                return f"{self.of(connection, 'repository', row[0])}:{row[1]}"
-        if kind == "crawl":
-            row = connection.execute(_CRAWL, parameters).one_or_none()
-            if row is not None:
-                where = self.of(connection, "repository", row[0])
-                return f"{where} crawl {number}"
-        statements = {"repository": _REPOSITORY, "scope": _SCOPE, "blob": _BLOB}
-        if kind in statements:
-            row = connection.execute(statements[kind], parameters).one_or_none()
-            if row is not None:
-                return "/".join(part for part in row if part)
-        return f"{kind} {number}"
+            return f"{name}:{found[2]}"
+        return f"{name} crawl {number}" if kind == "crawl" else name
 
 
 def differences(
@@ -331,11 +323,6 @@ _MISPLACED: Final = (
     .where(_summary.registry_id.is_distinct_from(_LISTED_IN))
     .order_by(_summary.repository_id)
 )
-_PLACE: Final = (
-    update(repository_summaries)
-    .where(_summary.repository_id == bindparam("repository"))
-    .values(registry_id=bindparam("registry"))
-)
 
 
 def compare_sums(connection: Connection) -> Iterator[Difference]:
@@ -343,8 +330,8 @@ def compare_sums(connection: Connection) -> Iterator[Difference]:
     registry than their repository is of."""
     for row in connection.execute(_MISPLACED).all():
         yield _misplaced(row)
-    for wrong in _wrong_sums(connection):
-        yield from wrong.differences()
+    for row in connection.execute(_COMPARED).all():
+        yield from _wrong_sums(row)
 
 
 def mend_sums(connection: Connection, registry_id: int) -> list[Difference]:
@@ -354,13 +341,14 @@ def mend_sums(connection: Connection, registry_id: int) -> list[Difference]:
         if registry_id in (row.registry_id, row.of_registry):
             changed.append(_misplaced(row))
             connection.execute(
-                _PLACE, {"repository": row.repository_id, "registry": row.listed_in}
+                update(repository_summaries)
+                .where(_summary.repository_id == row.repository_id)
+                .values(registry_id=row.listed_in)
             )
-    for wrong in _wrong_sums(connection):
-        if wrong.registry_id == registry_id:
-            changed += wrong.differences()
-            _add(connection, wrong)
-    return changed
+    row = connection.execute(_COMPARED.where(registries.c.id == registry_id)).one()
+    if wrong := _wrong_sums(row):
+        _add(connection, row)
+    return changed + wrong
 
 
 def _misplaced(row: SQLRow) -> Difference:
@@ -369,39 +357,28 @@ def _misplaced(row: SQLRow) -> Difference:
     return Difference(table, where, "registry_id", row.registry_id, row.listed_in)
 
 
-class _WrongSums(Struct, frozen=True):
-    """values: by column, as it is kept and as it was counted"""
-
-    registry_id: int
-    registry: str
-    values: dict[str, tuple[int, int]]
-
-    def differences(self) -> Iterator[Difference]:
-        for name, (kept, counted) in self.values.items():
-            if kept != counted:
-                yield Difference(registry_sums.name, self.registry, name, kept, counted)
+def _wrong_sums(row: SQLRow) -> list[Difference]:
+    return [
+        Difference(registry_sums.name, row.name, name, kept, counted)
+        for name, kept, counted in _sums(row)
+        if kept != counted
+    ]
 
 
-def _wrong_sums(connection: Connection) -> Iterator[_WrongSums]:
-    for row in connection.execute(_COMPARED).all():
-        values = {
-            name: (int(row._mapping[f"kept_{name}"]), int(row._mapping[name]))
-            for name in SUMS
-        }
-        if any(kept != counted for kept, counted in values.values()):
-            yield _WrongSums(row.id, row.name, values)
+def _sums(row: SQLRow) -> Iterator[tuple[str, int, int]]:
+    """Each, as it is kept and as it was counted."""
+    for name in SUMS:
+        yield name, int(row._mapping[f"kept_{name}"]), int(row._mapping[name])
 
 
-def _add(connection: Connection, wrong: _WrongSums) -> None:
+def _add(connection: Connection, row: SQLRow) -> None:
     """Add what is missing: what others add meanwhile stays as it is."""
     if settles_at_once(connection.dialect):
         connection.execute(
             update(registry_sums)
-            .where(registry_sums.c.id == wrong.registry_id)
-            .values({name: counted for name, (_, counted) in wrong.values.items()})
+            .where(registry_sums.c.id == row.id)
+            .values({name: counted for name, _, counted in _sums(row)})
         )
         return
-    missing = {name: counted - kept for name, (kept, counted) in wrong.values.items()}
-    connection.execute(
-        insert(registry_sums).values(registry_id=wrong.registry_id, **missing)
-    )
+    missing = {name: counted - kept for name, kept, counted in _sums(row)}
+    connection.execute(insert(registry_sums).values(registry_id=row.id, **missing))

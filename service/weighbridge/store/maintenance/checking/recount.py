@@ -3,40 +3,27 @@
 Histories of tags that do not end where the tag points are put right before: what a tag
 points to is what was seen last, so it is believed, and its history is closed or begun
 to agree with it.
-
-Before that, facts that are not whole are dropped, so that the next crawl reads them
-again: what a document said cannot be counted anew. A manifest of which a part is lost
-is marked as one that its index lists and nobody could read; a tag whose target is lost,
-as one that was never read. Totals are wrong until every registry has been recounted.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
     BindParameter,
-    Column,
-    ColumnElement,
     Connection,
-    Select,
-    and_,
     bindparam,
     case,
     delete,
     exists,
-    func,
     insert,
     or_,
     select,
-    union,
     update,
 )
 
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.connection.deadlines import unhurried
-from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.expressions import HAS_FACTS
 from weighbridge.store.ledger.scopes import (
     LedgerPlace,
     lock_settling,
@@ -44,36 +31,28 @@ from weighbridge.store.ledger.scopes import (
     scopes_beside,
 )
 from weighbridge.store.ledger.settling import settle_all
-from weighbridge.store.locks import alone, lock_repositories
+from weighbridge.store.locks import lock_repositories
 from weighbridge.store.maintenance.checking.differences import (
     Difference,
     NamesOfIds,
-    Wrong,
+    Watch,
     differences,
     mend_sums,
     repaired,
 )
 from weighbridge.store.maintenance.checking.recounting import (
-    count_held_rows,
     places_of,
     recount_claims,
-    recount_repository,
+    recount_repositories,
     recount_scope,
+    recount_scopes,
     recount_weights,
     scopes_of,
-    unaccounted_rows,
 )
-from weighbridge.store.maintenance.checking.verify import Watch
 from weighbridge.store.models import (
-    artifacts,
     blob_changes,
-    blobs,
     crawl_chunks,
     crawls,
-    images,
-    index_members,
-    layers,
-    lines,
     registries,
     repositories,
     repository_manifests,
@@ -87,108 +66,6 @@ from weighbridge.store.models.types import Moment
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.registries.repository_rows import put_empty_summaries
 from weighbridge.store.session import Database
-
-_PIECE: Final = 1_000
-_other = blobs.alias("other")
-
-
-def _is_absent(column: Column[int]) -> ColumnElement[bool]:
-    return and_(column.is_not(None), ~exists().where(_other.c.id == column))
-
-
-def _is(state: str) -> ColumnElement[bool]:
-    return blobs.c.facts_state == state
-
-
-def _without(row: Column[int], state: str) -> Select[int]:
-    return select(blobs.c.id).where(_is(state), ~exists().where(row == blobs.c.id))
-
-
-_layer_count = (
-    select(func.count()).where(layers.c.image_id == images.c.id).scalar_subquery()
-)
-_DAMAGED: Final = union(
-    _without(images.c.id, "image"),
-    _without(lines.c.image_id, "image"),
-    _without(artifacts.c.id, "artifact"),
-    select(images.c.id)
-    .join(blobs, blobs.c.id == images.c.id)
-    .where(_is("image"), images.c.layer_count != _layer_count),
-    select(images.c.id).where(_is_absent(images.c.config_id)),
-    select(artifacts.c.id).where(_is_absent(artifacts.c.config_id)),
-    select(layers.c.image_id).where(_is_absent(layers.c.blob_id)),
-    select(index_members.c.index_id).where(_is_absent(index_members.c.child_id)),
-)
-_ROWS: Final = (
-    (layers, layers.c.image_id),
-    (lines, lines.c.image_id),
-    (images, images.c.id),
-    (artifacts, artifacts.c.id),
-    (index_members, index_members.c.index_id),
-)
-# Also what a tag leads to, and nobody says was ever read.
-_UNREAD: Final = (
-    update(blobs)
-    .where(among_ids(blobs.c.id))
-    .values(facts_state="missing", facts_code="child_missing")
-)
-_NEVER_READ: Final = (
-    select(blobs.c.id)
-    .join(repository_manifests, repository_manifests.c.manifest_id == blobs.c.id)
-    .where(~HAS_FACTS, _is("none"), repository_manifests.c.tag_count > 0)
-    .distinct()
-)
-
-
-_LOST_TARGETS: Final = (
-    update(tags).where(_is_absent(tags.c.target_id)).values(target_id=None)
-)
-_LOST_HISTORY: Final = delete(tag_moves).where(
-    or_(
-        _is_absent(tag_moves.c.target_id),
-        ~exists().where(tags.c.id == tag_moves.c.tag_id),
-    )
-)
-_LINES_ALONE: Final = delete(lines).where(
-    ~exists().where(images.c.id == lines.c.image_id)
-)
-
-
-@unhurried()
-def count_damaged(database: Database) -> int:
-    """How many documents have lost a part."""
-    with database.read() as connection:
-        return len(_damaged(connection))
-
-
-@unhurried()
-def drop_damaged(database: Database) -> int:
-    """Drop manifests of which a part is lost, and targets that are not there.
-
-    Returns how many documents and tags are to be read again. Raises StoreError.
-    """
-    with alone(database) as connection:
-        return _drop(connection)
-
-
-def _drop(connection: Connection) -> int:
-    unread = _damaged(connection)
-    for start in range(0, len(unread), _PIECE):
-        piece = {"ids": listed(unread[start : start + _PIECE])}
-        for table, key in _ROWS:
-            connection.execute(delete(table).where(among_ids(key)), piece)
-        connection.execute(_UNREAD, piece)
-    for table, key in _ROWS:
-        connection.execute(delete(table).where(_is_absent(key)))
-    connection.execute(_LINES_ALONE)
-    connection.execute(_LOST_HISTORY)
-    return len(unread) + connection.execute(_LOST_TARGETS).rowcount
-
-
-def _damaged(connection: Connection) -> list[int]:
-    damaged = connection.execute(_DAMAGED).scalars().all()
-    return sorted({*damaged, *connection.execute(_NEVER_READ).scalars()})
-
 
 _REGISTRY: Final[BindParameter[int]] = bindparam("registry")
 
@@ -306,14 +183,22 @@ def recount(
         places = _lock(connection, registry_id)
         names = NamesOfIds()
         _mend(connection, registry_id, now)
+        scopes = scopes_of(connection, registry_id)
         changed: list[Difference] = []
         # All is made of what blobs count, and what is shared of what each repository
         # holds: in this order.
         for part in (
             recount_claims(connection),
-            _weights(connection, registry_id, watch),
-            _repositories(connection, registry_id, places, watch),
-            _scopes(connection, registry_id, watch),
+            recount_scopes(connection, scopes, [recount_weights], "sizes", watch),
+            recount_repositories(connection, registry_id, places, watch),
+            # Who shares what with it in other entries of its address counts as well.
+            recount_scopes(
+                connection,
+                parts_of(connection, scopes),
+                [recount_scope],
+                "storage scopes",
+                watch,
+            ),
         ):
             for wrong in repaired(connection, part):
                 changed += differences(connection, wrong, names)
@@ -354,36 +239,3 @@ def _mend(connection: Connection, registry_id: int, now: datetime) -> None:
     without = list(connection.execute(_NO_SUMMARY, parameters).scalars())
     put_empty_summaries(connection, without, now, is_stale=True)
     mend_moves(connection, registry_id, now)
-
-
-def _repositories(
-    connection: Connection,
-    registry_id: int,
-    places: Sequence[LedgerPlace],
-    watch: Watch,
-) -> Iterator[Wrong]:
-    held_rows = count_held_rows(connection)
-    for done, place in enumerate(places):
-        watch("repositories", done, len(places))
-        yield from recount_repository(connection, place, held_rows)
-    everywhere = set(places_of(connection))
-    scopes = set(scopes_of(connection, registry_id))
-    others = set(scopes_of(connection)) - scopes
-    for place in sorted(held_rows.keys() - everywhere):
-        if place.scope_id not in others:
-            yield from unaccounted_rows(connection, place)
-
-
-def _weights(connection: Connection, registry_id: int, watch: Watch) -> Iterator[Wrong]:
-    scopes = scopes_of(connection, registry_id)
-    for done, scope in enumerate(scopes):
-        watch("sizes", done, len(scopes))
-        yield from recount_weights(connection, scope)
-
-
-def _scopes(connection: Connection, registry_id: int, watch: Watch) -> Iterator[Wrong]:
-    # Who shares what with it in other entries of its address is counted as well.
-    scopes = parts_of(connection, scopes_of(connection, registry_id))
-    for done, scope in enumerate(scopes):
-        watch("storage scopes", done, len(scopes))
-        yield from recount_scope(connection, scope)

@@ -5,7 +5,7 @@ counts fit in memory, because its tags are capped; a scope goes by in pieces.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import BigInteger, BindParameter, Connection, bindparam, func, select
@@ -38,6 +38,7 @@ from weighbridge.store.maintenance.checking.differences import (
     SUMMARIES,
     WEIGHTS,
     Values,
+    Watch,
     Wrong,
     compare,
 )
@@ -58,9 +59,7 @@ from weighbridge.store.sizes.manifest_sizes import sum_again
 _PIECE: Final = 2_000
 _SCOPE: Final[BindParameter[int]] = bindparam("scope", type_=BigInteger)
 
-_MISCOUNTED: Final = select(
-    blobs.c.id, blobs.c.counted_bytes, CLAIMED_BYTES.label("claimed")
-).where(blobs.c.is_uncounted.is_(False), blobs.c.counted_bytes != CLAIMED_BYTES)
+
 _WHOLE: Final = (
     select(manifest_sizes.c.manifest_id)
     .where(
@@ -75,7 +74,10 @@ _WHOLE: Final = (
 
 def recount_claims(connection: Connection) -> Iterator[Wrong]:
     """Blobs that count something else than what is claimed of them, of any registry."""
-    for blob, counted, claimed in connection.execute(_MISCOUNTED).all():
+    miscounted = select(
+        blobs.c.id, blobs.c.counted_bytes, CLAIMED_BYTES.label("claimed")
+    ).where(blobs.c.is_uncounted.is_(False), blobs.c.counted_bytes != CLAIMED_BYTES)
+    for blob, counted, claimed in connection.execute(miscounted).all():
         yield Wrong(COUNTED, (blob,), (counted,), (claimed,))
 
 
@@ -119,11 +121,6 @@ _MANIFESTS: Final = select(
 _SUMMARY: Final = select(*(_summary[name] for name in SUMMARIES.values)).where(
     _summary.repository_id == _REPOSITORY
 )
-_ROWS: Final = (
-    select(_held.repository_id, _held.scope_id, func.count())
-    .group_by(_held.scope_id, _held.repository_id)
-    .order_by(_held.repository_id, _held.scope_id)
-)
 _ALL_OF: Final = select(_held.blob_id, _held.manifest_count).where(
     _held.scope_id == _SCOPE, _held.repository_id == _REPOSITORY
 )
@@ -164,19 +161,48 @@ _EXCLUSIVE: Final = (
 )
 
 
-def count_held_rows(connection: Connection) -> dict[LedgerPlace, int]:
-    """Rows of `repository_blobs` of each repository in each scope; one walk over
-    the table, because no index leads to a repository's rows."""
-    return {LedgerPlace(r, scope): n for r, scope, n in connection.execute(_ROWS)}
-
-
-def recount_repository(
-    connection: Connection, place: LedgerPlace, held_rows: Mapping[LedgerPlace, int]
+def recount_repositories(
+    connection: Connection,
+    registry_id: int | None,
+    places: Sequence[LedgerPlace],
+    watch: Watch,
 ) -> Iterator[Wrong]:
-    """What is wrong with what a repository holds, and with its own numbers.
+    """What is wrong with what these repositories hold, and rows of those that are not
+    there: anywhere, or but for other registries than this one."""
+    # One walk over the table, because no index leads to a repository's rows.
+    rows = connection.execute(
+        select(_held.repository_id, _held.scope_id, func.count())
+        .group_by(_held.scope_id, _held.repository_id)
+        .order_by(_held.repository_id, _held.scope_id)
+    )
+    held_rows = {LedgerPlace(r, scope): n for r, scope, n in rows}
+    for done, place in enumerate(places):
+        watch("repositories", done, len(places))
+        yield from _recount_repository(connection, place, held_rows.get(place, 0))
+    others = set(scopes_of(connection)) - set(scopes_of(connection, registry_id))
+    for place in sorted(held_rows.keys() - set(places_of(connection))):
+        if place.scope_id not in others:
+            yield from _unaccounted(connection, place, {})
 
-    held_rows: of `count_held_rows`; rows that nothing accounts for show in it
-    """
+
+def recount_scopes(
+    connection: Connection,
+    scopes: Sequence[int],
+    parts: Sequence[Callable[[Connection, int], Iterator[Wrong]]],
+    what: str,
+    watch: Watch,
+) -> Iterator[Wrong]:
+    """Parts of a recount, scope by scope."""
+    for done, scope in enumerate(scopes):
+        watch(what, done, len(scopes))
+        for part in parts:
+            yield from part(connection, scope)
+
+
+def _recount_repository(
+    connection: Connection, place: LedgerPlace, held_rows: int
+) -> Iterator[Wrong]:
+    """And with its own numbers. Rows that nothing accounts for show in their number."""
     live, counts, image_count = _live(connection, place.repository_id)
     parameters = {"repository": place.repository_id}
     stored: dict[tuple[int, ...], Values] = {
@@ -196,7 +222,7 @@ def recount_repository(
                 before = (holding.manifests,) if holding.manifests else None
                 key = (place.scope_id, holding.blob, place.repository_id)
                 yield Wrong(BLOBS, key, before, (counts[holding.blob],))
-    if held_rows.get(place, 0) != found:
+    if held_rows != found:
         yield from _unaccounted(connection, place, counts)
     row = connection.execute(_SUMMARY, parameters).one_or_none()
     if row is not None:
@@ -204,11 +230,6 @@ def recount_repository(
         numbers = (tag_count, image_count, bounded(deduplicated))
         prefix = (place.repository_id,)
         yield from compare(SUMMARIES, prefix, {(): tuple(row)}, {(): numbers})
-
-
-def unaccounted_rows(connection: Connection, place: LedgerPlace) -> Iterator[Wrong]:
-    """Rows of a repository in a scope where it does not belong."""
-    return _unaccounted(connection, place, {})
 
 
 def _unaccounted(
@@ -258,23 +279,24 @@ def recount_scope(connection: Connection, scope_id: int) -> Iterator[Wrong]:
     totals = Settlement()
     others = [part for part in parts_of(connection, [scope_id]) if part != scope_id]
     after = -1
-    while holders := _holders(connection, scope_id, after):
+    while True:
+        rows = connection.execute(_HOLDERS, {"scope": scope_id, "after": after})
+        holders = {blob: owner_of(lowest, highest) for blob, lowest, highest in rows}
+        if not holders:
+            break
         last = max(holders)
         _note_others(connection, others, holders)
         yield from _compare_shared(connection, scope_id, holders, after, last)
-        _add_up(connection, scope_id, holders, totals)
+        parameters = {"scope": scope_id, "ids": listed(holders)}
+        for blob, size, weighs in connection.execute(_SIZES, parameters):
+            totals.add(OwnershipChange(blob, NOBODY, holders[blob], size, weighs))
+        totals.entered.clear()
         after = last
     # What is stored beyond the last blob that anybody holds.
     most = connection.execute(_LAST, {"scope": scope_id}).scalar()
     if most is not None and most > after:
         yield from _compare_shared(connection, scope_id, {}, after, most)
     yield from _compare_totals(connection, scope_id, totals)
-
-
-def _holders(connection: Connection, scope_id: int, after: int) -> dict[int, int]:
-    """In whose hands the next blobs are."""
-    rows = connection.execute(_HOLDERS, {"scope": scope_id, "after": after})
-    return {blob: owner_of(lowest, highest) for blob, lowest, highest in rows}
 
 
 def _note_others(
@@ -302,18 +324,6 @@ def _compare_shared(
         (blob,): (hands or None,) for blob, hands in holders.items()
     }
     yield from compare(SHARED, (scope_id,), stored, counted)
-
-
-def _add_up(
-    connection: Connection,
-    scope_id: int,
-    holders: Mapping[int, int],
-    totals: Settlement,
-) -> None:
-    parameters = {"scope": scope_id, "ids": listed(holders)}
-    for blob, size, weighs in connection.execute(_SIZES, parameters):
-        totals.add(OwnershipChange(blob, NOBODY, holders[blob], size, weighs))
-    totals.entered.clear()
 
 
 def _compare_totals(

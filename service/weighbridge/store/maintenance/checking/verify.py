@@ -1,12 +1,17 @@
 """`db verify`: everything that is kept, counted anew and compared, and what must hold
-between tables beside the counts: history, facts, leftovers. Reads only.
+between tables beside the counts: history, facts, leftovers. And facts that are not
+whole: dropped before a recount, so that the next crawl reads them again.
 
-Of the latter each check is one statement that selects what breaks it: a word for where,
-what is stored and what should be. No foreign key guards the tables of facts and of the
-ledger (see `models`), so this does.
+Of what must hold each check is one statement that selects what breaks it: a word for
+where, what is stored and what should be. No foreign key guards the tables of facts and
+of the ledger (see `models`), so this does.
+
+What a document said cannot be counted anew. A manifest of which a part is lost is
+marked as one that its index lists and nobody could read; a tag whose target is lost, as
+one that was never read. Totals are wrong until every registry has been recounted.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -16,40 +21,44 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Label,
-    Row,
     Select,
     Table,
     and_,
     bindparam,
     case,
+    delete,
     exists,
     func,
     literal,
     or_,
     select,
+    union,
+    update,
 )
 
 from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.store.connection.deadlines import unhurried
+from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.expressions import HAS_FACTS, IS_IMAGE
 from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.locks import alone
 from weighbridge.store.maintenance.checking.differences import (
     SUMMARIES,
     Difference,
     Kind,
     NamesOfIds,
-    Wrong,
+    Watch,
     compare_sums,
     differences,
 )
 from weighbridge.store.maintenance.checking.recounting import (
-    count_held_rows,
     places_of,
     recount_claims,
-    recount_repository,
+    recount_repositories,
     recount_scope,
+    recount_scopes,
     recount_weights,
     scopes_of,
-    unaccounted_rows,
 )
 from weighbridge.store.models import (
     artifacts,
@@ -78,6 +87,7 @@ from weighbridge.store.read_model.summaries import is_by_platform, summarize
 from weighbridge.store.session import Database
 
 _move = tag_moves.c
+# Checks of these are about what a document said: only reading it again helps.
 _FACTS: Final = frozenset(
     {tags, blobs, images, artifacts, index_members, layers, lines}
 )
@@ -94,38 +104,23 @@ class IntegrityQuery(Struct, frozen=True):
     kind: Kind
     statement: Select[int, object, object]
 
-    @property
-    def is_fact(self) -> bool:
-        """Whether it is about what a document said: only reading it again helps."""
-        return self.table in _FACTS
+
+def _is_absent(column: Column[int], target: Column[int]) -> ColumnElement[bool]:
+    return and_(column.is_not(None), ~exists().where(target == column))
 
 
-def _absent(
-    column: Column[int], target: Column[int], kind: Kind, *where: ColumnElement[bool]
-) -> IntegrityQuery:
+def _absent(column: Column[int], target: Column[int], kind: Kind) -> IntegrityQuery:
     """Rows that name something that is not there."""
-    there = exists().where(target == column)
-    statement = (
-        select(column, column, literal(None))
-        .where(column.is_not(None), ~there, *where)
-        .distinct()
-    )
-    return IntegrityQuery(column.table, column.name, kind, statement)
+    statement = select(column, column, literal(None)).where(_is_absent(column, target))
+    return IntegrityQuery(column.table, column.name, kind, statement.distinct())
 
 
-def _lacking(
-    found: Table, key: Column[int], *where: ColumnElement[bool]
-) -> IntegrityQuery:
+def _lacking(found: Table, key: Column[int], state: str) -> IntegrityQuery:
     """Manifests whose document was kept without the row that it makes."""
-    there = exists().where(key == blobs.c.id)
     statement = select(blobs.c.id, literal(None), literal("a row")).where(
-        ~there, *where
+        ~exists().where(key == blobs.c.id), blobs.c.facts_state == state
     )
     return IntegrityQuery(found, key.name, "blob", statement)
-
-
-def _is(state: str) -> ColumnElement[bool]:
-    return blobs.c.facts_state == state
 
 
 def _open_moves() -> IntegrityQuery:
@@ -167,6 +162,25 @@ def _layer_counts() -> IntegrityQuery:
     return IntegrityQuery(layers, "layers of the image", "blob", statement)
 
 
+_OF_DOCUMENTS: Final = (
+    _lacking(images, images.c.id, "image"),
+    _lacking(artifacts, artifacts.c.id, "artifact"),
+    _lacking(lines, lines.c.image_id, "image"),
+    _layer_counts(),
+)
+# What a tag leads to, and nobody says was ever read.
+_NEVER_READ: Final = IntegrityQuery(
+    blobs,
+    "facts_state",
+    "blob",
+    select(repository_manifests.c.manifest_id, literal("none"), literal("missing"))
+    .join(blobs, blobs.c.id == repository_manifests.c.manifest_id)
+    .where(
+        ~HAS_FACTS,
+        repository_manifests.c.tag_count > 0,
+        blobs.c.facts_state == "none",
+    ),
+)
 CHECKS: Final = (
     _open_moves(),
     IntegrityQuery(
@@ -194,21 +208,11 @@ CHECKS: Final = (
     _absent(repository_blobs.c.blob_id, blobs.c.id, "blob"),
     _absent(scope_blobs.c.scope_id, storage_scopes.c.id, "scope"),
     _absent(scope_blobs.c.blob_id, blobs.c.id, "blob"),
-    _lacking(images, images.c.id, _is("image")),
-    _lacking(artifacts, artifacts.c.id, _is("artifact")),
-    _lacking(lines, lines.c.image_id, _is("image")),
-    _layer_counts(),
+    *_OF_DOCUMENTS,
     _absent(blob_sizes.c.scope_id, storage_scopes.c.id, "scope"),
     _absent(manifest_sizes.c.scope_id, storage_scopes.c.id, "scope"),
     _absent(disputes.c.scope_id, storage_scopes.c.id, "scope"),
-    IntegrityQuery(
-        blobs,
-        "facts_state",
-        "blob",
-        select(repository_manifests.c.manifest_id, literal("none"), literal("missing"))
-        .join(blobs, blobs.c.id == repository_manifests.c.manifest_id)
-        .where(~HAS_FACTS, repository_manifests.c.tag_count > 0, _is("none")),
-    ),
+    _NEVER_READ,
     IntegrityQuery(
         repository_summaries,
         "repository_id",
@@ -237,28 +241,10 @@ CHECKS: Final = (
 )
 
 
-def broken(
-    connection: Connection, check: IntegrityQuery, names: NamesOfIds
-) -> Iterator[Difference]:
-    """What breaks a check."""
-    for number, stored, wanted in connection.execute(check.statement):
-        yield Difference(
-            table=check.table.name,
-            where=names.of(connection, check.kind, number),
-            what=check.what,
-            stored=_shown(stored),
-            recounted=_shown(wanted),
-        )
-
-
 Platforms: TypeAlias = Mapping[str, Sequence[Platform]]
 """In which order platforms speak for an index, by the registry's name."""
-Watch: TypeAlias = Callable[[str, int, int], None]
-"""Told what is checked, how much of it is done, and how much there is."""
-
 _ATTEMPTS: Final = 5
 _summary = repository_summaries.c
-_WAITING: Final = select(func.count()).select_from(blob_changes)
 _SUMMARY: Final = (
     select(
         repository_summaries, registries.c.name.label("registry"), registries.c.state
@@ -282,7 +268,7 @@ def verify(
     for attempt in range(_ATTEMPTS):
         settle_all(database)
         with database.read() as connection:
-            waiting = connection.execute(_WAITING).scalar_one()
+            waiting = connection.execute(select(exists(blob_changes))).scalar_one()
             if waiting and attempt < _ATTEMPTS - 1:
                 continue  # somebody wrote in between
             yield from _verify(connection, platforms, now, watch)
@@ -293,49 +279,36 @@ def _verify(
     connection: Connection, platforms: Platforms, now: datetime, watch: Watch
 ) -> Iterator[Difference]:
     names = NamesOfIds()
-    for wrong in recount_claims(connection):
-        yield from differences(connection, wrong, names)
-    for wrong in _repositories(connection, watch):
-        yield from differences(connection, wrong, names)
-    scopes = scopes_of(connection)
-    for done, scope in enumerate(scopes):
-        watch("storage scopes", done, len(scopes))
-        for part in (recount_weights, recount_scope):
-            for wrong in part(connection, scope):
-                yield from differences(connection, wrong, names)
+    places, scopes = places_of(connection), scopes_of(connection)
+    for part in (
+        recount_claims(connection),
+        recount_repositories(connection, None, places, watch),
+        recount_scopes(
+            connection,
+            scopes,
+            [recount_weights, recount_scope],
+            "storage scopes",
+            watch,
+        ),
+    ):
+        for wrong in part:
+            yield from differences(connection, wrong, names)
     is_lost = False
     for done, check in enumerate(CHECKS):
         watch("tables", done, len(CHECKS))
-        for difference in broken(connection, check, names):
-            is_lost = is_lost or check.is_fact
-            yield difference
+        for number, stored, wanted in connection.execute(check.statement):
+            is_lost = is_lost or check.table in _FACTS
+            where = names.of(connection, check.kind, number)
+            yield Difference(
+                check.table.name, where, check.what, _shown(stored), _shown(wanted)
+            )
     yield from compare_sums(connection)
     if not is_lost:
-        yield from _summaries(connection, platforms, now, names, watch)
-
-
-def _summaries(
-    connection: Connection,
-    platforms: Platforms,
-    now: datetime,
-    names: NamesOfIds,
-    watch: Watch,
-) -> Iterator[Difference]:
-    places = places_of(connection)
-    for done, place in enumerate(places):
-        watch("summaries", done, len(places))
-        repository = place.repository_id
-        yield from _summary_differences(connection, repository, platforms, now, names)
-
-
-def _repositories(connection: Connection, watch: Watch) -> Iterator[Wrong]:
-    places = places_of(connection)
-    held_rows = count_held_rows(connection)
-    for done, place in enumerate(places):
-        watch("repositories", done, len(places))
-        yield from recount_repository(connection, place, held_rows)
-    for place in sorted(held_rows.keys() - set(places)):
-        yield from unaccounted_rows(connection, place)
+        for done, place in enumerate(places):
+            watch("summaries", done, len(places))
+            yield from _summary_differences(
+                connection, place.repository_id, platforms, now, names
+            )
 
 
 def _summary_differences(
@@ -351,8 +324,10 @@ def _summary_differences(
     knows, so its newest images are not compared.
     """
     row = connection.execute(_SUMMARY, {"repository": repository_id}).one_or_none()
-    if row is None or row.is_stale or _was_never_made(row):
+    if row is None or row.is_stale:
         return
+    if row.referenced_bytes is None and row.tag_count == 0:
+        return  # It was found and not crawled yet: it says nothing.
     preferred = platforms.get(row.registry, (DEFAULT,))
     summary = summarize(connection, repository_id, now, preferred)
     if summary.pop("is_stale"):
@@ -369,10 +344,68 @@ def _summary_differences(
             )
 
 
-def _was_never_made(row: Row[*tuple[object, ...]]) -> bool:
-    """Of a repository that was found and not crawled yet: it says nothing."""
-    return row.referenced_bytes is None and row.tag_count == 0
-
-
 def _shown(value: object) -> int | str | None:
     return value if value is None or isinstance(value, int | str) else str(value)
+
+
+_PIECE: Final = 1_000
+_DAMAGED: Final = union(
+    *(check.statement.with_only_columns(blobs.c.id) for check in _OF_DOCUMENTS),
+    *(
+        select(document).where(_is_absent(part, blobs.c.id))
+        for document, part in (
+            (images.c.id, images.c.config_id),
+            (artifacts.c.id, artifacts.c.config_id),
+            (layers.c.image_id, layers.c.blob_id),
+            (index_members.c.index_id, index_members.c.child_id),
+        )
+    ),
+    _NEVER_READ.statement.with_only_columns(repository_manifests.c.manifest_id),
+)
+_ROWS: Final = (
+    (layers, layers.c.image_id),
+    (lines, lines.c.image_id),
+    (images, images.c.id),
+    (artifacts, artifacts.c.id),
+    (index_members, index_members.c.index_id),
+)
+
+
+@unhurried()
+def count_damaged(database: Database) -> int:
+    """How many documents have lost a part."""
+    with database.read() as connection:
+        return len(connection.execute(_DAMAGED).all())
+
+
+@unhurried()
+def drop_damaged(database: Database) -> int:
+    """Drop manifests of which a part is lost, and targets that are not there.
+
+    Returns how many documents and tags are to be read again. Raises StoreError.
+    """
+    with alone(database) as connection:
+        unread = sorted(connection.execute(_DAMAGED).scalars())
+        for start in range(0, len(unread), _PIECE):
+            piece = {"ids": listed(unread[start : start + _PIECE])}
+            for table, key in _ROWS:
+                connection.execute(delete(table).where(among_ids(key)), piece)
+            connection.execute(
+                update(blobs)
+                .where(among_ids(blobs.c.id))
+                .values(facts_state="missing", facts_code="child_missing"),
+                piece,
+            )
+        for table, key, target in (
+            *((table, key, blobs.c.id) for table, key in _ROWS),
+            (lines, lines.c.image_id, images.c.id),
+            (tag_moves, _move.target_id, blobs.c.id),
+            (tag_moves, _move.tag_id, tags.c.id),
+        ):
+            connection.execute(delete(table).where(_is_absent(key, target)))
+        lost = connection.execute(
+            update(tags)
+            .where(_is_absent(tags.c.target_id, blobs.c.id))
+            .values(target_id=None)
+        )
+        return len(unread) + lost.rowcount
