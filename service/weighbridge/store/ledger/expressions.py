@@ -30,6 +30,7 @@ from weighbridge.store.models import (
     blob_sizes,
     blobs,
     images,
+    layers,
     manifest_sizes,
 )
 
@@ -83,6 +84,11 @@ STORED_BYTES: Final[ColumnElement[int]] = func.coalesce(
 )
 """What a blob occupies in a storage scope: the registry's word, where it is known, else
 what claims count. To be selected from blobs joined with `blob_sizes` by `sized`."""
+LAYER_BYTES: Final[ColumnElement[int]] = func.coalesce(
+    blob_sizes.c.registry_bytes, layers.c.claimed_bytes, blobs.c.compressed_bytes
+)
+"""What a layer of an image takes there: the registry's word, else what the image's
+manifest says. To be selected from `layers` as well."""
 WEIGHED_BYTES: Final = case(
     (
         IS_IMAGE,

@@ -5,17 +5,13 @@ are right at any moment; then the rows are deleted. What documents said of diges
 nobody's own: `pruning` removes what nothing refers to.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import (
-    BindParameter,
     Connection,
-    Delete,
-    Select,
-    bindparam,
     delete,
     exists,
     func,
@@ -54,7 +50,7 @@ from weighbridge.store.models import (
     tags,
     unjudged,
 )
-from weighbridge.store.registries.registry_rows import forget_held
+from weighbridge.store.registries.registry_rows import find_registry_id, forget_held
 from weighbridge.store.registries.repository_rows import delete_tags
 from weighbridge.store.session import Database
 from weighbridge.store.violations.violation_rows import forget_violations
@@ -62,20 +58,10 @@ from weighbridge.store.violations.violation_rows import forget_violations
 _LEASE_S: Final = 300.0
 _PIECE: Final = 2_000
 _repository = repositories.c
-_OF: Final[BindParameter[int]] = bindparam("repository")
-_TAGS: Final = select(tags.c.id).where(tags.c.repository_id == _OF).limit(_PIECE)
-_CRAWLS: Final = select(crawls.c.id).where(crawls.c.repository_id == _OF).limit(_PIECE)
-_WITH_TAGS: Final = (
-    delete(tag_moves).where(among_ids(tag_moves.c.tag_id)),
-    delete(tags).where(among_ids(tags.c.id)),
-)
-_WITH_CRAWLS: Final = (
-    delete(crawl_chunks).where(among_ids(crawl_chunks.c.crawl_id)),
-    delete(crawls).where(among_ids(crawls.c.id)),
-)
-_ROWS: Final = (
-    delete(repository_summaries).where(repository_summaries.c.repository_id == _OF),
-    delete(repositories).where(_repository.id == _OF),
+# Rows that are removed piece by piece: what names them goes first.
+_MANY: Final = (
+    (tags, tag_moves.c.tag_id, tags.c.id),
+    (crawls, crawl_chunks.c.crawl_id, crawls.c.id),
 )
 
 
@@ -103,9 +89,7 @@ def find_known(
     connection: Connection, registry: str, repository: str | None
 ) -> Forgettable | None:
     """What is known under a name; None where that is nothing."""
-    registry_id: int | None = connection.execute(
-        select(registries.c.id).where(registries.c.name == registry)
-    ).scalar()
+    registry_id = find_registry_id(connection, registry)
     if registry_id is None:
         return None
     summary = repository_summaries.c
@@ -221,51 +205,41 @@ class _Forgetting(Struct):
             taken = claim(
                 connection, repository_id, now=now, lease_s=_LEASE_S, owner=self.owner
             )
-            if taken is None and _is_there(connection, repository_id):
+            is_there = select(_repository.id).where(_repository.id == repository_id)
+            if taken is None and connection.execute(is_there).first():
                 raise _busy(f"{self.known.registry}/{name}")
             return taken
 
     def _forget(self, taken: Claim) -> None:
-        deleted: str | None = ""
-        while deleted is not None:
-            deleted = self._delete(taken, deleted)
+        number = taken.repository_id
+        after: str | None = ""
+        while after is not None:
+            with self.database.write() as connection:
+                after = delete_tags(connection, taken, self.clock(), after)
         settle_all(self.database)
-        for find, removals in ((_TAGS, _WITH_TAGS), (_CRAWLS, _WITH_CRAWLS)):
-            while self._remove(taken, find, removals):
-                pass
-        parameters = {"repository": taken.repository_id}
+        for table, *named in _MANY:
+            piece = select(table.c.id).where(table.c.repository_id == number)
+            count = _PIECE
+            while count == _PIECE:
+                with self.database.write() as connection:
+                    hold(connection, taken, self.clock())
+                    ids = list(connection.execute(piece.limit(_PIECE)).scalars())
+                    for column in named:
+                        connection.execute(
+                            delete(column.table).where(among_ids(column)),
+                            {"ids": listed(ids)},
+                        )
+                count = len(ids)
         with self.database.write() as connection:
             hold(connection, taken, self.clock())
             for table in (unjudged, over_tags):
-                connection.execute(
-                    delete(table).where(table.c.repository_id == taken.repository_id)
-                )
-            forget_violations(connection, taken.repository_id)
-            for removal in _ROWS:
-                connection.execute(removal, parameters)
-            forget_held(connection, self.known.registry_id, taken.repository_id)
+                connection.execute(delete(table).where(table.c.repository_id == number))
+            forget_violations(connection, number)
+            summary = repository_summaries.c.repository_id
+            connection.execute(delete(repository_summaries).where(summary == number))
+            connection.execute(delete(repositories).where(_repository.id == number))
+            forget_held(connection, self.known.registry_id, number)
             _drop_scope_if_empty(connection, taken.scope_id)
-
-    def _delete(self, taken: Claim, after: str) -> str | None:
-        with self.database.write() as connection:
-            return delete_tags(connection, taken, self.clock(), after)
-
-    def _remove(
-        self, taken: Claim, find: Select[int], removals: Sequence[Delete]
-    ) -> bool:
-        """Some rows of a repository; whether there may be more."""
-        parameters = {"repository": taken.repository_id}
-        with self.database.write() as connection:
-            hold(connection, taken, self.clock())
-            ids = list(connection.execute(find, parameters).scalars())
-            for removal in removals:
-                connection.execute(removal, {"ids": listed(ids)})
-        return len(ids) == _PIECE
-
-
-def _is_there(connection: Connection, repository_id: int) -> bool:
-    statement = select(_repository.id).where(_repository.id == repository_id)
-    return connection.execute(statement).scalar() is not None
 
 
 def _drop_scope_if_empty(connection: Connection, scope_id: int) -> None:

@@ -7,7 +7,7 @@ knows whether it arrived, sends the same notifications under the same key.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import Connection, Row, bindparam, case, literal, select, update
@@ -35,6 +35,7 @@ from weighbridge.store.named_rows import NAMES, from_row, named
 from weighbridge.store.outbox.due_groups import (
     SOMETHING_WAITS,
     WAITS,
+    Group,
     due_groups,
     groups_in_turn,
     is_free,
@@ -51,6 +52,8 @@ KEPT_FOR: Final = timedelta(hours=1)
 """So long what waits is kept for a channel that is not configured: while a new
 configuration is rolled out, some processes do not know it yet."""
 
+_Notification: TypeAlias = Row[*tuple[Any, ...]]
+"""As `_WAITING` selects it."""
 _group = notification_groups.c
 _row = notifications.c
 _FREE: Final[dict[str, Any]] = {"lease_until": None, "lease_owner": None}
@@ -131,7 +134,7 @@ def claim_delivery(
 
 def _take(
     connection: Connection,
-    group: Row[*tuple[Any, ...]],
+    group: Group,
     now: datetime,
     lease_s: float,
     owner: str,
@@ -163,7 +166,7 @@ def _take(
 
 def _delivery(
     connection: Connection,
-    group: Row[*tuple[Any, ...]],
+    group: Group,
     now: datetime,
     owner: str,
 ) -> Delivery | None:
@@ -191,8 +194,8 @@ def _delivery(
 
 
 def _still_wanted(
-    connection: Connection, waiting: Sequence[Row[*tuple[Any, ...]]], now: datetime
-) -> list[Row[*tuple[Any, ...]]]:
+    connection: Connection, waiting: Sequence[_Notification], now: datetime
+) -> list[_Notification]:
     """Those that are to be told; the others are dropped with the reason."""
     waivers = active_waivers(connection, now)
     reasons = {row.id: _reason(row, waivers, now) for row in waiting}
@@ -216,9 +219,7 @@ def _still_wanted(
     return [row for row in waiting if reasons[row.id] is None]
 
 
-def _reason(
-    row: Row[*tuple[Any, ...]], waivers: ActiveWaivers, now: datetime
-) -> str | None:
+def _reason(row: _Notification, waivers: ActiveWaivers, now: datetime) -> str | None:
     if row.event != "opened":
         return OPEN_AGAIN if row.closed_at is None else None
     if row.closed_at is not None:
@@ -227,8 +228,8 @@ def _reason(
 
 
 def _keyed(
-    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], key: str
-) -> list[Row[*tuple[Any, ...]]]:
+    connection: Connection, rows: Sequence[_Notification], key: str
+) -> list[_Notification]:
     """Those that got the key; another transaction may just have dropped some."""
     if not rows:
         return []
@@ -292,7 +293,20 @@ def note_failed(
         update(notifications).where(among_ids(_row.id), *WAITS).values(given_up_at=now),
         {"ids": listed(delivery.rows)},
     )
-    _drop_ends(connection, delivery)
+    # Nobody is told that something is over who does not know of it.
+    opened = [number for number, event in delivery.notices if event == "opened"]
+    connection.execute(
+        update(notifications)
+        .where(
+            _row.group_id == delivery.group_id,
+            among_ids(_row.violation_id),
+            _row.event == "resolved",
+            _row.message_key.is_(None),
+            *WAITS,
+        )
+        .values(dropped_for=NOT_TOLD),
+        {"ids": listed(opened)},
+    )
     _end(
         connection,
         delivery.group_id,
@@ -351,23 +365,6 @@ def _lock(connection: Connection, delivery: Delivery) -> timedelta | None:
     if group is None or group.lease_owner != delivery.owner:
         return None
     return timedelta(seconds=group.interval_s)
-
-
-def _drop_ends(connection: Connection, delivery: Delivery) -> None:
-    """Nobody is told that something is over who does not know of it."""
-    opened = [number for number, event in delivery.notices if event == "opened"]
-    connection.execute(
-        update(notifications)
-        .where(
-            _row.group_id == delivery.group_id,
-            among_ids(_row.violation_id),
-            _row.event == "resolved",
-            _row.message_key.is_(None),
-            *WAITS,
-        )
-        .values(dropped_for=NOT_TOLD),
-        {"ids": listed(opened)},
-    )
 
 
 def _end(

@@ -151,7 +151,8 @@ def next_due_on(connection: Connection, channel: str, now: datetime) -> datetime
         is_free(group, now) for group in _too_late(connection, channel, now)
     ):
         first = now
-    until = _held_until(connection, channel, now)
+    begun = connection.execute(_BEGUN, {"of_channel": channel}).scalar_one_or_none()
+    until = None if begun is None else held_until(_moments(begun), now)
     if until is None or until <= max(first, now):
         return first
     tried = _first_in_order(connection, _TRIED_IN_ORDER, channel, now)
@@ -202,13 +203,6 @@ def _channel_after(connection: Connection, channel: str) -> str | None:
     return found
 
 
-def _held_until(connection: Connection, channel: str, now: datetime) -> datetime | None:
-    """Until when the channel has no new message, which may be over; None where it had
-    too few of them."""
-    found = connection.execute(_BEGUN, {"of_channel": channel}).scalar_one_or_none()
-    return None if found is None else held_until(_moments(found), now)
-
-
 def lock_pace(connection: Connection, channel: str) -> Sequence[datetime]:
     """When the last new messages were begun. Nobody else begins one on this channel
     until we commit: whoever locks a pace holds no other lock yet."""
@@ -249,17 +243,15 @@ def groups_in_turn(
         yield from connection.execute(_TRIED_DUE, tried).all()
         return
     due = list(due_groups(connection, channel, now))
-    if until is not None and any(_is_held(group, until) for group in due):
+    # What was due while no new message might be sent. What has a cause in common is
+    # gathered already, and stays a message of its own.
+    if until is not None and any(
+        not group.attempts and not group.is_cause and group.next_at < until
+        for group in due
+    ):
         _gather(connection, channel, now)
         due = list(due_groups(connection, channel, now))
     yield from due
-
-
-def _is_held(group: Group, until: datetime) -> bool:
-    """Whether it was due while no new message might be sent. What has a cause in common
-    is gathered already, and stays a message of its own."""
-    is_new = not group.attempts and not group.is_cause
-    return is_new and bool(group.next_at < until)
 
 
 def _gather(connection: Connection, channel: str, now: datetime) -> None:

@@ -58,7 +58,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.models.types import Moment
 from weighbridge.store.named_rows import NAMES, named
-from weighbridge.store.outbox.due_groups import NEW_GROUPS
+from weighbridge.store.outbox.due_groups import NEW_GROUPS, Group
 
 LISTED: Final = "listed"
 """Its cause was told: it stands in the list of violations, and that is all."""
@@ -158,7 +158,6 @@ _OF_CAUSES: Final = (
     .group_by(_group.channel, violations.c.cause_key)
 )
 
-Group: TypeAlias = Row[*tuple[Any, ...]]
 ToldCause: TypeAlias = Row[*tuple[Any, ...]]
 """What a channel was told of a cause, or is about to be: as `_OF_CAUSES` selects it."""
 
@@ -240,7 +239,15 @@ def _put_resolved(connection: Connection, ids: Sequence[int], now: datetime) -> 
             _NEW.add(
                 connection, [(group.id, one, "resolved", now, None) for one in told]
             )
-            _set_due(connection, group, _due_resolved(group, now))
+            if group.is_cause:
+                due = gathered(_state(group), now, interval_s=group.interval_s)
+            elif group.next_at is not None:
+                due = group.next_at  # An end hurries nobody.
+            else:
+                due = due_in_route(
+                    _state(group), now, wait_s=0, interval_s=group.interval_s
+                )
+            _set_due(connection, group, due)
     return len(rows)
 
 
@@ -255,27 +262,22 @@ def _plan_openings(
         for row in connection.execute(_TOLD_ALREADY, {"ids": listed(ids)})
     }
     causes = _causes_of(connection, rows, now)
-    return [
-        _planned(row, route, routed, causes.get((route.channel, row.cause_key)))
-        for row in rows
-        for routed in [_routed(row)]
-        for route in routes_for(routes, routed)
-        if (row.id, route.channel) not in already
-    ]
-
-
-def _planned(
-    row: Row[*tuple[Any, ...]], route: Route, routed: Routed, cause: ToldCause | None
-) -> _Planned:
-    if cause is None or not can_share_cause(row.limit_key):
-        key = route_group(route, routed)
-        return _Planned(row.id, route, key, about(route, routed), None)
-    key = cause_group(route.channel, row.cause_key)
-    return _Planned(row.id, route, key, "", cause)
-
-
-def _routed(row: Row[*tuple[Any, ...]]) -> Routed:
-    return Routed(row.severity, row.team, row.registry, row.repository, row.policy)
+    planned: list[_Planned] = []
+    for row in rows:
+        routed = Routed(
+            row.severity, row.team, row.registry, row.repository, row.policy
+        )
+        for route in routes_for(routes, routed):
+            if (row.id, route.channel) in already:
+                continue
+            cause = causes.get((route.channel, row.cause_key))
+            if cause is not None and can_share_cause(row.limit_key):
+                key, what = cause_group(route.channel, row.cause_key), ""
+            else:
+                cause, key = None, route_group(route, routed)
+                what = about(route, routed)
+            planned.append(_Planned(row.id, route, key, what, cause))
+    return planned
 
 
 def _causes_of(
@@ -292,12 +294,6 @@ def _causes_of(
         for row in found
         if row.notified_at > now - CAUSE_WITHIN
     }
-
-
-def _is_by_route(cause: ToldCause) -> bool:
-    """Whether a route's group told of it, and the cause's own has not since."""
-    by_route, by_cause = cause.by_route, cause.by_cause
-    return by_route is not None and (by_cause is None or by_route > by_cause)
 
 
 def _make_groups(connection: Connection, planned: Iterable[_Planned]) -> None:
@@ -338,7 +334,12 @@ def _have_due(
         )
         _set_due(connection, group, next_at, **values)
         return True
-    if cause is not None and _is_by_route(cause):
+    # A route's group told of it, and the cause's own has not since.
+    if (
+        cause is not None
+        and cause.by_route is not None
+        and (cause.by_cause is None or cause.by_route > cause.by_cause)
+    ):
         state = notified_by_route(state, cause.notified_at)
         values |= {"last_sent_at": cause.notified_at, "messages": 1}
     due = due_in_cause(state, route, now)
@@ -348,15 +349,6 @@ def _have_due(
         values["messages"] = 0
     _set_due(connection, group, due.next_at, **values)
     return True
-
-
-def _due_resolved(group: Group, now: datetime) -> datetime:
-    if group.is_cause:
-        return gathered(_state(group), now, interval_s=group.interval_s)
-    waiting: datetime | None = group.next_at
-    if waiting is not None:
-        return waiting  # An end hurries nobody.
-    return due_in_route(_state(group), now, wait_s=0, interval_s=group.interval_s)
 
 
 def _set_due(

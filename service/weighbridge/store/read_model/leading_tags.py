@@ -196,23 +196,15 @@ def find_leading(
             for each in known.values():
                 each.clear()
         for scope_id, some in wanted.items():
-            _learn(connection, known[scope_id], some, scope_id, platforms)
+            new = sorted(some - known[scope_id].keys())
+            for start in range(0, len(new), _AT_ONCE):
+                piece = new[start : start + _AT_ONCE]
+                graph = load_graph(connection, piece)
+                known[scope_id] |= dict.fromkeys(piece)
+                known[scope_id] |= read_headlines(
+                    connection, graph, piece, scope_id, platforms
+                )
     return found
-
-
-def _learn(
-    connection: Connection,
-    known: Known,
-    targets: Collection[int],
-    scope_id: int,
-    platforms: Sequence[Platform],
-) -> None:
-    new = sorted(set(targets) - known.keys())
-    for start in range(0, len(new), _AT_ONCE):
-        piece = new[start : start + _AT_ONCE]
-        graph = load_graph(connection, piece)
-        known |= dict.fromkeys(piece)
-        known |= read_headlines(connection, graph, piece, scope_id, platforms)
 
 
 class LeadingTags:

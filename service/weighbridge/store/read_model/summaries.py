@@ -22,10 +22,15 @@ from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.size.confidence import Confidence
 from weighbridge.domain.size.weigh_image import pulled_bytes
 from weighbridge.store.dialect import BulkUpdate, Rows, among_ids, listed
-from weighbridge.store.ledger.expressions import IS_IMAGE, exact_sum, sized, sum_of
+from weighbridge.store.ledger.expressions import (
+    IS_IMAGE,
+    LAYER_BYTES,
+    exact_sum,
+    sized,
+    sum_of,
+)
 from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
-    blob_sizes,
     blobs,
     images,
     layers,
@@ -62,11 +67,7 @@ _LAYERS: Final = Rows(
         layers.c.image_id,
         layers.c.position,
         layers.c.blob_id,
-        func.coalesce(
-            blob_sizes.c.registry_bytes,
-            layers.c.claimed_bytes,
-            blobs.c.compressed_bytes,
-        ).label("compressed_bytes"),
+        LAYER_BYTES.label("compressed_bytes"),
     )
     .select_from(
         sized(
@@ -174,7 +175,10 @@ def refresh_summary(
     stored = _stored(connection, [repository_id])
     made = _made(connection, stored, now, platforms or (DEFAULT,), is_anew=True)
     if platforms is None:
-        made = {number: each | _kept(stored[number]) for number, each in made.items()}
+        made = {
+            number: each | {name: stored[number][name] for name in _NEWEST}
+            for number, each in made.items()
+        }
     _write(connection, stored, made, now)
 
 
@@ -278,11 +282,6 @@ def _totals(
         }
         for row in rows
     }
-
-
-def _kept(stored: RowMapping) -> Summary:
-    """What the order of platforms decides."""
-    return {column: stored[column] for column in _MADE if is_by_platform(column)}
 
 
 def _write(

@@ -13,7 +13,17 @@ from collections.abc import Collection, Container, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    case,
+    delete,
+    exists,
+    select,
+    update,
+)
 
 from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
 from weighbridge.store.dialect.rows import Rows
@@ -33,16 +43,14 @@ from weighbridge.store.registries.registry_rows import find_last_listing
 from weighbridge.store.tags.applying import apply_deleted
 
 _table = repositories.c
-_FIND: Final = Rows(
-    select(_table.name, _table.id).where(
-        _table.registry_id == bindparam("registry"), among_texts(_table.name)
+_IDS_BY_NAME: Final = {
+    table: Rows(
+        select(table.c.name, table.c.id).where(
+            table.c.registry_id == bindparam("registry"), among_texts(table.c.name)
+        )
     )
-)
-_UNLISTED: Final = select(_table.id).where(
-    _table.registry_id == bindparam("registry"),
-    among_texts(_table.name),
-    _table.was_listed.is_(False),
-)
+    for table in (repositories, storage_scopes)
+}
 _NEW: Final = BulkInsert(
     repositories,
     "registry_id",
@@ -103,10 +111,6 @@ _OTHERS: Final = (
 )
 
 
-_SCOPES: Final = select(storage_scopes.c.name, storage_scopes.c.id).where(
-    storage_scopes.c.registry_id == bindparam("registry"),
-    among_texts(storage_scopes.c.name),
-)
 _NEW_SCOPES: Final = BulkInsert(
     storage_scopes,
     "registry_id",
@@ -127,10 +131,10 @@ def put_repositories(
     Those that another entry of the address has brought in are taken over. Those that
     come before the registry was ever listed to its end are silent.
     """
-    known = _find(connection, registry_id, names)
+    known = _find(connection, repositories, registry_id, names)
     if set(names) - known.keys():
         adopt_repositories(connection, registry_id, set(names) - known.keys(), now)
-        known = _find(connection, registry_id, names)
+        known = _find(connection, repositories, registry_id, names)
     new = sorted(set(names) - known.keys())
     if new:
         scopes = put_scopes(connection, registry_id, new)
@@ -140,7 +144,7 @@ def put_repositories(
             connection,
             [(registry_id, scopes[n], n, "new", "", now, now, *rest) for n in new],
         )
-        added = _find(connection, registry_id, new)
+        added = _find(connection, repositories, registry_id, new)
         put_empty_summaries(connection, [added[n] for n in new], now, is_stale=False)
         known |= added
     return known
@@ -206,19 +210,12 @@ def put_scopes(
     ).scalar_one()
     names = {repository: scope_name(kind, repository) for repository in repositories}
     wanted = sorted(set(names.values()))
-    known = _find_scopes(connection, registry_id, wanted)
+    known = _find(connection, storage_scopes, registry_id, wanted)
     new = [(registry_id, name, 0, 0, 0, 0, 0) for name in wanted if name not in known]
     if new:
         _NEW_SCOPES.add(connection, new)
-        known = _find_scopes(connection, registry_id, wanted)
+        known = _find(connection, storage_scopes, registry_id, wanted)
     return {repository: known[name] for repository, name in names.items()}
-
-
-def _find_scopes(
-    connection: Connection, registry_id: int, names: Collection[str]
-) -> dict[str, int]:
-    parameters = {"registry": registry_id, "names": listed(names)}
-    return {row.name: row.id for row in connection.execute(_SCOPES, parameters)}
 
 
 def put_empty_summaries(
@@ -239,8 +236,12 @@ def note_listed(
     connection: Connection, registry_id: int, names: Collection[str]
 ) -> None:
     """Remember that a catalog lists these repositories; once is enough."""
-    parameters = {"registry": registry_id, "names": listed(names)}
-    ids = list(connection.execute(_UNLISTED, parameters).scalars())
+    unlisted = select(_table.id).where(
+        _table.registry_id == registry_id,
+        among_texts(_table.name),
+        _table.was_listed.is_(False),
+    )
+    ids = list(connection.execute(unlisted, {"names": listed(names)}).scalars())
     if ids:
         mark_listed(connection, ids, is_listed=True)
 
@@ -259,28 +260,31 @@ def mark_listed(
 
 
 def _find(
-    connection: Connection, registry_id: int, names: Collection[str]
+    connection: Connection, table: Table, registry_id: int, names: Collection[str]
 ) -> dict[str, int]:
+    """The ids of a registry's repositories, or of its scopes, of these names."""
     parameters = {"registry": registry_id, "names": listed(names)}
-    return dict(_FIND.read(connection, parameters))
+    return dict(_IDS_BY_NAME[table].read(connection, parameters))
 
 
 def deleted_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
     """Those of the repositories that the registry had once."""
-    rows = connection.execute(
-        select(_table.id).where(among_ids(_table.id), _table.deleted_at.is_not(None)),
-        {"ids": listed(sorted(repository_ids))},
-    )
-    return sorted(rows.scalars())
+    return _among(connection, repository_ids, _table.deleted_at.is_not(None))
 
 
 def listed_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:
     """Those of the repositories that a catalog has listed."""
+    return _among(connection, repository_ids, _table.was_listed)
+
+
+def _among(
+    connection: Connection, ids: Collection[int], condition: ColumnElement[bool]
+) -> list[int]:
     rows = connection.execute(
-        select(_table.id).where(among_ids(_table.id), _table.was_listed),
-        {"ids": listed(sorted(repository_ids))},
+        select(_table.id).where(among_ids(_table.id), condition).order_by(_table.id),
+        {"ids": listed(sorted(ids))},
     )
-    return sorted(rows.scalars())
+    return list(rows.scalars())
 
 
 def forget_if_never_seen(connection: Connection, repository_id: int) -> None:

@@ -47,6 +47,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
+from weighbridge.store.registries.registry_rows import find_registry_id
 
 MOST: Final = 5_000
 """More repositories of a registry are not counted."""
@@ -70,33 +71,25 @@ def registries_waiting(connection: Connection, now: datetime) -> list[RegistryWa
         .where(registries.c.state != "unconfigured")
         .order_by(registries.c.name)
     )
-    return [_waiting(connection, row, leased, parked, now) for row in found]
-
-
-def _waiting(
-    connection: Connection,
-    row: Row[*tuple[Any, ...]],
-    leased: Counter[int],
-    parked: Counter[int],
-    now: datetime,
-) -> RegistryWaiting:
-    due = _bounded(connection, *_is_due(row.id, now))
-    late = _bounded(connection, *_is_put_off(row, now))
-    is_away = row.state == "unreachable"
-    return from_row(
-        RegistryWaiting,
-        row._mapping,
-        registry=row.name,
-        due=0 if is_away else due,
-        paused=due if is_away else 0,
-        leased=leased[row.id],
-        put_off=late,
-        parked=parked[row.id],
-        oldest_due_at=_first_due(connection, *_is_due(row.id, now)),
-        next_due_at=_first_due(
-            connection, _table.registry_id == row.id, _IS_THERE, _table.due_at > now
-        ),
-    )
+    waiting = []
+    for row in found:
+        is_due = _is_due(row.id, now)
+        due, is_away = _bounded(connection, *is_due), row.state == "unreachable"
+        later = (_table.registry_id == row.id, _IS_THERE, _table.due_at > now)
+        report = from_row(
+            RegistryWaiting,
+            row._mapping,
+            registry=row.name,
+            due=0 if is_away else due,
+            paused=due if is_away else 0,
+            leased=leased[row.id],
+            put_off=_bounded(connection, *_is_put_off(row, now)),
+            parked=parked[row.id],
+            oldest_due_at=_first_due(connection, *is_due),
+            next_due_at=_first_due(connection, *later),
+        )
+        waiting.append(report)
+    return waiting
 
 
 def _is_due(registry_id: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -236,7 +229,13 @@ def _repository(
         repository=row.name,
         why=why,
         since=_since(connection, row, why),
-        until=_until(row, why),
+        until=(
+            row.lease_until
+            if why == "leased"
+            else row.due_at
+            if why in ("poison", "quota", "put_off", "not_due")
+            else None
+        ),
         due_at=None if row.deleted_at is not None else row.due_at,
         owner=row.lease_owner if _has_lease(row, now) else None,
     )
@@ -286,21 +285,10 @@ def _since(
     return began
 
 
-def _until(row: Row[*tuple[Any, ...]], why: CrawlBar) -> datetime | None:
-    if why == "leased":
-        until: datetime | None = row.lease_until
-        return until
-    has_end = why in ("poison", "quota", "put_off", "not_due")
-    return row.due_at if has_end else None
-
-
 CRAWL_CURSOR: Final = CursorForm(one_of("crawls"), NUMBER)
 _known = repositories.alias("known")
 _named_registry = registries.alias("named_registry")
-_CRAWLS: Final = select(
-    crawls,
-    *NAMES,
-).select_from(
+_CRAWLS: Final = select(crawls, *NAMES).select_from(
     # Newest first, and no more of them than are wanted.
     join_in_order(
         join_in_order(
@@ -329,9 +317,8 @@ def crawl_page(
         named = _named(registry, repository)
         statement = statement.where(crawls.c.repository_id.in_(named))
     if registry is not None and repository is None:
-        of = select(registries.c.id).where(registries.c.name == registry)
-        number = connection.execute(of).scalar()
-        statement = _of_registry(statement, number or 0, last)
+        number = find_registry_id(connection, registry) or 0
+        statement = _of_registry(statement, number, last)
     elif last is not None:
         statement = statement.where(crawls.c.id < last)
     statement = statement.order_by(crawls.c.id.desc())

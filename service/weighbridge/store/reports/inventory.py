@@ -32,7 +32,13 @@ from weighbridge.domain.policy.policy import LimitedNumbers
 from weighbridge.domain.policy.simulation import NewestSize, SimulatedImage, Span
 from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
 from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.ledger.expressions import STORED_BYTES, exact_sum, sized, sum_of
+from weighbridge.store.ledger.expressions import (
+    LAYER_BYTES,
+    STORED_BYTES,
+    exact_sum,
+    sized,
+    sum_of,
+)
 from weighbridge.store.ledger.registry_sums import (
     SUMS,
     Sums,
@@ -42,7 +48,6 @@ from weighbridge.store.ledger.registry_sums import (
 )
 from weighbridge.store.models import (
     SUMS_OF_BYTES,
-    blob_sizes,
     blobs,
     layers,
     registries,
@@ -225,17 +230,8 @@ _LIMITED: Final[Mapping[str, ColumnElement[Any]]] = {
     "baseline_compressed_bytes": _summary.baseline_compressed_bytes,
     "deduplicated_bytes": DEDUPLICATED_BYTES,
 }
-# The registry's word, else what this manifest says.
 _LARGEST_LAYER: Final = (
-    select(
-        func.max(
-            func.coalesce(
-                blob_sizes.c.registry_bytes,
-                layers.c.claimed_bytes,
-                blobs.c.compressed_bytes,
-            )
-        )
-    )
+    select(func.max(LAYER_BYTES))
     .select_from(
         sized(layers.join(blobs, blobs.c.id == layers.c.blob_id), _repository.scope_id)
     )

@@ -112,7 +112,6 @@ REPOSITORY_CURSORS: Final = (
 
 
 Keys: TypeAlias = Select[*tuple[object, ...]]
-Registries: TypeAlias = Sequence[Row[int, str]]
 
 
 class RepositoryQuery(Struct, frozen=True):
@@ -188,7 +187,10 @@ def ids_of_page(
     limit = check_limit(query.limit)
     if query.q and not could_be_in_a_name(query.q):
         return [], None
-    of = _registries(connection, query)
+    statement = select(registries.c.id, registries.c.name).order_by(registries.c.id)
+    if query.registry is not None:
+        statement = statement.where(registries.c.name == query.registry)
+    of = connection.execute(statement).all()
     given = {} if query.violating is None else {"violating": listed(violating)}
     found: list[_Key] = []
     for is_known in (True, False):
@@ -220,17 +222,9 @@ def _page(
     return ids, write_cursor("repositories", query.sort, query.order, *last)
 
 
-def _registries(connection: Connection, query: RepositoryQuery) -> Registries:
-    """Those that are asked for."""
-    statement = select(registries.c.id, registries.c.name).order_by(registries.c.id)
-    if query.registry is not None:
-        statement = statement.where(registries.c.name == query.registry)
-    return connection.execute(statement).all()
-
-
 def _walk(
     query: RepositoryQuery,
-    of: Registries,
+    of: Sequence[Row[int, str]],
     is_known: bool,
     last: _Key | None,
     most: int,

@@ -97,7 +97,11 @@ def find_weighing(
     node = graph.nodes[target]
     if node.state in ("none", "missing"):
         return None
-    order = _ordered(graph.images_of(target), platforms)
+    pulled = graph.images_of(target)
+    first = headline(pulled, platforms)
+    # The headline image first, the others ascending by platform.
+    platforms_in_order = sorted(pulled, key=lambda p: (not first or p != first[0], p))
+    order = {each: pulled[each] for each in platforms_in_order}
     if platform is None:
         wanted = dict(order if all_platforms else list(order.items())[:1])
     else:
@@ -175,16 +179,6 @@ def _by_digest(
         return None
     past = () if found.is_live else ("no tag leads to this digest any more",)
     return found.id, past
-
-
-def _ordered(
-    found: Mapping[Platform, int], preferred: Sequence[Platform]
-) -> dict[Platform, int]:
-    """The images by platform, headline first, the others ascending."""
-    first = headline(found, preferred)
-    rest = sorted(found)
-    order = [first[0], *(p for p in rest if p != first[0])] if first else rest
-    return {platform: found[platform] for platform in order}
 
 
 def _of_platforms(

@@ -3,7 +3,7 @@ told of them, read for a message as `ViolationNotice`.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
@@ -94,13 +94,6 @@ class ViolationQuery(Struct, frozen=True):
     cursor: str | None = None
 
 
-class OpenCounts(Struct, frozen=True):
-    """by_repository: violations that nobody has accepted, by the repository's id"""
-
-    by_repository: Mapping[int, int]
-    waived: int
-
-
 _OPEN: Final = (
     select(
         _table.repository_id,
@@ -120,7 +113,6 @@ _COUNTS: Final = (
     .where(_table.closed_at.is_(None), repositories.c.deleted_at.is_(None))
     .group_by(repositories.c.id)
 )
-_OPEN_OF: Final = _OPEN.where(among_ids(_table.repository_id))
 
 
 def violation_page(
@@ -177,8 +169,9 @@ def open_rows(connection: Connection) -> Sequence[OpenRow]:
 
 def open_counts(
     connection: Connection, waivers: ActiveWaivers, now: datetime
-) -> OpenCounts:
-    """How much is open, and where.
+) -> tuple[dict[int, int], int]:
+    """How many violations that nobody has accepted are open, by the repository's id;
+    and how many are waived.
 
     Only repositories that a waiver may be about have their rows read: with a thousand
     violations, reading all of them takes longer than everything else on a page.
@@ -191,17 +184,18 @@ def open_counts(
             covered.append(identity)
     waived = 0
     if covered:
-        found = connection.execute(_OPEN_OF, {"ids": listed(covered)}).all()
+        of_these = _OPEN.where(among_ids(_table.repository_id))
+        found = connection.execute(of_these, {"ids": listed(covered)}).all()
         left = Counter(row.repository_id for row in not_waived(found, waivers, now))
         waived = len(found) - left.total()
         counts |= {identity: left[identity] for identity in covered}
-    return OpenCounts({id_: count for id_, count in counts.items() if count}, waived)
+    return {id_: count for id_, count in counts.items() if count}, waived
 
 
 def violating_ids(connection: Connection, now: datetime) -> frozenset[int]:
     """The repositories that have an open violation which nobody has accepted."""
     waivers = active_waivers(connection, now)
-    return frozenset(open_counts(connection, waivers, now).by_repository)
+    return frozenset(open_counts(connection, waivers, now)[0])
 
 
 def not_waived(

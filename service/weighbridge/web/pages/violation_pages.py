@@ -144,9 +144,8 @@ class ViolationPages(Handlers):
 def _counts(
     connection: Connection, waivers: ActiveWaivers, now: datetime
 ) -> ViolationCounts:
-    found = open_counts(connection, waivers, now)
-    counts = found.by_repository
-    return ViolationCounts(sum(counts.values()), len(counts), found.waived)
+    counts, waived = open_counts(connection, waivers, now)
+    return ViolationCounts(sum(counts.values()), len(counts), waived)
 
 
 def _wish(text: str | None) -> SimulationRequest:

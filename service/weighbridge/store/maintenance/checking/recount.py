@@ -5,18 +5,17 @@ points to is what was seen last, so it is believed, and its history is closed or
 to agree with it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
-    BindParameter,
     Connection,
-    bindparam,
     case,
     delete,
     exists,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -67,96 +66,14 @@ from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.registries.repository_rows import put_empty_summaries
 from weighbridge.store.session import Database
 
-_REGISTRY: Final[BindParameter[int]] = bindparam("registry")
-
 _move = tag_moves.c
 _later = tag_moves.alias("later")
-_NOW: Final[BindParameter[datetime]] = bindparam("moment", type_=Moment())
-_OF_REGISTRY: Final = (
-    select(tags.c.id)
-    .join(repositories, repositories.c.id == tags.c.repository_id)
-    .where(repositories.c.registry_id == _REGISTRY)
-)
-_BACKWARDS: Final = (
-    update(tag_moves)
-    .where(_move.tag_id.in_(_OF_REGISTRY), _move.seen_until < _move.seen_from)
-    .values(seen_until=_move.seen_from)
-)
-_CLOSE: Final = (
-    update(tag_moves)
-    .where(
-        _move.tag_id.in_(_OF_REGISTRY),
-        _move.seen_until.is_(None),
-        or_(
-            ~exists().where(
-                tags.c.id == _move.tag_id,
-                tags.c.deleted_at.is_(None),
-                tags.c.target_id == _move.target_id,
-            ),
-            # Of two that are open the later one is.
-            exists().where(
-                _later.c.tag_id == _move.tag_id,
-                _later.c.seen_from > _move.seen_from,
-                _later.c.target_id == _move.target_id,
-                _later.c.seen_until.is_(None),
-            ),
-        ),
-    )
-    .values(seen_until=case((_move.seen_from > _NOW, _move.seen_from), else_=_NOW))
-)
-_OPEN: Final = insert(tag_moves).from_select(
-    ["tag_id", "seen_from", "target_id", "pushed_at"],
-    select(tags.c.id, _NOW, tags.c.target_id, tags.c.pushed_at)
-    .join(repositories, repositories.c.id == tags.c.repository_id)
-    .where(
-        repositories.c.registry_id == _REGISTRY,
-        tags.c.deleted_at.is_(None),
-        tags.c.target_id.is_not(None),
-        ~exists().where(_move.tag_id == tags.c.id, _move.seen_until.is_(None)),
-    ),
-)
-
-
-def mend_moves(connection: Connection, registry_id: int, now: datetime) -> None:
-    """Close open entries of a registry's tags that are not true, open what lacks."""
-    parameters = {"registry": registry_id, "moment": now}
-    connection.execute(_BACKWARDS, {"registry": registry_id})
-    connection.execute(_CLOSE, parameters)
-    connection.execute(_OPEN, parameters)
-
-
-_SCOPES: Final = select(storage_scopes.c.id).where(
-    storage_scopes.c.registry_id == _REGISTRY
-)
-_QUEUED: Final = (
-    select(blob_changes.c.scope_id)
-    .where(blob_changes.c.scope_id.in_(_SCOPES))
-    .distinct()
-)
-_UNQUEUE: Final = delete(blob_changes).where(blob_changes.c.scope_id.in_(_SCOPES))
-_LEFTOVERS: Final = delete(crawl_chunks).where(
-    crawl_chunks.c.crawl_id.in_(
-        select(crawls.c.id)
-        .join(repositories, repositories.c.id == crawls.c.repository_id)
-        .where(repositories.c.registry_id == _REGISTRY, crawls.c.ended_at.is_not(None))
-    )
-)
-_NO_SUMMARY: Final = select(repositories.c.id).where(
-    repositories.c.registry_id == _REGISTRY,
-    ~exists().where(repository_summaries.c.repository_id == repositories.c.id),
-)
-# Rows of the ledger that belong to nobody's repository or scope.
+# Rows that belong to nobody's repository, scope or tag.
 _ORPHANS: Final = (
-    delete(repository_manifests).where(
-        ~exists().where(repositories.c.id == repository_manifests.c.repository_id)
-    ),
-    delete(scope_blobs).where(
-        ~exists().where(storage_scopes.c.id == scope_blobs.c.scope_id)
-    ),
-    delete(blob_changes).where(
-        ~exists().where(storage_scopes.c.id == blob_changes.c.scope_id)
-    ),
-    delete(tag_moves).where(~exists().where(tags.c.id == tag_moves.c.tag_id)),
+    (repository_manifests.c.repository_id, repositories.c.id),
+    (scope_blobs.c.scope_id, storage_scopes.c.id),
+    (blob_changes.c.scope_id, storage_scopes.c.id),
+    (tag_moves.c.tag_id, tags.c.id),
 )
 
 
@@ -214,28 +131,83 @@ def _lock(connection: Connection, registry_id: int) -> Sequence[LedgerPlace]:
     repositories: one that is found from now on is not ours to count."""
     places = places_of(connection, registry_id)
     lock_repositories(connection, [place.repository_id for place in places])
-    # A settler that has taken rows and not committed yet still shows them to us.
-    parameters = {"registry": registry_id}
-    lock_settling(connection, _unsettled(connection, registry_id))
-    connection.execute(_UNQUEUE, parameters)
-    return places
-
-
-def _unsettled(connection: Connection, registry_id: int) -> Collection[int]:
-    """Scopes of the registry that a settler may be at. Where another entry has its
-    address, that is any of them at any time: its batches go on."""
+    is_ours = blob_changes.c.scope_id.in_(
+        select(storage_scopes.c.id).where(storage_scopes.c.registry_id == registry_id)
+    )
+    # Scopes that a settler may be at. Where another entry has our address, that is any
+    # of them at any time: its batches go on. A settler that has taken rows and not
+    # committed yet still shows them to us.
     beside = scopes_beside(connection, registry_id)
-    queued = connection.execute(_QUEUED, {"registry": registry_id}).scalars()
-    return {*beside, *queued}
+    queued = select(blob_changes.c.scope_id).where(is_ours).distinct()
+    lock_settling(connection, {*beside, *connection.execute(queued).scalars()})
+    connection.execute(delete(blob_changes).where(is_ours))
+    return places
 
 
 def _mend(connection: Connection, registry_id: int, now: datetime) -> None:
     """Remove what is left over, add what is always there, and let histories end
     where their tags point."""
-    parameters = {"registry": registry_id}
-    connection.execute(_LEFTOVERS, parameters)
-    for orphans in _ORPHANS:
-        connection.execute(orphans)
-    without = list(connection.execute(_NO_SUMMARY, parameters).scalars())
-    put_empty_summaries(connection, without, now, is_stale=True)
-    mend_moves(connection, registry_id, now)
+    is_ours = repositories.c.registry_id == registry_id
+    ended = (
+        select(crawls.c.id)
+        .join(repositories, repositories.c.id == crawls.c.repository_id)
+        .where(is_ours, crawls.c.ended_at.is_not(None))
+    )
+    connection.execute(delete(crawl_chunks).where(crawl_chunks.c.crawl_id.in_(ended)))
+    for column, target in _ORPHANS:
+        connection.execute(
+            delete(column.table).where(~exists().where(target == column))
+        )
+    has_summary = exists().where(
+        repository_summaries.c.repository_id == repositories.c.id
+    )
+    without = connection.execute(select(repositories.c.id).where(is_ours, ~has_summary))
+    put_empty_summaries(connection, list(without.scalars()), now, is_stale=True)
+    _mend_moves(connection, registry_id, now)
+
+
+def _mend_moves(connection: Connection, registry_id: int, now: datetime) -> None:
+    """Close open entries of a registry's tags that are not true, open what lacks."""
+    moment = literal(now, Moment())
+    ours = (
+        select(tags.c.id)
+        .join(repositories, repositories.c.id == tags.c.repository_id)
+        .where(repositories.c.registry_id == registry_id)
+    )
+    of_ours = update(tag_moves).where(_move.tag_id.in_(ours))
+    connection.execute(
+        of_ours.where(_move.seen_until < _move.seen_from).values(
+            seen_until=_move.seen_from
+        )
+    )
+    is_true = exists().where(
+        tags.c.id == _move.tag_id,
+        tags.c.deleted_at.is_(None),
+        tags.c.target_id == _move.target_id,
+    )
+    # Of two that are open the later one is.
+    is_opened_later = exists().where(
+        _later.c.tag_id == _move.tag_id,
+        _later.c.seen_from > _move.seen_from,
+        _later.c.target_id == _move.target_id,
+        _later.c.seen_until.is_(None),
+    )
+    connection.execute(
+        of_ours.where(
+            _move.seen_until.is_(None), or_(~is_true, is_opened_later)
+        ).values(
+            seen_until=case((_move.seen_from > moment, _move.seen_from), else_=moment)
+        )
+    )
+    lacking = ours.with_only_columns(
+        tags.c.id, moment, tags.c.target_id, tags.c.pushed_at
+    ).where(
+        tags.c.deleted_at.is_(None),
+        tags.c.target_id.is_not(None),
+        ~exists().where(_move.tag_id == tags.c.id, _move.seen_until.is_(None)),
+    )
+    connection.execute(
+        insert(tag_moves).from_select(
+            ["tag_id", "seen_from", "target_id", "pushed_at"], lacking
+        )
+    )

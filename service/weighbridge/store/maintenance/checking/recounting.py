@@ -285,7 +285,11 @@ def recount_scope(connection: Connection, scope_id: int) -> Iterator[Wrong]:
         if not holders:
             break
         last = max(holders)
-        _note_others(connection, others, holders)
+        # What other parts of the scope hold as well is in nobody's hands alone.
+        for part in others:
+            parameters = {"scope": part, "ids": listed(holders)}
+            for blob in connection.execute(_HELD_AMONG, parameters).scalars():
+                holders[blob] = SEVERAL
         yield from _compare_shared(connection, scope_id, holders, after, last)
         parameters = {"scope": scope_id, "ids": listed(holders)}
         for blob, size, weighs in connection.execute(_SIZES, parameters):
@@ -297,16 +301,6 @@ def recount_scope(connection: Connection, scope_id: int) -> Iterator[Wrong]:
     if most is not None and most > after:
         yield from _compare_shared(connection, scope_id, {}, after, most)
     yield from _compare_totals(connection, scope_id, totals)
-
-
-def _note_others(
-    connection: Connection, scope_ids: Sequence[int], holders: dict[int, int]
-) -> None:
-    """What other parts of the scope hold as well is in nobody's hands alone."""
-    for scope_id in scope_ids:
-        parameters = {"scope": scope_id, "ids": listed(holders)}
-        for blob in connection.execute(_HELD_AMONG, parameters).scalars():
-            holders[blob] = SEVERAL
 
 
 def _compare_shared(
