@@ -49,242 +49,6 @@ from weighbridge.store.paging import (
 )
 from weighbridge.store.registries.registry_rows import find_registry_id
 
-MOST: Final = 5_000
-"""More repositories of a registry are not counted."""
-
-_table = repositories.c
-_IS_THERE: Final = _table.deleted_at.is_(None)
-# As a constant: only so the planners know that the index has them all.
-_IS_POISON: Final = _table.attempts >= literal_column(str(STARTS))
-_QUOTA: Final = ("quota_spent", "rate_limited")
-_FEW: Final = select(_table.id, _table.registry_id).where(_IS_THERE)
-Few: TypeAlias = Sequence[Row[int, int]]
-"""Repositories with their registries, of which there are never many."""
-
-
-def registries_waiting(connection: Connection, now: datetime) -> list[RegistryWaiting]:
-    """Every registry that is configured, by its name."""
-    leased = Counter(row.registry_id for row in _leased(connection, now))
-    parked = Counter(row.registry_id for row in _parked(connection, now))
-    found = connection.execute(
-        select(registries)
-        .where(registries.c.state != "unconfigured")
-        .order_by(registries.c.name)
-    )
-    waiting = []
-    for row in found:
-        is_due = _is_due(row.id, now)
-        due, is_away = _bounded(connection, *is_due), row.state == "unreachable"
-        later = (_table.registry_id == row.id, _IS_THERE, _table.due_at > now)
-        report = from_row(
-            RegistryWaiting,
-            row._mapping,
-            registry=row.name,
-            due=0 if is_away else due,
-            paused=due if is_away else 0,
-            leased=leased[row.id],
-            put_off=_bounded(connection, *_is_put_off(row, now)),
-            parked=parked[row.id],
-            oldest_due_at=_first_due(connection, *is_due),
-            next_due_at=_first_due(connection, *later),
-        )
-        waiting.append(report)
-    return waiting
-
-
-def _is_due(registry_id: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (
-        _table.registry_id == registry_id,
-        _IS_THERE,
-        _table.due_at <= now,
-        is_free(now),
-    )
-
-
-def _is_put_off(
-    row: Row[*tuple[Any, ...]], now: datetime
-) -> tuple[ColumnElement[bool], ...]:
-    """Whatever its crawls come to, a repository is due again after its interval."""
-    usual = now + timedelta(seconds=row.interval_s) + SLACK
-    return (
-        _table.registry_id == row.id,
-        _IS_THERE,
-        _table.due_at > usual,
-        is_free(now),
-        _table.attempts < STARTS,
-    )
-
-
-def _leased(connection: Connection, now: datetime) -> Few:
-    """Of all registries, as there are few: to have those of one, or in groups, SQLite
-    reads all that is due."""
-    return connection.execute(
-        _FEW.where(_table.lease_owner.is_not(None), not_(is_free(now)))
-    ).all()
-
-
-def _parked(connection: Connection, now: datetime) -> Few:
-    """The same of what ended its process again and again."""
-    return connection.execute(
-        _FEW.where(_IS_POISON, is_free(now), _table.due_at > now)
-    ).all()
-
-
-def _bounded(connection: Connection, *conditions: ColumnElement[bool]) -> int:
-    # In the order of the index: PostgreSQL else reads the table until it has as many.
-    some = select(_table.id).where(*conditions).order_by(_table.due_at)
-    found = some.limit(MOST).subquery()
-    count: int = connection.execute(
-        select(func.count()).select_from(found)
-    ).scalar_one()
-    return count
-
-
-def _first_due(
-    connection: Connection, *conditions: ColumnElement[bool]
-) -> datetime | None:
-    first: datetime | None = connection.execute(
-        select(_table.due_at).where(*conditions).order_by(_table.due_at).limit(1)
-    ).scalar()
-    return first
-
-
-def jobs_waiting(connection: Connection, now: datetime) -> list[JobWaiting]:
-    """The shared jobs of registries that are configured, and of nobody's."""
-    rows = connection.execute(
-        select(jobs)
-        .outerjoin(registries, registries.c.name == jobs.c.argument)
-        .where(registries.c.state.is_distinct_from("unconfigured"))
-        .order_by(jobs.c.job, jobs.c.argument)
-    )
-    return [
-        from_row(JobWaiting, row._mapping, is_leased=_has_lease(row, now))
-        for row in rows
-    ]
-
-
-def repositories_waiting(
-    connection: Connection, registry: str, now: datetime, most: int
-) -> list[RepositoryWaiting]:
-    """Repositories of a registry that are in hand, parked, due or put off, in this
-    order and each by its due time; of many the first ones."""
-    found = connection.execute(
-        select(registries).where(registries.c.name == registry)
-    ).one_or_none()
-    if found is None:
-        return []
-    leased = _ids_of(found.id, _leased(connection, now))
-    parked = _ids_of(found.id, _parked(connection, now))
-    kinds: Sequence[tuple[ColumnElement[bool], ...]] = (
-        (_table.id.in_(leased[:most]),),
-        (_table.id.in_(parked[:most]),),
-        _is_due(found.id, now),
-        _is_put_off(found, now),
-    )
-    rows: list[RepositoryWaiting] = []
-    for conditions in kinds:
-        if len(rows) < most:
-            limited = _ROW.where(*conditions).order_by(_table.due_at, _table.id)
-            page = connection.execute(limited.limit(most - len(rows)))
-            rows += [_repository(connection, row, now, bool(leased)) for row in page]
-    return rows
-
-
-def _ids_of(registry_id: int, few: Few) -> list[int]:
-    return sorted(row.id for row in few if row.registry_id == registry_id)
-
-
-def find_waiting(
-    connection: Connection, registry: str, repository: str, now: datetime
-) -> RepositoryWaiting | None:
-    """Why this repository is not crawled now; None: it is not known."""
-    row = connection.execute(
-        _ROW.where(registries.c.name == registry, _table.name == repository)
-    ).one_or_none()
-    if row is None:
-        return None
-    leased = _ids_of(row.registry_id, _leased(connection, now))
-    return _repository(connection, row, now, bool(leased))
-
-
-_ROW: Final[Select[*tuple[Any, ...]]] = select(
-    repositories,
-    registries.c.name.label("registry"),
-    registries.c.state.label("registry_state"),
-    registries.c.state_since.label("registry_since"),
-    registries.c.interval_s,
-).join(registries, registries.c.id == _table.registry_id)
-
-
-def _repository(
-    connection: Connection, row: Row[*tuple[Any, ...]], now: datetime, is_busy: bool
-) -> RepositoryWaiting:
-    """is_busy: whether others of its registry are being crawled"""
-    why = _why(row, now)
-    if why == "due" and is_busy:
-        why = "limit"
-    return from_row(
-        RepositoryWaiting,
-        row._mapping,
-        repository=row.name,
-        why=why,
-        since=_since(connection, row, why),
-        until=(
-            row.lease_until
-            if why == "leased"
-            else row.due_at
-            if why in ("poison", "quota", "put_off", "not_due")
-            else None
-        ),
-        due_at=None if row.deleted_at is not None else row.due_at,
-        owner=row.lease_owner if _has_lease(row, now) else None,
-    )
-
-
-def _has_lease(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    return is_leased(row.lease_until, now) and not has_ended(row.lease_owner)
-
-
-def _why(row: Row[*tuple[Any, ...]], now: datetime) -> CrawlBar:
-    if row.registry_state == "unconfigured":
-        return "unconfigured"
-    if row.deleted_at is not None:
-        return "deleted"
-    if _has_lease(row, now):
-        return "leased"
-    if row.due_at <= now:
-        return "unreachable" if row.registry_state == "unreachable" else "due"
-    if row.attempts >= STARTS:
-        return "poison"
-    if row.state_reason in _QUOTA:
-        return "quota"
-    is_late = row.due_at > now + timedelta(seconds=row.interval_s) + SLACK
-    return "put_off" if is_late or row.attempts else "not_due"
-
-
-def _since(
-    connection: Connection, row: Row[*tuple[Any, ...]], why: CrawlBar
-) -> datetime | None:
-    moments: dict[CrawlBar, datetime | None] = {
-        "deleted": row.deleted_at,
-        "unreachable": row.registry_since,
-        "unconfigured": row.registry_since,
-        "poison": row.state_since,
-        "quota": row.last_crawl_at,
-        "due": row.due_at,
-        "limit": row.due_at,
-    }
-    if why != "leased":
-        return moments.get(why)
-    began: datetime | None = connection.execute(
-        select(crawls.c.started_at)
-        .where(crawls.c.repository_id == row.id, crawls.c.ended_at.is_(None))
-        .order_by(crawls.c.id.desc())
-        .limit(1)
-    ).scalar()
-    return began
-
-
 CRAWL_CURSOR: Final = CursorForm(one_of("crawls"), NUMBER)
 _known = repositories.alias("known")
 _named_registry = registries.alias("named_registry")
@@ -355,3 +119,246 @@ def _named(registry: str | None, repository: str) -> Select[int]:
     return select(_known.c.id).where(
         _known.c.registry_id.in_(of), _known.c.name == repository
     )
+
+
+MOST: Final = 5_000
+"""More repositories of a registry are not counted."""
+
+_repository = repositories.c
+_IS_THERE: Final = _repository.deleted_at.is_(None)
+# As a constant: only so the planners know that the index has them all.
+_IS_POISON: Final = _repository.attempts >= literal_column(str(STARTS))
+_QUOTA: Final = ("quota_spent", "rate_limited")
+_FEW: Final = select(_repository.id, _repository.registry_id).where(_IS_THERE)
+Few: TypeAlias = Sequence[Row[int, int]]
+"""Repositories with their registries, of which there are never many."""
+
+
+def registries_waiting(connection: Connection, now: datetime) -> list[RegistryWaiting]:
+    """Every registry that is configured, by its name."""
+    leased = Counter(row.registry_id for row in _leased(connection, now))
+    parked = Counter(row.registry_id for row in _parked(connection, now))
+    found = connection.execute(
+        select(registries)
+        .where(registries.c.state != "unconfigured")
+        .order_by(registries.c.name)
+    )
+    waiting = []
+    for row in found:
+        is_due = _is_due(row.id, now)
+        due, is_away = _bounded(connection, *is_due), row.state == "unreachable"
+        later = (_repository.registry_id == row.id, _IS_THERE, _repository.due_at > now)
+        report = from_row(
+            RegistryWaiting,
+            row._mapping,
+            registry=row.name,
+            due=0 if is_away else due,
+            paused=due if is_away else 0,
+            leased=leased[row.id],
+            put_off=_bounded(connection, *_is_put_off(row, now)),
+            parked=parked[row.id],
+            oldest_due_at=_first_due(connection, *is_due),
+            next_due_at=_first_due(connection, *later),
+        )
+        waiting.append(report)
+    return waiting
+
+
+def _is_due(registry_id: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        _repository.registry_id == registry_id,
+        _IS_THERE,
+        _repository.due_at <= now,
+        is_free(now),
+    )
+
+
+def _is_put_off(
+    row: Row[*tuple[Any, ...]], now: datetime
+) -> tuple[ColumnElement[bool], ...]:
+    """Whatever its crawls come to, a repository is due again after its interval."""
+    usual = now + timedelta(seconds=row.interval_s) + SLACK
+    return (
+        _repository.registry_id == row.id,
+        _IS_THERE,
+        _repository.due_at > usual,
+        is_free(now),
+        _repository.attempts < STARTS,
+    )
+
+
+def _leased(connection: Connection, now: datetime) -> Few:
+    """Of all registries, as there are few: to have those of one, or in groups, SQLite
+    reads all that is due."""
+    return connection.execute(
+        _FEW.where(_repository.lease_owner.is_not(None), not_(is_free(now)))
+    ).all()
+
+
+def _parked(connection: Connection, now: datetime) -> Few:
+    """The same of what ended its process again and again."""
+    return connection.execute(
+        _FEW.where(_IS_POISON, is_free(now), _repository.due_at > now)
+    ).all()
+
+
+def _bounded(connection: Connection, *conditions: ColumnElement[bool]) -> int:
+    # In the order of the index: PostgreSQL else reads the table until it has as many.
+    some = select(_repository.id).where(*conditions).order_by(_repository.due_at)
+    found = some.limit(MOST).subquery()
+    count: int = connection.execute(
+        select(func.count()).select_from(found)
+    ).scalar_one()
+    return count
+
+
+def _first_due(
+    connection: Connection, *conditions: ColumnElement[bool]
+) -> datetime | None:
+    first: datetime | None = connection.execute(
+        select(_repository.due_at)
+        .where(*conditions)
+        .order_by(_repository.due_at)
+        .limit(1)
+    ).scalar()
+    return first
+
+
+def jobs_waiting(connection: Connection, now: datetime) -> list[JobWaiting]:
+    """The shared jobs of registries that are configured, and of nobody's."""
+    rows = connection.execute(
+        select(jobs)
+        .outerjoin(registries, registries.c.name == jobs.c.argument)
+        .where(registries.c.state.is_distinct_from("unconfigured"))
+        .order_by(jobs.c.job, jobs.c.argument)
+    )
+    return [
+        from_row(JobWaiting, row._mapping, is_leased=_has_lease(row, now))
+        for row in rows
+    ]
+
+
+def repositories_waiting(
+    connection: Connection, registry: str, now: datetime, most: int
+) -> list[RepositoryWaiting]:
+    """Repositories of a registry that are in hand, parked, due or put off, in this
+    order and each by its due time; of many the first ones."""
+    found = connection.execute(
+        select(registries).where(registries.c.name == registry)
+    ).one_or_none()
+    if found is None:
+        return []
+    leased = _ids_of(found.id, _leased(connection, now))
+    parked = _ids_of(found.id, _parked(connection, now))
+    kinds: Sequence[tuple[ColumnElement[bool], ...]] = (
+        (_repository.id.in_(leased[:most]),),
+        (_repository.id.in_(parked[:most]),),
+        _is_due(found.id, now),
+        _is_put_off(found, now),
+    )
+    rows: list[RepositoryWaiting] = []
+    for conditions in kinds:
+        if len(rows) < most:
+            limited = _WAITING.where(*conditions).order_by(
+                _repository.due_at, _repository.id
+            )
+            page = connection.execute(limited.limit(most - len(rows)))
+            rows += [
+                _repository_waiting(connection, row, now, bool(leased)) for row in page
+            ]
+    return rows
+
+
+def _ids_of(registry_id: int, few: Few) -> list[int]:
+    return sorted(row.id for row in few if row.registry_id == registry_id)
+
+
+def find_waiting(
+    connection: Connection, registry: str, repository: str, now: datetime
+) -> RepositoryWaiting | None:
+    """Why this repository is not crawled now; None: it is not known."""
+    row = connection.execute(
+        _WAITING.where(registries.c.name == registry, _repository.name == repository)
+    ).one_or_none()
+    if row is None:
+        return None
+    leased = _ids_of(row.registry_id, _leased(connection, now))
+    return _repository_waiting(connection, row, now, bool(leased))
+
+
+_WAITING: Final[Select[*tuple[Any, ...]]] = select(
+    repositories,
+    registries.c.name.label("registry"),
+    registries.c.state.label("registry_state"),
+    registries.c.state_since.label("registry_since"),
+    registries.c.interval_s,
+).join(registries, registries.c.id == _repository.registry_id)
+
+
+def _repository_waiting(
+    connection: Connection, row: Row[*tuple[Any, ...]], now: datetime, is_busy: bool
+) -> RepositoryWaiting:
+    """is_busy: whether others of its registry are being crawled"""
+    why = _why(row, now)
+    if why == "due" and is_busy:
+        why = "limit"
+    return from_row(
+        RepositoryWaiting,
+        row._mapping,
+        repository=row.name,
+        why=why,
+        since=_since(connection, row, why),
+        until=(
+            row.lease_until
+            if why == "leased"
+            else row.due_at
+            if why in ("poison", "quota", "put_off", "not_due")
+            else None
+        ),
+        due_at=None if row.deleted_at is not None else row.due_at,
+        owner=row.lease_owner if _has_lease(row, now) else None,
+    )
+
+
+def _has_lease(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    return is_leased(row.lease_until, now) and not has_ended(row.lease_owner)
+
+
+def _why(row: Row[*tuple[Any, ...]], now: datetime) -> CrawlBar:
+    if row.registry_state == "unconfigured":
+        return "unconfigured"
+    if row.deleted_at is not None:
+        return "deleted"
+    if _has_lease(row, now):
+        return "leased"
+    if row.due_at <= now:
+        return "unreachable" if row.registry_state == "unreachable" else "due"
+    if row.attempts >= STARTS:
+        return "poison"
+    if row.state_reason in _QUOTA:
+        return "quota"
+    is_late = row.due_at > now + timedelta(seconds=row.interval_s) + SLACK
+    return "put_off" if is_late or row.attempts else "not_due"
+
+
+def _since(
+    connection: Connection, row: Row[*tuple[Any, ...]], why: CrawlBar
+) -> datetime | None:
+    moments: dict[CrawlBar, datetime | None] = {
+        "deleted": row.deleted_at,
+        "unreachable": row.registry_since,
+        "unconfigured": row.registry_since,
+        "poison": row.state_since,
+        "quota": row.last_crawl_at,
+        "due": row.due_at,
+        "limit": row.due_at,
+    }
+    if why != "leased":
+        return moments.get(why)
+    began: datetime | None = connection.execute(
+        select(crawls.c.started_at)
+        .where(crawls.c.repository_id == row.id, crawls.c.ended_at.is_(None))
+        .order_by(crawls.c.id.desc())
+        .limit(1)
+    ).scalar()
+    return began

@@ -115,16 +115,18 @@ def _complete_crawl(order: ColumnElement[object]) -> ScalarSelect[object]:
     )
 
 
-_LAST: Final = _complete_crawl(_repository.last_complete_crawl_at.desc())
-_OLDEST: Final = _complete_crawl(_repository.last_complete_crawl_at.asc())
-_ROWS: Final = select(
-    registries, _LAST.label("last_success_at"), _OLDEST.label("oldest_crawl_at")
+_LAST_CRAWL: Final = _complete_crawl(_repository.last_complete_crawl_at.desc())
+_OLDEST_CRAWL: Final = _complete_crawl(_repository.last_complete_crawl_at.asc())
+_REGISTRIES: Final = select(
+    registries,
+    _LAST_CRAWL.label("last_success_at"),
+    _OLDEST_CRAWL.label("oldest_crawl_at"),
 ).order_by(registries.c.name)
 _FRESHNESS: Final = select(
     registries.c.name,
     registries.c.state,
     registries.c.interval_s,
-    _LAST.label("last_success_at"),
+    _LAST_CRAWL.label("last_success_at"),
 ).order_by(registries.c.name)
 _CRAWLED: Final = select(
     or_(
@@ -144,7 +146,7 @@ def registry_reports(connection: Connection) -> list[RegistryReport]:
     }
     return [
         _report(row, totals.get(row.id, _NOTHING), repeated.get(row.id, 0))
-        for row in connection.execute(_ROWS)
+        for row in connection.execute(_REGISTRIES)
     ]
 
 

@@ -60,6 +60,121 @@ from weighbridge.store.read_model.streams import (
     read_streams,
 )
 
+TAG_CURSOR: Final = CursorForm(one_of("tags"), TEXT, TEXT)
+_OVER: Final = Rows(
+    select(over_tags.c.tag_id, over_tags.c.limit_key).where(
+        over_tags.c.repository_id == bindparam("repository"),
+        among_ids(over_tags.c.tag_id),
+    )
+)
+_NO_IMAGE: Final = dict.fromkeys(StreamImage._fields)
+SQLRow: TypeAlias = Row[*tuple[object, ...]]
+
+
+def tag_page(
+    connection: Connection,
+    registry: str,
+    repository: str,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    platforms: Sequence[Platform] = (DEFAULT,),
+) -> Page[TagReport]:
+    """One page of a repository's tags, gone ones too; empty for an unknown one.
+
+    platforms: in the order in which one of them speaks for an index.
+    Raises UsageError(invalid_limit, invalid_cursor).
+    """
+    key = (tags.c.natural_key, tags.c.name)
+    check_limit(limit)
+    place = find_place(connection, registry, repository)
+    if place is None:
+        return Page((), None)
+    statement = (
+        select(tags)
+        .where(tags.c.repository_id == place.id)
+        .order_by(*key)
+        .limit(limit + 1)
+    )
+    if cursor is not None:
+        _, natural, name = read_cursor(cursor, TAG_CURSOR)
+        statement = statement.where(
+            or_(key[0] > natural, and_(key[0] == natural, key[1] > name))
+        )
+    rows = connection.execute(statement).all()
+    items = _reports(connection, place.scope_id, rows[:limit], platforms)
+    if len(rows) <= limit:
+        return Page(items, None)
+    last = rows[limit - 1]
+    return Page(items, write_cursor("tags", last.natural_key, last.name))
+
+
+def aliases(
+    connection: Connection, registry: str, repository: str, digest: Digest
+) -> list[str]:
+    """The live tags that point to this digest, in natural order."""
+    statement = (
+        select(tags.c.name)
+        .select_from(named(tags))
+        .join(blobs, blobs.c.id == tags.c.target_id)
+        .where(
+            registries.c.name == registry,
+            repositories.c.name == repository,
+            tags.c.deleted_at.is_(None),
+            blobs.c.digest == digest,
+        )
+        .order_by(tags.c.natural_key, tags.c.name)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def _reports(
+    connection: Connection,
+    scope_id: int,
+    rows: Sequence[SQLRow],
+    platforms: Sequence[Platform],
+) -> tuple[TagReport, ...]:
+    targets = {row.target_id for row in rows if row.target_id is not None}
+    graph = load_graph(connection, targets)
+    shown = read_headlines(connection, graph, targets, scope_id, platforms)
+    over = _over(connection, rows)
+    reports = []
+    for row in rows:
+        node, headline = graph.nodes.get(row.target_id), shown.get(row.target_id)
+        is_known = node is not None and node.state not in ("none", "missing")
+        numbers = _NO_IMAGE if headline is None else headline.image._asdict()
+        report = from_row(
+            TagReport,
+            {**numbers, **row._mapping},
+            digest=None if node is None else node.digest,
+            kind=node.state if node and is_known else None,
+            platform=None if headline is None else str(headline.platform),
+            platforms=len(graph.images_of(row.target_id)) if headline else 0,
+            over=over.get(row.id, ()),
+        )
+        reports.append(report)
+    return tuple(reports)
+
+
+def _over(
+    connection: Connection, rows: Sequence[SQLRow]
+) -> dict[int, tuple[LimitKey, ...]]:
+    """The limits that each of these tags stands over, by its id."""
+    if not rows:
+        return {}
+    parameters = {
+        "repository": rows[0].repository_id,
+        "ids": listed([row.id for row in rows]),
+    }
+    found: dict[int, set[LimitKey]] = {}
+    for tag, key in _OVER.read(connection, parameters):
+        found.setdefault(tag, set()).add(key)
+    return {
+        tag: tuple(key for key in STANDING if key in keys)
+        for tag, keys in found.items()
+    }
+
+
 _Subject: TypeAlias = tuple[int, tuple[str, ...]]
 """What is to be weighed, and what is odd about it before we look inside."""
 
@@ -272,121 +387,6 @@ def _missing(graph: Graph, target: int) -> Iterator[str]:
         if node.state == "missing":
             what = f"{member.platform} " if member.platform else ""
             yield f"{what}{short(node.digest)} could not be read ({node.code})"
-
-
-TAG_CURSOR: Final = CursorForm(one_of("tags"), TEXT, TEXT)
-_OVER: Final = Rows(
-    select(over_tags.c.tag_id, over_tags.c.limit_key).where(
-        over_tags.c.repository_id == bindparam("repository"),
-        among_ids(over_tags.c.tag_id),
-    )
-)
-_NO_IMAGE: Final = dict.fromkeys(StreamImage._fields)
-SQLRow: TypeAlias = Row[*tuple[object, ...]]
-
-
-def tag_page(
-    connection: Connection,
-    registry: str,
-    repository: str,
-    *,
-    limit: int = 100,
-    cursor: str | None = None,
-    platforms: Sequence[Platform] = (DEFAULT,),
-) -> Page[TagReport]:
-    """One page of a repository's tags, gone ones too; empty for an unknown one.
-
-    platforms: in the order in which one of them speaks for an index.
-    Raises UsageError(invalid_limit, invalid_cursor).
-    """
-    key = (tags.c.natural_key, tags.c.name)
-    check_limit(limit)
-    place = find_place(connection, registry, repository)
-    if place is None:
-        return Page((), None)
-    statement = (
-        select(tags)
-        .where(tags.c.repository_id == place.id)
-        .order_by(*key)
-        .limit(limit + 1)
-    )
-    if cursor is not None:
-        _, natural, name = read_cursor(cursor, TAG_CURSOR)
-        statement = statement.where(
-            or_(key[0] > natural, and_(key[0] == natural, key[1] > name))
-        )
-    rows = connection.execute(statement).all()
-    items = _reports(connection, place.scope_id, rows[:limit], platforms)
-    if len(rows) <= limit:
-        return Page(items, None)
-    last = rows[limit - 1]
-    return Page(items, write_cursor("tags", last.natural_key, last.name))
-
-
-def aliases(
-    connection: Connection, registry: str, repository: str, digest: Digest
-) -> list[str]:
-    """The live tags that point to this digest, in natural order."""
-    statement = (
-        select(tags.c.name)
-        .select_from(named(tags))
-        .join(blobs, blobs.c.id == tags.c.target_id)
-        .where(
-            registries.c.name == registry,
-            repositories.c.name == repository,
-            tags.c.deleted_at.is_(None),
-            blobs.c.digest == digest,
-        )
-        .order_by(tags.c.natural_key, tags.c.name)
-    )
-    return list(connection.execute(statement).scalars())
-
-
-def _reports(
-    connection: Connection,
-    scope_id: int,
-    rows: Sequence[SQLRow],
-    platforms: Sequence[Platform],
-) -> tuple[TagReport, ...]:
-    targets = {row.target_id for row in rows if row.target_id is not None}
-    graph = load_graph(connection, targets)
-    shown = read_headlines(connection, graph, targets, scope_id, platforms)
-    over = _over(connection, rows)
-    reports = []
-    for row in rows:
-        node, headline = graph.nodes.get(row.target_id), shown.get(row.target_id)
-        is_known = node is not None and node.state not in ("none", "missing")
-        numbers = _NO_IMAGE if headline is None else headline.image._asdict()
-        report = from_row(
-            TagReport,
-            {**numbers, **row._mapping},
-            digest=None if node is None else node.digest,
-            kind=node.state if node and is_known else None,
-            platform=None if headline is None else str(headline.platform),
-            platforms=len(graph.images_of(row.target_id)) if headline else 0,
-            over=over.get(row.id, ()),
-        )
-        reports.append(report)
-    return tuple(reports)
-
-
-def _over(
-    connection: Connection, rows: Sequence[SQLRow]
-) -> dict[int, tuple[LimitKey, ...]]:
-    """The limits that each of these tags stands over, by its id."""
-    if not rows:
-        return {}
-    parameters = {
-        "repository": rows[0].repository_id,
-        "ids": listed([row.id for row in rows]),
-    }
-    found: dict[int, set[LimitKey]] = {}
-    for tag, key in _OVER.read(connection, parameters):
-        found.setdefault(tag, set()).add(key)
-    return {
-        tag: tuple(key for key in STANDING if key in keys)
-        for tag, keys in found.items()
-    }
 
 
 class RecentImage(NamedTuple):
