@@ -8,8 +8,7 @@ import httpx
 
 from support.wait import PATIENCE_S
 from weighbridge.net.connections import Connections
-from weighbridge.net.guard.reach import Reach
-from weighbridge.net.guard.url_parts import address_of
+from weighbridge.net.guard.addresses import Reach, address_of
 from weighbridge.net.http1.head import HTTPRequest, Sender
 from weighbridge.net.transport import Transport, client_over
 

@@ -26,7 +26,7 @@ from weighbridge.engine.measure.many_layers import bring_up_to_date
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.jobs.in_process.job_pool import JobPool
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.ports.job_names import DISCOVER, MEASURE
 from weighbridge.ports.protocols import Registry
 from weighbridge.store.crawls.crawl_requests import CrawlRequest

@@ -11,7 +11,7 @@ from weighbridge.demo.story import demo_content
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.domain.size.weighing import Weighing
 from weighbridge.engine.weigh.weigh import weigh
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,

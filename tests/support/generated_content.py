@@ -11,8 +11,13 @@ from typing import Final, overload
 
 from msgspec import Struct
 
-from weighbridge.demo.content.shelf import RegistryContent
-from weighbridge.demo.content.stored_documents import CONFIG, LAYER, MANIFEST, Served
+from weighbridge.demo.content.stored_documents import (
+    CONFIG,
+    LAYER,
+    MANIFEST,
+    RegistryContent,
+    Served,
+)
 from weighbridge.demo.content.virtual_blobs import Blob, virtual_blob, whole_blob
 from weighbridge.domain.image.digest import Digest, digest_of
 

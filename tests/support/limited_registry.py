@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from support.listening import Serve, listening_in_thread
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 from weighbridge.demo.http.replies import answer
 
 

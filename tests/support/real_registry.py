@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from weighbridge.net.connections import Connections
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,

@@ -7,7 +7,7 @@ import httpx
 from support.fake_clock import FakeClock
 from support.handler_connections import Handler, HandlerConnections
 from weighbridge.domain.text.printable import Secret
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,

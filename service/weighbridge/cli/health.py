@@ -65,7 +65,7 @@ def _why_unhealthy(url: str) -> str | None:
 async def _status_of(url: str) -> int:
     from weighbridge.net.connections import Connections
     from weighbridge.net.failure.request_failures import our_errors
-    from weighbridge.net.guard.reach import Reach
+    from weighbridge.net.guard.addresses import Reach
     from weighbridge.net.transport import Transport, client_over
 
     transport = Transport(Connections(connections=1), ceiling=Reach.LOOPBACK)

@@ -16,7 +16,7 @@ from weighbridge.bootstrap.engine.one_process import Embedded, crawl_targets
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.cli.process.log_lines import configure_log
 from weighbridge.config import PolicySource, RegistrySettings, Settings
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_steps
 from weighbridge.domain.text.printable import Secret

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from weighbridge.config.kinds import Kinds
 from weighbridge.config.load import load_with_origins
-from weighbridge.config.policies.policy_settings import PolicySettings
+from weighbridge.config.policies.policy_files import PolicySettings
 from weighbridge.config.registries.registry_settings import (
     LimitSettings,
     RegistrySettings,

@@ -7,7 +7,7 @@ from msgspec import Struct
 from pydantic import Field, model_validator
 
 from weighbridge.config.channels.channel_settings import Channels, Routes, routing_of
-from weighbridge.config.policies.policy_settings import PathPatterns, Policies
+from weighbridge.config.policies.policy_files import PathPatterns, Policies
 from weighbridge.config.registries.registry_settings import (
     REMOTE_CONCURRENCY,
     REMOTE_REQUESTS_PER_SECOND,

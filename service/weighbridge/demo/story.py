@@ -11,8 +11,7 @@ from typing import Final
 
 import msgspec
 
-from weighbridge.demo.content.recipe import Figures
-from weighbridge.demo.content.shelf import RegistryContent, Shelf
+from weighbridge.demo.content.stored_documents import Figures, RegistryContent, Shelf
 
 _MOMENTS: Final = (
     datetime(2025, 11, 18, 9, 40, tzinfo=UTC),

@@ -21,8 +21,7 @@ from msgspec import Struct
 
 from weighbridge.net.connection.connect import Connection, Connector
 from weighbridge.net.failure.request_failures import CutOff, KeptConnectionClosed
-from weighbridge.net.guard.reach import Resolver, SystemResolver
-from weighbridge.net.guard.url_parts import OriginRoute
+from weighbridge.net.guard.addresses import OriginRoute, Resolver, SystemResolver
 from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
 from weighbridge.net.http1.head import HTTPRequest, request_bytes
 

@@ -13,9 +13,9 @@ from weighbridge import __version__
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES, REDIRECTS, REQUEST_DEADLINE_S
 from weighbridge.errors import RegistryError, TransportError
 from weighbridge.net.failure.request_failures import BodyTooLarge, translated
-from weighbridge.net.guard.reach import Reach
-from weighbridge.net.guard.url_parts import (
+from weighbridge.net.guard.addresses import (
     Address,
+    Reach,
     address_of_url,
     origin,
     origin_of,

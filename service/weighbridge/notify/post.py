@@ -28,8 +28,7 @@ from weighbridge.errors import (
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.failure.request_failures import our_errors
-from weighbridge.net.guard.reach import Reach
-from weighbridge.net.guard.url_parts import address_of
+from weighbridge.net.guard.addresses import Reach, address_of
 from weighbridge.net.http1.head import parse
 from weighbridge.net.transport import Transport, client_over
 from weighbridge.notify.render.content import MessageContent, content_of

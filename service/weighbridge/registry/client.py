@@ -7,7 +7,7 @@ from weighbridge.domain.limits import REQUEST_DEADLINE_S
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, WeighbridgeError
 from weighbridge.net.failure.request_failures import our_errors
-from weighbridge.net.guard.url_parts import address_of
+from weighbridge.net.guard.addresses import address_of
 from weighbridge.net.http1.head import Fields, HTTPRequest, Sender
 from weighbridge.net.transport import follow, user_agent
 from weighbridge.registry.auth.authorizer import Authorizer, Grant

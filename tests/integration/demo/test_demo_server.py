@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 from weighbridge.demo.http.server import DemoServer, RunningDemo
 from weighbridge.demo.story import demo_content
 

@@ -18,7 +18,7 @@ from weighbridge.errors import AddressRefused
 from weighbridge.net.connection.connect import open_socket
 from weighbridge.net.connections import Connections
 from weighbridge.net.failure.request_failures import AddressNotAllowed
-from weighbridge.net.guard.reach import CheckedAddress, Reach
+from weighbridge.net.guard.addresses import CheckedAddress, Reach
 
 _LOOPBACK_SPELLINGS = (
     "127.0.0.1",

@@ -13,7 +13,7 @@ from support.resolvers import ScriptedResolver
 from weighbridge.errors import AddressRefused
 from weighbridge.net.connections import Connections
 from weighbridge.net.failure.request_failures import AddressNotAllowed
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.transport import follow
 
 pytestmark = pytest.mark.netns

@@ -19,7 +19,7 @@ from weighbridge.net.failure.request_failures import (
     KeptConnectionClosed,
     NameNotFound,
 )
-from weighbridge.net.guard.reach import SystemResolver
+from weighbridge.net.guard.addresses import SystemResolver
 
 _NO_REST = PoolRules(rest_s=0.0)
 

@@ -17,7 +17,7 @@ from support.receivers import refused
 from support.tolds import a_message, hostile_message
 from weighbridge.domain.text.printable import Secret
 from weighbridge.net.connections import Connections
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.transport import Transport
 from weighbridge.notify.channels.webhook import WebhookNotifier
 from weighbridge.notify.post import DEADLINE_S, MessageReceiver

@@ -14,7 +14,7 @@ from support.mail_server import PASSWORD, USER, mail_server
 from support.receivers import refused
 from support.tolds import HOSTILE, a_message, hostile_message
 from weighbridge.errors import NotifyError, PartlyTaken
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.notify.channels.email_notifier import THREADS, EmailNotifier
 from weighbridge.notify.channels.smtp import MailServer
 

@@ -15,7 +15,7 @@ from support.replica.changes import Change
 from support.replica.stored import Counted, counted
 from weighbridge.bootstrap.one_image.weigh_image import inspect
 from weighbridge.cli.actions.violations import disputes
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 from weighbridge.demo.story import demo_content
 from weighbridge.store.reports.disputes import DisputeQuery
 from weighbridge.store.reports.tags import tag_page

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from support.replica.changes import Change, ChangingContent
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 
 PUSHED_AT = datetime(2018, 1, 26, 12, 0, 0, 123456, tzinfo=UTC)
 USER, PASSWORD = "acme", "dckr_pat_correct-horse"

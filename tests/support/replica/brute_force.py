@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from support.replica.totals import RegistryTotals, RepositoryTotals, ScopeTotals
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 
 _IMAGE_CONFIGS: Final = (
     "application/vnd.docker.container.image.v1+json",

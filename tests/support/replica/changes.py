@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from weighbridge.demo.content.shelf import RegistryContent
-from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.stored_documents import RegistryContent, Served
 from weighbridge.demo.content.virtual_blobs import Blob
 
 

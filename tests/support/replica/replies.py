@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 from weighbridge.demo.http.replies import DemoReply, answer
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}

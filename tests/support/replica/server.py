@@ -12,7 +12,7 @@ from typing import Final
 
 from support.replica.changes import ChangingContent, parse_changes
 from support.replica.replies import Headers, Replies, document
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 
 KEPT_BYTES: Final = 256 * 1024 * 1024
 _END_OF_HEAD: Final = b"\r\n\r\n"

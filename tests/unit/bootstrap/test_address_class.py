@@ -9,7 +9,7 @@ from support.database import a_database
 from support.resolvers import ScriptedResolver
 from weighbridge.bootstrap.registries.clients import find_reach
 from weighbridge.bootstrap.registries.targets import Target
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,8 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from weighbridge.demo.content.shelf import RegistryContent
-from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.stored_documents import RegistryContent, Served
 from weighbridge.demo.content.virtual_blobs import Blob
 from weighbridge.demo.story import demo_content, demo_steps
 from weighbridge.domain.image.digest import Digest, digest_of

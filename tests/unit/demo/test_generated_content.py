@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.generated_content import generated_content
-from weighbridge.demo.content.shelf import RegistryContent
-from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.stored_documents import RegistryContent, Served
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Manifest
 from weighbridge.domain.image.image_config import build_image, parse_config

@@ -2,8 +2,7 @@
 
 import pytest
 
-from weighbridge.demo.content.recipe import Dialect
-from weighbridge.demo.content.stored_documents import created_by
+from weighbridge.demo.content.stored_documents import Dialect, created_by
 
 
 @pytest.mark.parametrize(

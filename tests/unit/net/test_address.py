@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.net.guard.url_parts import Address, address_of
+from weighbridge.net.guard.addresses import Address, address_of
 
 _ORIGINS = st.sampled_from(
     [

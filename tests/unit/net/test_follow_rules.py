@@ -13,7 +13,7 @@ from support.handler_connections import HandlerConnections
 from weighbridge.errors import AddressRefused, RegistryError, TransportError
 from weighbridge.net.failure import request_failures
 from weighbridge.net.failure.request_failures import our_errors
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.http1.head import HTTPRequest
 from weighbridge.net.transport import follow
 

@@ -4,7 +4,7 @@ import pytest
 
 from support.resolvers import ScriptedResolver
 from weighbridge.errors import AddressRefused
-from weighbridge.net.guard.reach import Reach, checked
+from weighbridge.net.guard.addresses import Reach, checked
 
 
 async def _dialled(*answers: str, ceiling: Reach) -> list[str]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.errors import AddressRefused
-from weighbridge.net.guard.reach import Reach, classify, reach_of_host
+from weighbridge.net.guard.addresses import Reach, classify, reach_of_host
 
 _NEVER = [
     "0.0.0.0",

@@ -12,7 +12,7 @@ from weighbridge.net.failure.request_failures import (
     BodyTooLarge,
     our_errors,
 )
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.transport import Transport, client_over
 
 _URL = "https://api.example:8443/v2/pages?page=1"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.net.guard.url_parts import redact_url
+from weighbridge.net.guard.addresses import redact_url
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.net.guard.reach import Reach
-from weighbridge.net.guard.url_parts import address_of
+from weighbridge.net.guard.addresses import Reach, address_of
 from weighbridge.net.http1.head import HTTPRequest, request_bytes
 
 _OURS = (b"host", b"accept-encoding", b"content-length", b"transfer-encoding")

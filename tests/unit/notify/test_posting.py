@@ -18,7 +18,7 @@ from weighbridge.net.failure.request_failures import (
     HandshakeFailed,
     NameNotFound,
 )
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.transport import Transport
 from weighbridge.notify.channels.channel_kinds import signing_key
 from weighbridge.notify.channels.slack import slack_payload

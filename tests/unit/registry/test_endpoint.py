@@ -4,7 +4,7 @@ import pytest
 
 from support.registry_client import an_endpoint
 from weighbridge.errors import UsageError
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.registry.exchange.endpoint import registry_url
 
 

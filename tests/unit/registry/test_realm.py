@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from support.registry_client import OWNER, an_endpoint
 from weighbridge.errors import AuthError
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.registry.auth.token_server import allowed_realm
 from weighbridge.registry.exchange.endpoint import Endpoint
 

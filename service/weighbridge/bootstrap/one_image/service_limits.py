@@ -17,7 +17,7 @@ from weighbridge.errors import DocumentError, RegistryError, UsageError
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.failure.request_failures import our_errors
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.transport import Transport, client_over
 
 _DEADLINE_S: Final = 15.0

@@ -27,7 +27,7 @@ from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.registry.listing import main_url
-from weighbridge.net.guard.reach import (
+from weighbridge.net.guard.addresses import (
     Reach,
     Resolver,
     SystemResolver,

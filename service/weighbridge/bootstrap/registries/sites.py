@@ -15,7 +15,7 @@ from weighbridge.domain.registry.listing import main_url
 from weighbridge.domain.text.globs import matches
 from weighbridge.engine.context.site import JobTarget, Scope, Site
 from weighbridge.errors import UsageError
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 from weighbridge.store.registries.registry_rows import RegistryEntry
 

@@ -6,8 +6,8 @@ from functools import partial
 from weighbridge.bootstrap.databases import read_database
 from weighbridge.cli.actions.policies import amount
 from weighbridge.config import Settings
-from weighbridge.domain.growth.quantity import WORDS, written_amount
 from weighbridge.domain.image.digest import short
+from weighbridge.domain.policy.policy import WORDS, written_amount
 from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.domain.report.violation import ViolationList, ViolationReport
 from weighbridge.domain.text.units import format_bytes

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.file.regular_file import read_secret_file
-from weighbridge.config.policies.policy_settings import NAME_CHARACTERS, RegistryPattern
+from weighbridge.config.policies.policy_files import NAME_CHARACTERS, RegistryPattern
 from weighbridge.config.value.clashes import Clash
 from weighbridge.config.value.value_types import (
     PATTERNS,

@@ -1,31 +1,121 @@
 """What the demo's registry keeps: recipes made into JSON documents, and the blobs that
-these name.
+these name; and a shelf of pushes, as its server asks for them.
 
 An image is a manifest, its config and its layers; an index has images of several
 platforms, and the attestations beside them; a chart is an artifact.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from weighbridge.demo.content.recipe import (
-    Attestation,
-    Chart,
-    Dialect,
-    ImageRecipe,
-    Item,
-    RecipeStep,
-    Style,
-    Variants,
-)
-from weighbridge.demo.content.virtual_blobs import Blob, make_blob, whole_blob
+from weighbridge.demo.content.virtual_blobs import Blob, Packing, make_blob, whole_blob
 from weighbridge.domain.image import media_types
 from weighbridge.domain.image.digest import Digest, digest_of
-from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.image.platform import DEFAULT, Platform
+
+Dialect: TypeAlias = Literal["classic", "buildkit"]
+"""Which builder's wording the config's history has."""
+
+Style: TypeAlias = Literal["docker", "oci"]
+"""Whose media types the manifest has: Docker's schema 2 or OCI's."""
+
+
+class RecipeStep(Struct, frozen=True, array_like=True):
+    """One Dockerfile instruction and what it added.
+
+    at:      ISO 8601 in UTC
+    compressed_bytes: in the registry; 0: it made no layer
+    uncompressed_bytes: of its tar
+    edition: told apart from other layers of the same text; a rebuild has a new one
+    """
+
+    at: str
+    instruction: str
+    compressed_bytes: int = 0
+    uncompressed_bytes: int = 0
+    packing: Packing = "gzip"
+    edition: str = ""
+
+
+class ImageRecipe(Struct, frozen=True, tag_field="kind", tag="image"):
+    """One platform's image: its own steps on those of its base."""
+
+    steps: tuple[RecipeStep, ...]
+    base: "ImageRecipe | None" = None
+    dialect: Dialect = "buildkit"
+    style: Style = "oci"
+    platform: Platform = DEFAULT
+
+    @property
+    def created_at(self) -> datetime:
+        return datetime.fromisoformat(self.steps[-1].at)
+
+    def all_steps(self) -> Iterator[tuple[RecipeStep, Dialect]]:
+        """Base first, each step with the wording of the builder that ran it."""
+        if self.base is not None:
+            yield from self.base.all_steps()
+        for step in self.steps:
+            yield step, self.dialect
+
+
+class Attestation(Struct, frozen=True):
+    """Provenance and SBOM beside an image; `is_legacy` pretends to be an image."""
+
+    statements: tuple[int, ...]
+    """Bytes of each in-toto statement."""
+    is_legacy: bool = True
+
+
+class Variants(Struct, frozen=True, tag_field="kind", tag="index"):
+    """An index: images of several platforms, each with its attestation or None."""
+
+    members: tuple[tuple[ImageRecipe, Attestation | None], ...]
+    style: Style = "oci"
+
+    @property
+    def created_at(self) -> datetime:
+        return max(image.created_at for image, _ in self.members)
+
+
+class Chart(Struct, frozen=True, tag_field="kind", tag="chart"):
+    """A Helm chart: an artifact in a registry, and no image."""
+
+    name: str
+    version: str
+    content_bytes: int
+    at: str
+
+    @property
+    def created_at(self) -> datetime:
+        return datetime.fromisoformat(self.at)
+
+
+Item: TypeAlias = ImageRecipe | Variants | Chart
+
+
+class Push(Struct, frozen=True):
+    """These tags of a repository name this item from `created_at` on."""
+
+    repository: str
+    tags: tuple[str, ...]
+    item: Item
+
+
+class Figures(Struct, frozen=True):
+    """All pushes.
+
+    standing: there from the first crawl on
+    moving:   pushed in the course of the year, each when its image was made
+    """
+
+    standing: tuple[Push, ...]
+    moving: tuple[Push, ...]
+
 
 MANIFEST: Final[Mapping[Style, str]] = {
     "docker": media_types.DOCKER_MANIFEST,
@@ -318,3 +408,58 @@ def build_chart(chart: Chart) -> StoredPush:
     )
     blobs = {config.digest: config, content.digest: content}
     return StoredPush((manifest,), blobs)
+
+
+class RegistryContent(Protocol):
+    """Everything that a read-only registry can be asked for.
+
+    Listings are sorted sequences and may be computed item by item: the server
+    takes slices and searches them, it never walks one from end to end.
+    """
+
+    def repositories(self) -> Sequence[str]:
+        """Every repository's name."""
+
+    def tags(self, repository: str) -> Sequence[str] | None:
+        """A repository's tags; None where there is no such repository."""
+
+    def manifest(self, repository: str, reference: str) -> Served | None:
+        """By tag or digest; None where the repository has no such manifest."""
+
+    def blob(self, repository: str, digest: str) -> Blob | None:
+        """A config or layer; None where the repository has no such blob."""
+
+
+class Shelf:
+    """The content after these pushes, in order: a later push moves its tags."""
+
+    def __init__(self, pushes: Iterable[Push]) -> None:
+        self._manifests: dict[str, dict[str, Served]] = {}
+        self._blobs: dict[str, dict[Digest, Blob]] = {}
+        self._tags: dict[str, set[str]] = {}
+        for push in pushes:
+            self._keep(push)
+        self._listings = {name: sorted(tags) for name, tags in self._tags.items()}
+        self._repositories = sorted(self._listings)
+
+    def _keep(self, push: Push) -> None:
+        item = stored_push(push.item)
+        manifests = self._manifests.setdefault(push.repository, {})
+        # What a moved tag named before stays under its digest, as in a registry
+        # whose garbage nobody collects.
+        manifests.update((served.digest, served) for served in item.manifests)
+        manifests.update((tag, item.top) for tag in push.tags)
+        self._blobs.setdefault(push.repository, {}).update(item.blobs)
+        self._tags.setdefault(push.repository, set()).update(push.tags)
+
+    def repositories(self) -> Sequence[str]:
+        return self._repositories
+
+    def tags(self, repository: str) -> Sequence[str] | None:
+        return self._listings.get(repository)
+
+    def manifest(self, repository: str, reference: str) -> Served | None:
+        return self._manifests.get(repository, {}).get(reference)
+
+    def blob(self, repository: str, digest: str) -> Blob | None:
+        return self._blobs.get(repository, {}).get(Digest(digest))

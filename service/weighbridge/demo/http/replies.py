@@ -9,8 +9,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from msgspec import Struct
 
-from weighbridge.demo.content.shelf import RegistryContent
-from weighbridge.demo.content.stored_documents import Served
+from weighbridge.demo.content.stored_documents import RegistryContent, Served
 from weighbridge.demo.content.virtual_blobs import Blob
 from weighbridge.domain.image.digest import is_digest
 

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Iterator
 from http import HTTPStatus
 from typing import Final
 
-from weighbridge.demo.content.shelf import RegistryContent
+from weighbridge.demo.content.stored_documents import RegistryContent
 from weighbridge.demo.http.replies import DemoReply, answer
 
 _HEAD_BYTES: Final = 16 * 1024

@@ -10,12 +10,12 @@ from msgspec import Struct, ValidationError, convert, field
 
 from weighbridge.domain.growth.cause import Cause, compare_images
 from weighbridge.domain.growth.newest import baseline_of
-from weighbridge.domain.growth.quantity import QUANTITIES, Quantity
 from weighbridge.domain.image.platform import Platform, matches
 from weighbridge.domain.policy.policy import (
     IMAGE_KEYS,
     KEYS,
     LIMIT_KEYS,
+    QUANTITIES,
     Amount,
     Decided,
     Finding,
@@ -25,6 +25,7 @@ from weighbridge.domain.policy.policy import (
     LimitState,
     Policy,
     PolicySet,
+    Quantity,
     limits_from,
     measured_image,
     verdict,

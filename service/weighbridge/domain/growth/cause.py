@@ -1,8 +1,8 @@
 """Why an image weighs more than the one before it: its lines compared with those.
 
-Everything is counted in the unit of one limit (`domain.growth.quantity`): the line that
-added most to what a pull moves is often another one than the line that added most on
-disk.
+Everything is counted in the unit of one limit (`domain.policy.policy.Quantity`): the
+line that added most to what a pull moves is often another one than the line that added
+most on disk.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from weighbridge.domain.growth.newest import without_numbers
-from weighbridge.domain.growth.quantity import Quantity, image_amount, line_amount
 from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.image.image_config import SQUASHED, keyword
+from weighbridge.domain.policy.policy import Quantity, image_amount, line_amount
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
 
 CHANGES: Final = 20

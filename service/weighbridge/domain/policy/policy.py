@@ -1,16 +1,18 @@
 """Policies: which limits hold for which images, and whose images these are; one alone,
-and all of them, asked for a hundred thousand repositories at once; and the verdict on
-one image, limit by limit."""
+and all of them, asked for a hundred thousand repositories at once; the verdict on one
+image, limit by limit; and the quantity that a limit counts."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from msgspec import Meta, Struct, convert, field
 from msgspec.structs import astuple
 
-from weighbridge.domain.size.weighing import WeighedImage
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
 from weighbridge.domain.text.globs import PatternIndex, fits
+from weighbridge.domain.text.units import format_bytes
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 LimitKey: TypeAlias = Literal[
@@ -404,3 +406,78 @@ def _of_repository(limits: Limits, measured: LimitedNumbers) -> Finding | None:
     return _most(
         "max_deduplicated", measured.deduplicated_bytes, limits.max_deduplicated_bytes
     )
+
+
+Quantity: TypeAlias = Literal[
+    "compressed_bytes",
+    "uncompressed_bytes",
+    "layers",
+    "layer_compressed_bytes",
+    "deduplicated_bytes",
+]
+"""`layer_compressed_bytes`: of one layer alone; `deduplicated_bytes`: what a push added
+to what its repository stores."""
+
+QUANTITIES: Final[Mapping[LimitKey, Quantity]] = {
+    "max_compressed": "compressed_bytes",
+    "max_uncompressed": "uncompressed_bytes",
+    "max_growth": "compressed_bytes",
+    "max_layers": "layers",
+    "max_layer_compressed": "layer_compressed_bytes",
+    "max_deduplicated": "deduplicated_bytes",
+}
+WORDS: Final[Mapping[Quantity, str]] = {
+    "compressed_bytes": "compressed",
+    "uncompressed_bytes": "on disk",
+    "layers": "",
+    "layer_compressed_bytes": "compressed in one layer",
+    "deduplicated_bytes": "stored",
+}
+"""What stands behind an amount; layers say it themselves."""
+
+
+def written_amount(quantity: Quantity, amount: int, *, iec: bool = False) -> str:
+    """`734 MB`, or `3 layers`."""
+    if quantity == "layers":
+        return f"{amount:,} {'layer' if abs(amount) == 1 else 'layers'}"
+    return format_bytes(amount, iec=iec)
+
+
+def line_amount(
+    image: WeighedImage,
+    line: WeighedLine,
+    quantity: Quantity,
+    added: Container[Digest] = (),
+) -> int | None:
+    """What one line has of a quantity; None where that is not known.
+
+    added: layers that nothing else in the repository has, for `deduplicated_bytes`
+    """
+    if line.layer is None:
+        return 0
+    layer = image.layers[line.layer]
+    match quantity:
+        case "layers":
+            return 1
+        case "layer_compressed_bytes":
+            return layer.compressed_bytes
+        case "uncompressed_bytes":
+            return line.uncompressed_bytes
+        case "deduplicated_bytes":
+            return line.compressed_bytes if layer.digest in added else 0
+        case _:
+            return line.compressed_bytes
+
+
+def image_amount(image: WeighedImage, quantity: Quantity) -> int | None:
+    """What a whole image has of a quantity, in the terms of its limit; None where that
+    is not known."""
+    match quantity:
+        case "layers":
+            return len(image.layers)
+        case "layer_compressed_bytes":
+            return max((layer.compressed_bytes for layer in image.layers), default=0)
+        case "uncompressed_bytes":
+            return image.uncompressed.uncompressed_bytes
+        case _:
+            return image.compressed_bytes

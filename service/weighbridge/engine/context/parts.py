@@ -28,7 +28,7 @@ from weighbridge.engine.judge.judged_batch import Judges, Judging
 from weighbridge.engine.tasks.lease_renewal import Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.ports.job_names import CRAWL, MEASURE
 from weighbridge.ports.protocols import JOB_COST, JobQueue, Registry, RequestCost
 from weighbridge.store.leases.jobs import Job

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.errors import JobDropped
-from weighbridge.net.guard.reach import Reach
+from weighbridge.net.guard.addresses import Reach
 from weighbridge.store.registries.registry_rows import RegistryEntry
 
 

@@ -11,10 +11,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause
-from weighbridge.domain.growth.quantity import QUANTITIES
 from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.domain.policy.policy import (
     LIMIT_KEYS,
+    QUANTITIES,
     Finding,
     LimitedNumbers,
     LimitKey,

@@ -31,8 +31,12 @@ from weighbridge.net.failure.request_failures import (
     KeptConnectionClosed,
     NameNotFound,
 )
-from weighbridge.net.guard.reach import CheckedAddress, Resolver, checked
-from weighbridge.net.guard.url_parts import OriginRoute
+from weighbridge.net.guard.addresses import (
+    CheckedAddress,
+    OriginRoute,
+    Resolver,
+    checked,
+)
 from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
 
 _READABLE: Final = select.POLLIN

@@ -28,7 +28,7 @@ import httpx
 from msgspec import Struct
 
 from weighbridge.errors import AddressRefused, TransportError
-from weighbridge.net.guard.url_parts import Address, address_of_url
+from weighbridge.net.guard.addresses import Address, address_of_url
 
 
 class NameNotFound(httpx.ConnectError):

@@ -13,8 +13,7 @@ import httpx
 from msgspec import Struct
 
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S, RETRY_AFTER_MIN_S
-from weighbridge.net.guard.reach import Reach
-from weighbridge.net.guard.url_parts import Address
+from weighbridge.net.guard.addresses import Address, Reach
 from weighbridge.net.http1.answer import HTTPAnswer
 
 _REQUEST: Final = re.compile(

@@ -14,9 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause, LineChange
-from weighbridge.domain.growth.quantity import WORDS, written_amount
 from weighbridge.domain.message.grouping import Message, ViolationNotice
-from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.domain.policy.policy import WORDS, LimitKey, Severity, written_amount
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
 

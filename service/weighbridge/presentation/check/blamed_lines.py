@@ -6,13 +6,13 @@ from msgspec import Struct
 
 from weighbridge.domain.check.image_check import CheckedImage, Held, ImageCheck
 from weighbridge.domain.growth.cause import Cause, ChangeKind, LineChange
-from weighbridge.domain.growth.quantity import (
+from weighbridge.domain.policy.policy import (
+    COMMAND_LINE,
     QUANTITIES,
     WORDS,
     Quantity,
     written_amount,
 )
-from weighbridge.domain.policy.policy import COMMAND_LINE
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.findings import Quote, since_words

@@ -17,9 +17,8 @@ from weighbridge.domain.check.image_check import (
     by_outcome,
 )
 from weighbridge.domain.growth.cause import cause_json
-from weighbridge.domain.growth.quantity import QUANTITIES, Quantity
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.policy.policy import LIMIT_KEYS
+from weighbridge.domain.policy.policy import LIMIT_KEYS, QUANTITIES, Quantity
 from weighbridge.domain.size.weighing import WeighedImage, doubts_of, rfc3339
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from weighbridge.domain.check.image_check import ImageCheck, Outcome, by_outcome
-from weighbridge.domain.growth.quantity import QUANTITIES, line_amount
+from weighbridge.domain.policy.policy import QUANTITIES, line_amount
 from weighbridge.domain.size.weighing import doubts_of
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.blamed_lines import (

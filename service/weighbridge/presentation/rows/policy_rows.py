@@ -8,9 +8,14 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.growth.cause import CauseOf, ChangeKind, cause_json
-from weighbridge.domain.growth.quantity import Quantity
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.policy.policy import Decided, LimitKey, PolicyKey, Severity
+from weighbridge.domain.policy.policy import (
+    Decided,
+    LimitKey,
+    PolicyKey,
+    Quantity,
+    Severity,
+)
 from weighbridge.domain.policy.simulation import Flagged
 from weighbridge.domain.policy.waiver import Waiver, WaiverState
 from weighbridge.domain.report.inventory import Page

@@ -25,8 +25,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.net.guard.reach import Reach, reach_of_host
-from weighbridge.net.guard.url_parts import origin, redact_url
+from weighbridge.net.guard.addresses import Reach, origin, reach_of_host, redact_url
 from weighbridge.net.transport import REDIRECT_STATUSES
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.login.credentials import is_bearer_token

@@ -14,8 +14,7 @@ from weighbridge.domain.image.reference import LOGIN_HINT, without_login
 from weighbridge.errors import UsageError
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
-from weighbridge.net.guard.reach import Reach, reach_of_host
-from weighbridge.net.guard.url_parts import origin
+from weighbridge.net.guard.addresses import Reach, origin, reach_of_host
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter

@@ -24,7 +24,7 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.net.failure.request_failures import translated
-from weighbridge.net.guard.url_parts import address_of_url
+from weighbridge.net.guard.addresses import address_of_url
 from weighbridge.net.http1.head import (
     REMAINING,
     Fields,

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
 from weighbridge.errors import ListingError, WeighbridgeError
-from weighbridge.net.guard.url_parts import origin
+from weighbridge.net.guard.addresses import origin
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
 
 PAGE_LENGTH: Final = 1000

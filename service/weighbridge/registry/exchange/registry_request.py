@@ -19,7 +19,7 @@ from weighbridge.errors import (
     RegistryError,
     WeighbridgeError,
 )
-from weighbridge.net.guard.url_parts import redact_url
+from weighbridge.net.guard.addresses import redact_url
 from weighbridge.net.http1.head import RETRY_AFTER, Fields, asked_wait
 
 Operation: TypeAlias = Literal[

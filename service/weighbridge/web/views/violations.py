@@ -9,8 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from weighbridge.domain.growth.cause import LineChange
-from weighbridge.domain.growth.quantity import WORDS
-from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.domain.policy.policy import WORDS, PolicySet
 from weighbridge.domain.policy.simulation import (
     Comparison,
     Flagged,

@@ -30,7 +30,7 @@ from weighbridge.errors import (
     RateLimited,
     RegistryError,
 )
-from weighbridge.net.guard.reach import reach_of_host
+from weighbridge.net.guard.addresses import reach_of_host
 from weighbridge.net.http1.head import Sender
 from weighbridge.ports.protocols import ManifestAnswer
 from weighbridge.registry.auth.authorizer import pull_scope
