@@ -24,6 +24,7 @@ from support.policies import a_policy
 from support.read_model import python_3_7
 from support.store_world import T0, World
 from support.violations import Violations, waived
+from support.web_app import create_app
 from support.web_service import served
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.document import Child, Descriptor, Image, Line
@@ -34,7 +35,6 @@ from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 MARKUP = (
     "RUN <script>alert(1)</script><img src=x onerror=alert(2)>"

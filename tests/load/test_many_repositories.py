@@ -11,11 +11,11 @@ from support.database import Engine, a_database
 from support.many_repositories import add_repositories, mark_gone, some_names
 from support.promtool import promtool
 from support.read_model import NOW
+from support.web_app import create_app
 from weighbridge.domain.series_budget import Budget
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.metrics.snapshot import REFRESH_S, SnapshotKeeper
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 pytestmark = pytest.mark.timeout(1_800)
 

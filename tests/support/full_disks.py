@@ -9,6 +9,7 @@ from support.database_faults import write_errors
 from support.faulty_crawls import NAME, embedded
 from support.replica.process import Replica
 from support.wait import wait_in_thread
+from support.web_app import create_app
 from support.web_service import served
 from weighbridge.config import RegistrySettings
 from weighbridge.errors import StoreError
@@ -16,7 +17,6 @@ from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 _OF_THE_INVENTORY: Final = ("/metrics", "/metrics/repositories", "/healthz")
 _OF_THE_DATABASE: Final = ("/", "/api/v1/repositories", "/readyz")

@@ -13,11 +13,11 @@ import httpx
 
 from support.database_faults import crawl, write_errors
 from support.replica.process import Replica
+from support.web_app import create_app
 from support.web_service import served
 from weighbridge.store.session import open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 _PATHS: Final = (
     "/metrics",

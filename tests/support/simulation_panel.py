@@ -9,11 +9,11 @@ from starlette.testclient import TestClient
 from support.html import Element, parse
 from support.many_repositories import add_repositories, change
 from support.read_model import NOW
+from support.web_app import create_app
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 MB: Final = 1_000_000
 

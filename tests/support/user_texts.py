@@ -13,10 +13,10 @@ import yaml
 from starlette.testclient import TestClient
 
 from support.database import a_database
+from support.web_app import create_app
 from weighbridge.cli.main import cli
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 Text: TypeAlias = tuple[str, str]
 """The place and the text."""

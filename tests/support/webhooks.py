@@ -12,13 +12,13 @@ from starlette.testclient import TestClient
 from support.fake_jobs import FakeJobs
 from support.read_model import NOW
 from support.wait import PATIENCE_S
+from support.web_app import create_app
 from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.store.models import pushes
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 from weighbridge.web.webhooks.receiver import Hook, Reception
 
 SECRET: Final = "a-secret-of-harbor"

@@ -19,6 +19,7 @@ from support.many_repositories import add_repositories
 from support.policies import a_policy
 from support.read_model import NOW
 from support.violations import Violations
+from support.web_app import create_app
 from weighbridge.bootstrap.distributed.worker_metrics import (
     WorkerCollector,
     WorkerReport,
@@ -44,7 +45,6 @@ from weighbridge.store.registries.registry_rows import note_registry
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.metrics.families import limit_families
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"

@@ -10,12 +10,9 @@ from msgspec import Struct
 
 from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.parameters import (
-    BYTES,
-    MOST,
-    SHARE,
     TIMEOUT,
     TIMEOUT_HELP,
-    Count,
+    limit_options,
     own_limits,
 )
 from weighbridge.cli.process.failure import FOUND, NOT_WEIGHED, CommandFailed, advice
@@ -32,25 +29,13 @@ Examples:
   weighbridge check ghcr.io/acme/app:1.4 --policy limits.yaml -o github
   weighbridge check ghcr.io/acme/app:1.4 --server https://weighbridge.example
 """
-_LAYERS: Final = 4_096
 _TOKEN: Final = "WEIGHBRIDGE_TOKEN"  # noqa: S105 - the name of a variable
 _EXIT_CODES: Final = {"pass": 0, "warn": 0, "unknown": NOT_WEIGHED, "fail": FOUND}
 
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("reference", metavar="REF")
-@click.option("--max-compressed", type=MOST, metavar="SIZE", help="What a pull moves.")
-@click.option("--max-uncompressed", type=MOST, metavar="SIZE", help="On disk.")
-@click.option(
-    "--max-growth", type=SHARE, metavar="PERCENT", help="Of compressed bytes: 10%."
-)
-@click.option(
-    "--min-growth", type=BYTES, metavar="SIZE", help="Growth below it is fine."
-)
-@click.option("--max-layers", type=Count(1, _LAYERS), metavar="N", help="Layers.")
-@click.option(
-    "--max-layer-compressed", type=MOST, metavar="SIZE", help="Of each layer."
-)
+@limit_options(growth="Of compressed bytes: 10%.")
 @click.option(
     "--against", metavar="REF", help="Growth since this image; :TAG of the same one."
 )

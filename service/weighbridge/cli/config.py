@@ -22,7 +22,7 @@ def command() -> None:
     epilog="\b\nExample:\n  weighbridge config check --config weighbridge.yaml"
 )
 @common_options()
-def check(options: Options) -> int:
+def check(options: Options) -> None:
     """Check the configuration: file, line, key and cause of every fault.
 
     Exits with 2 if there is any. Secret files are read; no registry is asked.
@@ -34,13 +34,12 @@ def check(options: Options) -> int:
     file = find_config_file(options.config, os.environ)
     if file is None:
         emit(f"there is no {' and no '.join(DEFAULT_FILES)}: the defaults hold")
-        return 0
+        return
     counted = [plural(len(settings.registries), "registry", "registries")]
     if settings.policies or settings.policy_files:
         policies = options.policies().policies.policies
         counted.append(plural(len(policies), "policy", "policies"))
     emit(f"{file}: fine, {', '.join(counted)}")
-    return 0
 
 
 @command.command(
@@ -55,7 +54,7 @@ def check(options: Options) -> int:
     help="How it is printed.",
 )
 @common_options()
-def show(options: Options, form: str) -> int:
+def show(options: Options, form: str) -> None:
     """Show every key with its value, and where the value is set.
 
     File and line, a variable, an option, or the default. Secrets are never shown.
@@ -64,4 +63,3 @@ def show(options: Options, form: str) -> int:
 
     tree = options.effective_settings()
     emit(config_output.as_json(tree) if form == "json" else config_output.as_yaml(tree))
-    return 0

@@ -35,14 +35,13 @@ def command() -> None:
 
 @command.command(epilog=_UPGRADE)
 @common_options()
-def upgrade(options: Options) -> int:
+def upgrade(options: Options) -> None:
     """Bring the database's schema to this version; nothing is lost."""
     settings = options.settings()
 
     from weighbridge.bootstrap.databases import upgrade_database
 
     emit(f"the database is at revision {upgrade_database(settings)}")
-    return 0
 
 
 @command.command(epilog=_VERIFY)
@@ -69,7 +68,7 @@ def verify(options: Options) -> int:
 @command.command(epilog=_RECOUNT)
 @click.argument("registry", required=False)
 @common_options(results=True, sizes=False)
-def recount(options: Options, registry: str | None) -> int:
+def recount(options: Options, registry: str | None) -> None:
     """Count the totals of REGISTRY again and keep what was counted.
 
     Without REGISTRY those of all registries; then facts that are not whole are
@@ -86,14 +85,13 @@ def recount(options: Options, registry: str | None) -> int:
             settings, registry, options.output, options.screen(), watch
         )
     emit(text)
-    return 0
 
 
 @command.command(epilog=_FORGET)
 @click.argument("name", metavar="REGISTRY[/REPOSITORY]")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common_options()
-def forget(options: Options, name: str, yes: bool) -> int:
+def forget(options: Options, name: str, yes: bool) -> None:
     """Remove what is known of a registry, or of one repository, with its history.
 
     Nothing is deleted in the registry itself. What is configured is read again by
@@ -113,7 +111,6 @@ def forget(options: Options, name: str, yes: bool) -> int:
         emit(text)
     else:
         click.echo("nothing was forgotten", err=True)
-    return 0
 
 
 def _is_meant(question: str) -> bool:

@@ -56,19 +56,18 @@ def test(options: Options, channels: tuple[str, ...], is_all: bool) -> int:
 
 @command.command("list", epilog=_LIST)
 @common_options(database=False, results=True, sizes=False)
-def list_(options: Options) -> int:
+def list_(options: Options) -> None:
     """List the configured channels, without their secrets."""
     settings = options.settings(ending="")
 
     from weighbridge.cli.actions.channels import listed
 
     emit(listed(settings, options.output, options.screen()))
-    return 0
 
 
 @command.command("status", epilog=_EXAMPLE)
 @common_options(results=True, sizes=False)
-def status(options: Options) -> int:
+def status(options: Options) -> None:
     """Show what waits for each channel, since when one fails, what was given up.
 
     WAITING counts notifications: an opening or an end of one violation each. A message
@@ -80,4 +79,3 @@ def status(options: Options) -> int:
 
     found, now = channels.notification_status(settings), datetime.now(UTC)
     emit(channels.printed(found, options.output, options.screen(), now))
-    return 0

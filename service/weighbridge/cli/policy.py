@@ -3,15 +3,12 @@
 from typing import Final
 
 import click
-from msgspec.structs import replace
 
 from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.parameters import (
-    BYTES,
     MOST,
-    SHARE,
-    Count,
     SuggestingGroup,
+    limit_options,
     own_limits,
 )
 from weighbridge.cli.process.streams import emit
@@ -28,7 +25,6 @@ Examples:
   weighbridge policy simulate --max-compressed 500MB
   weighbridge policy simulate --max-growth 25% --min-growth 50MB --repository 'shop/*'
 """
-_LAYERS: Final = 4_096
 
 
 @click.group(cls=SuggestingGroup, epilog=_EXAMPLES)
@@ -39,7 +35,7 @@ def command() -> None:
 @command.command(epilog=_EXAMPLES)
 @click.argument("ref")
 @common_options(database=False, results=True)
-def explain(options: Options, ref: str) -> int:
+def explain(options: Options, ref: str) -> None:
     """Show which policy decides each key for an image.
 
     REF is registry/repository[:tag]; the tag is latest where none is written. Policies
@@ -62,22 +58,10 @@ def explain(options: Options, ref: str) -> int:
         name += f":{reference.tag}"
     screen = options.screen()
     emit(explained(name, decided, options.output, screen))
-    return 0
 
 
 @command.command("simulate", epilog=_SIMULATE)
-@click.option("--max-compressed", type=MOST, metavar="SIZE", help="What a pull moves.")
-@click.option("--max-uncompressed", type=MOST, metavar="SIZE", help="On disk.")
-@click.option(
-    "--max-growth", type=SHARE, metavar="PERCENT", help="Over the baseline: 25%."
-)
-@click.option(
-    "--min-growth", type=BYTES, metavar="SIZE", help="Growth below it is fine."
-)
-@click.option("--max-layers", type=Count(1, _LAYERS), metavar="N", help="Layers.")
-@click.option(
-    "--max-layer-compressed", type=MOST, metavar="SIZE", help="Of each layer."
-)
+@limit_options(growth="Over the baseline: 25%.")
 @click.option(
     "--max-deduplicated", type=MOST, metavar="SIZE", help="Of a whole repository."
 )
@@ -92,7 +76,7 @@ def explain(options: Options, ref: str) -> int:
 @common_options(results=True)
 def simulate(
     options: Options, /, registry: str | None, pattern: str, **given: float | None
-) -> int:
+) -> None:
     """Show what limits would flag, before they are set.
 
     The newest image of every repository, as of its last crawl, is compared with them.
@@ -107,13 +91,7 @@ def simulate(
 
     from weighbridge.cli.actions import policies
 
-    deduplicated = given["max_deduplicated"]
-    limits = replace(
-        own_limits(given).limits,
-        max_deduplicated_bytes=None if deduplicated is None else int(deduplicated),
-    )
     simulation = policies.simulate_on_all(
-        settings, limits, registry=registry, pattern=pattern
+        settings, own_limits(given).limits, registry=registry, pattern=pattern
     )
     emit(policies.tried(simulation, options.output, options.screen()))
-    return 0

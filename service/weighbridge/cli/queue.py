@@ -18,7 +18,7 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.argument("target", metavar="[REGISTRY[/REPOSITORY]]", required=False)
 @common_options(results=True, sizes=False)
-def command(options: Options, target: str | None) -> int:
+def command(options: Options, target: str | None) -> None:
     """Show what waits to be done, and why it is not done now.
 
     Without a name: how long ago a scheduler searched for what is due, what is due in
@@ -36,7 +36,6 @@ def command(options: Options, target: str | None) -> int:
         emit(queue.overview(status, output, screen))
         for line in queue.notes(status):
             click.echo(line, err=True)
-        return 0
+        return
     rows, now = queue.waiting_of(settings, target)
     emit(queue.repositories(rows, output, screen, now))
-    return 0

@@ -15,7 +15,7 @@ Example:
 
 @click.command(epilog=_EXAMPLES)
 @common_options()
-def command(options: Options) -> int:
+def command(options: Options) -> None:
     """Enqueue what is due, every few seconds, for workers to do.
 
     One is enough. A second one is harmless: the database decides what is due and who
@@ -36,4 +36,3 @@ def command(options: Options) -> int:
     for line in check_distributed(settings):
         click.echo(line, err=True)
     become(celery_command("beat"), options.handed_over(settings, os.environ))
-    return 0

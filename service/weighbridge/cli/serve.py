@@ -16,7 +16,7 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.option("--bind", metavar="HOST:PORT", help="Where to serve.")
 @common_options()
-def command(options: Options, bind: str | None) -> int:
+def command(options: Options, bind: str | None) -> None:
     """Serve pages, API and metrics, and crawl nothing.
 
     Any number may run beside `weighbridge worker` and `weighbridge scheduler`, over
@@ -42,4 +42,3 @@ def command(options: Options, bind: str | None) -> int:
     lines = [f"reads   {place}", *warnings_of_service(settings)]
     configure_log(settings)
     running.serve(settings, policies, lambda: click.echo("\n".join(lines), err=True))
-    return 0

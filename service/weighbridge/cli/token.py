@@ -41,7 +41,7 @@ def command() -> None:
 @click.option("--name", metavar="NAME", help="What it is called; ROLE-1 and so on.")
 @click.option("--expires", metavar="DURATION", help="How long it is valid, as 90d.")
 @common_options(results=True, sizes=False)
-def create(options: Options, role: str, name: str | None, expires: str | None) -> int:
+def create(options: Options, role: str, name: str | None, expires: str | None) -> None:
     """Make a token and print it, this one time: only its SHA-256 is kept.
 
     Several tokens may be valid at once: make the new one, distribute it, then revoke
@@ -56,12 +56,11 @@ def create(options: Options, role: str, name: str | None, expires: str | None) -
     token, secret = tokens.create_token(settings, role, name=name, expires_s=expires_s)
     click.echo(tokens.about(token), err=True)
     emit(tokens.created(token, secret, options.output))
-    return 0
 
 
 @command.command("list", epilog=_LIST)
 @common_options(results=True, sizes=False)
-def list_(options: Options) -> int:
+def list_(options: Options) -> None:
     """List all tokens, also those that are not valid any more.
 
     The tokens themselves are never shown again. When one was last used is kept
@@ -72,17 +71,15 @@ def list_(options: Options) -> int:
     from weighbridge.cli.actions import tokens
 
     emit(tokens.listed(settings, options.output, options.screen()))
-    return 0
 
 
 @command.command(epilog=_REVOKE)
 @click.argument("name", metavar="NAME|ID")
 @common_options()
-def revoke(options: Options, name: str) -> int:
+def revoke(options: Options, name: str) -> None:
     """End a token: running services refuse it within 5 seconds."""
     settings = options.settings()
 
     from weighbridge.cli.actions import tokens
 
     emit(tokens.revoked(settings, name))
-    return 0

@@ -41,7 +41,7 @@ _BY: Final = (
 @common_options(results=True)
 def command(
     options: Options, limit: int, by: str, registry: str | None, wants_ascii: bool
-) -> int:
+) -> None:
     """Show the heaviest repositories.
 
     Compares what a pull of each one's newest image moves; with --by growth, how
@@ -55,4 +55,3 @@ def command(
     from weighbridge.cli.actions.top import top
 
     emit(top(settings, options.output, screen, by=by, limit=limit, registry=registry))
-    return 0

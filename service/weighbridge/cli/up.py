@@ -22,7 +22,7 @@ Examples:
 @click.option("--demo", is_flag=True, help="Crawl a small registry inside it.")
 @click.option("--bind", metavar="HOST:PORT", help="Where to serve.")
 @common_options()
-def command(options: Options, demo: bool, bind: str | None) -> int:
+def command(options: Options, demo: bool, bind: str | None) -> None:
     """Serve, schedule and crawl in one process.
 
     Pages, API and metrics are served until SIGINT or SIGTERM; every configured
@@ -49,7 +49,6 @@ def command(options: Options, demo: bool, bind: str | None) -> int:
 
         configure_log(settings)
         running.up(settings, policies, lambda: _say(announcement(settings)))
-    return 0
 
 
 def _say(lines: Iterable[str]) -> None:

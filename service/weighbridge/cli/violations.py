@@ -48,7 +48,7 @@ def command(
     disputed: bool,
     all_tags: bool,
     limit: int,
-) -> int:
+) -> None:
     """Show what exceeds its limit, newest first.
 
     A violation is of the newest image of its stream of tags, with the line that did
@@ -72,7 +72,7 @@ def command(
     if disputed:
         page = violations.disputes(settings, DisputeQuery(registry, limit=limit))
         emit(violations.disputes_printed(page, options.output, screen))
-        return 0
+        return
     now = datetime.now(UTC)
     query = ViolationQuery(
         registry=registry,
@@ -84,4 +84,3 @@ def command(
     )
     found = violations.violations(settings, query, now)
     emit(violations.printed(found, options.output, screen, now))
-    return 0

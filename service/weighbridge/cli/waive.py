@@ -49,7 +49,7 @@ def command() -> None:
 @common_options(results=True, sizes=False)
 def create(
     options: Options, ref: str, limit_key: str | None, reason: str, until: str
-) -> int:
+) -> None:
     """Waive what REF violates: no notification is sent, and no alert counts it.
 
     REF is registry/repository[:tag]; * stands for any text, slashes included. Without
@@ -67,14 +67,13 @@ def create(
     emit(waivers.created(waiver, options.output, now))
     if not is_about_known:
         click.echo(waivers.about_nothing(waiver), err=True)
-    return 0
 
 
 @command.command("list", epilog=_LIST)
 @click.option("--all", "is_all", is_flag=True, help="Also those that have ended.")
 @click.option("--limit", type=Count(1, 1000), default=100, help="How many, 1 to 1000.")
 @common_options(results=True, sizes=False)
-def list_(options: Options, is_all: bool, limit: int) -> int:
+def list_(options: Options, is_all: bool, limit: int) -> None:
     """List what is waived, the newest first."""
     settings = options.settings()
 
@@ -82,17 +81,15 @@ def list_(options: Options, is_all: bool, limit: int) -> int:
 
     screen = options.screen()
     emit(waivers.listed(settings, options.output, screen, is_all=is_all, limit=limit))
-    return 0
 
 
 @command.command(epilog=_REVOKE)
 @click.argument("number", metavar="ID", type=Count(1, 2**63 - 1))
 @common_options()
-def revoke(options: Options, number: int) -> int:
+def revoke(options: Options, number: int) -> None:
     """End a waiver: what it covered is counted again."""
     settings = options.settings()
 
     from weighbridge.cli.actions import waivers
 
     emit(waivers.revoked(settings, number))
-    return 0

@@ -30,7 +30,7 @@ def command() -> None:
 @click.option("--registry", metavar="NAME", help="Where several have such a webhook.")
 @click.option("--show-secret", is_flag=True, help="Print the secret too.")
 @common_options(database=False)
-def url(options: Options, source: str, registry: str | None, show_secret: bool) -> int:
+def url(options: Options, source: str, registry: str | None, show_secret: bool) -> None:
     """Print what to paste into a sender.
 
     SOURCE is the source of one of the configured webhooks, such as distribution or
@@ -56,7 +56,6 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
         notes.append(f"note   {_PLACEHOLDER} stands for the secret")
     for note in notes:
         click.echo(note, err=True)
-    return 0
 
 
 def _chosen(

@@ -22,6 +22,7 @@ from support.scripted_registry import (
     scripted_registry,
 )
 from support.wait import PATIENCE_S
+from support.web_app import create_app
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.clients import RateLimiters
 from weighbridge.bootstrap.registries.probing import KEPT_S, Paces, Probes, alone
@@ -32,7 +33,6 @@ from weighbridge.ports.protocols import Asker, Pacing
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 HELLO: Final = Reply(headers=(("content-type", "application/json"),), body=b"{}")
 

@@ -14,11 +14,11 @@ import uvicorn
 
 from support.database import a_database
 from support.wait import wait_in_thread
+from support.web_app import create_app
 from weighbridge.config import Settings
 from weighbridge.domain.text.printable import Secret
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 from weighbridge.web.server.early_refusal import HeadDeadline
 from weighbridge.web.server.running import server_config
 

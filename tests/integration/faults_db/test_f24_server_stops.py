@@ -15,6 +15,7 @@ from support.killed_crawls import begun_crawl
 from support.postgres import Cluster
 from support.replica.process import Replica
 from support.wait import wait_in_thread
+from support.web_app import create_app
 from support.web_service import served
 from weighbridge.config import RegistrySettings
 from weighbridge.store.schema import upgrade
@@ -22,7 +23,6 @@ from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.metrics.snapshot import REFRESH_S
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 DOWN_S = 1.0
 

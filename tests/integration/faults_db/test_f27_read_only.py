@@ -13,13 +13,13 @@ from support.faulty_crawls import NAME, embedded
 from support.mounts import MIB, SmallDisk, on_a_small_disk
 from support.postgres import Cluster
 from support.replica.process import Replica
+from support.web_app import create_app
 from support.web_service import served
 from weighbridge.config import RegistrySettings
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 PATHS = ("/", "/metrics", "/metrics/repositories", "/api/v1/repositories", "/healthz")
 

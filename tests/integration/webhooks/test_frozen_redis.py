@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from support.database import a_database
 from support.redis_server import a_redis
 from support.wait import PATIENCE_S, wait_in_thread
+from support.web_app import create_app
 from support.web_service import served
 from support.webhooks import SECRET, a_hook, a_push, body_of
 from weighbridge.bootstrap.distributed.service import service_enqueuer
@@ -20,7 +21,6 @@ from weighbridge.domain.text.printable import Secret
 from weighbridge.store.models import pushes
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 from weighbridge.web.webhooks.receiver import Reception
 
 WEBHOOKS: Final = 100

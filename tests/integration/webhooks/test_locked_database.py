@@ -13,13 +13,13 @@ from sqlalchemy import func, select
 from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.wait import wait_in_thread
+from support.web_app import create_app
 from support.web_service import served
 from support.webhooks import SECRET, a_hook, a_push, body_of
 from weighbridge.ports.job_names import PUSH
 from weighbridge.store.models import pushes
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 from weighbridge.web.webhooks.inbox import ANSWER_S
 from weighbridge.web.webhooks.receiver import Reception
 

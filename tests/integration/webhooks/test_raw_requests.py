@@ -16,6 +16,7 @@ from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.serving import free_address, log_of
 from support.wait import PATIENCE_S, wait_in_thread
+from support.web_app import create_app
 from support.webhooks import SECRET, a_hook, a_push, body_of
 from support.weighbridge_up import weighbridge_up
 from weighbridge.config import Settings
@@ -23,7 +24,6 @@ from weighbridge.domain.text.printable import Secret
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 from weighbridge.web.server.running import server_config
 from weighbridge.web.webhooks.receiver import Reception
 

@@ -16,12 +16,12 @@ import uvicorn
 from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.wait import PATIENCE_S, wait_in_thread
+from support.web_app import create_app
 from support.webhooks import SECRET, a_hook
 from weighbridge.config import Settings
 from weighbridge.domain.text.printable import Secret
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 from weighbridge.web.server.running import server_config
 from weighbridge.web.webhooks.receiver import Reception
 

@@ -7,12 +7,12 @@ It prints its port, and ends when its standard input does.
 
 import sys
 
+from support.web_app import create_app
 from support.web_service import served
 from weighbridge.domain.series_budget import Budget
 from weighbridge.store.session import open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 
 def main(url: str, max_series: int) -> None:

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
+from support.web_app import create_app
 from weighbridge.cli.actions.channels import printed
 from weighbridge.cli.main import run
 from weighbridge.domain.message.grouping import Route
@@ -19,7 +20,6 @@ from weighbridge.store.outbox.due_groups import channel_reports
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -9,10 +9,10 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.read_model import NOW
 from support.store_world import World
+from support.web_app import create_app
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 
 @pytest.fixture

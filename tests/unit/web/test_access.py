@@ -11,12 +11,12 @@ from starlette.testclient import TestClient
 
 from support.read_model import NOW
 from support.tokens import a_token, bearer
+from support.web_app import create_app
 from weighbridge.domain.access.roles import new_secret
 from weighbridge.errors import UsageError
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 WRONG = new_secret("read", bytes(32)).reveal()
 PATHS = ("/", "/api/v1/registries", "/metrics", "/metrics/repositories", "/search")

@@ -14,12 +14,13 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.read_model import NOW
 from support.tokens import a_token, bearer
+from support.web_app import create_app
 from weighbridge.domain.access.roles import new_secret
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.answers import methods_of
-from weighbridge.web.routes.app import RIGHTS, create_app, create_apps
+from weighbridge.web.routes.app import RIGHTS, create_apps
 
 pytestmark = pytest.mark.slow
 

@@ -22,6 +22,7 @@ from support.many_repositories import mark_gone
 from support.policies import a_policy
 from support.read_model import NOW
 from support.store_world import T0, World, a_result
+from support.web_app import create_app
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.policy.policy import Match, PolicySet
 from weighbridge.domain.report.inventory import RepositoryReport
@@ -30,7 +31,6 @@ from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 pytestmark = pytest.mark.slow
 

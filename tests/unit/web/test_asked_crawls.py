@@ -14,6 +14,7 @@ from support.fake_jobs import FakeJobs
 from support.json_schema import misfits
 from support.read_model import NOW
 from support.tokens import a_token, bearer
+from support.web_app import create_app
 from weighbridge.bootstrap.registries.sites import asked_targets
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
 from weighbridge.domain.text.printable import Secret
@@ -29,7 +30,6 @@ from weighbridge.store.crawls.crawl_requests import (
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 from weighbridge.web.webhooks.receiver import Reception
 
 pytestmark = pytest.mark.slow

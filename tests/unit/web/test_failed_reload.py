@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from starlette.testclient import TestClient
 
+from support.web_app import create_app
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 SINCE = datetime(2026, 9, 22, 8, 12, tzinfo=UTC)
 SAID = "could not be read again since 2026-09-22 08:12 UTC"

@@ -8,10 +8,10 @@ import anyio
 import httpx
 from starlette.testclient import TestClient
 
+from support.web_app import create_app
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 
 def a_client(database: Database) -> TestClient:

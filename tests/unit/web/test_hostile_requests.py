@@ -12,13 +12,14 @@ from support.images import an_image, some_layers
 from support.read_model import NOW
 from support.store_world import World
 from support.tokens import a_token, bearer
+from support.web_app import create_app
 from weighbridge.domain.image.document import Line
 from weighbridge.presentation.forms.csv_json_markdown import csv_cell
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions, host_of, is_loopback
 from weighbridge.web.request.parameters import Parameters
-from weighbridge.web.routes.app import RIGHTS, create_app
+from weighbridge.web.routes.app import RIGHTS
 
 pytestmark = pytest.mark.slow
 

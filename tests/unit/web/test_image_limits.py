@@ -9,6 +9,7 @@ from support.images import an_image, an_index_of, some_layers
 from support.policies import a_policy
 from support.read_model import ARM, NOW
 from support.store_world import World
+from support.web_app import create_app
 from weighbridge.domain.check.image_check import parse_service_limits
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.policy.policy import LimitKey, Match, PolicySet
@@ -18,7 +19,6 @@ from weighbridge.store.session import Database
 from weighbridge.store.violations.waivers import put_waiver
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 POLICIES = PolicySet(
     [

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from support.read_model import NOW
 from support.tokens import a_kept_token, a_token
 from support.wait import wait_in_thread
+from support.web_app import create_app
 from weighbridge.domain.access.roles import new_secret
 from weighbridge.errors import StoreError
 from weighbridge.store.access import all_tokens, revoke_token
@@ -18,7 +19,6 @@ from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.access import KEPT_S, UNANSWERED_S, KnownTokens
-from weighbridge.web.routes.app import create_app
 
 
 class Counted(Database):

@@ -8,18 +8,18 @@ from weighbridge.web.views.charts import (
     MAX_SEGMENTS,
     MIN_SHARE,
     Label,
-    LayerShare,
+    Segment,
     bar_labels,
     layer_bar,
     row_share,
 )
 
 
-def some_parts(*compressed_bytes: int) -> list[LayerShare]:
+def some_parts(*compressed_bytes: int) -> list[Segment]:
     """Parts of these sizes; the first of the largest is the heaviest."""
     heaviest = compressed_bytes.index(max(compressed_bytes))
     return [
-        LayerShare(
+        Segment(
             f"l{i + 1}", f"RUN step-{i}", f"line {i + 1}", n, is_heaviest=i == heaviest
         )
         for i, n in enumerate(compressed_bytes)

@@ -19,12 +19,12 @@ from support.many_repositories import (
 )
 from support.promtool import promtool
 from support.read_model import NOW
+from support.web_app import create_app
 from weighbridge.domain.series_budget import CORE_SERIES, Budget, Family
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.metrics.snapshot import REFRESH_S, SnapshotKeeper
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 HOSTILE = [
     'shop/api"} 7\nweighbridge_registry_up{registry="hub"} 1\n#',

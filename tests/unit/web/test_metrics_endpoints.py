@@ -10,12 +10,12 @@ from support.images import an_image, some_layers
 from support.promtool import promtool
 from support.read_model import NOW
 from support.store_world import World
+from support.web_app import create_app
 from weighbridge import __version__
 from weighbridge.store.registries.registry_rows import mark_unconfigured
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 
 def a_client(database: Database, telemetry: Telemetry) -> TestClient:

@@ -15,6 +15,7 @@ from support.json_schema import misfits
 from support.read_model import NOW
 from support.store_world import T0, World, a_result, an_entry
 from support.tokens import a_token, bearer
+from support.web_app import create_app
 from weighbridge.domain.image.document import Child, Descriptor, Line
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.engine.context.site import Scope, Site
@@ -25,7 +26,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.answers import methods_of, template_of
-from weighbridge.web.routes.app import ROUTES, create_app
+from weighbridge.web.routes.app import ROUTES
 
 pytestmark = pytest.mark.slow
 

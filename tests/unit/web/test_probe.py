@@ -12,12 +12,13 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.promtool import promtool
 from support.read_model import NOW
+from support.web_app import create_app
 from weighbridge.domain.registry.rate_limit import Probe, RateLimit
 from weighbridge.errors import StoreError, UsageError
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app, create_apps
+from weighbridge.web.routes.app import create_apps
 
 WELL: Final = Probe(
     probed_at=NOW,

@@ -12,10 +12,10 @@ from support.fake_registry import FakeRegistry
 from support.html import parse
 from support.images import a_served_image
 from support.read_model import HOUR, MINUTE, NOW, a_registry_report
+from support.web_app import create_app
 from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 from weighbridge.web.views.frame import rate_limit_words
 
 

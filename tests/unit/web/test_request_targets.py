@@ -7,10 +7,10 @@ from urllib.parse import unquote
 import pytest
 from starlette.types import Message, Scope
 
+from support.web_app import create_app
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 LOCAL = WebOptions()
 NAMED = WebOptions(external_url="https://weighbridge.example", anonymous_read=True)

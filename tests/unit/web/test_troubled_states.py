@@ -16,6 +16,7 @@ from support.troubled_registry import (
     crawled_in_trouble,
     crawled_while_most_vanish,
 )
+from support.web_app import create_app
 from weighbridge.cli.actions.crawl_output import printed
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 from weighbridge.engine.crawl_requests.crawl_report import CrawlReport
@@ -23,7 +24,6 @@ from weighbridge.errors import RegistryError, TransportError, WeighbridgeError
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 pytestmark = pytest.mark.slow
 

@@ -11,13 +11,13 @@ from support.json_schema import misfits
 from support.read_model import NOW
 from support.store_world import World
 from support.tokens import a_kept_token, a_token, bearer
+from support.web_app import create_app
 from weighbridge.domain.access.roles import AccessToken
 from weighbridge.store.access import acts
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.bodies import BODY_BYTES
-from weighbridge.web.routes.app import create_app
 
 pytestmark = pytest.mark.slow
 

@@ -16,11 +16,11 @@ from starlette.testclient import TestClient
 
 from support.database import Engine, a_database_url
 from support.wait import wait_in_thread
+from support.web_app import create_app
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.api.health import DOWN_AFTER_S, WriteWatch
 from weighbridge.web.options import WebOptions
-from weighbridge.web.routes.app import create_app
 
 HASTE = 100
 """The watch's seconds go by so much faster than ours."""

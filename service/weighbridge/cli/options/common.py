@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from weighbridge.config.effective import Tree
 
 
-Command: TypeAlias = Callable[..., int]
+Command: TypeAlias = Callable[..., int | None]
+"""What a command exits with; None: 0."""
 
 _CHARACTERS: Final = 64 * 1024
 _HOW: Final = "give it by --password-stdin, --password-file FILE, or `docker login`"
@@ -275,7 +276,7 @@ def common_options(
     sizes: bool = True,
     github: bool = False,
     access: bool = False,
-) -> Callable[[Callable[Concatenate[Options, P], int]], Command]:
+) -> Callable[[Callable[Concatenate[Options, P], int | None]], Command]:
     """Give a command `--config`, `--debug` and what else it obeys, as its first
     argument.
 
@@ -292,7 +293,9 @@ def common_options(
     options += [_UNITS] if results and sizes else []
     options += [_DEBUG]
 
-    def with_options(function: Callable[Concatenate[Options, P], int]) -> Command:
+    def with_options(
+        function: Callable[Concatenate[Options, P], int | None],
+    ) -> Command:
         def command(
             config: str | None,
             debug: bool,
@@ -306,7 +309,7 @@ def common_options(
             password_file: str | None = None,
             *args: P.args,
             **kwargs: P.kwargs,
-        ) -> int:
+        ) -> int | None:
             # `debug` is read in `cli.main`, where errors arrive.
             asked_by = AccessOptions(
                 plain_http, ca_file, user, password_file, password_stdin

@@ -3,18 +3,15 @@ written.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import click
 
 from weighbridge.errors import UsageError
 
 if TYPE_CHECKING:
-    from weighbridge.domain.policy.policy import Policy
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     from weighbridge.config import Settings
+    from weighbridge.domain.policy.policy import Policy
 
 
 class _Written(click.ParamType[float]):
@@ -92,6 +89,7 @@ def own_limits(given: Mapping[str, float | None]) -> "Policy":
             min_growth_bytes=whole("min_growth"),
             max_layers=whole("max_layers"),
             max_layer_compressed_bytes=whole("max_layer_compressed"),
+            max_deduplicated_bytes=whole("max_deduplicated"),
         ),
         places={key: KeyPlace() for key in KEYS if given.get(key) is not None},
     )
@@ -138,6 +136,37 @@ class Count(click.ParamType[int]):
             return number
         words = f"{value!r} is no number from {self._least} to {self._most}"
         self.fail(words, param, ctx)
+
+
+Decorator: TypeAlias = Callable[[Callable[..., int | None]], Callable[..., int | None]]
+
+
+def limit_options(growth: str) -> Decorator:
+    """Give a command the limits of one image, for `own_limits`.
+
+    growth: what growth is of
+    """
+    options = (
+        click.option(
+            "--max-compressed", type=MOST, metavar="SIZE", help="What a pull moves."
+        ),
+        click.option("--max-uncompressed", type=MOST, metavar="SIZE", help="On disk."),
+        click.option("--max-growth", type=SHARE, metavar="PERCENT", help=growth),
+        click.option(
+            "--min-growth", type=BYTES, metavar="SIZE", help="Growth below it is fine."
+        ),
+        click.option("--max-layers", type=Count(1, 4_096), metavar="N", help="Layers."),
+        click.option(
+            "--max-layer-compressed", type=MOST, metavar="SIZE", help="Of each layer."
+        ),
+    )
+
+    def with_limits(command: Callable[..., int | None]) -> Callable[..., int | None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_limits
 
 
 def name_at(settings: "Settings", address: str) -> str:

@@ -237,20 +237,18 @@ def simulation_row(flagged: Flagged) -> Mapping[str, object]:
     image, finding = flagged.image, flagged.finding
     is_of_image = finding.key != "max_deduplicated"
     is_growth = finding.key == "max_growth"
-    return {
-        "registry": image.registry,
-        "repository": image.repository,
-        "tag": image.tag if is_of_image else None,
-        "platform": image.platform if is_of_image else None,
-        "limit_key": finding.key,
-        "unit": unit_of(finding.key),
-        "limit_amount": finding.limit_amount,
-        "amount": finding.amount,
-        "excess": finding.excess,
-        "baseline_compressed_bytes": image.measured.baseline_compressed_bytes
-        if is_growth
-        else None,
-    }
+    baseline = image.measured.baseline_compressed_bytes
+    return row_of(
+        keys_of(SimulationRow),
+        finding,
+        registry=image.registry,
+        repository=image.repository,
+        tag=image.tag if is_of_image else None,
+        platform=image.platform if is_of_image else None,
+        limit_key=finding.key,
+        unit=unit_of(finding.key),
+        baseline_compressed_bytes=baseline if is_growth else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.engine.context.site import JobTarget
 from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK
 from weighbridge.ports.protocols import JobQueue
+from weighbridge.presentation.rows.report_rows import keys_of, row_of
 from weighbridge.store.access import Act, note_act
 from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
@@ -77,27 +77,21 @@ class CrawlAsked:
     request: int
 
 
+_KEYS: Final = keys_of(CrawlRequestRow)
+_COUNTS: Final = _KEYS[_KEYS.index("complete") :]
+
+
 def crawl_request_json(request: CrawlRequest, left: int | None) -> dict[str, object]:
     """The row of one request."""
-    counts = request.counts
-    return {
-        "request": request.id,
-        "registry": request.registry,
-        "repositories": None if request.names is None else list(request.names),
-        "measures": request.measures,
-        "state": request.state,
-        "reason": request.reason or None,
-        "asked_at": rfc3339(request.asked_at),
-        "ended_at": rfc3339(request.ended_at),
-        "known": request.known,
-        "left": left,
-        "complete": None if counts is None else counts.complete,
-        "partial": None if counts is None else counts.partial,
-        "failed": None if counts is None else counts.failed,
-        "tags": None if counts is None else counts.tags,
-        "requests": None if counts is None else counts.requests,
-        "bytes_read": None if counts is None else counts.bytes_read,
-    }
+    names, counts = request.names, request.counts
+    return row_of(
+        _KEYS,
+        request,
+        request=request.id,
+        repositories=None if names is None else list(names),
+        left=left,
+        **{key: counts and getattr(counts, key) for key in _COUNTS},
+    )
 
 
 def left_of(connection: Connection, request: CrawlRequest) -> int | None:

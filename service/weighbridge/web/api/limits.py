@@ -41,6 +41,7 @@ from weighbridge.presentation.rows.policy_rows import (
     ImageLimits,
     simulation_row,
 )
+from weighbridge.presentation.rows.report_rows import keys_of, row_of
 from weighbridge.store.reports.inventory import (
     SizeCounts,
     counts_above,
@@ -232,16 +233,9 @@ def read_nearest(
 
 
 def _json(headroom: Headroom) -> dict[str, object]:
-    size = headroom.size
-    return {
-        "registry": size.registry,
-        "repository": size.repository,
-        "tag": size.tag or None,
-        "compressed_bytes": size.compressed_bytes,
-        "limit_bytes": headroom.limit_bytes,
-        "left_bytes": headroom.left_bytes,
-        "is_near": headroom.is_near,
-    }
+    names = headroom.size._asdict()
+    names["tag"] = headroom.size.tag or None
+    return row_of(keys_of(HeadroomRow), headroom, **names)
 
 
 COMPARED: Final = 10_000

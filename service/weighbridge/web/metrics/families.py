@@ -52,9 +52,6 @@ class Violating(Struct, frozen=True):
         )
 
 
-NOBODY: Final = Violating()
-
-
 def read_violating(
     connection: Connection,
     registries: Collection[str],
@@ -133,29 +130,6 @@ LIMITS: Final = (
 )
 
 
-class Accepted(Struct, frozen=True):
-    """What is waived at a moment."""
-
-    waivers: ActiveWaivers
-    now: datetime
-
-    def left_of(
-        self,
-        row: InventoryRow,
-        families: Sequence[LimitFamily],
-        values: Sequence[float | None],
-    ) -> list[float | None]:
-        """The values of those limits that are not waived for this row."""
-        return [
-            None if value is None or self._is_waived(row, family.key) else value
-            for family, value in zip(families, values, strict=True)
-        ]
-
-    def _is_waived(self, row: InventoryRow, key: LimitKey) -> bool:
-        found = self.waivers.find(row.registry, row.repository, row.tag, key, self.now)
-        return found is not None
-
-
 def limit_families(policies: PolicySet) -> tuple[LimitFamily, ...]:
     """Those that any of the policies sets: the others would have no series."""
     return tuple(
@@ -169,8 +143,9 @@ def with_limits(
     pieces: Iterable[Sequence[InventoryRow]],
     policies: PolicySet,
     families: Sequence[LimitFamily],
-    accepted: Accepted,
-    violating: Violating = NOBODY,
+    waivers: ActiveWaivers,
+    now: datetime,
+    violating: Violating,
 ) -> Iterator[list[SeriesRow]]:
     """The rows with the limits of their newest image behind their values, and with
     their violations. What is waived is compared with nothing."""
@@ -183,8 +158,12 @@ def with_limits(
             if (added := values.get(limits)) is None:
                 added = [family.value_of(limits) for family in families]
                 values[limits] = added
-            if accepted.waivers.may_cover(repository):
-                added = accepted.left_of(row, families, added)
+            if waivers.may_cover(repository):
+                names = (registry, repository, tag)
+                added = [
+                    None if waivers.find(*names, family.key, now) else value
+                    for family, value in zip(families, added, strict=True)
+                ]
             counts = violating.by_repository.get((registry, repository), NO_COUNTS)
             team = limits.team or ""
             known = [*numbers, *added]

@@ -10,7 +10,7 @@ import hashlib
 import re
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -182,37 +182,48 @@ def render(
     return _joined([*blocks, info, *numbers, violations], series)
 
 
-def _of_registries(registries: Sequence[RegistryReport]) -> list[_Block]:
-    blocks = []
+def _of_registries(registries: Sequence[RegistryReport]) -> Iterator[_Block]:
+    """Every state has its sample, also where no repository is in it."""
     for family in REGISTRY:
-        block = _Block(head(family.name, family.help))
-        for report in registries:
-            if (value := family.value_of(report)) is not None:
-                line = f"{family.name}{labels(registry=report.name)} {value}\n"
-                block.parts.append((report.name, line.encode()))
-        blocks.append(block)
-    return [*blocks, _by_state(registries)]
+        values = ((each.name, family.value_of(each)) for each in registries)
+        yield _block(
+            (family.name, family.help),
+            (
+                (registry, labels(registry=registry), value)
+                for registry, value in values
+                if value is not None
+            ),
+        )
+    yield _block(
+        FAILING,
+        (
+            (report.name, labels(registry=report.name, state=state), count)
+            for report in registries
+            for state, count in report.failing.items()
+        ),
+    )
 
 
 def _of_policies(by_policy: Mapping[tuple[str, Severity], int]) -> _Block:
     """Totals over all registries: of one registry (its name is never "") they are no
     part."""
-    name = BY_POLICY[0]
-    block = _Block(head(*BY_POLICY))
-    for (policy, severity), count in sorted(by_policy.items()):
-        line = f"{name}{labels(policy=policy, severity=severity)} {count}\n"
-        block.parts.append(("", line.encode()))
-    return block
+    return _block(
+        BY_POLICY,
+        (
+            ("", labels(policy=policy, severity=severity), count)
+            for (policy, severity), count in sorted(by_policy.items())
+        ),
+    )
 
 
-def _by_state(registries: Sequence[RegistryReport]) -> _Block:
-    """Every state has its sample, also where no repository is in it."""
-    name = FAILING[0]
-    block = _Block(head(*FAILING))
-    for report in registries:
-        for state, count in report.failing.items():
-            line = f"{name}{labels(registry=report.name, state=state)} {count}\n"
-            block.parts.append((report.name, line.encode()))
+def _block(
+    family: tuple[str, str], samples: Iterable[tuple[str, Labels, int]]
+) -> _Block:
+    """family: its name and help; samples: each with the registry whose part it is"""
+    block = _Block(head(*family))
+    for registry, label, value in samples:
+        line = f"{family[0]}{label} {value}\n"
+        block.parts.append((registry, line.encode()))
     return block
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
-from weighbridge.domain.policy.waiver import NO_WAIVERS, ActiveWaivers
+from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.series_budget import Budget, Ladder, Level, ladder
 from weighbridge.errors import StoreError
@@ -27,8 +27,6 @@ from weighbridge.store.reports.inventory import (
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.metrics.families import (
-    NOBODY,
-    Accepted,
     Violating,
     families_of,
     limit_families,
@@ -77,11 +75,8 @@ class ShownSeries(Struct, frozen=True):
     violating: those that exceed one: they come first after the pinned ones
     """
 
-    limits: int = 0
-    violating: Violating = NOBODY
-
-
-NOTHING_ELSE: Final = ShownSeries()
+    limits: int
+    violating: Violating
 
 
 def configured(registries: Sequence[RegistryReport]) -> tuple[RegistryReport, ...]:
@@ -94,8 +89,8 @@ def choose(
     registries: Sequence[RegistryReport],
     budget: Budget,
     now: float,
-    before: Choice | None = None,
-    wanted: ShownSeries = NOTHING_ELSE,
+    before: Choice | None,
+    wanted: ShownSeries,
 ) -> Choice:
     """Choose what fits; `before` was shown the last time.
 
@@ -185,22 +180,22 @@ REFRESH_S: Final = 15.0
 class Snapshot(Struct, frozen=True):
     """One state of the inventory.
 
-    version:    what the store calls this state
     policies:   those whose limits it shows
     waivers:    those that were in force
+    version:    what the store calls this state
     checked_at: Unix seconds at which it was last known to be current
     collect_s:  seconds that reading and rendering it took
     """
 
-    version: str
-    checked_at: float
-    collect_s: float
     choice: Choice
     text: Text
     body: EncodedText
-    rendered: Rendered
-    policies: PolicySet = NO_POLICIES
-    waivers: ActiveWaivers = NO_WAIVERS
+    policies: PolicySet
+    waivers: ActiveWaivers
+    version: str = ""
+    checked_at: float = 0.0
+    collect_s: float = 0.0
+    rendered: Rendered = Rendered(b"", b"")
     by_registry: dict[str, Rendered] = field(default_factory=dict)
 
     @property
@@ -224,6 +219,10 @@ class SnapshotKeeper:
     policies are rendered at once.
 
     While `watch` runs, that is its thread, and no scrape ever waits.
+
+    is_watched: whether it runs
+    failed:     whether the last read of the database failed
+    why_none:   why the last attempt to make the first snapshot failed
     """
 
     def __init__(
@@ -244,37 +243,22 @@ class SnapshotKeeper:
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._read_at = 0.0
-        self._failed = False
-        self._why_none: StoreError | None = None
+        self.failed = False
+        self.why_none: StoreError | None = None
         self._asked = threading.Event()
-        self._is_watched = False
-
-    @property
-    def is_watched(self) -> bool:
-        """Whether a thread renders, and no scrape has to."""
-        return self._is_watched
-
-    @property
-    def why_none(self) -> StoreError | None:
-        """Why the last attempt to make the first snapshot failed."""
-        return self._why_none
-
-    @property
-    def failed(self) -> bool:
-        """Whether the last read of the database failed."""
-        return self._failed
+        self.is_watched = False
 
     @property
     def ready(self) -> Snapshot | None:
         """What can be served without any read of the database; None: `current` must
         be asked, which may take a while."""
-        return self._snapshot if self._is_watched else None
+        return self._snapshot if self.is_watched else None
 
     def ask(self) -> None:
         """Have the thread that watches make the first snapshot, where there is none;
         where nobody scrapes, nothing is rendered."""
         if self._snapshot is None and not self._asked.is_set():
-            self._why_none = None
+            self.why_none = None
             self._asked.set()
 
     def wake(self) -> None:
@@ -290,11 +274,11 @@ class SnapshotKeeper:
         if kept is None:
             with self._lock:
                 return self._snapshot or self._refresh(None)
-        return kept if self._is_watched else self._renewed(kept)
+        return kept if self.is_watched else self._renewed(kept)
 
     def watch(self, stop: threading.Event, every_s: float = 1.0) -> None:
         """Refresh until told to stop; meant for a thread of its own."""
-        self._is_watched = True
+        self.is_watched = True
         try:
             while not stop.is_set():
                 if self._snapshot is not None:
@@ -303,13 +287,13 @@ class SnapshotKeeper:
                 elif self._asked.wait(every_s) and not stop.is_set():
                     self._make_first()
         finally:
-            self._is_watched = False
+            self.is_watched = False
 
     def _make_first(self) -> None:
         try:
             self.current()
         except StoreError as exc:
-            self._why_none = exc
+            self.why_none = exc
         finally:
             # Whoever asks from now on asks for another read.
             self._asked.clear()
@@ -330,10 +314,10 @@ class SnapshotKeeper:
 
     def _refresh(self, kept: Snapshot | None) -> Snapshot:
         self._read_at = self._clock()
-        self._failed = True
+        self.failed = True
         self._tried = policies = self._policies()
         snapshot = self._take(kept, policies)
-        self._failed = False
+        self.failed = False
         self._snapshot = snapshot
         return snapshot
 
@@ -369,27 +353,17 @@ def take_snapshot(
     registries = registry_reports(connection)
     limits = limit_families(policies)
     at = _moment(now)
-    accepted = Accepted(active_waivers(connection, at), at)
+    waivers = active_waivers(connection, at)
     names = {registry.name for registry in configured(registries)}
-    violating = read_violating(connection, names, accepted.waivers, at)
+    violating = read_violating(connection, names, waivers, at)
     wanted = ShownSeries(len(limits), violating)
     choice = choose(connection, registries, budget, now, before, wanted)
     families = families_of(budget.families if choice.level == 3 else ())
     rows = pieces(connection, choice, [family.column for family in families])
-    shown = with_limits(rows, policies, limits, accepted, violating)
+    shown = with_limits(rows, policies, limits, waivers, at, violating)
     text = render(choice.registries, shown, (*families, *limits), violating.by_policy)
     body = EncodedText(text.plain)
-    return Snapshot(
-        version="",
-        checked_at=0.0,
-        collect_s=0.0,
-        choice=choice,
-        text=text,
-        body=body,
-        rendered=Rendered(b"", b""),
-        policies=policies,
-        waivers=accepted.waivers,
-    )
+    return Snapshot(choice, text, body, policies, waivers)
 
 
 def _moment(unix_s: float) -> datetime:

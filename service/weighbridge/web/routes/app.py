@@ -187,21 +187,6 @@ class _Shared(Struct, frozen=True):
     writes: WriteWatch
 
 
-def create_app(
-    database: Database,
-    telemetry: Telemetry,
-    options: WebOptions,
-    reception: Reception = NOBODY,
-    *,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    clock: Callable[[], float] = time.monotonic,
-) -> Starlette:
-    """The application without a listener for metrics, see `create_apps`."""
-    return create_apps(
-        database, telemetry, options, reception, now=now, clock=clock
-    ).web
-
-
 def create_apps(
     database: Database,
     telemetry: Telemetry,

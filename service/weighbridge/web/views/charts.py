@@ -148,12 +148,14 @@ LABEL_SHARE: Final = 8.0
 ROW_MIN_SHARE: Final = 0.6
 
 
-class LayerShare(Struct, frozen=True):
-    """One layer as the bar sees it.
+class Segment(Struct, frozen=True):
+    """A rectangle of the bar: one layer, or several small ones that touch.
 
     key:   what the row of the table is called, `l13`
     text:  what a screen reader says before the bytes
     place: what people call it, `line 13`
+    parts: how many layers it stands for
+    x, width: percent of the bar, once it has its place
     """
 
     key: str
@@ -161,21 +163,7 @@ class LayerShare(Struct, frozen=True):
     place: str
     compressed_bytes: int
     is_heaviest: bool = False
-
-
-class Segment(Struct, frozen=True):
-    """A rectangle of the bar: one layer, or several small ones that touch.
-
-    x, width: percent of the bar
-    parts:    how many layers it stands for
-    """
-
-    key: str
-    text: str
-    compressed_bytes: int
-    is_heaviest: bool
-    parts: int
-    place: str
+    parts: int = 1
     x: float = 0.0
     width: float = 0.0
 
@@ -199,8 +187,8 @@ class Label(Struct, frozen=True):
         return self.mark + format_bytes(self.compressed_bytes)
 
 
-def layer_bar(parts: Sequence[LayerShare]) -> list[Segment]:
-    """The segments from left to right; their widths sum to 100 (none: empty).
+def layer_bar(parts: Sequence[Segment]) -> list[Segment]:
+    """The segments of layers from left to right; their widths sum to 100 (none: empty).
 
     Small layers that touch become one segment; each segment has at least 0.45 %,
     which is taken from the largest.
@@ -216,7 +204,7 @@ def layer_bar(parts: Sequence[LayerShare]) -> list[Segment]:
     return _placed(segments, total)
 
 
-def _joined(parts: Sequence[LayerShare], below: float) -> list[Segment]:
+def _joined(parts: Sequence[Segment], below: float) -> list[Segment]:
     segments: list[Segment] = []
     last_is_small = False
     for part in parts:
@@ -224,23 +212,12 @@ def _joined(parts: Sequence[LayerShare], below: float) -> list[Segment]:
         if is_small and last_is_small:
             segments[-1] = _with(segments[-1], part)
         else:
-            segments.append(_alone(part))
+            segments.append(part)
         last_is_small = is_small
     return segments
 
 
-def _alone(part: LayerShare) -> Segment:
-    return Segment(
-        key=part.key,
-        text=part.text,
-        compressed_bytes=part.compressed_bytes,
-        is_heaviest=part.is_heaviest,
-        parts=1,
-        place=part.place,
-    )
-
-
-def _with(segment: Segment, part: LayerShare) -> Segment:
+def _with(segment: Segment, part: Segment) -> Segment:
     parts = segment.parts + 1
     return replace(
         segment,

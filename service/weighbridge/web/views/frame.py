@@ -14,7 +14,8 @@ from weighbridge.domain.report.inventory import (
     RegistryReport,
     RepositoryReport,
 )
-from weighbridge.web.views.words import ago, duration, plural
+from weighbridge.presentation.forms.phrases import plural
+from weighbridge.web.views.words import ago, duration
 
 
 def rate_limit_words(registry: RegistryReport, now: datetime) -> str:

@@ -16,10 +16,10 @@ from weighbridge.domain.size.weighing import (
     WeighedLine,
     Weighing,
 )
+from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.rows.report_rows import StandIn, stand_in
 from weighbridge.web.views.charts import (
     Label,
-    LayerShare,
     Segment,
     bar_labels,
     layer_bar,
@@ -33,7 +33,6 @@ from weighbridge.web.views.words import (
     confidence_sentence,
     marked,
     percent,
-    plural,
     pull_time,
     summary,
 )
@@ -128,10 +127,10 @@ class LineTable(Struct, frozen=True):
         row = self.heaviest
         return summary(row.text, _SUMMARY_CHARACTERS) if row else ""
 
-    def parts(self) -> list[LayerShare]:
+    def parts(self) -> list[Segment]:
         """The layers as the bar sees them."""
         return [
-            LayerShare(
+            Segment(
                 row.key,
                 summary(row.text, _SUMMARY_CHARACTERS),
                 row.place,

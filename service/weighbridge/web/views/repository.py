@@ -25,6 +25,7 @@ from weighbridge.web.views.frame import (
     repository_banners,
     repository_state,
 )
+from weighbridge.web.views.templating import MINUS
 from weighbridge.web.views.violations import ViolationItem, items
 from weighbridge.web.views.words import (
     BITS_A_SECOND,
@@ -36,7 +37,6 @@ from weighbridge.web.views.words import (
     summary,
 )
 
-_MINUS: Final = "\N{MINUS SIGN}"
 _COLOURED_PERCENT: Final = 5
 _NEWEST_BY: Final = {
     "pushed": "newest by push time",
@@ -173,7 +173,7 @@ def _growth_text(change: float | None) -> str:
         return ""
     if abs(change) < 0.5:
         return "±0"
-    return f"▲ +{change:.0f}" if change > 0 else f"▼ {_MINUS}{-change:.0f}"
+    return f"▲ +{change:.0f}" if change > 0 else f"▼ {MINUS}{-change:.0f}"
 
 
 def _growth_css(change: float | None) -> str:

@@ -10,7 +10,8 @@ from markupsafe import Markup, escape
 from weighbridge import __version__
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_bytes, split_bytes
-from weighbridge.web.views.words import ago, plural
+from weighbridge.presentation.forms.phrases import plural
+from weighbridge.web.views.words import ago
 
 MINUS: Final = "\N{MINUS SIGN}"
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"

@@ -13,6 +13,7 @@ from weighbridge.domain.size.confidence import (
     Uncompressed,
 )
 from weighbridge.domain.text.units import format_bytes, format_duration
+from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.rows.report_rows import StandIn
 
 MINUTE: Final = 60
@@ -81,11 +82,6 @@ def duration(seconds: int) -> str:
         minutes = rest // MINUTE
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{seconds // DAY} d"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """`1 line`, `2,061 lines`, `3 repositories`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def pull_time(compressed_bytes: int, bits_a_second: int) -> str:

@@ -23,7 +23,8 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
-from typing import Final, Protocol
+from itertools import islice
+from typing import Final, Protocol, TypeAlias
 
 import structlog
 from msgspec import Struct, field
@@ -233,20 +234,8 @@ class _Waiting(Struct):
     done: "asyncio.Future[Sequence[bool]]"
 
 
-class _PushAnswer(Struct):
-    """What a request is told: push by push whether it is new, or why not."""
-
-    waiting: _Waiting
-    is_new: Sequence[bool] = ()
-    error: StoreError | None = None
-
-    def give(self) -> None:
-        if self.waiting.done.done():
-            return  # It has waited too long, or its sender has gone.
-        if self.error is None:
-            self.waiting.done.set_result(self.is_new)
-        else:
-            self.waiting.done.set_exception(self.error)
+_PushAnswer: TypeAlias = tuple[_Waiting, Sequence[bool] | StoreError]
+"""What a request is told: push by push whether it is new, or why not."""
 
 
 class _Queue(Struct):
@@ -358,18 +347,17 @@ class Inbox:
                 why=exc.message,
                 count=len(pushes),
             )
-            _give([_PushAnswer(each, error=exc) for each in taken])
+            _give([(each, exc) for each in taken])
             return
         except Exception as exc:  # noqa: BLE001 - the thread must outlive any batch
             self._log.error("pushes are not stored", code="bug", why=repr(exc))
-            _give([_PushAnswer(each, error=_bug()) for each in taken])
+            words = "this is a fault of ours; the log has its cause"
+            _give([(each, StoreError(words, code="bug")) for each in taken])
             return
         finally:
             self._began = None
-        answers, at = [], 0
-        for each in taken:
-            answers.append(_PushAnswer(each, is_new[at : at + len(each.pushes)]))
-            at += len(each.pushes)
+        rest = iter(is_new)
+        answers = [(each, list(islice(rest, len(each.pushes)))) for each in taken]
         self._ring(push for push, new in zip(pushes, is_new, strict=True) if new)
         _give(answers)
 
@@ -389,15 +377,20 @@ def _give(answers: Sequence[_PushAnswer]) -> None:
     """Each on the loop that waits for it, all of a loop in one go."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_PushAnswer]] = {}
     for answer in answers:
-        by_loop.setdefault(answer.waiting.loop, []).append(answer)
+        by_loop.setdefault(answer[0].loop, []).append(answer)
     for loop, of_loop in by_loop.items():
         with suppress(RuntimeError):  # closed meanwhile: nobody waits
             loop.call_soon_threadsafe(_give_all, of_loop)
 
 
 def _give_all(answers: Sequence[_PushAnswer]) -> None:
-    for answer in answers:
-        answer.give()
+    for waiting, answer in answers:
+        if waiting.done.done():
+            continue  # It has waited too long, or its sender has gone.
+        if isinstance(answer, StoreError):
+            waiting.done.set_exception(answer)
+        else:
+            waiting.done.set_result(answer)
 
 
 def _busy() -> StoreError:
@@ -406,7 +399,3 @@ def _busy() -> StoreError:
         code="database_busy",
         retryable=True,
     )
-
-
-def _bug() -> StoreError:
-    return StoreError("this is a fault of ours; the log has its cause", code="bug")

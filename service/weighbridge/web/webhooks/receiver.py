@@ -284,7 +284,9 @@ class WebhookReceiver:
         self._telemetry.webhook_events.labels(hook.source).inc()
         told = parse_delivery(hook.source, body, shown.headers, hook.host)
         await self._keep(hook, told)
-        return Response(status_code=202) if told.reply is None else _reply(told)
+        if told.reply is None:
+            return Response(status_code=202)
+        return JSONResponse(dict(told.reply))
 
     async def _find_by_token(self, shown: ShownSecret) -> Hook | None:
         """A token of the role `webhook:SOURCE` opens this source and nothing else.
@@ -390,7 +392,3 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _stranger() -> Refusal:
     return Refusal(401, "no secret of this source was sent", code="bad_signature")
-
-
-def _reply(told: ParsedDelivery) -> Response:
-    return JSONResponse(dict(told.reply or {}))
