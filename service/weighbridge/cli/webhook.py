@@ -48,7 +48,7 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
     address = f"{_address(settings)}/webhooks/{webhook.source}"
     if sender.is_secret_in_address:
         address += f"/{secret}"
-    emit(sender.recipe(address, secret).rstrip("\n"))
+    emit(sender.recipe.format(url=address, secret=secret).rstrip("\n"))
     notes = [*_of_address(settings)]
     if has_secret:
         notes.append("warning: this holds the secret: keep it out of chats and tickets")

@@ -258,7 +258,7 @@ class WebhookSource(Struct, frozen=True):
     read:        from a delivery to its pushes, and why others are none. What names an
                  event differs for two pushes of one tag; "" where the sender has no
                  such name
-    recipe:      what to paste into the sender, of our address and the secret
+    recipe:      what to paste into the sender, with {url} for our address and {secret}
     is_secret_in_address: whether the address is all that it takes
     secret_ways: how it shows that it knows the secret
     headers:     those besides that `read` looks at, in lower case
@@ -266,7 +266,7 @@ class WebhookSource(Struct, frozen=True):
     """
 
     read: Adapter
-    recipe: Callable[[str, str], str]
+    recipe: str
     is_secret_in_address: bool = False
     secret_ways: SecretWays = USUAL_WAYS
     headers: tuple[str, ...] = ()

@@ -99,6 +99,8 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "BLOB_UNKNOWN": "blob_unknown",
 }
 _TOO_MANY: Final = "TOOMANYREQUESTS"
+_STATUSES: Final = {"UNAUTHORIZED": 401, "DENIED": 403} | dict.fromkeys(_UNKNOWN, 404)
+"""What these codes mean, as a status."""
 
 
 class RefusalWords(Struct, frozen=True):
@@ -150,8 +152,9 @@ def find_refusal(
             code="not_a_registry",
             hint="check the address; a sign-in page or a proxy may stand before it",
         )
-    said = _error_in_good_answer(answer)
-    return None if said is None else _by_code(question, answer, who, said, now, words)
+    if not _is_error_in_good_answer(answer):
+        return None
+    return refusal(question, answer, who, now, words)
 
 
 def refusal(
@@ -161,60 +164,31 @@ def refusal(
     now: datetime,
     words: RefusalWords = ORDINARY,
 ) -> WeighbridgeError:
-    """The error that this status means, whatever it is."""
+    """The error that this status means, whatever it is; of a 200 that holds an error
+    only the code is left to go by."""
     said = _said(answer.content or b"")
     if question.operation == "token":
         said = Said(said.code)  # its bodies hold secrets
     told = _told(question, answer, who, said)
-    if answer.status == 429 or said.code == _TOO_MANY:
-        return _rate_limited(answer, told, said, now, words)
-    if answer.status == 401:
-        if who != ANONYMOUS:
+    is_good = answer.status == 200
+    status = _STATUSES.get(said.code, 200) if is_good else answer.status
+    wait = asked_wait(answer.headers, now, words.wait_headers)
+    if status == 429 or said.code == _TOO_MANY:
+        is_quota = words.quota is not None and words.quota in said.text
+        hint = words.quota_hint if is_quota else "set `limits` for this registry lower"
+        return RateLimited(told, hint=hint, retryable=not is_quota, retry_after=wait)
+    if status == 401:
+        if who != ANONYMOUS and not is_good:
             told = f"the registry refused {who.removeprefix('as ')}: {told}"
         return AuthError(told, code="unauthorized", hint=_sign_in(question, who))
-    if answer.status == 403:
+    if status == 403:
         return AuthError(told, code="denied", hint=_sign_in(question, who))
-    if answer.status == 404:
+    if status == 404:
         return NotFound(told, code=_UNKNOWN.get(said.code, "not_found"))
     return RegistryError(
         told,
-        retryable=answer.status in _PASSING,
-        retry_after=asked_wait(answer.headers, now, words.wait_headers),
-    )
-
-
-def _by_code(
-    question: RegistryRequest,
-    answer: RegistryAnswer,
-    who: str,
-    said: Said,
-    now: datetime,
-    words: RefusalWords,
-) -> WeighbridgeError:
-    """A 200 that holds an error: only the code is left to go by."""
-    told = _told(question, answer, who, said)
-    if said.code == _TOO_MANY:
-        return _rate_limited(answer, told, said, now, words)
-    if said.code in ("UNAUTHORIZED", "DENIED"):
-        return AuthError(told, code=said.code.lower(), hint=_sign_in(question, who))
-    if said.code in _UNKNOWN:
-        return NotFound(told, code=_UNKNOWN[said.code])
-    return RegistryError(told)
-
-
-def _rate_limited(
-    answer: RegistryAnswer,
-    told: str,
-    said: Said,
-    now: datetime,
-    words: RefusalWords,
-) -> WeighbridgeError:
-    is_quota = words.quota is not None and words.quota in said.text
-    return RateLimited(
-        told,
-        hint=words.quota_hint if is_quota else "set `limits` for this registry lower",
-        retryable=not is_quota,
-        retry_after=asked_wait(answer.headers, now, words.wait_headers),
+        retryable=status in _PASSING,
+        retry_after=None if is_good else wait,
     )
 
 
@@ -223,15 +197,14 @@ def _is_page_for_people(answer: RegistryAnswer) -> bool:
     return kind in ("text/html", "application/xhtml+xml")
 
 
-def _error_in_good_answer(answer: RegistryAnswer) -> Said | None:
+def _is_error_in_good_answer(answer: RegistryAnswer) -> bool:
     content = answer.content or b""
     if len(content) > ERROR_BODY_BYTES or b'"errors"' not in content:
-        return None
+        return False
     value = _parsed(content)
     if value is None or {"schemaVersion", "tags", "repositories"} & value.keys():
-        return None
-    said = _said(content)
-    return said if said.code else None
+        return False
+    return _said(content).code != ""
 
 
 def _said(content: bytes) -> Said:

@@ -50,8 +50,7 @@ def read_event(value: object) -> Outcome:
     )
 
 
-def _distribution_recipe(url: str, secret: str) -> str:
-    return f"""\
+_DISTRIBUTION_RECIPE: Final = """\
 # config.yml of the registry, which has to be started again
 notifications:
   endpoints:
@@ -69,12 +68,11 @@ notifications:
 
 
 DISTRIBUTION: Final = WebhookSource(
-    read=_read_distribution, recipe=_distribution_recipe
+    read=_read_distribution, recipe=_DISTRIBUTION_RECIPE
 )
 
 
-def _gitlab_recipe(url: str, secret: str) -> str:
-    return f"""\
+_GITLAB_RECIPE: Final = """\
 # /etc/gitlab/gitlab.rb, then: gitlab-ctl reconfigure
 # (before GitLab 17.0: 'threshold' => 5 in place of maxretries)
 registry['notifications'] = [
@@ -91,7 +89,7 @@ registry['notifications'] = [
 
 
 # GitLab's registry is a distribution, and sends what that sends.
-GITLAB: Final = WebhookSource(read=_read_distribution, recipe=_gitlab_recipe)
+GITLAB: Final = WebhookSource(read=_read_distribution, recipe=_GITLAB_RECIPE)
 
 
 _HARBOR_PUSHED: Final = frozenset({"PUSH_ARTIFACT", "harbor.artifact.pushed"})
@@ -136,20 +134,19 @@ def _read_harbor(delivery: RawDelivery) -> Outcome | Iterable[Outcome]:
     return each_of(data.get("resources"), read_resource)
 
 
-def _harbor_recipe(url: str, secret: str) -> str:
-    return form(
-        "Projects > the project > Webhooks > New Webhook",
-        {
-            "Notify Type": "http",
-            "Payload Format": "Default (CloudEvents works too)",
-            "Event Type": "Artifact pushed, Artifact deleted",
-            "Endpoint URL": url,
-            "Auth Header": f"Bearer {secret}",
-        },
-    )
+_HARBOR_RECIPE: Final = form(
+    "Projects > the project > Webhooks > New Webhook",
+    {
+        "Notify Type": "http",
+        "Payload Format": "Default (CloudEvents works too)",
+        "Event Type": "Artifact pushed, Artifact deleted",
+        "Endpoint URL": "{url}",
+        "Auth Header": "Bearer {secret}",
+    },
+)
 
 
-HARBOR: Final = WebhookSource(read=_read_harbor, recipe=_harbor_recipe)
+HARBOR: Final = WebhookSource(read=_read_harbor, recipe=_HARBOR_RECIPE)
 
 
 _ZOT_PUSHED: Final = ".image.updated"
@@ -176,8 +173,7 @@ def _read_zot(delivery: RawDelivery) -> Outcome:
     )
 
 
-def _zot_recipe(url: str, secret: str) -> str:
-    return f"""\
+_ZOT_RECIPE: Final = """\
 "extensions": {{
   "events": {{
     "enable": true,
@@ -195,7 +191,7 @@ def _zot_recipe(url: str, secret: str) -> str:
 
 
 ZOT: Final = WebhookSource(
-    read=_read_zot, recipe=_zot_recipe, headers=("ce-type", "ce-id", "ce-time")
+    read=_read_zot, recipe=_ZOT_RECIPE, headers=("ce-type", "ce-id", "ce-time")
 )
 
 
@@ -233,21 +229,20 @@ def _artifactory_repository(data: Members, host: str) -> str:
     return image if is_in_host or not key else f"{key}/{image}"
 
 
-def _artifactory_recipe(url: str, secret: str) -> str:
-    return form(
-        "Administration > Webhooks > New Webhook",
-        {
-            "URL": url,
-            "Events": "Docker: tag was pushed, deleted, promoted",
-            "Secret token": secret,
-        },
-    )
+_ARTIFACTORY_RECIPE: Final = form(
+    "Administration > Webhooks > New Webhook",
+    {
+        "URL": "{url}",
+        "Events": "Docker: tag was pushed, deleted, promoted",
+        "Secret token": "{secret}",
+    },
+)
 
 
 # Newer versions sign with the secret that older ones send as it is.
 ARTIFACTORY: Final = WebhookSource(
     read=_read_artifactory,
-    recipe=_artifactory_recipe,
+    recipe=_ARTIFACTORY_RECIPE,
     secret_ways=SecretWays(header="x-jfrog-event-auth", hash="sha256", is_plain=True),
 )
 
@@ -286,22 +281,21 @@ def _read_nexus(delivery: RawDelivery) -> Outcome:
     )
 
 
-def _nexus_recipe(url: str, secret: str) -> str:
-    return form(
-        "System > Capabilities > Create > Webhook: Repository",
-        {
-            "Repository": "the docker repository",
-            "Event Types": "component, asset",
-            "URL": url,
-            "Secret Key": secret,
-        },
-    )
+_NEXUS_RECIPE: Final = form(
+    "System > Capabilities > Create > Webhook: Repository",
+    {
+        "Repository": "the docker repository",
+        "Event Types": "component, asset",
+        "URL": "{url}",
+        "Secret Key": "{secret}",
+    },
+)
 
 
 # It has no other hash; HMAC does not need it to be without collisions.
 NEXUS: Final = WebhookSource(
     read=_read_nexus,
-    recipe=_nexus_recipe,
+    recipe=_NEXUS_RECIPE,
     headers=("x-nexus-webhook-delivery",),
     secret_ways=SecretWays(header="x-nexus-webhook-signature", hash="sha1"),
 )

@@ -66,8 +66,7 @@ def _read_grid_event(value: object) -> Outcome:
     return read_event(data | {"id": event.get("id")})
 
 
-def _acr_recipe(url: str, secret: str) -> str:
-    return f"""\
+_ACR_RECIPE: Final = """\
 az acr webhook create --name weighbridge --registry REGISTRY --actions push delete \\
   --uri '{url}' --headers 'Authorization=Bearer {secret}'
 
@@ -83,7 +82,7 @@ az eventgrid event-subscription create --name weighbridge \\
 # Its own webhooks have headers, those of Event Grid have not.
 ACR: Final = WebhookSource(
     read=_read_acr,
-    recipe=_acr_recipe,
+    recipe=_ACR_RECIPE,
     secret_ways=SecretWays(in_address=True),
     handshake=_grid_handshake,
 )
@@ -106,16 +105,15 @@ def _read_dockerhub(delivery: RawDelivery) -> Outcome:
     return pushed(repository, tag, pushed_at=pushed_at, event=name)
 
 
-def _dockerhub_recipe(url: str, _secret: str) -> str:
-    return form(
-        "Repositories > the repository > Webhooks",
-        {"Webhook name": "weighbridge", "Webhook URL": url},
-    )
+_DOCKERHUB_RECIPE: Final = form(
+    "Repositories > the repository > Webhooks",
+    {"Webhook name": "weighbridge", "Webhook URL": "{url}"},
+)
 
 
 DOCKERHUB: Final = WebhookSource(
     read=_read_dockerhub,
-    recipe=_dockerhub_recipe,
+    recipe=_DOCKERHUB_RECIPE,
     is_secret_in_address=True,
     secret_ways=SecretWays(in_address=True),
 )
@@ -152,8 +150,7 @@ def _read_ecr(delivery: RawDelivery) -> Outcome:
     )
 
 
-def _ecr_recipe(url: str, secret: str) -> str:
-    return f"""\
+_ECR_RECIPE: Final = """\
 # In each account and region; ROLE_ARN is a role that EventBridge may take, with
 # events:InvokeApiDestination on the API destination.
 aws events create-connection --name weighbridge --authorization-type API_KEY \\
@@ -169,7 +166,7 @@ aws events put-targets --rule weighbridge \\
 """
 
 
-ECR: Final = WebhookSource(read=_read_ecr, recipe=_ecr_recipe)
+ECR: Final = WebhookSource(read=_read_ecr, recipe=_ECR_RECIPE)
 
 
 _GHCR_HOST: Final = "ghcr.io/"
@@ -212,21 +209,20 @@ def _ghcr_repository(package: Members, version: Members) -> str:
     return f"{owner}/{text_of(package.get('name'))}".lower()
 
 
-def _ghcr_recipe(url: str, secret: str) -> str:
-    return form(
-        "the organisation or repository > Settings > Webhooks > Add webhook",
-        {
-            "Payload URL": url,
-            "Content type": "application/json",
-            "Secret": secret,
-            "Which events": "let me select: Registry packages",
-        },
-    )
+_GHCR_RECIPE: Final = form(
+    "the organisation or repository > Settings > Webhooks > Add webhook",
+    {
+        "Payload URL": "{url}",
+        "Content type": "application/json",
+        "Secret": "{secret}",
+        "Which events": "let me select: Registry packages",
+    },
+)
 
 
 GHCR: Final = WebhookSource(
     read=_read_ghcr,
-    recipe=_ghcr_recipe,
+    recipe=_GHCR_RECIPE,
     headers=("x-github-event", "x-github-delivery"),
 )
 
@@ -266,8 +262,7 @@ def _decoded(data: str) -> bytes:
         raise malformed("its data is not base64") from exc
 
 
-def _google_recipe(url: str, _secret: str) -> str:
-    return f"""\
+_GOOGLE_RECIPE: Final = """\
 # In each project; the topic has to have this name.
 gcloud pubsub topics create gcr
 gcloud pubsub subscriptions create weighbridge --topic=gcr \\
@@ -277,7 +272,7 @@ gcloud pubsub subscriptions create weighbridge --topic=gcr \\
 
 GOOGLE: Final = WebhookSource(
     read=_read_google,
-    recipe=_google_recipe,
+    recipe=_GOOGLE_RECIPE,
     is_secret_in_address=True,
     secret_ways=SecretWays(in_address=True),
 )
@@ -301,21 +296,20 @@ def _read_quay(delivery: RawDelivery) -> Outcome | Iterable[Outcome]:
     )
 
 
-def _quay_recipe(url: str, _secret: str) -> str:
-    return form(
-        "the repository > Settings > Create Notification",
-        {
-            "When this event occurs": "Push to Repository",
-            "Then issue a notification": "Webhook POST",
-            "Webhook URL": url,
-            "POST JSON body template": "leave it empty",
-        },
-    )
+_QUAY_RECIPE: Final = form(
+    "the repository > Settings > Create Notification",
+    {
+        "When this event occurs": "Push to Repository",
+        "Then issue a notification": "Webhook POST",
+        "Webhook URL": "{url}",
+        "POST JSON body template": "leave it empty",
+    },
+)
 
 
 QUAY: Final = WebhookSource(
     read=_read_quay,
-    recipe=_quay_recipe,
+    recipe=_QUAY_RECIPE,
     is_secret_in_address=True,
     secret_ways=SecretWays(in_address=True),
 )
