@@ -6,7 +6,7 @@ import httpx
 from msgspec.structs import replace
 
 from support.handler_connections import HandlerConnections
-from weighbridge.demo.http.replies import answer
+from weighbridge.demo.http.server import answer
 from weighbridge.demo.story import demo_content
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.domain.size.weighing import Weighing

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from support.listening import Serve, listening_in_thread
 from weighbridge.demo.content.stored_documents import RegistryContent
-from weighbridge.demo.http.replies import answer
+from weighbridge.demo.http.server import answer
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from support.hub_replica.listings import page, repository_entry, tag_entry
 from support.hub_replica.state import PASSWORD, USER, Hub, basic
-from weighbridge.demo.http.replies import answer as registry_answer
+from weighbridge.demo.http.server import answer as registry_answer
 
 PAGE_LENGTH: Final = 10
 MOST: Final = 100

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from weighbridge.demo.content.stored_documents import RegistryContent
-from weighbridge.demo.http.replies import DemoReply, answer
+from weighbridge.demo.http.server import DemoReply, answer
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _LONGEST_BODY: Final = 1024 * 1024

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.demo.http.replies import Unsatisfiable, asked_range
+from weighbridge.demo.http.server import Unsatisfiable, asked_range
 
 
 @pytest.mark.parametrize(

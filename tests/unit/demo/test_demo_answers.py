@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.generated_content import generated_content
-from weighbridge.demo.http.replies import DemoReply, answer
+from weighbridge.demo.http.server import DemoReply, answer
 from weighbridge.demo.story import demo_content
 from weighbridge.domain.image.manifest import ACCEPT
 

@@ -178,13 +178,9 @@ def limits_of(matching: Sequence[Policy]) -> Limits:
 
 
 def _decided(key: PolicyKey, matching: Sequence[Policy]) -> Decided:
-    policy = _first(key, matching)
+    policy = next((policy for policy in matching if key in policy.places), None)
     limits = NO_LIMITS if policy is None else policy.limits
     return Decided(key, limits.by_key[key], policy)
-
-
-def _first(key: PolicyKey, matching: Sequence[Policy]) -> Policy | None:
-    return next((policy for policy in matching if key in policy.places), None)
 
 
 _KEPT: Final = 10_000

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from weighbridge.domain.limits import ERROR_BODY_BYTES
 from weighbridge.domain.text.printable import Secret, printable
 from weighbridge.errors import NotifyError, PartlyTaken
+from weighbridge.notify.channels.channel_kinds import Security
 
-Security: TypeAlias = Literal["starttls", "tls", "none"]
 STEP_S: Final = 20.0
 """The longest wait for one answer; whoever sends has a deadline for everything."""
 SAID_CHARACTERS: Final = 120

@@ -20,23 +20,19 @@ if TYPE_CHECKING:
 OpenKind: TypeAlias = Callable[["Endpoint", "KindAccess"], "KindRegistry"]
 
 
-def as_written(repository: str) -> str:
-    """The whole name of a repository where none has a short one."""
-    return repository
-
-
 class RegistryKind(Struct, frozen=True):
     """One kind of registry; a line of `kinds/kind_table.py`.
 
     settings:      the model of its entries in the configuration, with its hosts
     open:          makes its client, which is imported only then
     storage_scope: inside what it keeps a blob once
-    full_name:     the whole name of a repository that a person has written
+    full_name:     the whole name of a repository that a person has written: as it is,
+                   where none has a short one
     login_names:   by which docker knows it
     """
 
     settings: type[RegistrySettings]
     open: OpenKind
     storage_scope: "ScopeKind"
-    full_name: Callable[[str], str] = as_written
+    full_name: Callable[[str], str] = str
     login_names: LoginNames = NO_OTHER_NAMES

@@ -40,7 +40,6 @@ from weighbridge.registry.exchange.paging import (
     by_link,
     pages,
 )
-from weighbridge.registry.exchange.registry_kind import as_written
 from weighbridge.registry.exchange.registry_request import (
     Method,
     Operation,
@@ -106,7 +105,7 @@ class DistributionRegistry:
         clock: Clock | None = None,
         on_answer: OnAnswer | None = None,
         words: RefusalWords = CACHE_WORDS,
-        full_name: Callable[[str], str] = as_written,
+        full_name: Callable[[str], str] = str,
     ) -> None:
         self._endpoint = endpoint
         self._questions = Questions(endpoint.url, full_name)

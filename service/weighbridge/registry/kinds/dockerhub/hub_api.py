@@ -244,9 +244,9 @@ class HubAPI:
         self._url = url
         self.counts = exchange.counts
 
-    async def repositories(self, namespace: str) -> AsyncIterator[ListingPage]:
+    def repositories(self, namespace: str) -> AsyncIterator[ListingPage]:
         """The repositories of one namespace that we may see."""
-        listing = self._listing(
+        return self._listing(
             f"{namespace}/repositories",
             limits.REPOSITORIES_PER_REGISTRY,
             "too_large",
@@ -254,13 +254,11 @@ class HubAPI:
             # It may count what this account does not see.
             is_exact=False,
         )
-        async for page in listing:
-            yield page
 
-    async def tags(self, repository: str) -> AsyncIterator[ListingPage]:
+    def tags(self, repository: str) -> AsyncIterator[ListingPage]:
         """The tags of one repository, with what the API knows of each."""
         namespace, _, name = repository.partition("/")
-        listing = self._listing(
+        return self._listing(
             f"{namespace}/repositories/{name}/tags",
             limits.TAGS_PER_REPOSITORY,
             "too_many_tags",
@@ -268,8 +266,6 @@ class HubAPI:
             # A tag that is not listed is taken for gone.
             is_exact=True,
         )
-        async for page in listing:
-            yield page
 
     async def aclose(self) -> None:
         await self._http.aclose()
