@@ -4,7 +4,7 @@ our errors; and the same for an ordinary `httpx.AsyncClient`."""
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 import httpx
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from weighbridge.net.guard.addresses import (
     Reach,
     address_of_url,
     origin,
-    origin_of,
+    origin_text,
 )
 from weighbridge.net.http1.answer import HTTPAnswer
 from weighbridge.net.http1.head import HTTPRequest, Sender
@@ -28,19 +28,13 @@ _CARRIED_AWAY: Final = frozenset({b"accept", b"user-agent", b"range"})
 """What another origin than the first one is told; all else may be a secret."""
 
 
-class FollowedAnswer(NamedTuple):
-    """An answer, and the address that gave it."""
-
-    answer: HTTPAnswer
-    address: Address
-
-
 async def follow(
     connections: Sender,
     request: HTTPRequest,
     trusted_storage_hosts: frozenset[str] = frozenset(),
-) -> FollowedAnswer:
-    """The answer to a GET or HEAD at the end of at most five redirects.
+) -> tuple[HTTPAnswer, Address]:
+    """The answer to a GET or HEAD at the end of at most five redirects, and the address
+    that gave it.
 
     Once a redirect has left the first origin, Accept, User-Agent and Range are all that
     is sent, even if a later one comes back. Where a body was longer than `body_limit`,
@@ -74,7 +68,7 @@ async def follow(
             )
         if answer.status not in REDIRECT_STATUSES:
             _judge_budget(answer, request)
-            return FollowedAnswer(answer, address)
+            return answer, address
         target = address_of_url(next_url(httpx.URL(address.text), answer.fields))
         away = away or target.origin != home.origin
         is_named = _is_named(target, trusted_storage_hosts)
@@ -149,7 +143,7 @@ def next_url(url: httpx.URL, fields: Iterable[tuple[bytes, bytes]]) -> httpx.URL
 
 def _refused(url: httpx.URL, why: str) -> TransportError:
     return TransportError(
-        f"a redirect of {origin_of(url)} {why}",
+        f"a redirect of {origin_text(*origin(url))} {why}",
         code="redirect_refused",
         retryable=False,
     )

@@ -6,7 +6,9 @@ No error holds the address: whoever knows it can write to most channels.
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -138,6 +140,45 @@ class JSONNotifier(ReceiverNotifier):
         """Raises NotifyError."""
         payload = self._payload(content_of(message))
         await self._receiver.post(json.dumps(payload).encode())
+
+
+THREADS: Final = 4
+"""Messages that are handed over at the same time, where that is done in threads."""
+
+
+class ThreadNotifier:
+    """What every Notifier has that hands messages over in threads. They are its own:
+    what hangs is not to take the threads of others.
+
+    deadline_s: for one message
+    """
+
+    def __init__(self, name: str, deadline_s: float = DEADLINE_S) -> None:
+        self._name = name
+        self._deadline_s = deadline_s
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix=f"weighbridge-{name}"
+        )
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def aclose(self) -> None:
+        """Begin no other message; nothing else is kept open."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                yield
+        except TimeoutError as exc:
+            raise NotifyError(
+                f"channel {self._name}: no answer within {self._deadline_s:.0f} s",
+                code="deadline",
+                retryable=True,
+            ) from exc
 
 
 async def read(channel: str, secret: Callable[[], Secret]) -> Secret:

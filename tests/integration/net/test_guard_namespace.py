@@ -150,7 +150,7 @@ def test_a_private_registry_may_lead_anywhere_but_to_loopback() -> None:
 
             for path in ("/private", "/public"):
                 ask = a_request(f"{registry.origin}{path}", ceiling=Reach.PRIVATE)
-                assert (await follow(connections, ask)).answer.body == b"hello"
+                assert (await follow(connections, ask))[0].body == b"hello"
             with pytest.raises(AddressRefused):
                 await follow(
                     connections,

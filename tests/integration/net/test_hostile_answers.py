@@ -46,7 +46,7 @@ async def _by_follow(connections: Connections, url: str, hostile: Hostile) -> by
         body_limit=BODY_LIMIT,
         deadline_s=_deadline_s(hostile),
     )
-    return (await follow(connections, ask)).answer.body
+    return (await follow(connections, ask))[0].body
 
 
 async def _by_httpx(connections: Connections, url: str, hostile: Hostile) -> bytes:

@@ -36,7 +36,7 @@ async def _ask(port: int, host: str, ca_file: str | None) -> bytes:
             f"https://{host}:{port}/v2/",
             secret_headers=(("Authorization", "Bearer canary"),),
         )
-        return (await follow(connections, ask)).answer.body
+        return (await follow(connections, ask))[0].body
 
 
 @pytest.mark.parametrize("host", ["r.example", "r.example.", "127.0.0.1"])

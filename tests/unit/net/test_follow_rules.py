@@ -42,7 +42,7 @@ async def _follow(
     site: Callable[[httpx.Request], httpx.Response], ask: HTTPRequest
 ) -> int:
     """The status at the end."""
-    return (await follow(HandlerConnections(site), ask)).answer.status
+    return (await follow(HandlerConnections(site), ask))[0].status
 
 
 async def _asks(

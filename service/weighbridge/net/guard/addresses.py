@@ -409,11 +409,7 @@ def origin(url: httpx.URL) -> tuple[str, str, int]:
     return scheme, url.raw_host.decode("ascii"), port
 
 
-def origin_of(url: httpx.URL) -> str:
-    """All that messages say of a URL: the rest may carry a signature."""
-    return origin_text(*origin(url))
-
-
 def origin_text(scheme: str, host: str, port: int) -> str:
-    """An origin as a person writes it, its port always said."""
+    """An origin as a person writes it, its port always said: all that messages say of a
+    URL, as the rest may carry a signature."""
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -7,19 +7,16 @@ there, which is why its URL is only ever what the operator writes.
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Final, Protocol
 
 from weighbridge.domain.message.grouping import Message
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import NotifyError
-from weighbridge.notify.post import DEADLINE_S, read
+from weighbridge.notify.post import ThreadNotifier, read
 from weighbridge.notify.render.content import content_of, text_below
 
 PIP_LINE: Final = "python -m pip install 'weighbridge[apprise]'"
-THREADS: Final = 4
-"""Messages that are handed over at the same time."""
 TEXT_CHARACTERS: Final = 3_500
 """What most services take at once; apprise cuts for those that take less."""
 # Which service it is we do not know, and Discord reads @everyone in any text.
@@ -34,7 +31,7 @@ class _Apprise(Protocol):
     def notify(self, *, body: str, title: str, body_format: str) -> bool | None: ...
 
 
-class AppriseNotifier:
+class AppriseNotifier(ThreadNotifier):
     """A Notifier over one URL of apprise."""
 
     def __init__(
@@ -43,17 +40,9 @@ class AppriseNotifier:
         url: Callable[[], Secret],
         load: Callable[[], Callable[[], _Apprise]] | None = None,
     ) -> None:
-        self._name = name
+        super().__init__(name)
         self._url = url
         self._load = load or _load
-        # Of its own: a service that hangs is not to take the threads of others.
-        self._threads = ThreadPoolExecutor(
-            THREADS, thread_name_prefix=f"weighbridge-{name}"
-        )
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     async def send(self, message: Message) -> None:
         """Raises NotifyError."""
@@ -61,18 +50,11 @@ class AppriseNotifier:
         content = content_of(message)
         text = text_below(content, TEXT_CHARACTERS).translate(_HARMLESS)
         title = content.headline.translate(_HARMLESS)
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                # The thread goes on if it hangs; apprise has time-outs of its own.
-                is_taken = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._notify, url, title, text
-                )
-        except TimeoutError as exc:
-            raise NotifyError(
-                f"channel {self._name}: no answer within {DEADLINE_S:.0f} s",
-                code="deadline",
-                retryable=True,
-            ) from exc
+        async with self._in_time():
+            # The thread goes on if it hangs; apprise has time-outs of its own.
+            is_taken = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._notify, url, title, text
+            )
         if not is_taken:
             # It says no more, but in its own log.
             raise NotifyError(
@@ -80,10 +62,6 @@ class AppriseNotifier:
                 code="channel_busy",
                 retryable=True,
             )
-
-    async def aclose(self) -> None:
-        """Nothing else is kept open."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _notify(self, url: Secret, title: str, body: str) -> bool:
         try:

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -20,7 +19,7 @@ from weighbridge.net.connection.connect import open_socket
 from weighbridge.net.failure.request_failures import unreached
 from weighbridge.net.guard.addresses import Reach, SystemResolver, checked
 from weighbridge.notify.channels.smtp import MailServer, hand_over
-from weighbridge.notify.post import DEADLINE_S, unreadable
+from weighbridge.notify.post import DEADLINE_S, ThreadNotifier, unreadable
 from weighbridge.notify.render.content import (
     Fact,
     MessageContent,
@@ -31,12 +30,10 @@ from weighbridge.notify.render.content import (
     plain_text,
 )
 
-THREADS: Final = 4
-"""Messages that are handed over at the same time."""
 _ENDING_S: Final = 5.0
 
 
-class EmailNotifier:
+class EmailNotifier(ThreadNotifier):
     """A Notifier over one mail server.
 
     ceiling:            how near the server's address may be
@@ -53,39 +50,23 @@ class EmailNotifier:
         recipients: tuple[str, ...],
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        self._name = name
+        super().__init__(name, deadline_s)
         self._server = server
         self._ceiling = ceiling
         self._sender = sender
         self._recipients = recipients
-        self._deadline_s = deadline_s
         self._resolver = SystemResolver()
-        # Of its own: a server that hangs is not to take the threads of others.
-        self._threads = ThreadPoolExecutor(
-            THREADS, thread_name_prefix=f"weighbridge-{name}"
-        )
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     async def send(self, message: Message) -> None:
         """Raises NotifyError."""
         mail = mail_of(message, self._sender, self._recipients)
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                with closing(await self._connected()) as sock:
-                    await self._hand_over(mail, sock)
-        except TimeoutError as exc:
-            raise NotifyError(
-                f"channel {self._name}: no answer within {self._deadline_s:.0f} s",
-                code="deadline",
-                retryable=True,
-            ) from exc
+        async with self._in_time():
+            with closing(await self._connected()) as sock:
+                await self._hand_over(mail, sock)
 
     async def aclose(self) -> None:
         self._resolver.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await super().aclose()
 
     async def _connected(self) -> socket.socket:
         server = self._server
