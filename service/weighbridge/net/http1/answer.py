@@ -13,7 +13,7 @@ bound.
 
 import re
 from collections.abc import Callable
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -41,49 +41,44 @@ _TRAILER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*"
 _NEVER_TRAILERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
-class BodyReading(Protocol):
+class BodyReading:
     """How one body is read. `framing` is "close" where nothing proves it whole."""
 
     framing: Framing
+    _content: bytes | bytearray = b""
 
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes. Once the body is whole, the bytes beyond it; else None.
 
         Raises BodyTooLarge, BadAnswer."""
+        raise NotImplementedError
 
     def end(self) -> None:
         """The connection has ended. Raises CutOff if the body is not whole."""
 
     def content(self) -> bytes:
-        """What was read."""
+        """What was read; copied once if it came in pieces."""
+        return bytes(self._content)
 
 
-class NoBody:
+class NoBody(BodyReading):
     """After HEAD, and with 204 and 304, whatever the header says (RFC 9112 6.3)."""
 
-    framing: Framing = "none"
+    framing = "none"
 
     def feed(self, data: bytes) -> bytes | None:
         """Every byte is beyond it."""
         return data
 
-    def end(self) -> None:
-        """It is whole."""
 
-    def content(self) -> bytes:
-        """Nothing."""
-        return b""
-
-
-class BodyByLength:
+class BodyByLength(BodyReading):
     """As many bytes as Content-Length says."""
 
-    framing: Framing = "length"
+    framing = "length"
 
     def __init__(self, length: int, limit: int) -> None:
         self._length = length
         self._limit = limit
-        self._content: bytes | bytearray = b""
 
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes; too long a length is refused before any is kept."""
@@ -104,16 +99,12 @@ class BodyByLength:
         got = len(self._content)
         raise CutOff(f"the body ended after {got} of {self._length} bytes")
 
-    def content(self) -> bytes:
-        """The body, copied once if it came in pieces."""
-        return bytes(self._content)
 
-
-class BodyToTheEnd:
+class BodyToTheEnd(BodyReading):
     """All that comes. Nothing proves that it is whole: TLS closed without notice
     looks the same, so such a body counts only if a digest or its grammar says so."""
 
-    framing: Framing = "close"
+    framing = "close"
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -126,18 +117,11 @@ class BodyToTheEnd:
         self._content += data
         return None
 
-    def end(self) -> None:
-        """This is how it is meant to end."""
 
-    def content(self) -> bytes:
-        """What came before the end."""
-        return bytes(self._content)
-
-
-class BodyInChunks:
+class BodyInChunks(BodyReading):
     """Transfer-Encoding: chunked, read strictly; trailers are checked and dropped."""
 
-    framing: Framing = "chunked"
+    framing = "chunked"
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -165,10 +149,6 @@ class BodyInChunks:
         raise CutOff(
             f"the body ended inside its chunks, after {len(self._content)} bytes"
         )
-
-    def content(self) -> bytes:
-        """The chunks in a row."""
-        return bytes(self._content)
 
     # Each step takes the bytes and where to read, and gives where the next step
     # reads on, or None if it needs more.
