@@ -31,7 +31,7 @@ from weighbridge.ports.job_names import DISCOVER, MEASURE
 from weighbridge.ports.protocols import Registry
 from weighbridge.store.crawls.crawl_requests import CrawlRequest
 from weighbridge.store.leases.jobs import Job, make_due
-from weighbridge.store.leases.process_mark import this_process
+from weighbridge.store.leases.validity import this_process
 from weighbridge.store.models import crawls, repositories
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.session import Connection, Database

@@ -39,17 +39,22 @@ from weighbridge.store.crawls.crawl_requests import (
 )
 from weighbridge.store.crawls.crawl_rows import Closing, close_many
 from weighbridge.store.crawls.due import (
+    Opened,
+    Slice,
     free_left_behind,
     have_due,
     is_any_due,
+    open_many,
+    open_slice,
     park_poison,
     put_off,
 )
-from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
 from weighbridge.store.leases.claiming import Opening, claim, give_up, release, renew
-from weighbridge.store.leases.database_clock import find_ahead
+from weighbridge.store.leases.validity import find_ahead
 from weighbridge.store.pushes.inbox import (
     PushedTo,
+    end_check,
+    find_known,
     inbox,
     next_due,
     pushed_to,
@@ -58,7 +63,6 @@ from weighbridge.store.pushes.inbox import (
     too_soon,
     waiting_for_whole,
 )
-from weighbridge.store.pushes.tag_crawls import end_check, find_known
 from weighbridge.store.registries.repository_rows import (
     note_listed,
     put_repositories,

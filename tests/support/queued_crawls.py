@@ -3,7 +3,7 @@
 from support.worker_crew import Crew
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import CRAWL
-from weighbridge.store.leases.database_clock import DatabaseClock
+from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 

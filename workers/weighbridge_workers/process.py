@@ -33,7 +33,7 @@ from weighbridge.jobs.redis.worker_register import (
     WorkerRegister,
 )
 from weighbridge.store.connection.deadlines import OPENING_S, within
-from weighbridge.store.leases.database_clock import DatabaseClock
+from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.schema import check_schema
 from weighbridge.store.session import Database, open_database
 from weighbridge.telemetry import Telemetry

@@ -34,10 +34,9 @@ from weighbridge.ports.job_names import (
     TICK,
 )
 from weighbridge.store.leases.jobs import Job
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.pruning import Pruned, prune
-from weighbridge.store.pushes.inbox import PushedTo
-from weighbridge.store.pushes.tag_crawls import find_known
+from weighbridge.store.pushes.inbox import PushedTo, find_known
 
 # Any: what a coroutine is sent and yields is asyncio's own business.
 Handler: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]

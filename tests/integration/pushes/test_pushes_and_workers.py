@@ -13,7 +13,7 @@ from support.wait import PATIENCE_S
 from support.worker_crew import Crew, a_crew
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import PUSH
-from weighbridge.store.leases.database_clock import DatabaseClock
+from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.reports.tags import tag_page
 
 # Who has workers has PostgreSQL, as a rule.

@@ -57,7 +57,7 @@ def _group_of(owner: str) -> int:
 
 
 def _pid_of(owner: str) -> int:
-    """See `store.leases.process_mark`."""
+    """See `store.leases.validity`."""
     return int(owner.split(".")[1])
 
 

@@ -29,7 +29,7 @@ from weighbridge.domain.image.document import Descriptor, Image, Layer, Line, Ma
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, claim
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.schema import upgrade

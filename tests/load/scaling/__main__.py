@@ -28,7 +28,7 @@ from support.redis_server import a_redis
 from weighbridge.jobs.redis.broker import redis_client
 from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.ports.job_names import CRAWL
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.models import SCHEMA
 from weighbridge.store.schema import upgrade
 from weighbridge.store.session import Database, open_database

@@ -46,10 +46,10 @@ from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports.protocols import ManifestAnswer
-from weighbridge.store.crawls.slices import Opened, open_many
+from weighbridge.store.crawls.due import Opened, open_many
 from weighbridge.store.leases.claiming import Claim, Opening, claim, give_up
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import crawls, repositories
 from weighbridge.store.registries.registry_rows import put_registry

@@ -28,7 +28,7 @@ from weighbridge.engine.push.push_plan import plan_pushes
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import ManifestAnswer
-from weighbridge.store.crawls.slices import open_many
+from weighbridge.store.crawls.due import open_many
 from weighbridge.store.leases.claiming import Opening
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import repositories

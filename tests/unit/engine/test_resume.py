@@ -17,7 +17,7 @@ from weighbridge.engine.context.crawl_context import LIMIT
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.store.crawls.crawl_requests import open_requests, put_request
 from weighbridge.store.leases.claiming import claim
-from weighbridge.store.leases.process_mark import this_process
+from weighbridge.store.leases.validity import this_process
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 

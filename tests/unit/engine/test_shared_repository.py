@@ -29,8 +29,8 @@ from weighbridge.engine.context.site import Scope, Site
 from weighbridge.errors import AuthError, NotFound, RegistryError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import ManifestAnswer
-from weighbridge.store.leases.process_mark import this_process
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.leases.validity import this_process
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blobs, crawl_chunks, repositories, tags
 

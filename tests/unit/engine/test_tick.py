@@ -16,7 +16,7 @@ from weighbridge.engine.schedule.tick_job import Tick
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE, PRUNE
 from weighbridge.store.leases.claiming import STARTS, claim
 from weighbridge.store.leases.jobs import Job, claim_job
-from weighbridge.store.leases.process_mark import this_process
+from weighbridge.store.leases.validity import this_process
 from weighbridge.store.models import repositories
 from weighbridge.store.registries.registry_rows import note_registry, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories

@@ -20,7 +20,7 @@ from weighbridge.errors import StaleFence, StoreError
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.ledger.counts import Growth
-from weighbridge.store.ledger.settling import settle_all, settle_waiting
+from weighbridge.store.ledger.holdings import settle_all, settle_waiting
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models.types import microseconds
 from weighbridge.store.registries.repository_rows import put_repositories

@@ -8,7 +8,7 @@ from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.domain.report.inventory import RegistryReport
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.registries.registry_rows import (
     find_address_class,
     mark_unconfigured,

@@ -12,7 +12,7 @@ from support.sqlite_steps import steps
 from support.store_world import T0, World
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.size.confidence import Uncompressed
-from weighbridge.store.ledger.holders import find_held, find_holders, find_scopes
+from weighbridge.store.ledger.scopes import find_held, find_holders, find_scopes
 from weighbridge.store.models import (
     images,
     repository_blobs,

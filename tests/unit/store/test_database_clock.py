@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.database import Engine, a_database
-from weighbridge.store.leases.database_clock import DatabaseClock
+from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.session import Database
 
 

@@ -12,7 +12,7 @@ from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.errors import StaleFence
 from weighbridge.store.leases.claiming import hold
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.recount import recount
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.registries.registry_rows import (

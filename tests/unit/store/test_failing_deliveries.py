@@ -6,7 +6,7 @@ import pytest
 
 from support.outbox_world import OutboxWorld
 from support.store_world import T0
-from weighbridge.store.leases.process_mark import one_claim, this_process
+from weighbridge.store.leases.validity import one_claim, this_process
 from weighbridge.store.outbox.deliveries import (
     drop_channels,
     give_back,

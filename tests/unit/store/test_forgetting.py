@@ -13,7 +13,7 @@ from weighbridge.errors import StoreError
 from weighbridge.store.crawls.crawl_requests import put_request
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.leases.jobs import Job, claim_job, note_done
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.maintenance.forgetting import Forgettable, find_known, forget
 from weighbridge.store.read_model.summaries import refresh_summary

@@ -7,7 +7,7 @@ import pytest
 from support.brute_force import counted, stored
 from support.ledger_world import Fleet, History, TwoEntries
 from support.seeds import seeds
-from weighbridge.store.ledger.settling import settle_all, settle_waiting
+from weighbridge.store.ledger.holdings import settle_all, settle_waiting
 from weighbridge.store.session import Database
 
 pytestmark = pytest.mark.slow

@@ -12,11 +12,11 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.report.inventory import DisputeReport
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.models import repositories
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.session import Database
-from weighbridge.store.sizes.disputes import find_listed, keep_listed
+from weighbridge.store.sizes.blob_sizes import find_listed, keep_listed
 
 NAME = "one/shop"
 IMAGE = an_image([a_layer("base", 1_000), a_layer("app", 50)])

@@ -9,7 +9,7 @@ from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.chunks import CrawlCounts, note_answered
 from weighbridge.store.crawls.crawl_requests import CrawlRequest, put_request
 from weighbridge.store.leases.claiming import Claim, claim, release
-from weighbridge.store.leases.process_mark import has_ended, one_claim, this_process
+from weighbridge.store.leases.validity import has_ended, one_claim, this_process
 from weighbridge.store.models import crawl_chunks
 from weighbridge.store.reports.crawls import find_crawl
 

@@ -19,9 +19,9 @@ from support.store_world import T0, World, a_result
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.crawl_rows import COUNTS, Closing, close_many
-from weighbridge.store.crawls.slices import SMALL, Opened, open_many
+from weighbridge.store.crawls.due import SMALL, Opened, open_many
 from weighbridge.store.leases.claiming import Opening, claim
-from weighbridge.store.leases.process_mark import this_process
+from weighbridge.store.leases.validity import this_process
 from weighbridge.store.models import (
     crawl_chunks,
     crawls,

@@ -6,7 +6,7 @@ from itertools import chain, repeat
 import pytest
 
 from weighbridge.errors import StoreError
-from weighbridge.store.connection.retries import patiently
+from weighbridge.store.connection.deadlines import patiently
 
 BUSY = StoreError("locked", code="database_busy", retryable=True)
 AWAY = StoreError("away", code="database_unavailable", retryable=True)

@@ -13,7 +13,7 @@ from support.store_world import World
 from weighbridge.domain.image.document import Document
 from weighbridge.domain.limits import Retention
 from weighbridge.store.facts.images import find_known
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.maintenance.pruning import Pruned, prune
 from weighbridge.store.models import images, storage_scopes

@@ -20,7 +20,7 @@ from weighbridge.errors import StoreError
 from weighbridge.store.facts.blobs import find_blobs
 from weighbridge.store.facts.images import find_known, keep_documents
 from weighbridge.store.leases.claiming import claim
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.maintenance.pruning import prune, prune_blobs, prune_manifests
 from weighbridge.store.models import blobs, touched_manifests

@@ -12,13 +12,16 @@ from support.push_world import a_push, outcomes, receive
 from support.store_world import T0, World
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.webhook.webhook_source import PushSeen
-from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.leases.validity import one_claim
 from weighbridge.store.pushes.inbox import (
     BURST,
     InboxState,
     PushedTo,
     WaitingPush,
+    claim_new,
     drop_waiting,
+    end_check,
+    find_known,
     hold_back,
     inbox,
     next_due,
@@ -28,11 +31,6 @@ from weighbridge.store.pushes.inbox import (
     tags_at,
     take,
     too_soon,
-)
-from weighbridge.store.pushes.tag_crawls import (
-    claim_new,
-    end_check,
-    find_known,
     worst_of,
 )
 from weighbridge.store.session import Database

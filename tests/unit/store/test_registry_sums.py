@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from support.many_repositories import add_repositories, change, mark_gone, set_scope
 from support.store_world import T0, an_entry
-from weighbridge.store.ledger.registry_sums import (
+from weighbridge.store.ledger.counts import (
     MANY,
     changes_noted,
     fold,

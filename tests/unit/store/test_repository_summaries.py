@@ -10,7 +10,7 @@ from support.store_world import World
 from weighbridge.domain.image.document import Image, Line, Unweighable
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.weigh_image import weigh_image
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.models.types import LARGEST
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.reports.inventory import registry_reports

@@ -15,8 +15,14 @@ from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.domain.image.document import Child, Descriptor, Index
 from weighbridge.errors import StaleFence
 from weighbridge.store.crawls.crawl_rows import Closing, close_many
-from weighbridge.store.crawls.due import have_due
-from weighbridge.store.crawls.slices import SMALL, Opened, Slice, open_many, open_slice
+from weighbridge.store.crawls.due import (
+    SMALL,
+    Opened,
+    Slice,
+    have_due,
+    open_many,
+    open_slice,
+)
 from weighbridge.store.leases.claiming import (
     Claim,
     Opening,
@@ -26,7 +32,7 @@ from weighbridge.store.leases.claiming import (
     release,
     renew,
 )
-from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.leases.validity import one_claim
 from weighbridge.store.models import repositories, repository_summaries
 from weighbridge.store.registries.registry_rows import note_registry, put_registry
 from weighbridge.store.registries.repository_rows import put_repositories

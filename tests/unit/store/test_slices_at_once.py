@@ -7,7 +7,7 @@ import pytest
 
 from support.store_world import MINUTE, T0, World, a_result
 from weighbridge.store.crawls.crawl_rows import Closing, close_many
-from weighbridge.store.crawls.slices import Slice, open_many, open_slice
+from weighbridge.store.crawls.due import Slice, open_many, open_slice
 from weighbridge.store.dialect import wait_at_most
 from weighbridge.store.leases.claiming import Opening
 from weighbridge.store.registries.repository_rows import put_repositories

@@ -14,7 +14,7 @@ from support.summary_histories import PLATFORMS, History
 from weighbridge.domain.growth.newest import baseline, leading, ranked
 from weighbridge.domain.image.document import Child, Descriptor, Index
 from weighbridge.domain.image.platform import DEFAULT
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.models import repositories, repository_summaries
 from weighbridge.store.models.types import LARGEST
 from weighbridge.store.read_model.leading_tags import (

@@ -14,8 +14,8 @@ from weighbridge.store.crawls.crawl_requests import (
     put_request,
 )
 from weighbridge.store.leases.claiming import claim
-from weighbridge.store.leases.database_clock import have_due_what_is_ahead
 from weighbridge.store.leases.jobs import Job, claim_job, due_jobs, end_job, note_done
+from weighbridge.store.leases.validity import have_due_what_is_ahead
 from weighbridge.store.models import repositories
 from weighbridge.store.pushes.inbox import (
     BURST,

@@ -18,7 +18,7 @@ from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.errors import StoreError
 from weighbridge.store.access import NewToken, add_token
 from weighbridge.store.facts.images import keep_configs, keep_documents
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blobs
 from weighbridge.store.session import Database

@@ -9,7 +9,7 @@ from support.brute_force import counted, stored
 from support.ledger_world import Fleet, History
 from support.seeds import seeds
 from weighbridge.domain.image.platform import DEFAULT
-from weighbridge.store.ledger.settling import settle_all, settle_waiting
+from weighbridge.store.ledger.holdings import settle_all, settle_waiting
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database

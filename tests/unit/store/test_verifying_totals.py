@@ -12,7 +12,7 @@ from support.images import a_layer, an_image, an_index_of
 from support.ledger_world import Fleet, History
 from support.seeds import seeds
 from weighbridge.domain.image.platform import DEFAULT
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.differences import Difference
 from weighbridge.store.maintenance.checking.recount import (
     recount,

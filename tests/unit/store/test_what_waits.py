@@ -15,7 +15,7 @@ from weighbridge.engine.schedule.tick_job import queues_waiting, show_waiting
 from weighbridge.ports.job_names import DISCOVER
 from weighbridge.store.leases.claiming import STARTS, claim
 from weighbridge.store.leases.jobs import Job, make_due
-from weighbridge.store.leases.process_mark import one_claim, this_process
+from weighbridge.store.leases.validity import one_claim, this_process
 from weighbridge.store.models import registries, repositories
 from weighbridge.store.registries.registry_rows import (
     mark_unconfigured,

@@ -18,7 +18,7 @@ from weighbridge.domain.image.document import Document, Image
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.recount import recount
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import blob_sizes, manifest_sizes, repositories

@@ -21,7 +21,7 @@ from weighbridge.errors import StoreError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
 from weighbridge.jobs.redis.worker_register import Numbers, Series
 from weighbridge.ports.protocols import JobQueue
-from weighbridge.store.leases.database_clock import DatabaseClock
+from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

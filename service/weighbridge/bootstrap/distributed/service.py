@@ -27,8 +27,8 @@ from weighbridge.jobs.redis.worker_register import Totals, WorkerRegister
 from weighbridge.ports.job_names import TICK
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.connection.deadlines import within
-from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.leases.jobs import Job, done_at
+from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

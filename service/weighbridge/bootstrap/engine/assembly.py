@@ -20,7 +20,7 @@ from weighbridge.engine.schedule.tick_job import Tick
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import JobQueue
-from weighbridge.store.leases.process_mark import this_process
+from weighbridge.store.leases.validity import this_process
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 

@@ -15,7 +15,7 @@ from weighbridge.engine.deliver.resend_open import Resending
 from weighbridge.engine.judge.judged_batch import Tell
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import WeighbridgeError
-from weighbridge.store.leases.process_mark import this_process
+from weighbridge.store.leases.validity import this_process
 from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry

@@ -17,9 +17,8 @@ from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.rows.report_rows import keys_of
-from weighbridge.store.connection.deadlines import unhurried
-from weighbridge.store.connection.retries import patiently
-from weighbridge.store.leases.process_mark import this_process
+from weighbridge.store.connection.deadlines import patiently, unhurried
+from weighbridge.store.leases.validity import this_process
 from weighbridge.store.maintenance.checking.differences import Difference, Watch
 from weighbridge.store.maintenance.checking.recount import (
     recount,

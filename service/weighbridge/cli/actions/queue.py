@@ -21,8 +21,8 @@ from weighbridge.engine.schedule.tick_job import queues_waiting
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import QUEUE_OF, TICK
 from weighbridge.store.connection.deadlines import within
-from weighbridge.store.leases.database_clock import DatabaseClock
 from weighbridge.store.leases.jobs import Job, done_at
+from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.reports.crawls import (
     find_waiting,
     registries_waiting,
@@ -45,7 +45,7 @@ from weighbridge.presentation.forms.phrases import ago, ahead
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.rows.report_rows import keys_of, row_of
-from weighbridge.store.leases.process_mark import pid_of
+from weighbridge.store.leases.validity import pid_of
 
 READ_S: Final = 10.0
 """All that is asked of the database has ended then, or was given up."""

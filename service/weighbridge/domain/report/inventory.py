@@ -387,7 +387,7 @@ class RepositoryWaiting(Struct, frozen=True):
     since:    when that began, None where it is not known
     until:    when it ends at the latest, None where that is not known
     due_at:   when it is due; None: it is gone
-    owner:    the process that has it, as `process_mark` names it
+    owner:    the process that has it, as `validity.this_process` names it
     attempts: crawls of it that were begun since one came to an end
     """
 

@@ -192,7 +192,7 @@ class Parts(Struct, frozen=True):
     clients:  one for each registry and credential of the process
     jobs:     takes what follows from a job; returns at once
     deliver:  has everybody notified who is to be; returns at once
-    owner:    this process, as `process_mark.this_process` names it
+    owner:    this process, as `validity.this_process` names it
     lease_s:  so long after its process was killed a repository is free again
     resume_s: a crawl of a repository that was cut off is taken up for so long
     measures: whether what crawls bring is measured without being asked for

@@ -15,7 +15,7 @@ from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.writer.writer import Writer, pieces
 from weighbridge.errors import StaleFence
 from weighbridge.store.leases.claiming import Claim, claim, release
-from weighbridge.store.leases.process_mark import one_claim, this_process
+from weighbridge.store.leases.validity import one_claim, this_process
 from weighbridge.store.registries.registry_rows import (
     forget_held,
     held_removals,

@@ -41,7 +41,7 @@ from weighbridge.store.crawls.crawl_requests import (
 )
 from weighbridge.store.crawls.due import free_left_behind
 from weighbridge.store.leases.jobs import Job, is_done_since, make_due
-from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.leases.validity import one_claim
 from weighbridge.store.registries.registry_rows import (
     find_state,
     note_registry,

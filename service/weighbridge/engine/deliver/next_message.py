@@ -27,7 +27,7 @@ from weighbridge.domain.message.grouping import (
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import NotifyError, PartlyTaken, StoreError
 from weighbridge.ports.protocols import Notifier
-from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.leases.validity import one_claim
 from weighbridge.store.outbox.deliveries import (
     Delivery,
     claim_delivery,
@@ -52,7 +52,7 @@ class SendContext(Struct, frozen=True):
     """What everybody who delivers has in common.
 
     clock:        the database's, where several processes share it
-    owner:        this process, as `process_mark.this_process` names it
+    owner:        this process, as `validity.this_process` names it
     external_url: where people see our pages, None where nobody said
     jitter:       0 to 1, by chance
     """

@@ -17,7 +17,7 @@ from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
 from weighbridge.store.dialect import Purpose, lock, settles_at_once
-from weighbridge.store.ledger.holders import sole_blobs
+from weighbridge.store.ledger.scopes import sole_blobs
 from weighbridge.store.read_model.summaries import JudgedRepository
 from weighbridge.store.violations.violation_rows import (
     SharedCause,

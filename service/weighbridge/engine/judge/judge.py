@@ -16,14 +16,13 @@ from weighbridge.engine.judge.judged_batch import JudgedBatch, Judging
 from weighbridge.engine.judge.judged_images import JudgedImage, Judgement, judge_images
 from weighbridge.engine.judge.over_limit_marks import mark_of, mark_over
 from weighbridge.engine.judge.violation_episodes import Episodes, tell
-from weighbridge.store.locks import lock_repositories
 from weighbridge.store.read_model.streams import StreamTag, newest_tags
 from weighbridge.store.read_model.summaries import (
     JudgedRepository,
     find_judged,
     refresh_many,
 )
-from weighbridge.store.session import Connection
+from weighbridge.store.session import Connection, lock_repositories
 from weighbridge.store.tags.judged_tags import (
     AT_ONCE,
     UnjudgedTag,

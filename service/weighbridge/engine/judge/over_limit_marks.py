@@ -21,11 +21,10 @@ from weighbridge.engine.judge.judged_batch import (
     needs_layers,
     waits_for_size,
 )
-from weighbridge.store.locks import lock_repositories, lock_summaries
 from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.streams import StreamImage
 from weighbridge.store.read_model.summaries import JudgedRepository, find_judged
-from weighbridge.store.session import Connection
+from weighbridge.store.session import Connection, lock_repositories, lock_summaries
 from weighbridge.store.tags.judged_tags import (
     PAGE,
     OverTag,

@@ -3,7 +3,7 @@ the answers and the totals that follow: the job MEASURE for all that crawls have
 brought, a push for its own images.
 
 What changes nothing that was counted, which is the rule, is kept beside others. What
-does is kept alone, in a transaction of its own (see `store.locks.alone`).
+does is kept alone, in a transaction of its own (see `store.session.alone`).
 """
 
 import asyncio

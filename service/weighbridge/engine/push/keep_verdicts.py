@@ -35,11 +35,12 @@ from weighbridge.store.pushes.inbox import (
     TOO_EARLY,
     PushedTo,
     WaitingPush,
+    end_check,
     note_done,
     put_off,
     take,
+    worst_of,
 )
-from weighbridge.store.pushes.tag_crawls import end_check, worst_of
 from weighbridge.store.session import Connection
 from weighbridge.store.sizes.blob_sizes import keep_measures
 from weighbridge.store.sizes.manifest_sizes import sweep_manifests

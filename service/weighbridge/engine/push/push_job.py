@@ -41,12 +41,15 @@ from weighbridge.ports.job_names import CRAWL, MEASURE, PUSH, SETTLE
 from weighbridge.ports.protocols import CRAWL_COST, RequestCost
 from weighbridge.store.leases.claiming import Claim, claim, release
 from weighbridge.store.leases.jobs import Job
-from weighbridge.store.leases.process_mark import one_claim
-from weighbridge.store.pushes.inbox import PushedTo, next_due, put_off, take
-from weighbridge.store.pushes.tag_crawls import (
+from weighbridge.store.leases.validity import one_claim
+from weighbridge.store.pushes.inbox import (
+    PushedTo,
     claim_new,
     end_check,
     find_known,
+    next_due,
+    put_off,
+    take,
 )
 from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
 from weighbridge.store.registries.repository_rows import put_scopes
@@ -60,7 +63,7 @@ class PushCheck:
     """One look.
 
     entry: the registry, should nothing have been asked of it yet
-    owner: this process, as `process_mark.this_process` names it
+    owner: this process, as `validity.this_process` names it
     """
 
     def __init__(

@@ -34,8 +34,8 @@ from weighbridge.ports.job_names import (
 from weighbridge.store.crawls.chunks import has_chunk
 from weighbridge.store.crawls.crawl_requests import end_forgotten
 from weighbridge.store.crawls.due import free_left_behind, is_any_due, park_poison
-from weighbridge.store.leases.database_clock import have_due_what_is_ahead
 from weighbridge.store.leases.jobs import Job, due_jobs, note_done
+from weighbridge.store.leases.validity import have_due_what_is_ahead
 from weighbridge.store.outbox.due_groups import next_due
 from weighbridge.store.pushes.inbox import PushedTo, drop_waiting, inbox, pushed_to
 from weighbridge.store.registries.registry_rows import adopt_names, mark_unconfigured

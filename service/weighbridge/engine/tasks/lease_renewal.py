@@ -21,7 +21,7 @@ from weighbridge.store.leases.jobs import (
     give_back_job,
     renew_job,
 )
-from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.leases.validity import one_claim
 from weighbridge.store.session import Connection
 
 LEASE_S: Final = 30.0

@@ -17,9 +17,9 @@ from msgspec import Struct, field
 
 from weighbridge.errors import StaleFence, StoreError
 from weighbridge.ports.protocols import IS_URGENT
+from weighbridge.store.connection.deadlines import PATIENCE_S, Retries
 from weighbridge.store.connection.failures import OF_THE_DATABASE
-from weighbridge.store.connection.retries import PATIENCE_S, Retries
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.session import Connection, Database
 
 # Any: those that share a function have its types, whatever these are; `Writer` says

@@ -43,10 +43,9 @@ from weighbridge.store.dialect import (
     listed,
 )
 from weighbridge.store.leases.claiming import Claim, current_claim, hold
-from weighbridge.store.leases.database_clock import is_unleased
-from weighbridge.store.leases.process_mark import has_ended
-from weighbridge.store.locks import lock_repositories
+from weighbridge.store.leases.validity import has_ended, is_unleased
 from weighbridge.store.models import crawl_chunks, crawls, registries, repositories
+from weighbridge.store.session import lock_repositories
 
 _chunk = crawl_chunks.c
 _NEW: Final = BulkInsert(crawl_chunks, "crawl_id", "position", "step", "names", "tags")
@@ -251,7 +250,7 @@ class HeldChunk(Struct, frozen=True):
 class ChunkRequest(NamedTuple):
     """A chunk that somebody wants to take.
 
-    owner:       this very taking, see `process_mark.one_claim`
+    owner:       this very taking, see `validity.one_claim`
     crawl_id:     of this crawl only
     registry_id: or, of whatever repository of this registry
     but_not:     repositories that are left out

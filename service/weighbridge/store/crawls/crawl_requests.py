@@ -32,10 +32,9 @@ from sqlalchemy import (
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.dialect.server import Purpose, lock
-from weighbridge.store.leases.database_clock import is_leased, is_past
-from weighbridge.store.leases.process_mark import has_ended
-from weighbridge.store.locks import lock_repositories
+from weighbridge.store.leases.validity import is_leased, is_past
 from weighbridge.store.models import crawl_requests, crawls, registries, repositories
+from weighbridge.store.session import lock_repositories
 
 RequestState: TypeAlias = Literal[
     "listing", "crawling", "measuring", "done", "failed", "interrupted"
@@ -203,7 +202,7 @@ def put_request(
     ago: what it had crawled then need not be crawled again. Where nobody waits for it,
     the same one that is under way will do.
 
-    owner: who waits for it, see `process_mark.one_claim`; None: nobody
+    owner: who waits for it, see `validity.one_claim`; None: nobody
     """
     lock(connection, Purpose.ASK, registry_id)
     text = None if names is None else json.dumps(sorted(names))
@@ -280,7 +279,7 @@ def is_waited_for(connection: Connection, registry_id: int, now: datetime) -> bo
 
 def _is_waiting(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
     """Whether whoever waits for a request still does, as far as that is known."""
-    return is_leased(row.lease_until, now) and not has_ended(row.owner)
+    return is_leased(row.lease_until, row.owner, now)
 
 
 def latest_requests(connection: Connection, most: int) -> list[CrawlRequest]:

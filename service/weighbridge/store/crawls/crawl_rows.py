@@ -36,9 +36,9 @@ from weighbridge.store.dialect import (
     listed,
 )
 from weighbridge.store.leases.claiming import Claim, Opening, stale
-from weighbridge.store.leases.database_clock import SLACK
-from weighbridge.store.locks import lock_repositories
+from weighbridge.store.leases.validity import SLACK
 from weighbridge.store.models import crawls, repositories, tags
+from weighbridge.store.session import lock_repositories
 
 _table = repositories.c
 

@@ -26,8 +26,8 @@ from weighbridge.store.dialect.many_rows import (
     BulkUpdateReturning,
     BulkUpsert,
     NumberedRows,
+    Rows,
 )
-from weighbridge.store.dialect.rows import Rows
 from weighbridge.store.dialect.server import (
     POSTGRESQL,
     Purpose,

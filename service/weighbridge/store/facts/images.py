@@ -49,7 +49,6 @@ from weighbridge.store.facts.stored_images import load_images
 from weighbridge.store.ledger.counts import Growth, count
 from weighbridge.store.ledger.liveness import count_late, find_lacking
 from weighbridge.store.ledger.resizing import count_new_images
-from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     artifacts,
     blobs,
@@ -61,6 +60,7 @@ from weighbridge.store.models import (
     touched_manifests,
 )
 from weighbridge.store.models.types import bounded, microseconds
+from weighbridge.store.session import lock_repositories
 
 Ids: TypeAlias = Mapping[Digest, StoredBlob]
 

@@ -34,9 +34,7 @@ from weighbridge.store.dialect import (
     among_ids,
     listed,
 )
-from weighbridge.store.leases.database_clock import is_leased, is_unleased
-from weighbridge.store.leases.process_mark import has_ended
-from weighbridge.store.locks import lock_repositories
+from weighbridge.store.leases.validity import is_leased, is_unleased
 from weighbridge.store.models import (
     registries,
     repositories,
@@ -44,6 +42,7 @@ from weighbridge.store.models import (
     repository_summaries,
 )
 from weighbridge.store.models.types import Moment
+from weighbridge.store.session import lock_repositories
 
 _table = repositories.c
 _summary = repository_summaries.c
@@ -75,7 +74,7 @@ _RENEW: Final = BulkUpdateReturning(
 class Opening(NamedTuple):
     """Who wants to crawl a repository.
 
-    owner:    this process, as `process_mark.this_process` names it, or better this very
+    owner:    this process, as `validity.this_process` names it, or better this very
         claim (`one_claim`): made again, because nobody knows whether the first time
         was committed, it is granted again. The lease of an owner that is known to have
         ended holds nobody up.
@@ -157,9 +156,8 @@ class _State(NamedTuple):
         now = opening.now
         if opening.only_due and (self.due_at > now or self.deleted_at is not None):
             return False
-        if self.is_own(opening) or not is_leased(self.lease_until, now):
-            return True
-        return has_ended(self.lease_owner)
+        is_others = is_leased(self.lease_until, self.lease_owner, now)
+        return self.is_own(opening) or not is_others
 
     def is_own(self, opening: Opening) -> bool:
         return bool(opening.owner) and self.lease_owner == opening.owner

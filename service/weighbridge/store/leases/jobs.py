@@ -13,8 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, literal, select, up
 
 from weighbridge.store.dialect import BulkInsert
 from weighbridge.store.leases.claiming import STARTS, pause_after
-from weighbridge.store.leases.database_clock import is_leased
-from weighbridge.store.leases.process_mark import has_ended
+from weighbridge.store.leases.validity import is_leased
 from weighbridge.store.models import jobs
 from weighbridge.store.models.types import Moment
 
@@ -33,7 +32,7 @@ class Job(NamedTuple):
 class JobClaim(Struct, frozen=True):
     """The right to do a job, until its lease ends.
 
-    owner:   this very claim, see `process_mark.one_claim`
+    owner:   this very claim, see `validity.one_claim`
     next_at: when it is due again
     due_at:  the same, or later in case that it ends us
     starts:  so often it was begun, with this time, since it last stored something
@@ -58,7 +57,7 @@ def due_jobs(
 
 
 def _is_due(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    if is_leased(row.lease_until, now) and not has_ended(row.lease_owner):
+    if is_leased(row.lease_until, row.lease_owner, now):
         return False
     is_cut_off = row.lease_until is not None and row.attempts < STARTS
     return bool(row.due_at <= now or is_cut_off)
@@ -77,7 +76,7 @@ def claim_job(
 
     next_at: when it is due again, unless that is changed meanwhile: what comes in
              while it is done is for the next time
-    owner:   as `process_mark.one_claim` makes it; asked again, it is granted again
+    owner:   as `validity.one_claim` makes it; asked again, it is granted again
     """
     _NEW.add(connection, [(job.job, job.argument, now, 0)])
     row = connection.execute(select(jobs).where(*_is(job))).one()

@@ -1,16 +1,42 @@
-"""The ledger of repositories: which blobs each holds, and their bytes counted once.
+"""Who holds which blob: what each repository holds, its bytes counted once, and then
+the shared totals of its storage scope.
 
-Within a batch: manifests enter or leave (`liveness`), here their blobs are counted,
-and what began or ceased to be held is settled in the storage scope (`settling`).
-docs/architecture.md says why it goes in these steps.
+Within a batch manifests enter or leave (`liveness`). Then their blobs are counted, and
+what began or ceased to be held is settled in the scope. docs/architecture.md says why
+it goes in these steps.
+
+Settling brings the shared totals in line with who holds which blob now. On SQLite,
+where one process writes at a time, that is done in the same transaction. On PostgreSQL
+the blobs' names are queued and settled by one process a scope, the settler: two pushes
+that share a base must not wait for each other's commit. It settles blobs whose claims
+have changed, too.
+
+A row of the queue commits with its effect, so whoever sees the row sees the effect, and
+what is in flight brings a row of its own. The shared totals are exact whenever the
+queue is empty; what a repository holds itself is exact always.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, and_, func, select
+import structlog
+from sqlalchemy import Connection, and_, bindparam, delete, func, select
+from sqlalchemy.sql.elements import ColumnElement
 
-from weighbridge.domain.sharing import HeldBlob, blob_deltas, change_holdings
+from weighbridge.beat import Beat
+from weighbridge.domain.sharing import (
+    NOBODY,
+    SEVERAL,
+    HeldBlob,
+    Owner,
+    OwnershipChange,
+    blob_deltas,
+    change_holdings,
+    joined_owner,
+    owner_of,
+    settle,
+)
+from weighbridge.errors import WeighbridgeError
 from weighbridge.store.dialect import (
     BulkDelete,
     BulkInsert,
@@ -21,42 +47,70 @@ from weighbridge.store.dialect import (
     listed,
     probe,
     probe_if_any,
+    settles_at_once,
 )
-from weighbridge.store.ledger.counts import add_deduplicated, configs_of
-from weighbridge.store.ledger.expressions import STORED_BYTES, has_word_on
-from weighbridge.store.ledger.scopes import LedgerPlace
-from weighbridge.store.ledger.settling import settle_or_queue
-from weighbridge.store.models import blob_sizes, blobs, layers, repository_blobs
+from weighbridge.store.ledger.counts import add_deduplicated, configs_of, fold
+from weighbridge.store.ledger.expressions import (
+    STORED_BYTES,
+    WEIGHED_BYTES,
+    has_word_on,
+    weighs_in,
+)
+from weighbridge.store.ledger.resizing import count_claims, marked_blobs
+from weighbridge.store.ledger.scopes import (
+    LedgerPlace,
+    lock_settling,
+    move_totals,
+    parts_by_scope,
+)
+from weighbridge.store.models import (
+    blob_changes,
+    blob_sizes,
+    blobs,
+    images,
+    layers,
+    manifest_sizes,
+    repository_blobs,
+    scope_blobs,
+)
+from weighbridge.store.session import Database, alone
 
-_held = repository_blobs.c
+_holding = repository_blobs.c
 _LAYERS: Final = Rows(
     select(layers.c.image_id, layers.c.blob_id).where(among_ids(layers.c.image_id))
 )
-_KEY: Final = ("scope_id", "blob_id", "repository_id")
+_HOLDING_KEY: Final = ("scope_id", "blob_id", "repository_id")
 # Each blob by its whole key. As a join PostgreSQL reads all that the repository holds
 # for each of them, as long as nobody has counted the table.
-_given = given_ids("scope_id", "repository_id", "blob_id")
+_given_holdings = given_ids("scope_id", "repository_id", "blob_id")
 HELD: Final = Rows(
     select(
-        _given.c.repository_id,
-        _given.c.scope_id,
+        _given_holdings.c.repository_id,
+        _given_holdings.c.scope_id,
         blobs.c.id,
         STORED_BYTES.label("stored_bytes"),
-        func.coalesce(_held.manifest_count, 0).label("manifests"),
+        func.coalesce(_holding.manifest_count, 0).label("manifests"),
     ).select_from(
         probe_if_any(
-            probe(_given, blobs, blobs.c.id == _given.c.blob_id),
-            (blob_sizes, has_word_on(_given.c.scope_id)),
+            probe(_given_holdings, blobs, blobs.c.id == _given_holdings.c.blob_id),
+            (blob_sizes, has_word_on(_given_holdings.c.scope_id)),
             (
                 repository_blobs,
-                and_(*(_held[name] == _given.c[name] for name in _KEY)),
+                and_(
+                    *(
+                        _holding[name] == _given_holdings.c[name]
+                        for name in _HOLDING_KEY
+                    )
+                ),
             ),
         )
     )
 )
-_NEW: Final = BulkInsert(repository_blobs, *_KEY, "manifest_count")
-_CHANGED: Final = BulkUpdate(repository_blobs, key=_KEY, values=["manifest_count"])
-_GONE: Final = BulkDelete(repository_blobs, key=_KEY)
+_NEW_HOLDINGS: Final = BulkInsert(repository_blobs, *_HOLDING_KEY, "manifest_count")
+_CHANGED_HOLDINGS: Final = BulkUpdate(
+    repository_blobs, key=_HOLDING_KEY, values=["manifest_count"]
+)
+_GONE_HOLDINGS: Final = BulkDelete(repository_blobs, key=_HOLDING_KEY)
 
 
 def count_blobs(
@@ -126,9 +180,9 @@ def change_blobs(
         changed += [(scope, blob, repository, n) for blob, n in change.changed]
         removed += [(scope, blob, repository) for blob in change.removed]
         moved.setdefault(scope, set()).update(change.moved)
-    _NEW.add(connection, sorted(added))
-    _CHANGED.set(connection, sorted(changed))
-    _GONE.remove(connection, sorted(removed))
+    _NEW_HOLDINGS.add(connection, sorted(added))
+    _CHANGED_HOLDINGS.set(connection, sorted(changed))
+    _GONE_HOLDINGS.remove(connection, sorted(removed))
     settle_or_queue(connection, moved)
     return {place: change.bytes_delta for place, change in changes.items()}
 
@@ -143,3 +197,246 @@ def read_holdings(
         for repository, scope, *row in HELD.read(connection, {"keys": keys}):
             found[LedgerPlace(repository, scope)].append(HeldBlob(*row))
     return found
+
+
+_held = repository_blobs.c
+_shared = scope_blobs.c
+_given = given_ids("scope_id", "blob_id")
+
+
+def _holder(order: ColumnElement[int]) -> ColumnElement[int]:
+    # Two probes of the key, the same for one holder and for 40,000.
+    return (
+        select(_held.repository_id)
+        .where(_held.scope_id == _given.c.scope_id, _held.blob_id == blobs.c.id)
+        .order_by(order)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+_STATES: Final = Rows(
+    select(
+        _given.c.scope_id,
+        blobs.c.id,
+        _shared.blob_id.label("settled"),
+        _shared.sole_repository_id,
+        _holder(_held.repository_id.asc()).label("lowest"),
+        _holder(_held.repository_id.desc()).label("highest"),
+        STORED_BYTES.label("stored_bytes"),
+        WEIGHED_BYTES.label("weighed_bytes"),
+    ).select_from(
+        probe_if_any(
+            probe(_given, blobs, blobs.c.id == _given.c.blob_id),
+            (
+                scope_blobs,
+                and_(
+                    _shared.scope_id == _given.c.scope_id,
+                    _shared.blob_id == blobs.c.id,
+                ),
+            ),
+            (blob_sizes, has_word_on(_given.c.scope_id)),
+            (images, images.c.id == blobs.c.id),
+            (manifest_sizes, weighs_in(_given.c.scope_id)),
+        )
+    )
+)
+_KEY: Final = ("scope_id", "blob_id")
+_ENTERED: Final = BulkInsert(scope_blobs, *_KEY, "sole_repository_id")
+_CHANGED: Final = BulkUpdate(scope_blobs, key=_KEY, values=["sole_repository_id"])
+_LEFT: Final = BulkDelete(scope_blobs, key=_KEY)
+_ALL: Final = select(_shared.blob_id).where(_shared.scope_id == bindparam("scope"))
+_PIECE: Final = 2_000
+_QUEUE: Final = BulkInsert(blob_changes, *_KEY)
+
+
+def settle_or_queue(
+    connection: Connection, blob_ids: Mapping[int, Collection[int]]
+) -> None:
+    """Settle blobs that a repository of each scope began or ceased to hold, or leave
+    that to the settler. Those that are shared already are named too: what somebody
+    else is just letting go cannot be seen from here."""
+    if settles_at_once(connection.dialect):
+        settle_blobs(connection, blob_ids)
+    else:
+        rows = [(scope, blob) for scope, ids in blob_ids.items() for blob in ids]
+        _QUEUE.add(connection, sorted(rows))
+
+
+def settle_blobs(
+    connection: Connection, blob_ids: Mapping[int, Collection[int]]
+) -> None:
+    """Bring scopes in line with who holds these blobs, in each of their parts. State
+    against state, so it may be repeated; on PostgreSQL by one process a scope."""
+    moved = {scope: ids for scope, ids in blob_ids.items() if ids}
+    if not moved:
+        return
+    parts = parts_by_scope(connection, moved)
+    asked: dict[int, set[int]] = {}
+    for scope, ids in moved.items():
+        # None of a scope that is not there any more.
+        for part in parts.get(scope, ()):
+            asked.setdefault(part, set()).update(ids)
+    changes = _changes(connection, {p: sorted(ids) for p, ids in asked.items()})
+    # Parts of one scope have the same first part.
+    firsts = {part: of_scope[0] for of_scope in parts.values() for part in of_scope}
+    owner: dict[tuple[int, int], Owner] = {}
+    for part, found in changes.items():
+        for change in found:
+            key = firsts[part], change.blob
+            owner[key] = joined_owner(owner.get(key, NOBODY), change.now)
+    _settle_parts(
+        connection,
+        {
+            part: [
+                p if p.now == NOBODY else p._replace(now=owner[firsts[part], p.blob])
+                for p in found
+            ]
+            for part, found in changes.items()
+        },
+    )
+
+
+def _changes(
+    connection: Connection, blob_ids: Mapping[int, Collection[int]]
+) -> dict[int, list[OwnershipChange]]:
+    """Whose these blobs were and are, as far as each part of a scope knows."""
+    changes: dict[int, list[OwnershipChange]] = {part: [] for part in blob_ids}
+    for (
+        part,
+        blob,
+        settled,
+        sole,
+        lowest,
+        highest,
+        stored_bytes,
+        weighed_bytes,
+    ) in _STATES.read(connection, {"keys": blob_ids}):
+        was = NOBODY if settled is None else sole or SEVERAL
+        now = owner_of(lowest, highest)
+        changes[part].append(
+            OwnershipChange(blob, was, now, stored_bytes, weighed_bytes)
+        )
+    return changes
+
+
+def _settle_parts(
+    connection: Connection, changes: Mapping[int, Collection[OwnershipChange]]
+) -> None:
+    settlements = {part: settle(found) for part, found in changes.items()}
+    entered, changed, left = [], [], []
+    for part, settlement in sorted(settlements.items()):
+        entered += [(part, b, _column(now)) for b, now in settlement.entered]
+        changed += [(part, b, _column(now)) for b, now in settlement.changed]
+        left += [(part, blob) for blob in settlement.left]
+    _ENTERED.add(connection, entered)
+    _CHANGED.set(connection, changed)
+    _LEFT.remove(connection, left)
+    move_totals(connection, settlements)
+
+
+def resettle(connection: Connection, scope_ids: Collection[int]) -> None:
+    """Settle everything in these scopes: an entry came to their address, or left it."""
+    for scope_id in scope_ids:
+        blob_ids = list(connection.execute(_ALL, {"scope": scope_id}).scalars())
+        for start in range(0, len(blob_ids), _PIECE):
+            settle_or_queue(connection, {scope_id: blob_ids[start : start + _PIECE]})
+
+
+def _column(owner: Owner) -> int | None:
+    return None if owner == SEVERAL else owner
+
+
+IDLE_S: Final = 0.2
+FAILED_S: Final = 2.0
+"""Between two tries, while the database does not let us."""
+_STEP: Final = 5_000
+"""Changes that are settled in one transaction."""
+_BLOBS: Final = 500
+"""Blobs whose claims have changed, beside which no batch runs: see `resizing`."""
+
+_change = blob_changes.c
+_OLDEST: Final = select(_change.scope_id).order_by(_change.id).limit(1)
+_FIRST: Final = (
+    select(_change.id)
+    .where(_change.scope_id == bindparam("scope"))
+    .order_by(_change.id)
+    .limit(_STEP)
+)
+_TAKE: Final = (
+    delete(blob_changes).where(_change.id.in_(_FIRST)).returning(_change.blob_id)
+)
+
+
+def settle_waiting(database: Database) -> int:
+    """Settle the scope that waits longest, one step; how many changes that took.
+
+    0: nothing waits, as always on SQLite, which settles in each batch. Safe in
+    several processes at once: one of them works on a scope, the others wait for it.
+    Raises StoreError(database_busy, ...).
+    """
+    if database.settles_at_once:
+        return 0
+    fold(database)
+    with database.read() as connection:
+        scope: int | None = connection.execute(_OLDEST).scalar()
+        is_marked = bool(marked_blobs(connection, 1))
+    if is_marked:
+        with alone(database) as connection:
+            counted = marked_blobs(connection, _BLOBS)
+            count_claims(connection, counted)
+        return max(len(counted), 1)
+    if scope is None:
+        return 0
+    with database.write() as connection:
+        lock_settling(connection, [scope])
+        taken = list(connection.execute(_TAKE, {"scope": scope}).scalars())
+        if taken:
+            settle_blobs(connection, {scope: set(taken)})
+    # Where another process was faster, there may still be more.
+    return max(len(taken), 1)
+
+
+def settle_all(database: Database) -> None:
+    """Settle until nothing waits: afterwards every total is exact, as far as nobody
+    writes meanwhile. Raises StoreError(database_busy, ...)."""
+    while settle_waiting(database):
+        pass
+
+
+class Settler:
+    """A thread that settles what waits until it is closed; it does nothing where
+    batches settle themselves. What fails is tried again, and logged once until it
+    goes well or fails otherwise."""
+
+    def __init__(self, database: Database, idle_s: float = IDLE_S) -> None:
+        self._database = database
+        self._idle_s = idle_s
+        self._failure = ""
+        self._log = structlog.get_logger("weighbridge.settler")
+        self._beat = Beat("weighbridge-settler", self._step)
+
+    def start(self) -> None:
+        if not self._database.settles_at_once:
+            self._beat.start()
+
+    def close(self) -> None:
+        """Let the step that runs come to its end; what then waits stays queued."""
+        self._beat.close()
+
+    def _step(self) -> float:
+        if self._settle():
+            return 0.0
+        return FAILED_S if self._failure else self._idle_s
+
+    def _settle(self) -> int:
+        try:
+            settled = settle_waiting(self._database)
+        except WeighbridgeError as exc:
+            if exc.code != self._failure:
+                level = self._log.warning if exc.retryable else self._log.error
+                level("settling failed", code=exc.code, why=exc.message)
+            self._failure = exc.code
+            return 0
+        self._failure = ""
+        return settled

@@ -31,7 +31,6 @@ from weighbridge.store.ledger.counts import Growth, count
 from weighbridge.store.ledger.expressions import HAS_FACTS, IS_IMAGE
 from weighbridge.store.ledger.holdings import count_blobs
 from weighbridge.store.ledger.scopes import LedgerPlace
-from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     artifacts,
     blobs,
@@ -40,6 +39,7 @@ from weighbridge.store.models import (
     repositories,
     repository_manifests,
 )
+from weighbridge.store.session import lock_repositories
 
 _table = repository_manifests.c
 # One statement and not four, so that all of it is of one moment.

@@ -4,8 +4,9 @@ What a blob occupies in a storage scope changes when the registry's word arrives
 not what was counted, when documents begin to disagree about a blob of which there is
 no word, and when a blob is first known, read whole, or found to be here and not
 elsewhere. Whoever holds it is then brought up to date in the same transaction. On
-PostgreSQL that is one beside which no batch runs (`store.locks.alone`), as a batch may
-have read the size before: facts then only leave a mark, which the settler works off.
+PostgreSQL that is one beside which no batch runs (`store.session.alone`), as a batch
+may have read the size before: facts then only leave a mark, which the settler works
+off.
 """
 
 from collections import Counter
@@ -24,9 +25,13 @@ from weighbridge.store.ledger.expressions import (
     sized,
     weighed,
 )
-from weighbridge.store.ledger.holders import Holder, find_holders, find_scopes
-from weighbridge.store.ledger.scopes import lock_settling, move_totals
-from weighbridge.store.locks import lock_repositories
+from weighbridge.store.ledger.scopes import (
+    Holder,
+    find_holders,
+    find_scopes,
+    lock_settling,
+    move_totals,
+)
 from weighbridge.store.models import (
     blob_sizes,
     blobs,
@@ -34,6 +39,7 @@ from weighbridge.store.models import (
     repository_manifests,
     scope_blobs,
 )
+from weighbridge.store.session import lock_repositories
 
 _SCOPE: Final = bindparam("scope", type_=scope_blobs.c.scope_id.type)
 _shared = scope_blobs.c
@@ -108,7 +114,7 @@ def marked_blobs(connection: Connection, most: int) -> Sequence[int]:
 def count_claims(connection: Connection, blob_ids: Collection[int]) -> None:
     """Bring these blobs, and whoever holds them, in line with what claims say now.
 
-    On PostgreSQL beside no batch, see `store.locks.alone`.
+    On PostgreSQL beside no batch, see `store.session.alone`.
     """
     ids = sorted(blob_ids)
     parameters = {"ids": listed(ids)}
@@ -134,7 +140,7 @@ def resize(
     """Make a change after which these blobs may count otherwise in these scopes, and
     add to all totals what they are larger (or smaller) by.
 
-    On PostgreSQL beside no batch, see `store.locks.alone`.
+    On PostgreSQL beside no batch, see `store.session.alone`.
     """
     lock_settling(connection, scopes)
     before = {scope: _sizes(connection, scope, blob_ids) for scope in scopes}
@@ -177,7 +183,7 @@ def reweigh(
     """Make a change after which these images and artifacts weigh otherwise in a scope.
 
     deltas: by how much the compressed bytes of each are more (or less).
-    On PostgreSQL beside no batch, see `store.locks.alone`.
+    On PostgreSQL beside no batch, see `store.session.alone`.
     """
     lock_settling(connection, [scope_id])
     change()

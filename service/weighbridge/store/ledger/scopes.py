@@ -1,19 +1,43 @@
-"""Storage scopes: the parts of each, their totals, and what only one repository of each
-holds.
+"""Storage scopes: the parts of each, who holds blobs in them, their totals, and what
+only one repository of each holds.
 
 An address is one registry, so what its entries hold is kept once, whoever of them
 crawls it. Each entry has a row of `storage_scopes` of its own, with its own totals;
 rows of one address and name are the parts of one scope, and settled together.
+
+Holders are found from the blobs. What is settled tells the scopes, as far as the
+settler has come; what it has before it shows in its queue. One statement sees both as
+of one moment: of a change that was committed, either one or the other.
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    FromClause,
+    Table,
+    and_,
+    bindparam,
+    func,
+    select,
+    union,
+)
 
+from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.sharing import Settlement, moved_total
-from weighbridge.store.dialect import BulkUpdate, Purpose, among_ids, listed, lock
+from weighbridge.store.dialect import (
+    BulkUpdate,
+    Purpose,
+    Rows,
+    among_bytes,
+    among_ids,
+    join_in_order,
+    listed,
+    lock,
+)
 from weighbridge.store.ledger.expressions import (
     STORED_BYTES,
     WEIGHED_BYTES,
@@ -23,13 +47,110 @@ from weighbridge.store.ledger.expressions import (
     weighed,
 )
 from weighbridge.store.models import (
+    blob_changes,
     blobs,
     registries,
+    repositories,
+    repository_blobs,
+    repository_manifests,
     repository_summaries,
     scope_blobs,
     storage_scopes,
 )
 from weighbridge.store.models.types import LARGEST, bounded
+
+_held = repository_blobs.c
+_PLACES: Final = (scope_blobs, blob_changes)
+
+
+class Holder(NamedTuple):
+    """A repository that holds a blob."""
+
+    scope_id: int
+    repository_id: int
+    blob_id: int
+
+
+def _holders(places: Table) -> FromClause:
+    return join_in_order(
+        places,
+        repository_blobs,
+        and_(_held.scope_id == places.c.scope_id, _held.blob_id == places.c.blob_id),
+    )
+
+
+_HELD_SOMEWHERE: Final = union(
+    *(select(places.c.blob_id).where(among_ids(places.c.blob_id)) for places in _PLACES)
+)
+_SCOPES: Final = union(
+    *(
+        select(places.c.scope_id).where(among_ids(places.c.blob_id))
+        for places in _PLACES
+    )
+)
+_HOLDERS: Final = union(
+    *(
+        select(_held.scope_id, _held.repository_id, _held.blob_id)
+        .select_from(_holders(places))
+        .where(among_ids(places.c.blob_id))
+        for places in _PLACES
+    )
+)
+
+
+_LIVE: Final = select(repository_manifests.c.manifest_id).where(
+    among_ids(repository_manifests.c.manifest_id)
+)
+
+
+def find_held(connection: Connection, blob_ids: Collection[int]) -> set[int]:
+    """Those blobs that some repository holds, or that wait to be settled."""
+    return set(connection.execute(_HELD_SOMEWHERE, {"ids": listed(blob_ids)}).scalars())
+
+
+def find_live(connection: Connection, manifest_ids: Collection[int]) -> set[int]:
+    """Those manifests that some repository leads to."""
+    return set(connection.execute(_LIVE, {"ids": listed(manifest_ids)}).scalars())
+
+
+def find_scopes(connection: Connection, blob_ids: Collection[int]) -> Sequence[int]:
+    """The scopes in which some of the blobs are held, or wait to be settled; sorted."""
+    parameters = {"ids": listed(blob_ids)}
+    return sorted(connection.execute(_SCOPES, parameters).scalars())
+
+
+def find_holders(connection: Connection, blob_ids: Collection[int]) -> Sequence[Holder]:
+    """Every repository that holds one of the blobs."""
+    parameters = {"ids": listed(blob_ids)}
+    return [Holder(*row) for row in connection.execute(_HOLDERS, parameters)]
+
+
+_SOLE_BLOBS: Final = Rows(
+    select(blobs.c.digest)
+    .join_from(blobs, repository_blobs, _held.blob_id == blobs.c.id)
+    .join(
+        repositories,
+        (repositories.c.id == _held.repository_id)
+        & (repositories.c.scope_id == _held.scope_id),
+    )
+    .where(
+        among_bytes(blobs.c.digest),
+        _held.repository_id == bindparam("repository"),
+        _held.manifest_count == 1,
+    )
+)
+
+
+def sole_blobs(
+    connection: Connection, repository_id: int, digests: Collection[Digest]
+) -> set[Digest]:
+    """Those of the blobs that a single manifest of the repository holds."""
+    parameters = {
+        "repository": repository_id,
+        "hashes": listed(sorted(map(raw, digests))),
+    }
+    return {digest for (digest,) in _SOLE_BLOBS.read(connection, parameters)}
+
 
 _part = storage_scopes.alias("part")
 _entry = registries.alias("entry")

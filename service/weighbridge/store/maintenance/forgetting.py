@@ -32,7 +32,7 @@ from weighbridge.store.leases.jobs import (
     make_due,
     renew_job,
 )
-from weighbridge.store.ledger.settling import settle_all
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.models import (
     OF_SCOPE,
     blob_changes,
@@ -129,7 +129,7 @@ def forget(
 ) -> None:
     """Remove all that is known of a registry or of a repository.
 
-    owner:   this process, see `process_mark`
+    owner:   this process, see `validity.one_claim`
     listing: the job that finds out which repositories a registry has
 
     Raises StoreError(busy) while a crawl

@@ -46,9 +46,8 @@ from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import BulkDelete, Purpose, among_ids, listed, lock
 from weighbridge.store.facts.images import forget_touched, set_mark, touched_since
 from weighbridge.store.ledger.expressions import HAS_FACTS
-from weighbridge.store.ledger.holders import find_held
-from weighbridge.store.ledger.settling import settle_all
-from weighbridge.store.locks import alone, find_live
+from weighbridge.store.ledger.holdings import settle_all
+from weighbridge.store.ledger.scopes import find_held, find_live
 from weighbridge.store.models import (
     KEPT_STATES,
     artifacts,
@@ -76,7 +75,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.models.types import Moment
 from weighbridge.store.outbox.due_groups import WAITS
-from weighbridge.store.session import Database
+from weighbridge.store.session import Database, alone
 
 _PIECE: Final = 2_000
 _VIOLATIONS: Final = 1_000

@@ -164,9 +164,9 @@ Index(
 )
 
 # What the repositories of a registry come to that are not gone. Triggers keep it, see
-# `sum_triggers`: whoever reads adds up the rows of a registry, of which
-# there may be several, and of which each holds some of the columns. Row 0 counts
-# changes of whatever a snapshot shows.
+# `creation`: whoever reads adds up the rows of a registry, of which there may be
+# several, and of which each holds some of the columns. Row 0 counts changes of whatever
+# a snapshot shows.
 registry_sums = Table(
     "registry_sums",
     metadata,
@@ -285,7 +285,7 @@ scope_blobs = Table(
     Column("scope_id", BigInteger, primary_key=True, autoincrement=False),
     Column("blob_id", BigInteger, primary_key=True, autoincrement=False),
     Column("sole_repository_id", BigInteger),  # None: several hold it
-    # In which of 50,000 scopes a blob is held: see `holders`.
+    # In which of 50,000 scopes a blob is held: see `scopes`.
     Index(None, "blob_id", "scope_id"),
     sqlite_with_rowid=False,
 )

@@ -115,7 +115,7 @@ def claim_delivery(
     What need not be told any more is dropped: a violation that was closed before
     anybody knew of it, one that is waived by now, the end of one that is open again.
 
-    owner: as `process_mark.one_claim` makes it
+    owner: as `validity.one_claim` makes it
     """
     if not any(due_groups(connection, channel, now)):
         return None

@@ -37,8 +37,7 @@ from weighbridge.domain.message.grouping import (
 )
 from weighbridge.domain.report.inventory import ChannelReport, ChannelState
 from weighbridge.store.dialect import BulkInsert, Purpose, among_ids, listed, lock
-from weighbridge.store.leases.database_clock import SLACK, is_leased
-from weighbridge.store.leases.process_mark import has_ended
+from weighbridge.store.leases.validity import SLACK, is_leased
 from weighbridge.store.models import channel_paces, notification_groups, notifications
 from weighbridge.store.models.types import Moment, microseconds, moment_of
 from weighbridge.store.named_rows import from_row
@@ -183,7 +182,7 @@ def due_groups(connection: Connection, channel: str, now: datetime) -> Iterator[
 
 def is_free(group: Group, now: datetime) -> bool:
     """Whether nobody has it in hand."""
-    return not is_leased(group.lease_until, now) or has_ended(group.lease_owner)
+    return not is_leased(group.lease_until, group.lease_owner, now)
 
 
 def _too_late(connection: Connection, channel: str, now: datetime) -> list[Group]:

@@ -29,7 +29,6 @@ from weighbridge.store.ledger.expressions import (
     sized,
     sum_of,
 )
-from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     blobs,
     images,
@@ -48,6 +47,7 @@ from weighbridge.store.read_model.leading_tags import (
     find_leading,
     read_tags,
 )
+from weighbridge.store.session import lock_repositories
 from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
 from weighbridge.store.tags.judged_tags import count_over_tags
 from weighbridge.store.tags.tag_rows import count_referenced

@@ -29,8 +29,8 @@ from weighbridge.domain.registry.listing import registry_address
 from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.store.dialect import BulkInsert
+from weighbridge.store.ledger.holdings import resettle
 from weighbridge.store.ledger.scopes import scopes_beside
-from weighbridge.store.ledger.settling import resettle
 from weighbridge.store.models import jobs, pushes, registries, repositories, waivers
 from weighbridge.store.models.types import Moment
 

@@ -26,11 +26,10 @@ from sqlalchemy import (
 )
 
 from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
-from weighbridge.store.dialect.rows import Rows
+from weighbridge.store.dialect.many_rows import Rows
 from weighbridge.store.leases.claiming import Claim, hold, is_ours, stale
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.holdings import move_holdings
-from weighbridge.store.locks import lock_repositories
 from weighbridge.store.models import (
     crawls,
     registries,
@@ -40,6 +39,7 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.registries.registry_rows import find_last_listing
+from weighbridge.store.session import lock_repositories
 from weighbridge.store.tags.applying import apply_deleted
 
 _table = repositories.c

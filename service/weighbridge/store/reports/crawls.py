@@ -34,8 +34,7 @@ from weighbridge.domain.report.inventory import (
 )
 from weighbridge.store.dialect import join_in_order
 from weighbridge.store.leases.claiming import STARTS, is_free
-from weighbridge.store.leases.database_clock import SLACK, is_leased
-from weighbridge.store.leases.process_mark import has_ended
+from weighbridge.store.leases.validity import SLACK, is_leased
 from weighbridge.store.models import crawls, jobs, registries, repositories
 from weighbridge.store.named_rows import NAMES, from_row
 from weighbridge.store.paging import (
@@ -321,7 +320,7 @@ def _repository_waiting(
 
 
 def _has_lease(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    return is_leased(row.lease_until, now) and not has_ended(row.lease_owner)
+    return is_leased(row.lease_until, row.lease_owner, now)
 
 
 def _why(row: Row[*tuple[Any, ...]], now: datetime) -> CrawlBar:

@@ -32,19 +32,19 @@ from weighbridge.domain.policy.policy import LimitedNumbers
 from weighbridge.domain.policy.simulation import NewestSize, SimulatedImage, Span
 from weighbridge.domain.report.inventory import RegistryFreshness, RegistryReport
 from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.ledger.counts import (
+    SUMS,
+    Sums,
+    changes_noted,
+    registry_totals,
+    states_of,
+)
 from weighbridge.store.ledger.expressions import (
     LAYER_BYTES,
     STORED_BYTES,
     exact_sum,
     sized,
     sum_of,
-)
-from weighbridge.store.ledger.registry_sums import (
-    SUMS,
-    Sums,
-    changes_noted,
-    registry_totals,
-    states_of,
 )
 from weighbridge.store.models import (
     SUMS_OF_BYTES,

@@ -1,20 +1,38 @@
-"""What registries answered about blobs of a storage scope: rows of `blob_sizes`.
+"""What registries answered about blobs of a storage scope, rows of `blob_sizes`, and
+the claims that this contradicts, rows of `disputes`.
 
 The registry's word beats every claim. One scope's answers are never another's: what a
 registry says, it says of itself.
+
+Disputes with the source `bulk` are sizes of images by the registry's own API that its
+word on their layers contradicts. Such a row goes as soon as the listing says what the
+layers make.
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 
 from weighbridge.domain.image.digest import Digest, raw
+from weighbridge.domain.registry.listing import is_explained
+from weighbridge.domain.report.inventory import Source
 from weighbridge.domain.size.confidence import MeasuredBlob
 from weighbridge.domain.size.weigh_image import NOT_HELD
 from weighbridge.store.dialect import (
+    BulkInsert,
     BulkUpsert,
     Purpose,
     among_bytes,
@@ -24,20 +42,22 @@ from weighbridge.store.dialect import (
     lock,
     settles_at_once,
 )
-from weighbridge.store.facts.stored_images import NOT_MEASURED
+from weighbridge.store.facts.stored_images import NOT_MEASURED, StoredLayer, load_layers
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.expressions import STORED_BYTES, sized
 from weighbridge.store.ledger.resizing import resize
-from weighbridge.store.locks import be_alone
 from weighbridge.store.models import (
     blob_sizes,
     blobs,
+    disputes,
+    images,
     layers,
     manifest_sizes,
     repository_blobs,
     repository_manifests,
 )
 from weighbridge.store.models.types import bounded
+from weighbridge.store.session import be_alone
 
 _FIRST_PAUSE: Final = timedelta(hours=1)
 _LONGEST_PAUSE: Final = timedelta(days=7)
@@ -252,3 +272,173 @@ def _columns(measured: MeasuredBlob) -> dict[str, object]:
 
 def _bounded(number: int | None) -> int | None:
     return None if number is None else bounded(number)
+
+
+_NEW: Final = BulkInsert(
+    disputes,
+    "scope_id",
+    "manifest_id",
+    "blob_id",
+    "source",
+    "claimed_bytes",
+    "seen_at",
+)
+_KNOWN: Final = (
+    select(disputes.c.blob_id, disputes.c.claimed_bytes, disputes.c.source)
+    .where(
+        disputes.c.scope_id == _SCOPE,
+        among_ids(disputes.c.blob_id),
+    )
+    .distinct()
+)
+
+
+class Dispute(NamedTuple):
+    """A claim that is not what the registry says.
+
+    manifest_id: whose claim it is
+    blob_id:     what it is about; of a bulk listing's size the image itself
+    """
+
+    manifest_id: int
+    blob_id: int
+    claimed_bytes: int
+    source: Source = "manifest"
+
+
+def note_disputes(
+    connection: Connection, scope_id: int, found: Sequence[Dispute], now: datetime
+) -> int:
+    """Keep what is new of these. Returns how many claims of a blob's size nobody knew
+    in this scope before, whoever makes them."""
+    if not found:
+        return 0
+    blob_ids = listed(sorted({dispute.blob_id for dispute in found}))
+    rows = connection.execute(_KNOWN, {"scope": scope_id, "ids": blob_ids})
+    known = {(row.blob_id, row.claimed_bytes, row.source) for row in rows}
+    bound = [one._replace(claimed_bytes=bounded(one.claimed_bytes)) for one in found]
+    learned = {(d.blob_id, d.claimed_bytes, d.source) for d in bound} - known
+    _NEW.add(
+        connection,
+        [
+            (scope_id, d.manifest_id, d.blob_id, d.source, d.claimed_bytes, now)
+            for d in sorted(set(bound))
+        ],
+    )
+    return len(learned)
+
+
+_PIECE: Final = 500
+"""Images whose layers are in memory at once."""
+_size = manifest_sizes.c
+_config = blobs.alias("config")
+_COMPARED: Final = (
+    select(
+        blobs.c.id,
+        blobs.c.digest,
+        _size.compressed_bytes,
+        func.coalesce(_config.c.read_bytes, _config.c.compressed_bytes, 0).label(
+            "config_bytes"
+        ),
+        disputes.c.claimed_bytes,
+    )
+    .select_from(
+        join_in_order(
+            join_in_order(
+                blobs,
+                manifest_sizes,
+                and_(_size.scope_id == _SCOPE, _size.manifest_id == blobs.c.id),
+            ),
+            images,
+            images.c.id == blobs.c.id,
+        )
+        .join(_config, _config.c.id == images.c.config_id)
+        .outerjoin(
+            disputes,
+            and_(
+                disputes.c.scope_id == _SCOPE,
+                disputes.c.manifest_id == blobs.c.id,
+                disputes.c.blob_id == blobs.c.id,
+                disputes.c.source == "bulk",
+            ),
+        )
+    )
+    .where(
+        among_bytes(blobs.c.digest),
+        _size.is_whole,
+        _size.compressed_confidence != "claimed",
+    )
+    .order_by(blobs.c.id)
+)
+_SETTLE: Final = delete(disputes).where(
+    disputes.c.scope_id == _SCOPE,
+    disputes.c.source == "bulk",
+    among_ids(disputes.c.manifest_id),
+)
+
+
+def find_listed(
+    connection: Connection, scope_id: int, sizes: Mapping[Digest, int]
+) -> tuple[list[Dispute], list[int]]:
+    """Hold a listing's sizes of images, by the digests of their manifests, against the
+    word of the scope's registry.
+
+    Returns the sizes that are not yet known to be false, and the images whose size was
+    false and is not any more. Only images of which that word is known for every layer
+    are compared; of one whose size is known to be false the first size stays.
+    """
+    hashes = sorted(raw(digest) for digest in sizes)
+    parameters = {"scope": scope_id, "hashes": listed(hashes)}
+    rows = connection.execute(_COMPARED, parameters).all() if hashes else []
+    # Most are plainly right: no layer of them is read.
+    doubtful = [row for row in rows if sizes[row.digest] != row.compressed_bytes]
+    false: set[int] = set()
+    for start in range(0, len(doubtful), _PIECE):
+        piece = doubtful[start : start + _PIECE]
+        layers = load_layers(connection, [row.id for row in piece], scope_id)
+        false |= {
+            row.id
+            for row in piece
+            if _is_false(sizes[row.digest], layers.get(row.id, []), row.config_bytes)
+        }
+    return (
+        [
+            Dispute(row.id, row.id, sizes[row.digest], "bulk")
+            for row in rows
+            if row.id in false and row.claimed_bytes is None
+        ],
+        [
+            row.id
+            for row in rows
+            if row.id not in false and row.claimed_bytes is not None
+        ],
+    )
+
+
+def keep_listed(
+    connection: Connection,
+    scope_id: int,
+    sizes: Mapping[Digest, int],
+    now: datetime,
+) -> int:
+    """Keep what `find_listed` finds. Returns how many false sizes were not known."""
+    lock(connection, Purpose.PRUNE, shared=True)
+    false, settled = find_listed(connection, scope_id, sizes)
+    if settled:
+        connection.execute(_SETTLE, {"scope": scope_id, "ids": listed(sorted(settled))})
+    return note_disputes(connection, scope_id, false, now)
+
+
+def _is_false(
+    listed_bytes: int, layers: Sequence[StoredLayer], config_bytes: int
+) -> bool:
+    """Whether no way of counting makes a listing's size of these layers. It is not
+    written down whether the listing counts layers that are called foreign."""
+    known = [
+        (one.layer.digest, one.measured.registry_bytes)
+        for one in layers
+        if one.measured is not None and one.measured.registry_bytes is not None
+    ]
+    if len(known) < len(layers) or any(one.layer.is_foreign for one in layers):
+        return False
+    return not is_explained(listed_bytes, known, config_bytes)

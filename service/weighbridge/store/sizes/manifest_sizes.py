@@ -47,7 +47,6 @@ from weighbridge.store.dialect import (
 from weighbridge.store.facts.stored_images import StoredLayer, load_layers
 from weighbridge.store.ledger.expressions import HAS_FACTS, in_doubt
 from weighbridge.store.ledger.resizing import reweigh
-from weighbridge.store.locks import be_alone
 from weighbridge.store.models import (
     artifacts,
     blob_sizes,
@@ -60,7 +59,8 @@ from weighbridge.store.models import (
     repository_summaries,
 )
 from weighbridge.store.models.types import Enumeration, bounded
-from weighbridge.store.sizes.disputes import Dispute, note_disputes
+from weighbridge.store.session import be_alone
+from weighbridge.store.sizes.blob_sizes import Dispute, note_disputes
 from weighbridge.store.tags.judged_tags import note_weighed
 
 _weighed = manifest_sizes.c

@@ -34,7 +34,7 @@ from weighbridge.domain.policy.policy import NO_POLICIES
 from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.ports.protocols import JobQueue
-from weighbridge.store.leases.database_clock import DatabaseClock
+from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions

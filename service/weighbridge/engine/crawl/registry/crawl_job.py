@@ -31,15 +31,14 @@ from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import JOB_COST, Registry
 from weighbridge.store.crawls.crawl_requests import quiet_moments
-from weighbridge.store.crawls.due import put_off
-from weighbridge.store.crawls.slices import Opened, Slice, open_many, open_slice
+from weighbridge.store.crawls.due import Opened, Slice, open_many, open_slice, put_off
 from weighbridge.store.leases.claiming import (
     Claim,
     Opening,
     give_up,
     release,
 )
-from weighbridge.store.leases.process_mark import one_claim
+from weighbridge.store.leases.validity import one_claim
 from weighbridge.store.registries.registry_rows import find_registry_id
 from weighbridge.store.registries.repository_rows import forget_if_never_seen
 from weighbridge.store.session import Connection

@@ -42,9 +42,9 @@ from weighbridge.store.crawls.chunks import (
     take_chunk,
 )
 from weighbridge.store.crawls.crawl_rows import complete_since
-from weighbridge.store.crawls.slices import Opened
+from weighbridge.store.crawls.due import Opened
 from weighbridge.store.leases.claiming import stale
-from weighbridge.store.leases.process_mark import one_claim, this_process
+from weighbridge.store.leases.validity import one_claim, this_process
 from weighbridge.store.registries.registry_rows import find_registry_id
 from weighbridge.store.tags.applying import KnownTag
 

@@ -47,9 +47,9 @@ from weighbridge.errors import (
 from weighbridge.ports.protocols import CRAWL_COST, RequestCost
 from weighbridge.store.crawls.chunks import CrawlCounts
 from weighbridge.store.crawls.crawl_rows import Closing, CrawlResult, find_tag_error
-from weighbridge.store.crawls.slices import Opened
+from weighbridge.store.crawls.due import Opened
 from weighbridge.store.leases.claiming import Claim
-from weighbridge.store.sizes.disputes import find_listed, keep_listed
+from weighbridge.store.sizes.blob_sizes import find_listed, keep_listed
 from weighbridge.store.tags.applying import KnownTag
 
 _TOO_MANY: Final = "too_many_tags"

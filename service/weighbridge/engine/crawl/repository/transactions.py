@@ -29,10 +29,9 @@ from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, count_anew, lock_ours, stale
 from weighbridge.store.leases.jobs import Job, make_due
 from weighbridge.store.ledger.counts import Growth
-from weighbridge.store.locks import lock_repositories
 from weighbridge.store.pushes.inbox import note_done
 from weighbridge.store.read_model.summaries import refresh_many
-from weighbridge.store.session import Connection
+from weighbridge.store.session import Connection, lock_repositories
 from weighbridge.store.tags.applying import Changes, apply_many
 
 _LONG: Final = 32

@@ -28,8 +28,8 @@ from weighbridge.store.dialect import (
     BulkUpsert,
     settles_at_once,
 )
+from weighbridge.store.ledger.counts import KEPT, SUMS
 from weighbridge.store.ledger.expressions import exact_sum
-from weighbridge.store.ledger.registry_sums import KEPT, SUMS
 from weighbridge.store.models import (
     LISTED_STATES,
     blobs,

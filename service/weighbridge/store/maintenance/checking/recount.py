@@ -23,14 +23,13 @@ from sqlalchemy import (
 
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.connection.deadlines import unhurried
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.ledger.scopes import (
     LedgerPlace,
     lock_settling,
     parts_of,
     scopes_beside,
 )
-from weighbridge.store.ledger.settling import settle_all
-from weighbridge.store.locks import lock_repositories
 from weighbridge.store.maintenance.checking.differences import (
     Difference,
     NamesOfIds,
@@ -64,7 +63,7 @@ from weighbridge.store.models import (
 from weighbridge.store.models.types import Moment
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.registries.repository_rows import put_empty_summaries
-from weighbridge.store.session import Database
+from weighbridge.store.session import Database, lock_repositories
 
 _move = tag_moves.c
 _later = tag_moves.alias("later")

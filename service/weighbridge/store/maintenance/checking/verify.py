@@ -40,8 +40,7 @@ from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.expressions import HAS_FACTS, IS_IMAGE
-from weighbridge.store.ledger.settling import settle_all
-from weighbridge.store.locks import alone
+from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.differences import (
     SUMMARIES,
     Difference,
@@ -84,7 +83,7 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.read_model.summaries import is_by_platform, summarize
-from weighbridge.store.session import Database
+from weighbridge.store.session import Database, alone
 
 _move = tag_moves.c
 # Checks of these are about what a document said: only reading it again helps.
