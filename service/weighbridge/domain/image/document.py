@@ -126,7 +126,7 @@ class Unweighable(Struct, frozen=True):
 class HistoryEntry(NamedTuple):
     """One raw entry of a config's `history`.
 
-    created_by: untouched text; never stored or shown, see `domain.image.history`
+    created_by: untouched text; never stored or shown, see `domain.image.image_config`
     empty_layer: True or False as written, None where the key is absent
     """
 

@@ -8,7 +8,8 @@ import httpx
 from msgspec import Struct
 
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
-from weighbridge.errors import ListingError, WeighbridgeError
+from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.errors import DocumentError, ListingError, WeighbridgeError
 from weighbridge.net.guard.addresses import origin
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
 
@@ -60,6 +61,21 @@ class ListingPage(Struct, frozen=True):
 
     def as_tags(self) -> TagPage:
         return TagPage(self.tags, self.invalid)
+
+
+def page_members(raw: bytes, listing: str) -> dict[str, object]:
+    """A page that is a JSON object. listing: whose it is, for the message. Raises
+    DocumentError(invalid_listing, ...)."""
+    value = parse_json(raw)
+    if not isinstance(value, dict):
+        raise unusable_page(listing, "it is not a JSON object")
+    return value
+
+
+def unusable_page(listing: str, reason: str) -> DocumentError:
+    return DocumentError(
+        f"a page of {listing} is unusable: {reason}", code="invalid_listing"
+    )
 
 
 AnswerT = TypeVar("AnswerT")

@@ -10,7 +10,6 @@ from weighbridge.domain.image.digest import Digest, digest_of, is_digest, verify
 from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.limits import DESCRIPTOR_BYTES
 from weighbridge.domain.registry.listing import TagSeen
-from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import (
     DocumentError,
     RegistryError,
@@ -18,16 +17,22 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer
-from weighbridge.registry.exchange.paging import ListingPage
+from weighbridge.registry.exchange.paging import (
+    ListingPage,
+    page_members,
+    unusable_page,
+)
 from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,
 )
 
+_LISTING: Final = "the registry's listing"
+
 
 def parse_catalog_page(raw: bytes) -> ListingPage:
     """`{"repositories": [...]}`. Raises DocumentError(invalid_listing, ...)."""
-    entries = _entries(_object(raw), "repositories")
+    entries = _entries(page_members(raw, _LISTING), "repositories")
     names = [entry for entry in entries if is_repository_name(entry)]
     return _names(names, entries)
 
@@ -38,7 +43,7 @@ def parse_tag_page(raw: bytes, repository: str) -> ListingPage:
 
     Raises DocumentError(invalid_listing, name_mismatch, ...).
     """
-    page = _object(raw)
+    page = page_members(raw, _LISTING)
     if page.get("name") != repository:
         raise DocumentError(
             f"the registry listed the tags of another repository than {repository}",
@@ -50,35 +55,21 @@ def parse_tag_page(raw: bytes, repository: str) -> ListingPage:
     return replace(page_of_names, tags=tuple(map(TagSeen, page_of_names.names)))
 
 
-def _object(raw: bytes) -> dict[str, object]:
-    value = parse_json(raw)
-    if not isinstance(value, dict):
-        raise _invalid("it is not a JSON object")
-    return value
-
-
 def _entries(page: dict[str, object], key: str) -> list[object]:
     # An absent list says nothing; taken as an empty one it would delete everything.
     if key not in page:
-        raise _invalid(f"it has no {key!r}")
+        raise unusable_page(_LISTING, f"it has no {key!r}")
     entries = page[key]
     if entries is None:
         return []
     if not isinstance(entries, list):
-        raise _invalid(f"{key!r} is not a list")
+        raise unusable_page(_LISTING, f"{key!r} is not a list")
     return entries
 
 
 def _names(good: list[object], entries: list[object]) -> ListingPage:
     names = dict.fromkeys(entry for entry in good if isinstance(entry, str))
     return ListingPage(tuple(names), len(entries) - len(good))
-
-
-def _invalid(reason: str) -> DocumentError:
-    return DocumentError(
-        f"a page of the registry's listing is unusable: {reason}",
-        code="invalid_listing",
-    )
 
 
 # RFC 9110 14.4. `bytes 0-7/*` is a good answer too, but says too little for us.

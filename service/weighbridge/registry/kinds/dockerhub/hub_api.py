@@ -34,7 +34,6 @@ from weighbridge.domain.limits import (
 )
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.printable import Secret
-from weighbridge.domain.text.strict_json import parse_json
 from weighbridge.errors import AuthError, DocumentError, ListingError, TransportError
 from weighbridge.net.transport import REDIRECT_STATUSES
 from weighbridge.registry.auth.token_server import read_token, token_errors
@@ -43,10 +42,17 @@ from weighbridge.registry.exchange.paced_exchange import (
     answer_of,
     question_of,
 )
-from weighbridge.registry.exchange.paging import ListingPage, pages, same_origin
+from weighbridge.registry.exchange.paging import (
+    ListingPage,
+    page_members,
+    pages,
+    same_origin,
+    unusable_page,
+)
 from weighbridge.registry.login.credentials import Credential, bearer
 from weighbridge.registry.pacing.rate_limiter import Clock
 
+_LISTING: Final = "Docker Hub's listing"
 _ONE_IMAGE: Final = frozenset(
     {
         "application/vnd.docker.container.image.v1+json",
@@ -73,7 +79,7 @@ compressed bytes, None where nothing is said. Docker Hub writes 0 for that."""
 def parse_hub_repositories(raw: bytes, namespace: str) -> ListingPage:
     """A page of `/v2/namespaces/NAMESPACE/repositories`. Entries of another namespace
     are counted as invalid. Raises DocumentError(invalid_listing, ...)."""
-    page = _object(raw)
+    page = page_members(raw, _LISTING)
     entries = _entries(page)
     names = [_repository(entry, namespace) for entry in entries]
     good = tuple(dict.fromkeys(name for name in names if name is not None))
@@ -83,7 +89,7 @@ def parse_hub_repositories(raw: bytes, namespace: str) -> ListingPage:
 def parse_hub_tags(raw: bytes) -> ListingPage:
     """A page of `/v2/namespaces/NAMESPACE/repositories/NAME/tags`. Raises
     DocumentError(invalid_listing, ...)."""
-    page = _object(raw)
+    page = page_members(raw, _LISTING)
     entries = [_tag(entry) for entry in _entries(page)]
     tags: dict[str, TagSeen] = {}
     for tag in entries:
@@ -182,18 +188,11 @@ def _moment(value: object) -> datetime | None:
         return None
 
 
-def _object(raw: bytes) -> dict[str, object]:
-    value = parse_json(raw)
-    if not isinstance(value, dict):
-        raise _invalid("it is not a JSON object")
-    return value
-
-
 def _entries(page: dict[str, object]) -> list[object]:
     # An absent list says nothing; taken as an empty one it would delete everything.
     entries = page.get("results")
     if not isinstance(entries, list):
-        raise _invalid("it has no list of results")
+        raise unusable_page(_LISTING, "it has no list of results")
     return entries
 
 
@@ -206,15 +205,8 @@ def _next(page: dict[str, object]) -> str | None:
     """Raises DocumentError where it cannot be told whether this is the last page."""
     following = page.get("next", "")
     if following is not None and (not isinstance(following, str) or not following):
-        raise _invalid("it does not say whether there is a next page")
+        raise unusable_page(_LISTING, "it does not say whether there is a next page")
     return following
-
-
-def _invalid(reason: str) -> DocumentError:
-    return DocumentError(
-        f"a page of Docker Hub's listing is unusable: {reason}",
-        code="invalid_listing",
-    )
 
 
 HUB_API_URL: Final = "https://hub.docker.com"
