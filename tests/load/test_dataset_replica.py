@@ -20,7 +20,7 @@ from support.replica.stored import (
 )
 from support.replica.synthesised import Documents
 from support.replica.totals import RegistryTotals
-from weighbridge.bootstrap.engine.one_process import crawl
+from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.domain.image.digest import Digest

@@ -26,7 +26,7 @@ from support.replica.fleet import Fleet
 from support.replica.fleet_totals import fleet_totals
 from support.replica.process import Replica, fleet_replica
 from support.replica.stored import Counted, counted, scopes, shares
-from weighbridge.bootstrap.engine.one_process import crawl
+from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.engine.context.crawl_context import Progress

@@ -11,7 +11,7 @@ from weighbridge.engine.context.crawl_context import (
     PushWatch,
     reader_of,
 )
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.ports.protocols import Registry

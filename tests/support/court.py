@@ -29,16 +29,15 @@ from weighbridge.domain.policy.policy import (
     PolicySet,
 )
 from weighbridge.domain.size.confidence import Uncompressed
-from weighbridge.engine.judge.changed_policies import find_changed
 from weighbridge.engine.judge.judge import (
     FIRST,
     end_first_crawls,
+    find_changed,
     judge_many,
     judge_standing,
     refresh_and_judge,
 )
-from weighbridge.engine.judge.judged_batch import Judging
-from weighbridge.engine.judge.over_limit_marks import sweep_page
+from weighbridge.engine.judge.judged_batch import Judging, sweep_page
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import claim
 from weighbridge.store.models import (

@@ -12,8 +12,7 @@ from support.policies import NO_JUDGING
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.limits import Retention
 from weighbridge.engine.context.crawl_context import Progress
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.parts import Parts, Site
 from weighbridge.engine.crawl_requests.crawl_report import (
     RegistryCrawl,
     RequestRecorder,

@@ -17,7 +17,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
     TagReport,
 )
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.ports.protocols import Registry

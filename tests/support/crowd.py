@@ -14,7 +14,7 @@ from weighbridge.engine.judge.judge import (
     judge_many,
     refresh_and_judge,
 )
-from weighbridge.engine.judge.over_limit_marks import sweep_many
+from weighbridge.engine.judge.judged_batch import sweep_many
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.leases.claiming import Claim, claim
 from weighbridge.store.models import (

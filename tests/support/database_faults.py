@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from support.database_dump import Dump, assert_same, dump_of_url, rows_of
 from support.replica.process import Replica
-from weighbridge.bootstrap.engine.one_process import crawl_targets, utc_now
+from weighbridge.bootstrap.engine.assembly import crawl_targets, utc_now
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.config import load_settings

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from support.database import Engine, a_database_url
 from support.database_dump import Dump, dump_of_url
 from weighbridge.bootstrap.databases import ready_database
-from weighbridge.bootstrap.engine.one_process import Embedded, crawl_targets, utc_now
+from weighbridge.bootstrap.engine.assembly import Embedded, crawl_targets, utc_now
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.config import RegistrySettings, Settings, load_settings

@@ -19,8 +19,12 @@ from support.store_world import T0, an_entry
 from support.wait import PATIENCE_S
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.engine.context.parts import ConnectedRegistry
-from weighbridge.engine.context.site import Scope, Site, asked_repository
+from weighbridge.engine.context.parts import (
+    ConnectedRegistry,
+    Scope,
+    Site,
+    asked_repository,
+)
 from weighbridge.engine.engine import Engine
 from weighbridge.engine.push.push_job import PushJob
 from weighbridge.engine.schedule.tick_job import waiting_pushes

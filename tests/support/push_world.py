@@ -20,7 +20,7 @@ from weighbridge.engine.context.crawl_context import (
     JudgedTag,
     PushCallbacks,
 )
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 from weighbridge.engine.push.push_job import Ended, PushCheck
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.writer.writer import Writer

@@ -20,7 +20,7 @@ from support.policies import a_policy
 from support.read_model import NOW
 from support.violations import Violations
 from support.web_app import create_app
-from weighbridge.bootstrap.distributed.worker_metrics import (
+from weighbridge.bootstrap.distributed.service import (
     WorkerCollector,
     WorkerReport,
 )

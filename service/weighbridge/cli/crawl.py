@@ -37,7 +37,7 @@ def command(options: Options, targets: tuple[str, ...], no_measure: bool) -> int
     policies = options.policies()
 
     from weighbridge import process_memory
-    from weighbridge.bootstrap.engine.one_process import crawl
+    from weighbridge.bootstrap.engine.assembly import crawl
     from weighbridge.cli.actions import crawl_output
     from weighbridge.cli.actions.progress import shown, stopped_text
     from weighbridge.cli.process.log_lines import configure_log

@@ -12,7 +12,7 @@ import click
 
 from weighbridge import process_memory
 from weighbridge.bootstrap.databases import ready_database
-from weighbridge.bootstrap.engine.one_process import Embedded, crawl_targets
+from weighbridge.bootstrap.engine.assembly import Embedded, crawl_targets
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.cli.process.log_lines import configure_log
 from weighbridge.config import PolicySource, RegistrySettings, Settings

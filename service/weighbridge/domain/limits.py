@@ -31,7 +31,7 @@ CONFIG_BODY_BYTES: Final = 4 * MIB
 """A config; a larger one leaves the image without history."""
 IN_FLIGHT_BYTES: Final = 24 * MIB
 """Manifests, indexes and configs that one process holds at any time, on their way and
-not stored yet; see `engine.documents.bytes_in_flight`."""
+not stored yet; see `engine.documents.reading`."""
 USUAL_DOCUMENT_BYTES: Final = 256 * KIB
 """A manifest whose length nobody has said is asked for with this limit, and where it
 is longer once more with the whole one."""

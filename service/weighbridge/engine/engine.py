@@ -13,8 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.site import asked_registry, asked_repository
+from weighbridge.engine.context.parts import Parts, asked_registry, asked_repository
 from weighbridge.engine.crawl.registry.crawl_job import TURN_S, Slices
 from weighbridge.engine.crawl.registry.discover_job import discover
 from weighbridge.engine.crawl_requests.requests import handle_requests

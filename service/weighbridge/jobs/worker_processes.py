@@ -54,7 +54,7 @@ class Pauses:
 
 _APP: Final = "weighbridge_workers.app"
 PARENT: Final = "_WEIGHBRIDGE_PARENT"
-"""Tells a node whose end is its own; see `weighbridge_workers.watchdog`."""
+"""Tells a node whose end is its own; see `weighbridge_workers.signals`."""
 _LOOK_S: Final = 0.2
 MOST_PAUSE_S: Final = 20.0
 """A process that ends at once is not started more often than so. Half a minute after

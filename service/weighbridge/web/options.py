@@ -13,7 +13,7 @@ from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.registry.rate_limit import Probe
 from weighbridge.domain.series_budget import Budget
-from weighbridge.engine.context.site import JobTarget
+from weighbridge.engine.context.parts import JobTarget
 from weighbridge.errors import UsageError
 
 Prober: TypeAlias = Callable[[str], Awaitable[Probe]]

@@ -11,7 +11,7 @@ from support.generated_content import generated_content
 from support.of_one import close_crawl, open_crawl, repositories_of
 from support.store_world import a_result, an_entry
 from support.wait import wait_in_thread
-from weighbridge.bootstrap.engine.one_process import Embedded, utc_now
+from weighbridge.bootstrap.engine.assembly import Embedded, utc_now
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.http.server import RunningDemo

@@ -10,7 +10,7 @@ import pytest
 
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import Pusher, made_image, made_layer
-from weighbridge.bootstrap.engine.one_process import crawl
+from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.engine.context.crawl_context import Progress

@@ -14,7 +14,7 @@ from support.replica.process import Replica, fleet_replica, written_replica
 from support.replica.records import written
 from support.replica.stored import Counted, counted
 from support.replica.totals import RegistryTotals
-from weighbridge.bootstrap.engine.one_process import crawl
+from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.engine.context.crawl_context import Progress

@@ -17,9 +17,7 @@ from support.channels import opened
 from support.database import a_database
 from support.outbox_world import OutboxWorld
 from weighbridge.domain.message.grouping import Route
-from weighbridge.engine.deliver.all_channels import Deliverers
-from weighbridge.engine.deliver.next_message import SendContext
-from weighbridge.engine.deliver.resend_open import Resending
+from weighbridge.engine.deliver.all_channels import Deliverers, Resending, SendContext
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.notify.post import DEADLINE_S
 from weighbridge.telemetry import Telemetry

@@ -13,7 +13,7 @@ from support.hub_replica.configured import crawl_hub, hub_settings
 from support.hub_replica.serving import hub_replica
 from support.hub_replica.state import Hub, a_hub
 from weighbridge.bootstrap.databases import ready_database
-from weighbridge.bootstrap.engine.one_process import crawl_targets, utc_now
+from weighbridge.bootstrap.engine.assembly import crawl_targets, utc_now
 from weighbridge.bootstrap.registries.targets import find_targets
 from weighbridge.demo.story import demo_content
 from weighbridge.engine.context.crawl_context import Progress

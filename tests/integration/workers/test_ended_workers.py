@@ -12,7 +12,7 @@ import pytest
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.generated_content import generated_content
 from support.worker_crew import Crew, Process, a_crew
-from weighbridge.bootstrap.engine.one_process import crawl
+from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.http.server import RunningDemo

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.images import a_layer, an_artifact
 from support.worker_crew import Crew, a_crew
-from weighbridge.bootstrap.engine.one_process import crawl
+from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.content.stored_documents import Served

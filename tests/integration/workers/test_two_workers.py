@@ -9,7 +9,7 @@ from typing import Final
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.guarded_registry import a_free_port
 from support.worker_crew import a_crew
-from weighbridge.bootstrap.engine.one_process import crawl
+from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, load_settings
 from weighbridge.demo.http.server import RunningDemo

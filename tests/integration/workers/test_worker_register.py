@@ -12,7 +12,7 @@ from weighbridge.jobs.redis.over_celery import CeleryJobs
 from weighbridge.jobs.redis.worker_register import LIVES_S, QueueLength, WorkerRegister
 from weighbridge.ports.job_names import QUEUES
 from weighbridge_workers.process import SharedMemory
-from weighbridge_workers.watchdog import Watchdog, canary_queue
+from weighbridge_workers.signals import Watchdog, canary_queue
 
 KILLED = "all@gone.7"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from support.database_dump import Dump, differences, dump_of_url
-from weighbridge.bootstrap.engine.one_process import utc_now
+from weighbridge.bootstrap.engine.assembly import utc_now
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.session import open_database
 

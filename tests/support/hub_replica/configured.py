@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.hub_replica.answers import host_of
 from support.hub_replica.state import PASSWORD, USER, Hub
-from weighbridge.bootstrap.engine.one_process import crawl
+from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
 from weighbridge.engine.context.crawl_context import Progress

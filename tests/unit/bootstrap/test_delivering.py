@@ -6,7 +6,7 @@ from pathlib import Path
 from support.database import a_database
 from support.store_world import T0
 from support.wait import wait_until
-from weighbridge.bootstrap.engine.delivery_parts import Delivering
+from weighbridge.bootstrap.engine.assembly import Delivering
 from weighbridge.config import Settings
 from weighbridge.domain.text.printable import Secret
 from weighbridge.telemetry import Telemetry

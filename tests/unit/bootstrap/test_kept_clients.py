@@ -11,7 +11,7 @@ import pytest
 from support.database import a_database
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
-from weighbridge.bootstrap.registries.kept_clients import RENEW_S, KeptClients
+from weighbridge.bootstrap.registries.sites import RENEW_S, KeptClients
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings, Settings, load_settings
 from weighbridge.config.registries.registry_settings import AuthSettings

@@ -20,7 +20,7 @@ from support.images import a_layer, a_served_image
 from support.statements import counted
 from support.store_world import an_entry
 from weighbridge.domain.limits import Retention
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.engine.crawl_requests.requests import (
     RESUME_S,
     ask,

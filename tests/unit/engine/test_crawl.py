@@ -20,7 +20,7 @@ from support.images import (
 )
 from weighbridge.domain.image.document import Layer
 from weighbridge.domain.image.platform import Platform
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 from weighbridge.errors import ListingError, RateLimited, RegistryError, TransportError
 
 pytestmark = pytest.mark.slow

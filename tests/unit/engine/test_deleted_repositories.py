@@ -16,7 +16,7 @@ from support.troubled_registry import PhantomRegistry
 from support.wait import wait_until
 from weighbridge.domain.registry.listing import MASS, RepositoryListing, TagPage
 from weighbridge.engine.context.crawl_context import CrawlOutcome
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 from weighbridge.engine.crawl.registry.after_crawls import Following
 from weighbridge.errors import RegistryError
 from weighbridge.store.crawls.crawl_rows import CrawlResult

@@ -9,7 +9,7 @@ from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
 from weighbridge.domain.registry.listing import MASS
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 
 WANTED = 2 * MASS
 RELEASES = Scope(wants_tag=lambda name: name.startswith("v"))

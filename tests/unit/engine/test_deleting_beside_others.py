@@ -11,7 +11,7 @@ from support.images import a_layer, an_image
 from support.policies import NO_JUDGING
 from support.store_world import World, a_result
 from weighbridge.domain.report.inventory import RepositoryState
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 from weighbridge.engine.crawl.tombstones import Catalog, MissingRepositories
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.models import repositories

@@ -12,7 +12,7 @@ from support.fake_notifier import FakeNotifier, counted, down, refused
 from support.outbox_world import GB, OutboxWorld
 from support.store_world import T0
 from support.wait import wait_until
-from weighbridge.engine.deliver.next_message import (
+from weighbridge.engine.deliver.all_channels import (
     LONGEST_HOLD_S,
     MOST,
     SendContext,

@@ -13,9 +13,7 @@ from support.fake_notifier import FakeNotifier, FakeResender, counted, down
 from support.outbox_world import OPS, OutboxWorld
 from support.wait import wait_until
 from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, Route, RouteMatch
-from weighbridge.engine.deliver.all_channels import Deliverers
-from weighbridge.engine.deliver.next_message import SendContext
-from weighbridge.engine.deliver.resend_open import Resending
+from weighbridge.engine.deliver.all_channels import Deliverers, Resending, SendContext
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

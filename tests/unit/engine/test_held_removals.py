@@ -12,7 +12,7 @@ from support.images import a_served_image, some_layers
 from support.troubled_registry import PhantomRegistry
 from weighbridge.domain.registry.listing import RepositoryListing
 from weighbridge.domain.report.inventory import RegistryReport
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 from weighbridge.errors import AuthError
 from weighbridge.ports.job_names import DISCOVER
 from weighbridge.store.leases.jobs import Job, make_due

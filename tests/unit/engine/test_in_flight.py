@@ -17,9 +17,13 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import Document
 from weighbridge.domain.limits import USUAL_DOCUMENT_BYTES
 from weighbridge.engine.crawl.registry.discover_job import NameSet
-from weighbridge.engine.documents.bytes_in_flight import InFlight
 from weighbridge.engine.documents.document_reader import Reader
-from weighbridge.engine.documents.reading import KnownDigests, kept_bytes, nothing_known
+from weighbridge.engine.documents.reading import (
+    InFlight,
+    KnownDigests,
+    kept_bytes,
+    nothing_known,
+)
 
 TURNS = 5
 """Of the event loop: whatever can go on has gone on by then."""

@@ -20,7 +20,7 @@ from support.store_world import T0, an_entry
 from support.wait import wait_until
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.engine.crawl.registry.crawl_job import STILL_S
 from weighbridge.engine.measure.many_layers import measure
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE

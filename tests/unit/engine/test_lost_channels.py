@@ -18,8 +18,8 @@ from weighbridge.engine.deliver.all_channels import (
     REFUSED_HOLD_S,
     REFUSED_IN_A_ROW,
     Deliverers,
+    SendContext,
 )
-from weighbridge.engine.deliver.next_message import SendContext
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry

@@ -16,7 +16,7 @@ from support.database import a_database
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.wait import wait_until
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.engine.crawl.registry.crawl_job import Slices
 from weighbridge.store.models import repositories
 

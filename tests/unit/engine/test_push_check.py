@@ -11,7 +11,7 @@ from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_layer, a_served_image
 from support.push_world import Pusher, a_push
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 from weighbridge.engine.push.push_plan import EARLY_S
 from weighbridge.errors import AuthError, QuotaSpent, RateLimited, TransportError
 from weighbridge.store.models import repositories

@@ -25,7 +25,7 @@ from support.statements import counted
 from support.wait import wait_until
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.errors import AuthError, NotFound, RegistryError
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.ports.protocols import ManifestAnswer

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from support.database import a_database
 from support.fake_jobs import FakeJobs
 from support.store_world import T0, an_entry
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.engine.schedule.tick_job import Tick
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE, PRUNE
 from weighbridge.store.leases.claiming import STARTS, claim

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.bootstrap.registries.sites import Sites, configured_targets
+from weighbridge.bootstrap.registries.sites import configured_targets, site_of
 from weighbridge.config import RegistrySettings, RepositorySettings, load_settings
-from weighbridge.engine.context.site import asked_registry, asked_repository
+from weighbridge.engine.context.parts import asked_registry, asked_repository
 from weighbridge.errors import JobDropped
 
 SETTINGS = load_settings(None, {}, KINDS).model_copy(
@@ -21,7 +21,7 @@ SETTINGS = load_settings(None, {}, KINDS).model_copy(
         )
     }
 )
-SITES = Sites.of(SETTINGS, configured_targets(SETTINGS)).find
+SITES = {t.name: site_of(SETTINGS, t) for t in configured_targets(SETTINGS)}.get
 
 
 def test_a_configured_repository_is_looked_at_where_it_is_configured() -> None:

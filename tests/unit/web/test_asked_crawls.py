@@ -18,7 +18,7 @@ from support.web_app import create_app
 from weighbridge.bootstrap.registries.sites import asked_targets
 from weighbridge.config import RegistrySettings, RepositorySettings, Settings
 from weighbridge.domain.text.printable import Secret
-from weighbridge.engine.context.site import JobTarget
+from weighbridge.engine.context.parts import JobTarget
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK
 from weighbridge.store.access import acts

@@ -18,7 +18,7 @@ from support.tokens import a_token, bearer
 from support.web_app import create_app
 from weighbridge.domain.image.document import Child, Descriptor, Line
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
-from weighbridge.engine.context.site import Scope, Site
+from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import StoreError
 from weighbridge.store.reports.repositories import SORTS

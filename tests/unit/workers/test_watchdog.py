@@ -3,7 +3,7 @@
 import pytest
 
 from weighbridge_workers.process import SharedMemory
-from weighbridge_workers.watchdog import MISSES, Canary
+from weighbridge_workers.signals import MISSES, Canary
 
 
 class SilentMemory(SharedMemory):

@@ -8,11 +8,14 @@ from contextlib import AsyncExitStack, suppress
 from threading import Lock
 from typing import Final, Protocol
 
-from weighbridge.bootstrap.engine.assembly import Work, an_engine
-from weighbridge.bootstrap.engine.delivery_parts import Delivering, notice_planning
+from weighbridge.bootstrap.engine.assembly import (
+    Delivering,
+    Work,
+    an_engine,
+    notice_planning,
+)
 from weighbridge.bootstrap.registries.clients import RateLimiters
-from weighbridge.bootstrap.registries.kept_clients import KeptClients
-from weighbridge.bootstrap.registries.sites import configured_targets
+from weighbridge.bootstrap.registries.sites import KeptClients, configured_targets
 from weighbridge.config import PolicySource, Settings
 from weighbridge.engine.engine import Handler
 from weighbridge.engine.judge.judged_batch import Judges

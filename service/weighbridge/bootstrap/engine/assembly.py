@@ -1,28 +1,156 @@
-"""Puts the engine of one process together, out of real parts."""
+"""Puts the engine of one process together, out of real parts.
+
+The outbox is filled by judging, and emptied by the job DELIVER. Where one process does
+all, the engine serves a crawl that is asked for now, or has a thread of its own with a
+scheduler.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from datetime import datetime
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
+import structlog
 from msgspec import Struct, field
 
-from weighbridge.bootstrap.engine.delivery_parts import Delivering
-from weighbridge.bootstrap.registries.kept_clients import KeptClients
-from weighbridge.bootstrap.registries.sites import SiteClients, Sites
-from weighbridge.bootstrap.registries.targets import Target
+from weighbridge.bootstrap.databases import ready_database
+from weighbridge.bootstrap.engine.channels import open_channels
+from weighbridge.bootstrap.registries.sites import (
+    KeptClients,
+    SiteClients,
+    configured_targets,
+    site_of,
+)
+from weighbridge.bootstrap.registries.targets import (
+    PLAIN,
+    AddressAccess,
+    Target,
+    find_targets,
+)
 from weighbridge.config import Settings
+from weighbridge.domain.message.grouping import NotificationEvent
+from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.engine.context.crawl_context import Progress
-from weighbridge.engine.context.parts import LogWatcher, Parts, Watcher
+from weighbridge.engine.context.parts import LogWatcher, Parts, Site, Watcher
+from weighbridge.engine.crawl_requests.crawl_report import CrawlReport, RequestRecorder
+from weighbridge.engine.crawl_requests.requests import crawl_now
+from weighbridge.engine.deliver.all_channels import Deliverers, Resending, SendContext
 from weighbridge.engine.engine import Engine
-from weighbridge.engine.judge.judged_batch import Judges
-from weighbridge.engine.schedule.tick_job import Tick
+from weighbridge.engine.judge.judged_batch import Judges, Tell
+from weighbridge.engine.schedule.tick_job import Tick, show_waiting
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
+from weighbridge.errors import StoreError, WeighbridgeError
+from weighbridge.jobs.in_process.job_pool import Handler, InlineJobs, JobPool, Scheduler
+from weighbridge.ports.job_names import DELIVER, SETTLE, TICK
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.leases.validity import this_process
-from weighbridge.store.session import Database
+from weighbridge.store.outbox.filling import put_notifications
+from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
+
+
+def notice_planning(settings: Settings) -> Tell:
+    """Writes down who is to be told, in the transaction of who judges."""
+    routes = settings.message_routes
+
+    def tell(
+        connection: Connection,
+        violation_ids: Sequence[int],
+        event: NotificationEvent,
+        now: datetime,
+    ) -> None:
+        put_notifications(connection, violation_ids, event, routes, now)
+
+    return tell
+
+
+class Delivering:
+    """The job DELIVER of one process, with a writer of its own: a message waits for no
+    crawl, and no crawl for a message.
+
+    clock: the database's, where several processes share it
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        telemetry: Telemetry,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._telemetry = telemetry
+        self._clock = clock
+        self._writer = Writer(
+            database, on_failure=lambda _: telemetry.db_write_errors.inc()
+        )
+        self._deliverers: Deliverers | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._is_woken = False
+        for channel in settings.channels:
+            telemetry.begin_channel(channel.name)
+
+    async def run(self, _: str) -> None:
+        """Have everything told that is due; returns before it is."""
+        if self._deliverers is None:
+            self._deliverers = self._make()
+        await self._deliverers.wake()
+
+    def wake(self) -> None:
+        """`run` beside whoever asks: what was just found waits for no queue. If that
+        fails it is due still, and the next tick asks. Two hundred who ask at once have
+        it done twice."""
+        self._is_woken = True
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run_while_woken())
+            self._running.add_done_callback(self._end_run)
+
+    async def _run_while_woken(self) -> None:
+        while self._is_woken:
+            self._is_woken = False
+            await self.run("")
+
+    def _end_run(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            code = exc.code if isinstance(exc, WeighbridgeError) else "bug"
+            structlog.get_logger("weighbridge.notify").error(
+                "messages wait for the next tick", code=code, why=str(exc)
+            )
+
+    async def aclose(self) -> None:
+        """On the loop of `run`: let what is on its way arrive, for a moment."""
+        if self._running is not None:
+            await asyncio.wait((self._running,))
+        if self._deliverers is not None:
+            await self._deliverers.aclose()
+        await asyncio.to_thread(self._writer.close)
+
+    def _make(self) -> Deliverers:
+        settings = self._settings
+        sending = SendContext(
+            writer=self._writer,
+            clock=self._clock,
+            owner=this_process(),
+            telemetry=self._telemetry,
+            external_url=settings.web.external_url,
+        )
+        channels = open_channels(settings)
+        return Deliverers(
+            sending,
+            channels.notifiers.values(),
+            [
+                Resending(
+                    sending,
+                    alertmanager,
+                    [r for r in settings.alert_routes if r.channel == name],
+                )
+                for name, channel in channels.alertmanagers.items()
+                for alertmanager in channel.each
+            ],
+        )
 
 
 def _nobody() -> None:
@@ -55,7 +183,7 @@ class RunningEngine(Struct, frozen=True):
 
     engine: Engine
     parts: Parts
-    sites: Sites
+    sites: Mapping[str, Site]
 
 
 @asynccontextmanager
@@ -72,7 +200,8 @@ async def an_engine(
 
     jobs: takes what follows from a job
     """
-    sites = Sites.of(settings, work.targets)
+    targets = {target.name: target for target in work.targets}
+    sites = {name: site_of(settings, target) for name, target in targets.items()}
     writer = Writer(database, on_failure=lambda _: telemetry.db_write_errors.inc())
     owner = this_process()
     shared = SharedJobs(writer, clock, owner=owner, lease_s=LEASE_S)
@@ -81,8 +210,8 @@ async def an_engine(
         database=database,
         writer=writer,
         telemetry=telemetry,
-        sites=sites.find,
-        clients=SiteClients(work.clients, sites.targets.get),
+        sites=sites.get,
+        clients=SiteClients(work.clients, targets),
         heartbeat=Heartbeat(writer, clock, also=shared.renew),
         shared=shared,
         jobs=jobs,
@@ -97,7 +226,7 @@ async def an_engine(
         watcher=work.watcher,
         has_others=work.has_others,
     )
-    tick = Tick(list(sites.sites.values()), database, clock)
+    tick = Tick(list(sites.values()), database, clock)
     engine = Engine(
         parts,
         tick=tick if work.schedules else None,
@@ -111,3 +240,149 @@ async def an_engine(
             await delivering.aclose()
         await work.clients.aclose()
         await asyncio.to_thread(writer.close)
+
+
+Clock = Callable[[], datetime]
+NO_JUDGES = Judges(lambda: NO_POLICIES, is_silent=True)
+"""Nothing is judged, and nobody is notified."""
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is not a test or a demo."""
+    return datetime.now(UTC)
+
+
+def crawl(
+    settings: Settings,
+    targets: Sequence[str],
+    *,
+    measure: bool,
+    progress: Progress,
+    access: AddressAccess = PLAIN,
+    docker_config: Path | None = None,
+    clock: Clock = utc_now,
+    judges: Judges = NO_JUDGES,
+) -> CrawlReport:
+    """One crawl of every target now, kept in the configured database."""
+    chosen = find_targets(settings, targets, access)
+    telemetry = Telemetry()
+    with ready_database(settings) as database:
+        return asyncio.run(
+            crawl_targets(
+                settings,
+                chosen,
+                database,
+                telemetry,
+                progress,
+                measure=measure,
+                docker_config=docker_config,
+                clock=clock,
+                judges=judges,
+            )
+        )
+
+
+async def crawl_targets(
+    settings: Settings,
+    targets: Sequence[Target],
+    database: Database,
+    telemetry: Telemetry,
+    progress: Progress,
+    *,
+    measure: bool = True,
+    docker_config: Path | None = None,
+    clock: Clock = utc_now,
+    judges: Judges = NO_JUDGES,
+) -> CrawlReport:
+    """The same on a running loop, with the parts given. One registry after the
+    other; a failure stays its registry's own."""
+    began = time.monotonic()
+    recorder, pool, done = RequestRecorder(), JobPool(), []
+    work = Work(
+        targets=targets,
+        judges=judges,
+        clients=KeptClients(settings, database, telemetry, docker_config=docker_config),
+        has_others=False,
+        schedules=False,
+        progress=progress,
+        watcher=recorder,
+    )
+    async with an_engine(settings, database, telemetry, pool, clock, work) as running:
+        pool.start(running.engine.handlers)
+        try:
+            for target in targets:
+                site = running.sites[target.name]
+                done.append(
+                    await crawl_now(
+                        running.parts, recorder, site, target.only, measure=measure
+                    )
+                )
+        finally:
+            await pool.aclose()
+    return CrawlReport(tuple(done), time.monotonic() - began)
+
+
+class Embedded:
+    """Crawls every configured registry when it is due, notifies people of what was
+    found, and prunes once a day, until closed.
+
+    policies: those in force; where none are given nothing is judged
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        telemetry: Telemetry,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        policies: Callable[[], PolicySet] = lambda: NO_POLICIES,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._telemetry = telemetry
+        self._clock = clock
+        self._judges = Judges(policies, notice_planning(settings))
+        self._jobs = InlineJobs(self._working)
+        self._scheduler = Scheduler(self._tick)
+
+    @property
+    def jobs(self) -> JobQueue:
+        """Who works in this process; whoever hears of a push asks here for the job."""
+        return self._jobs
+
+    def start(self) -> None:
+        """Begin to look for what is due; returns at once."""
+        self._jobs.start()
+        self._scheduler.start()
+
+    def close(self) -> None:
+        """Give back what is being crawled; what was stored stays."""
+        self._scheduler.close()
+        self._jobs.close()
+
+    def _tick(self) -> None:
+        self._telemetry.scheduler_last_tick_timestamp.set(self._clock().timestamp())
+        self._jobs.put(TICK, "")
+        # What is due by time alone: the rest of a group, and what failed before.
+        self._jobs.put(DELIVER, "", first=True)
+        if not self._database.settles_at_once:
+            self._jobs.put(SETTLE, "")
+        # Without a database there is nothing to show; the next tick tries again.
+        with suppress(StoreError):
+            show_waiting(self._database, self._telemetry, self._clock())
+
+    @asynccontextmanager
+    async def _working(self, jobs: JobQueue) -> AsyncIterator[Mapping[str, Handler]]:
+        settings, database, telemetry = self._settings, self._database, self._telemetry
+        work = Work(
+            targets=configured_targets(settings),
+            judges=self._judges,
+            clients=KeptClients(settings, database, telemetry),
+            has_others=False,
+            delivering=Delivering(settings, database, telemetry, self._clock),
+        )
+        async with an_engine(
+            settings, database, telemetry, jobs, self._clock, work
+        ) as running:
+            yield running.engine.handlers

@@ -152,7 +152,9 @@ class Route(Struct, frozen=True):
     repeat_s: int = DEFAULT_REPEAT_S
 
 
-def routes_for(routes: Iterable[Route], routed: Routed) -> tuple[Route, ...]:
+def routes_for(
+    routes: Iterable[Route], routed: Routed | ViolationNotice
+) -> tuple[Route, ...]:
     """The routes that a violation takes: at most one a channel, the first that
     matches, so that nobody is told twice."""
     taken: dict[str, Route] = {}
@@ -162,7 +164,7 @@ def routes_for(routes: Iterable[Route], routed: Routed) -> tuple[Route, ...]:
     return tuple(taken.values())
 
 
-def is_routed(match: RouteMatch, routed: Routed) -> bool:
+def is_routed(match: RouteMatch, routed: Routed | ViolationNotice) -> bool:
     """Whether everything fits."""
     return (
         (not match.severities or routed.severity in match.severities)

@@ -1,18 +1,24 @@
-"""What the handlers of one process work with: the clients of registries and what these
-cost, and who is told of what is done."""
+"""What the handlers of one process work with: registries as jobs know them, their
+clients and what these cost, and who is told of what is done.
+
+Whoever can write to Redis can send any message. So it carries names only, and what is
+not known here is dropped: no message makes a worker ask a strange host.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from weighbridge.domain.image.document import Problem
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.domain.limits import Retention
 from weighbridge.domain.report.inventory import RegistryState, Source
 from weighbridge.engine.context.crawl_context import (
@@ -23,18 +29,112 @@ from weighbridge.engine.context.crawl_context import (
     PushWatch,
     reader_of,
 )
-from weighbridge.engine.context.site import Site, Sites
 from weighbridge.engine.judge.judged_batch import Judges, Judging
 from weighbridge.engine.tasks.lease_renewal import Heartbeat, SharedJobs
 from weighbridge.engine.writer.writer import Writer
-from weighbridge.errors import StaleFence, StoreError, WeighbridgeError
+from weighbridge.errors import JobDropped, StaleFence, StoreError, WeighbridgeError
 from weighbridge.net.guard.addresses import Reach
 from weighbridge.ports.job_names import CRAWL, MEASURE
 from weighbridge.ports.protocols import JOB_COST, JobQueue, Registry, RequestCost
 from weighbridge.store.leases.jobs import Job
-from weighbridge.store.registries.registry_rows import find_registry_id, note_cost
+from weighbridge.store.registries.registry_rows import (
+    RegistryEntry,
+    find_registry_id,
+    note_cost,
+)
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
+
+
+def _everything(name: str) -> bool:
+    return True
+
+
+class Scope(Struct, frozen=True):
+    """What of a registry is crawled.
+
+    wants_repository, wants_tag: the include and exclude patterns
+    always: names to crawl even where the catalog does not list them
+    only:   exactly these repositories, without discovery; None for all
+    """
+
+    wants_repository: Callable[[str], bool] = _everything
+    wants_tag: Callable[[str], bool] = _everything
+    always: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    platforms: tuple[Platform, ...] = (DEFAULT,)
+
+    def includes(self, name: str) -> bool:
+        """Whether a crawl crawls a repository of this name, once it knows it."""
+        if self.only is not None:
+            return name in self.only
+        return name in self.always or self.wants_repository(name)
+
+
+class Site(Struct, frozen=True):
+    """A registry that is configured, or whose address a person gave.
+
+    registered: its row, as far as the configuration says it
+    scope:      what of it is crawled
+    """
+
+    registered: RegistryEntry
+    scope: Scope
+
+    @property
+    def name(self) -> str:
+        return self.registered.name
+
+    @property
+    def interval_s(self) -> int:
+        return self.registered.interval_s
+
+    def entry(self, seen: Reach | None) -> RegistryEntry:
+        """Its row; `seen`: the class of its address, None where that is not known."""
+        if seen is None:
+            return self.registered
+        return replace(self.registered, address_class=seen.name.lower())
+
+
+Sites: TypeAlias = Callable[[str], Site | None]
+"""The registry of a name; None: it is not known here."""
+
+
+class JobTarget(Struct, frozen=True):
+    """What a job is about. `repository`: "" for the whole registry."""
+
+    site: Site
+    repository: str = ""
+
+    @property
+    def name(self) -> str:
+        """As the argument of a job."""
+        if not self.repository:
+            return self.site.name
+        return f"{self.site.name}/{self.repository}"
+
+
+def asked_registry(sites: Sites, argument: str) -> Site:
+    """`name`. Raises JobDropped(unknown_registry)."""
+    site = sites(argument)
+    if site is None:
+        raise JobDropped(
+            "a message names a registry that is not configured here",
+            code="unknown_registry",
+        )
+    return site
+
+
+def asked_repository(sites: Sites, argument: str) -> JobTarget:
+    """`name/repository`. Raises JobDropped(unknown_registry, outside_filter)."""
+    name, _, repository = argument.partition("/")
+    site = asked_registry(sites, name)
+    if not is_repository_name(repository) or not site.scope.includes(repository):
+        raise JobDropped(
+            "a message names a repository that is not to be crawled",
+            code="outside_filter",
+        )
+    return JobTarget(site, repository)
 
 
 class Watcher:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from weighbridge.domain.registry.listing import is_mass
 from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.site import Scope
+from weighbridge.engine.context.parts import Scope
 from weighbridge.engine.judge.judge import refresh_and_judge
 from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.writer.writer import Writer, pieces

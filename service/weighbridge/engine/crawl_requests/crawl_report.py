@@ -11,8 +11,7 @@ from msgspec.structs import asdict
 
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
 from weighbridge.engine.context.crawl_context import CrawlOutcome, Progress
-from weighbridge.engine.context.parts import Watcher
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.parts import Site, Watcher
 from weighbridge.errors import (
     UNAUTHORIZED,
     StoreError,

@@ -12,8 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.parts import Parts, Site
 from weighbridge.engine.crawl_requests.crawl_report import (
     RegistryCrawl,
     RequestRecorder,

@@ -37,14 +37,16 @@ from weighbridge.domain.image.manifest import (
 )
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.blob_format import HEAD_BYTES
-from weighbridge.engine.documents.bytes_in_flight import PROCESS, InFlight, Transfer
 from weighbridge.engine.documents.reading import (
     MOST_LANDED,
     OF_THE_WAY,
+    PROCESS,
     DigestQuestion,
+    InFlight,
     KnownDigests,
     Reading,
     SingleFlight,
+    Transfer,
     kept_bytes,
     layers_bytes,
 )

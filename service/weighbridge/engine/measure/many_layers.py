@@ -17,9 +17,8 @@ from msgspec import Struct, field
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.size.confidence import MeasuredBlob
 from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.site import Site
-from weighbridge.engine.judge.changed_policies import Rejudging
+from weighbridge.engine.context.parts import Parts, Site
+from weighbridge.engine.judge.judge import Rejudging
 from weighbridge.engine.measure.one_layer import measure_blob, measure_length
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import DocumentError, RegistryError, TransportError

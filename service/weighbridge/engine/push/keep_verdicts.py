@@ -23,8 +23,13 @@ from weighbridge.engine.measure.many_layers import (
     measure_images,
     sum_up,
 )
-from weighbridge.engine.push.ask_registry import TagStatus, pushed_images
-from weighbridge.engine.push.push_plan import EARLY_S, GIVE_UP, PushPlan
+from weighbridge.engine.push.push_plan import (
+    EARLY_S,
+    GIVE_UP,
+    PushPlan,
+    TagStatus,
+    pushed_images,
+)
 from weighbridge.engine.tags.tag_request import batch_of, readings_of
 from weighbridge.ports.protocols import RequestCost, urgent
 from weighbridge.store.facts.blobs import find_blobs

@@ -23,9 +23,7 @@ from weighbridge.engine.context.crawl_context import (
     JudgedTag,
     PushCallbacks,
 )
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.site import JobTarget
-from weighbridge.engine.push.ask_registry import TagStatus, ask_about, ask_new_layers
+from weighbridge.engine.context.parts import JobTarget, Parts
 from weighbridge.engine.push.keep_verdicts import (
     PushLedger,
     after_writing,
@@ -33,7 +31,13 @@ from weighbridge.engine.push.keep_verdicts import (
     note_statuses,
     put_all_off,
 )
-from weighbridge.engine.push.push_plan import PushPlan, plan_pushes
+from weighbridge.engine.push.push_plan import (
+    PushPlan,
+    TagStatus,
+    ask_about,
+    ask_new_layers,
+    plan_pushes,
+)
 from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat
 from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.errors import StaleFence, StoreError, WeighbridgeError

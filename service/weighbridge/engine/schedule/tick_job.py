@@ -17,7 +17,7 @@ from weighbridge.domain.report.inventory import (
     QueueWaiting,
     RegistryWaiting,
 )
-from weighbridge.engine.context.site import Site, Sites, asked_repository
+from weighbridge.engine.context.parts import Site, Sites, asked_repository
 from weighbridge.engine.crawl_requests.requests import RESUME_S
 from weighbridge.errors import JobDropped
 from weighbridge.ports.job_names import (

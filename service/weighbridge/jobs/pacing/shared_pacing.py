@@ -2,30 +2,117 @@
 
 A process takes what it needs for some requests at once, uses it by itself, and says
 what it has under way a few times a second. No request waits for Redis. Times are those
-of Redis' clock: the processes may run on machines whose clocks differ.
+of Redis' clock: the processes may run on machines whose clocks differ. While Redis is
+away nobody asks it but a probe: its connection never keeps anybody waiting twice.
 """
 
 import asyncio
 import secrets
 import time
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
+import structlog
 from msgspec import Struct
-from redis.exceptions import ResponseError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError, ResponseError
 
 from weighbridge.config import Pace
 from weighbridge.domain.limits import RETRY_AFTER_MAX_S
 from weighbridge.domain.registry.rate_limit import RequestRate, Slots, open_to_all
 from weighbridge.domain.text.printable import Secret
 from weighbridge.jobs.redis.broker import GIVE_UP_S, ours, redis_client
-from weighbridge.jobs.redis.redis_line import RedisAwayError, RedisLine
 from weighbridge.ports.protocols import Asker, Demand
+
+PROBE_S: Final = 0.25
+"""So long after a probe failed the next one is sent."""
+_LOG_S: Final = 60.0
+"""A Redis that comes and goes is told of no more often."""
+Argument: TypeAlias = str | int | float
+
+
+class RedisAwayError(OSError):
+    """Redis does not answer."""
+
+
+class RedisLine:
+    """The connections of one event loop.
+
+    give_up_s: Redis is away if it has not answered within so many seconds
+    """
+
+    def __init__(self, redis_url: Secret, *, give_up_s: float = GIVE_UP_S) -> None:
+        self._redis = Redis.from_url(
+            redis_url.reveal(),
+            socket_timeout=give_up_s,
+            socket_connect_timeout=give_up_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._is_there = asyncio.Event()
+        self._is_there.set()
+        self._logged_at = float("-inf")
+        self._probing: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger("weighbridge.pacing")
+
+    def script(self, text: str) -> AsyncScript:
+        """A script that `run` takes."""
+        return self._redis.register_script(text)
+
+    async def run(
+        self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[Argument]
+    ) -> list[int]:
+        """What a script of ours returns. Raises RedisAwayError, at once where that is
+        known already."""
+        if not self._is_there.is_set():
+            raise RedisAwayError
+        try:
+            answer: list[int] = await script(keys=keys, args=arguments)
+        except (RedisError, OSError) as exc:
+            self._note_away(exc)
+            raise RedisAwayError from exc
+        return answer
+
+    async def back(self) -> None:
+        """Wait until Redis answers."""
+        await self._is_there.wait()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
+        await self._redis.aclose()
+
+    def _note_away(self, exc: BaseException) -> None:
+        if not self._is_there.is_set():
+            return  # Several had asked at once.
+        self._is_there.clear()
+        if time.monotonic() - self._logged_at > _LOG_S:
+            self._logged_at = time.monotonic()
+            self._log.warning(
+                "Redis does not answer: this process keeps to its share of the limits",
+                why=type(exc).__name__,
+            )
+        self._probing = asyncio.create_task(self._probe())
+
+    async def _probe(self) -> None:
+        while True:
+            await asyncio.sleep(PROBE_S)
+            try:
+                # A Redis whose memory is full answers, but takes nothing.
+                await self._redis.set("weighbridge:probe", "1", px=1000)
+            except (RedisError, OSError):
+                continue
+            break
+        self._is_there.set()
 
 
 class PaceSharers(Struct, frozen=True):

@@ -6,7 +6,7 @@ Rows of `over_tags`: tags that stand over a limit of theirs, newest or not. A ro
 written with the verdict of whoever moved the tag, and goes with the tag; so the
 repository's count is kept by what changes, and no list reads every tag. Where policies
 change, or sizes become known later, a repository is swept
-(`engine/judge/over_limit_marks`).
+(`engine/judge/judged_batch`).
 """
 
 from collections import Counter

@@ -12,7 +12,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from weighbridge.engine.context.site import JobTarget
+from weighbridge.engine.context.parts import JobTarget
 from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import TICK

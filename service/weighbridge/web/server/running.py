@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 
 from weighbridge import process_memory
 from weighbridge.bootstrap.databases import checked_database, ready_database
-from weighbridge.bootstrap.engine.one_process import Embedded
+from weighbridge.bootstrap.engine.assembly import Embedded
 from weighbridge.bootstrap.registries.probing import Paces, Probes, alone
 from weighbridge.bootstrap.registries.sites import asked_targets, scope_of
 from weighbridge.bootstrap.registries.targets import Target

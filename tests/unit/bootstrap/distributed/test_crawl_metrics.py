@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import choose_encoder
 
 from weighbridge.bootstrap.distributed.process import numbers_of
-from weighbridge.bootstrap.distributed.worker_metrics import CrawlMetrics
+from weighbridge.bootstrap.distributed.service import CrawlMetrics
 from weighbridge.jobs.redis.worker_register import Numbers, Series
 from weighbridge.telemetry import Telemetry
 

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from weighbridge.bootstrap.distributed.worker_metrics import (
+from weighbridge.bootstrap.distributed.service import (
     WorkerCollector,
     WorkerReport,
 )

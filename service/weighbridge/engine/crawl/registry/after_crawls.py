@@ -8,8 +8,7 @@ from typing import Final
 import structlog
 
 from weighbridge.engine.context.crawl_context import CrawlOutcome
-from weighbridge.engine.context.parts import Costing, Parts
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.parts import Costing, Parts, Site
 from weighbridge.engine.crawl.tombstones import MissingRepositories
 from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.errors import (

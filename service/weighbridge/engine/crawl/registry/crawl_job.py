@@ -20,8 +20,7 @@ from weighbridge.engine.context.crawl_context import (
     CrawlOutcome,
     PushCallbacks,
 )
-from weighbridge.engine.context.parts import Parts
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.parts import Parts, Site
 from weighbridge.engine.crawl.registry.after_crawls import Following
 from weighbridge.engine.crawl.repository.chunks import Helping
 from weighbridge.engine.crawl.repository.repository_crawl import RepositoryCrawl

@@ -10,8 +10,7 @@ from hashlib import blake2b
 from typing import Final
 
 from weighbridge.domain.report.inventory import RegistryState
-from weighbridge.engine.context.parts import ConnectedRegistry, Parts
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.parts import ConnectedRegistry, Parts, Site
 from weighbridge.engine.crawl.registry.after_crawls import UNREACHABLE, answers
 from weighbridge.engine.crawl.registry.crawl_job import Slices
 from weighbridge.engine.crawl.tombstones import PAGE, Catalog, MissingRepositories

@@ -18,8 +18,7 @@ from weighbridge.engine.crawl.repository.transactions import (
     WriteStep,
     keep,
 )
-from weighbridge.engine.documents.bytes_in_flight import PROCESS
-from weighbridge.engine.documents.reading import kept_bytes
+from weighbridge.engine.documents.reading import PROCESS, kept_bytes
 from weighbridge.engine.tags.tag_request import (
     Batch,
     TagAnswer,

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.engine.context.crawl_context import CrawlContext
-from weighbridge.engine.context.parts import Costing, Parts
-from weighbridge.engine.context.site import Site
+from weighbridge.engine.context.parts import Costing, Parts, Site
 from weighbridge.engine.crawl.repository.ask_tags import QuestionLimiter, TagAsking
 from weighbridge.engine.crawl.repository.batch_writer import (
     FAULTS,

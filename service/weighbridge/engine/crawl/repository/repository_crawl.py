@@ -16,13 +16,13 @@ from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
 from weighbridge.engine.crawl.repository.ask_tags import (
+    PushedMeanwhile,
     TagAsking,
     ask_for_children,
     ask_for_configs,
 )
 from weighbridge.engine.crawl.repository.batch_writer import BatchWriter
 from weighbridge.engine.crawl.repository.chunks import ChunkSharing
-from weighbridge.engine.crawl.repository.pushed_meanwhile import PushedMeanwhile
 from weighbridge.engine.crawl.repository.transactions import (
     CrawlEnd,
     Meanwhile,
