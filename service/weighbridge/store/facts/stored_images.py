@@ -36,7 +36,7 @@ from weighbridge.store.dialect import (
     probe_if_any,
 )
 from weighbridge.store.facts.blobs import FactsState
-from weighbridge.store.ledger.expressions import HAS_FACTS, sized
+from weighbridge.store.ledger.expressions import HAS_FACTS, sized, weighs_in
 from weighbridge.store.models import (
     KEPT_STATES,
     artifacts,
@@ -291,11 +291,7 @@ _NODES: Final = Rows(
             (artifacts, and_(artifacts.c.id == blobs.c.id, HAS_FACTS)),
             (
                 manifest_sizes,
-                and_(
-                    manifest_sizes.c.scope_id == _given.c.scope_id,
-                    manifest_sizes.c.manifest_id == blobs.c.id,
-                    HAS_FACTS,
-                ),
+                and_(weighs_in(_given.c.scope_id), HAS_FACTS),
             ),
             (platforms, platforms.c.id == images.c.platform_id),
             (media_types, media_types.c.id == blobs.c.media_type_id),

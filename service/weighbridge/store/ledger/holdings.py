@@ -19,11 +19,9 @@ queue is empty; what a repository holds itself is exact always.
 from collections.abc import Collection, Mapping
 from typing import Final
 
-import structlog
 from sqlalchemy import Connection, and_, bindparam, delete, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from weighbridge.beat import Beat
 from weighbridge.domain.sharing import (
     NOBODY,
     SEVERAL,
@@ -36,7 +34,6 @@ from weighbridge.domain.sharing import (
     owner_of,
     settle,
 )
-from weighbridge.errors import WeighbridgeError
 from weighbridge.store.dialect import (
     BulkDelete,
     BulkInsert,
@@ -347,9 +344,6 @@ def _column(owner: Owner) -> int | None:
     return None if owner == SEVERAL else owner
 
 
-IDLE_S: Final = 0.2
-FAILED_S: Final = 2.0
-"""Between two tries, while the database does not let us."""
 _STEP: Final = 5_000
 """Changes that are settled in one transaction."""
 _BLOBS: Final = 500
@@ -402,41 +396,3 @@ def settle_all(database: Database) -> None:
     writes meanwhile. Raises StoreError(database_busy, ...)."""
     while settle_waiting(database):
         pass
-
-
-class Settler:
-    """A thread that settles what waits until it is closed; it does nothing where
-    batches settle themselves. What fails is tried again, and logged once until it
-    goes well or fails otherwise."""
-
-    def __init__(self, database: Database, idle_s: float = IDLE_S) -> None:
-        self._database = database
-        self._idle_s = idle_s
-        self._failure = ""
-        self._log = structlog.get_logger("weighbridge.settler")
-        self._beat = Beat("weighbridge-settler", self._step)
-
-    def start(self) -> None:
-        if not self._database.settles_at_once:
-            self._beat.start()
-
-    def close(self) -> None:
-        """Let the step that runs come to its end; what then waits stays queued."""
-        self._beat.close()
-
-    def _step(self) -> float:
-        if self._settle():
-            return 0.0
-        return FAILED_S if self._failure else self._idle_s
-
-    def _settle(self) -> int:
-        try:
-            settled = settle_waiting(self._database)
-        except WeighbridgeError as exc:
-            if exc.code != self._failure:
-                level = self._log.warning if exc.retryable else self._log.error
-                level("settling failed", code=exc.code, why=exc.message)
-            self._failure = exc.code
-            return 0
-        self._failure = ""
-        return settled

@@ -44,7 +44,7 @@ from weighbridge.store.dialect import (
 )
 from weighbridge.store.facts.stored_images import NOT_MEASURED, StoredLayer, load_layers
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
-from weighbridge.store.ledger.expressions import STORED_BYTES, sized
+from weighbridge.store.ledger.expressions import STORED_BYTES, sized, weighs_in
 from weighbridge.store.ledger.resizing import resize
 from weighbridge.store.models import (
     blob_sizes,
@@ -347,7 +347,7 @@ _COMPARED: Final = (
             join_in_order(
                 blobs,
                 manifest_sizes,
-                and_(_size.scope_id == _SCOPE, _size.manifest_id == blobs.c.id),
+                weighs_in(_SCOPE),
             ),
             images,
             images.c.id == blobs.c.id,

@@ -45,7 +45,12 @@ from weighbridge.store.dialect import (
     settles_at_once,
 )
 from weighbridge.store.facts.stored_images import StoredLayer, load_layers
-from weighbridge.store.ledger.expressions import HAS_FACTS, in_doubt
+from weighbridge.store.ledger.expressions import (
+    HAS_FACTS,
+    has_word_on,
+    in_doubt,
+    weighs_in,
+)
 from weighbridge.store.ledger.resizing import reweigh
 from weighbridge.store.models import (
     artifacts,
@@ -59,21 +64,21 @@ from weighbridge.store.models import (
     repository_summaries,
 )
 from weighbridge.store.models.types import Enumeration, bounded
-from weighbridge.store.session import be_alone
+from weighbridge.store.session import be_alone, lock_summaries
 from weighbridge.store.sizes.blob_sizes import Dispute, note_disputes
 from weighbridge.store.tags.judged_tags import note_weighed
 
-_weighed = manifest_sizes.c
+_size = manifest_sizes.c
 _CONFIDENCE: Final = Enumeration(COMPRESSED_CONFIDENCES)
 
 COMPRESSED_BYTES: Final[Label[int]] = func.coalesce(
-    _weighed.compressed_bytes, images.c.compressed_bytes
+    _size.compressed_bytes, images.c.compressed_bytes
 ).label("compressed_bytes")
 COMPRESSED_CONFIDENCE: Final = type_coerce(
-    func.coalesce(_weighed.compressed_confidence, literal("claimed", _CONFIDENCE)),
+    func.coalesce(_size.compressed_confidence, literal("claimed", _CONFIDENCE)),
     _CONFIDENCE,
 ).label("compressed_confidence")
-IS_WHOLE: Final[ColumnElement[bool]] = func.coalesce(_weighed.is_whole, False).label(
+IS_WHOLE: Final[ColumnElement[bool]] = func.coalesce(_size.is_whole, False).label(
     "is_whole"
 )
 
@@ -86,14 +91,13 @@ def in_scope(
     """Tables that hold `images`, or name them so, with what each weighs in a scope."""
     return tables.outerjoin(
         manifest_sizes,
-        and_(_weighed.scope_id == scope, _weighed.manifest_id == manifest_id),
+        and_(_size.scope_id == scope, _size.manifest_id == manifest_id),
     )
 
 
 _PIECE: Final = 500
 """Images whose layers are in memory at once."""
 _SCOPE: Final = bindparam("scope", type_=BigInteger)
-_size = manifest_sizes.c
 _summary = repository_summaries.c
 _live = repository_manifests.c
 _part = blobs.alias("part")
@@ -119,9 +123,7 @@ _MANIFESTS: Final = (
     )
     .outerjoin_from(blobs, images, images.c.id == blobs.c.id)
     .outerjoin(artifacts, artifacts.c.id == blobs.c.id)
-    .outerjoin(
-        manifest_sizes, and_(_size.scope_id == _SCOPE, _size.manifest_id == blobs.c.id)
-    )
+    .outerjoin(manifest_sizes, weighs_in(_SCOPE))
     .where(
         among_ids(blobs.c.id),
         HAS_FACTS,
@@ -143,10 +145,7 @@ _CONFIGS: Final = (
         blob_sizes.c.claim_reason,
         blobs.c.compressed_bytes,
     )
-    .join(
-        blob_sizes,
-        and_(blob_sizes.c.scope_id == _SCOPE, blob_sizes.c.blob_id == blobs.c.id),
-    )
+    .join(blob_sizes, has_word_on(_SCOPE))
     .where(among_ids(blobs.c.id), blobs.c.read_bytes.is_(None))
 )
 _VALUES: Final = (
@@ -193,12 +192,6 @@ _SHOWN: Final = (
     .where(
         among_ids(_live.manifest_id), _summary.newest_uncompressed_confidence.is_(None)
     )
-)
-_LOCK: Final = (
-    select(_summary.repository_id)
-    .where(among_ids(_summary.repository_id))
-    .order_by(_summary.repository_id)
-    .with_for_update()
 )
 _SHOW: Final = BulkUpdate(
     repository_summaries,
@@ -393,6 +386,5 @@ def _show_totals(
 ) -> None:
     parameters = {"scope": scope_id, "ids": listed(sorted(manifest_ids))}
     rows = connection.execute(_SHOWN, parameters).all()
-    repositories = listed(sorted({row.repository_id for row in rows}))
-    connection.execute(_LOCK, {"ids": repositories})
+    lock_summaries(connection, {row.repository_id for row in rows})
     _SHOW.set(connection, [tuple(row) for row in rows])

@@ -39,7 +39,7 @@ from weighbridge.store.dialect import (
     listed,
 )
 from weighbridge.store.facts.interned import media_types_of
-from weighbridge.store.ledger.expressions import HAS_BLOBS, in_doubt, sized
+from weighbridge.store.ledger.expressions import HAS_BLOBS, in_doubt, sized, weighs_in
 from weighbridge.store.models import (
     artifacts,
     blob_sizes,
@@ -144,9 +144,7 @@ _SCOPE_OF: Final = select(repositories.c.scope_id).where(
 )
 _IMAGE_IDS: Final = (
     select(blobs.c.id)
-    .outerjoin(
-        manifest_sizes, and_(_size.scope_id == _SCOPE, _size.manifest_id == blobs.c.id)
-    )
+    .outerjoin(manifest_sizes, weighs_in(_SCOPE))
     .where(HAS_BLOBS, _IS_OPEN)
 )
 _index = blobs.alias("index_blob")
