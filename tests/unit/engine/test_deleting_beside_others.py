@@ -12,7 +12,7 @@ from support.policies import NO_JUDGING
 from support.store_world import World, a_result
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.engine.context.parts import Scope
-from weighbridge.engine.crawl.tombstones import Catalog, MissingRepositories
+from weighbridge.engine.crawl.registry.after_crawls import Catalog, MissingRepositories
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.store.models import repositories
 from weighbridge.store.registries.repository_rows import note_listed

@@ -147,7 +147,7 @@ class PushCheck:
     async def _handle(self, claim: Claim, plan: PushPlan) -> Ended:
         with self._heartbeat.holding(claim):
             try:
-                statuses = await self._ask(plan)
+                statuses = await ask_about(self._context, self._to.repository, plan)
                 ledger = await self._keep(
                     plan, statuses, lambda _: claim, claim.scope_id
                 )
@@ -170,7 +170,7 @@ class PushCheck:
         )
         if plan.is_empty:
             return "done"
-        statuses = await self._ask(plan)
+        statuses = await ask_about(self._context, self._to.repository, plan)
         if not any(t.is_there for t in statuses):
             await self._context.writer.write(self._settle, plan, statuses)
             return "done"
@@ -181,11 +181,6 @@ class PushCheck:
         self._callbacks.whole(self._to.repository)
         await after_writing(ledger)
         return "done"
-
-    async def _ask(self, plan: PushPlan) -> list[TagStatus]:
-        return await ask_about(
-            self._context, self._to.repository, plan, self._context.clock()
-        )
 
     async def _keep(
         self,

@@ -370,11 +370,11 @@ class TagStatus(Struct, frozen=True):
 
 
 async def ask_about(
-    context: CrawlContext, repository: str, plan: PushPlan, now: datetime
+    context: CrawlContext, repository: str, plan: PushPlan
 ) -> list[TagStatus]:
     """Ask about each tag of a plan: one GET and a config where the digest is new, one
     HEAD or GET otherwise. Whatever goes wrong is the answer."""
-    look = _TagAsking(context, repository, plan, now)
+    look = _TagAsking(context, repository, plan)
     with urgent():
         if context.registry.has_quota:
             # What is left of it is for whole images, see `RepositoryCrawl`.
@@ -383,18 +383,12 @@ async def ask_about(
 
 
 class _TagAsking:
-    def __init__(
-        self,
-        context: CrawlContext,
-        repository: str,
-        plan: PushPlan,
-        now: datetime,
-    ) -> None:
+    def __init__(self, context: CrawlContext, repository: str, plan: PushPlan) -> None:
         known = plan.known
         self._by_get = plan.by_get
         self._context = context
         self._known = known
-        self._now = now
+        self._now = context.clock()
         self._look = TagRequest(context.registry, context.reader, repository, known)
         self._ends_at = asyncio.get_running_loop().time() + PATIENCE_S
 

@@ -11,9 +11,14 @@ from typing import Final
 
 from weighbridge.domain.report.inventory import RegistryState
 from weighbridge.engine.context.parts import ConnectedRegistry, Parts, Site
-from weighbridge.engine.crawl.registry.after_crawls import UNREACHABLE, answers
+from weighbridge.engine.crawl.registry.after_crawls import (
+    PAGE,
+    UNREACHABLE,
+    Catalog,
+    MissingRepositories,
+    answers,
+)
 from weighbridge.engine.crawl.registry.crawl_job import Slices
-from weighbridge.engine.crawl.tombstones import PAGE, Catalog, MissingRepositories
 from weighbridge.engine.crawl_requests.crawl_report import state_of
 from weighbridge.errors import (
     DocumentError,

@@ -139,9 +139,7 @@ class PushedMeanwhile:
         meanwhile.overtaken |= overtaken
         meanwhile.has_pushes = True
         plan = await self._as_kept(plan, frozenset(meanwhile.overtaken))
-        statuses = await ask_about(
-            self._context, self._claim.repository, plan, self._context.clock()
-        )
+        statuses = await ask_about(self._context, self._claim.repository, plan)
         unheard = {t.pushed.name for t in statuses if not t.is_heard} & overtaken
         meanwhile.overtaken -= unheard
         if unheard:

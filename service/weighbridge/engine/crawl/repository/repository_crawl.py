@@ -5,14 +5,14 @@ the break, a tag that could not be read keeps its last good record. A tag is gon
 when a complete crawl did not see it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Final
 
 from msgspec import Struct, field
 
 from weighbridge.domain import limits
-from weighbridge.domain.registry.listing import TagSeen
+from weighbridge.domain.registry.listing import TagSeen, is_mass
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
 from weighbridge.engine.crawl.repository.ask_tags import (
@@ -30,7 +30,6 @@ from weighbridge.engine.crawl.repository.transactions import (
     finish_many,
     keep_facts_apart,
 )
-from weighbridge.engine.crawl.tombstones import delete_unlisted
 from weighbridge.engine.tags.tag_request import wants_head_first
 from weighbridge.engine.tasks.lease_renewal import Heartbeat
 from weighbridge.engine.tasks.side_by_side import TaskGroup
@@ -50,7 +49,7 @@ from weighbridge.store.crawls.crawl_rows import Closing, CrawlResult, find_tag_e
 from weighbridge.store.crawls.due import Opened
 from weighbridge.store.leases.claiming import Claim
 from weighbridge.store.sizes.blob_sizes import find_listed, keep_listed
-from weighbridge.store.tags.applying import KnownTag
+from weighbridge.store.tags.applying import KnownTag, apply_deleted, live_tags
 
 _TOO_MANY: Final = "too_many_tags"
 
@@ -378,3 +377,22 @@ async def compare_listed(
     learned = await writer.write(keep_listed, claim.scope_id, sizes, now)
     if learned:
         context.count_conflicts("bulk", learned)
+
+
+DELETED_AT_ONCE: Final = 1_000
+"""Tags that are deleted in one transaction."""
+
+
+async def delete_unlisted(
+    context: CrawlContext, claim: Claim, seen: Set[str]
+) -> tuple[int, frozenset[str]]:
+    """How many are gone, and those that must wait for a second crawl that agrees, since
+    too much is missing at once."""
+    known = await context.writer.read(live_tags, claim.repository_id)
+    live = frozenset(filter(context.wants_tag, known))
+    absent = live - seen
+    if is_mass(len(absent), len(live)) and not absent <= claim.held:
+        return 0, absent
+    for names in pieces(sorted(absent), DELETED_AT_ONCE):
+        await context.writer.write(apply_deleted, claim, names, context.clock())
+    return len(absent), frozenset()
