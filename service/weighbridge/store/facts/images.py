@@ -59,7 +59,7 @@ from weighbridge.store.models import (
     repository_manifests,
     touched_manifests,
 )
-from weighbridge.store.models.types import bounded, microseconds
+from weighbridge.store.models.types import bounded, bounded_if_known, microseconds
 from weighbridge.store.session import lock_repositories
 
 Ids: TypeAlias = Mapping[Digest, StoredBlob]
@@ -200,7 +200,7 @@ def _layer_rows(
             ids[blob.digest].id,
             _claimed(blob, ids),
             _own_type(types[blob.media_type], ids[blob.digest]),
-            _annotated(blob),
+            bounded_if_known(blob.annotated_uncompressed_bytes),
         )
         for n, blob in enumerate(blobs)
     ]
@@ -209,11 +209,6 @@ def _layer_rows(
 def _own_type(media_type_id: int, blob: StoredBlob) -> int | None:
     """A blob's media type by this manifest, where that is not the one of its row."""
     return None if media_type_id == blob.media_type_id else media_type_id
-
-
-def _annotated(blob: Layer) -> int | None:
-    wrote = blob.annotated_uncompressed_bytes
-    return None if wrote is None else bounded(wrote)
 
 
 def _claimed(blob: Layer, ids: Ids) -> int | None:

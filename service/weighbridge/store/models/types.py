@@ -22,6 +22,11 @@ def bounded(number: int) -> int:
     return min(number, LARGEST)
 
 
+def bounded_if_known(number: int | None) -> int | None:
+    """The same of a number that may not be known."""
+    return None if number is None else bounded(number)
+
+
 def microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970 of an aware time."""
     return (moment - _EPOCH) // _MICROSECOND

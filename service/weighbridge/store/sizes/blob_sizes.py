@@ -56,7 +56,7 @@ from weighbridge.store.models import (
     repository_blobs,
     repository_manifests,
 )
-from weighbridge.store.models.types import bounded
+from weighbridge.store.models.types import bounded, bounded_if_known
 from weighbridge.store.session import be_alone
 
 _FIRST_PAUSE: Final = timedelta(hours=1)
@@ -254,7 +254,7 @@ def _is_final(measured: MeasuredBlob, is_foreign: bool) -> bool:
 def _columns(measured: MeasuredBlob) -> dict[str, object]:
     size = measured.uncompressed
     columns: dict[str, object] = {
-        "registry_bytes": _bounded(measured.registry_bytes),
+        "registry_bytes": bounded_if_known(measured.registry_bytes),
         "claim_reason": measured.claim_reason or None,
         **dict.fromkeys(_CONTENT),
     }
@@ -262,16 +262,12 @@ def _columns(measured: MeasuredBlob) -> dict[str, object]:
         columns |= {
             "seen_format": measured.seen,
             "uncompressed_confidence": size.confidence,
-            "uncompressed_bytes": _bounded(size.uncompressed_bytes),
-            "uncompressed_low_bytes": _bounded(size.low_bytes),
-            "uncompressed_high_bytes": _bounded(size.high_bytes),
+            "uncompressed_bytes": bounded_if_known(size.uncompressed_bytes),
+            "uncompressed_low_bytes": bounded_if_known(size.low_bytes),
+            "uncompressed_high_bytes": bounded_if_known(size.high_bytes),
             "uncompressed_reason": size.reason,
         }
     return columns
-
-
-def _bounded(number: int | None) -> int | None:
-    return None if number is None else bounded(number)
 
 
 _NEW: Final = BulkInsert(

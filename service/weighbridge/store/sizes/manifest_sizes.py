@@ -63,7 +63,7 @@ from weighbridge.store.models import (
     repository_manifests,
     repository_summaries,
 )
-from weighbridge.store.models.types import Enumeration, bounded
+from weighbridge.store.models.types import Enumeration, bounded, bounded_if_known
 from weighbridge.store.session import be_alone, lock_summaries
 from weighbridge.store.sizes.blob_sizes import Dispute, note_disputes
 from weighbridge.store.tags.judged_tags import note_weighed
@@ -349,8 +349,7 @@ def _sum(
         was = row.compressed_bytes
         delta = compressed - (row.claimed_compressed if was is None else was)
         total = image_total(weighed)
-        size = total.uncompressed_bytes
-        uncompressed = None if size is None else bounded(size)
+        uncompressed = bounded_if_known(total.uncompressed_bytes)
         values["compressed_bytes"] = compressed
         values["compressed_confidence"] = weakest_word(weighed)
         if is_whole:

@@ -266,7 +266,8 @@ def apply_many(
     nothing is written.
     """
     ours = hold_many(connection, ((each.claim, each.now) for each in batch))
-    targets = _targets(connection, batch)
+    digests = sorted({move.digest for each in batch for move in each.moves})
+    targets = {d: blob.id for d, blob in find_blobs(connection, digests).items()}
     results = [_result(each, ours, targets) for each in batch]
     growths: dict[int, Growth] = {}
     deltas: dict[LedgerPlace, Counter[int]] = {}
@@ -315,11 +316,6 @@ def _apply_one(connection: Connection, changes: Changes) -> None:
     (result,) = apply_many(connection, [changes])
     if isinstance(result, StoreError):
         raise result
-
-
-def _targets(connection: Connection, batch: Iterable[Changes]) -> dict[Digest, int]:
-    digests = sorted({move.digest for each in batch for move in each.moves})
-    return {digest: blob.id for digest, blob in find_blobs(connection, digests).items()}
 
 
 def _result(
