@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -207,7 +207,7 @@ def find_leading(
     return found
 
 
-class LeadingTags:
+class LeadingTags(Struct):
     """Candidates of one repository that say as much as all of them would, see
     `newest.leading`.
 
@@ -218,30 +218,21 @@ class LeadingTags:
                 beyond a year are nobody's clock running ahead.) Where times have put
                 an image behind those that are read, its `created` never counts.
 
-    tags:  all of them, where they were read already
-    known: of the targets that `find` has just asked for, by whoever goes through it
+    _tags:  all of them, where they were read already
+    _known: of the targets that `find` has just asked for, by whoever goes through it
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        repository_id: int,
-        tags: Sequence[TimedTag] | None,
-        known: Known,
-        now: datetime,
-        sizes: PageSizes,
-    ) -> None:
-        self.candidates: list[Candidate] = []
-        self.headlines: dict[str, Headline] = {}
-        self.ripens = False
-        self._connection = connection
-        self._repository_id = repository_id
-        self._tags = tags
-        self._known = known
-        self._now = now
-        self._sizes = sizes
-        self._seen: set[int] = set()
-        self._digests: set[Digest] = set()
+    _connection: Connection
+    _repository_id: int
+    _tags: Sequence[TimedTag] | None
+    _known: Known
+    _now: datetime
+    _sizes: PageSizes
+    candidates: list[Candidate] = field(default_factory=list)
+    headlines: dict[str, Headline] = field(default_factory=dict)
+    ripens: bool = False
+    _seen: set[int] = field(default_factory=set)
+    _digests: set[Digest] = field(default_factory=set)
 
     @property
     def _is_enough(self) -> bool:
