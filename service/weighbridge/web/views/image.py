@@ -27,17 +27,13 @@ from weighbridge.web.views.charts import (
 )
 from weighbridge.web.views.frame import Banner
 from weighbridge.web.views.words import (
-    BITS_A_SECOND,
     Amount,
     amount,
-    confidence_sentence,
-    marked,
-    percent,
-    pull_time,
+    compressed,
     summary,
 )
 
-_SUMMARY_CHARACTERS: Final = 80
+SUMMARY_CHARACTERS: Final = 80
 _LAYERS_HEADING: Final = "Layers: which line made each is not known"
 _LINES_HEADING: Final = "Lines of the history: how many bytes each added is not known"
 _UNPLACED: Final = Amount(None, reason="It is not known which layer this line made")
@@ -46,37 +42,41 @@ _UNPLACED: Final = Amount(None, reason="It is not known which layer this line ma
 class LineRow(Struct, frozen=True):
     """One layer with its line, or a line whose bytes cannot be told.
 
-    key:     the layer's anchor, "" for a line that has no layer of its own
-    place:   what the row is called elsewhere, `line 5`; `layer 5` where its line is
-             not known or is several; "" without a layer
-    number:  the 5 of `line 5`, None for what is no line
-    command: the first word of the instruction, `rest` what follows it
-    stands_for: what is shown in the place of a line; then `rest` is all the words
-    compressed: 0 where an earlier line has the same layer: it is moved once
+    instruction: the line, or the words that stand for it
+    compressed:  0 where an earlier line has the same layer: it is moved once
+    stands_for:  what is shown in the place of a line
+    layer:       None for a line that has none of its own; `position` is its place in
+                 the image, from 1 on
+    bar:         percent of the column, of the heaviest line
     claimed_bytes: what the manifest says, where the registry says otherwise
-    bar:     percent of the column, of the heaviest line
     """
 
-    key: str
-    place: str
-    number: int | None
-    command: str
-    rest: str
-    stands_for: StandIn
-    digest: str
-    media_type: str
+    instruction: str
     compressed: Amount
     uncompressed: Amount
-    share: str
+    stands_for: StandIn = ""
+    layer: WeighedLayer | None = None
+    position: int = 0
     bar: float = 0.0
     is_heaviest: bool = False
     note: str = ""
     claimed_bytes: int | None = None
 
     @property
+    def key(self) -> str:
+        """The layer's anchor, "" for a line that has no layer of its own."""
+        return f"l{self.position}" if self.position else ""
+
+    @property
+    def place(self) -> str:
+        """What the row of a layer is called elsewhere, `line 5`; `layer 5` where its
+        line is not known or is several."""
+        return f"{'layer' if self.stands_for else 'line'} {self.position}"
+
+    @property
     def text(self) -> str:
         """The whole line, or the words that stand for it."""
-        return f"{self.command} {self.rest}".strip()
+        return self.instruction.strip()
 
     @property
     def compressed_bytes(self) -> int:
@@ -84,55 +84,40 @@ class LineRow(Struct, frozen=True):
         return self.compressed.number or 0
 
 
-class MetadataLine(Struct, frozen=True):
-    """A line without a layer, and the number of the layer line before it."""
-
-    after: int
-    command: str
-    rest: str
-
-
-class LineGroup(Struct, frozen=True):
-    """Rows with a heading, "" where the table has one group only."""
-
-    heading: str
-    rows: tuple[LineRow, ...]
-
-
 class LineTable(Struct, frozen=True):
-    """The layers' rows sum to `compressed_bytes`.
+    """The layers' rows sum to the image's compressed bytes.
 
-    lines: how many the history has, with and without layers
+    groups:   rows with a heading, "" where the table has one group only
+    metadata: lines without a layer, each with the number of the layer line before it
+    lines:    how many the history has, with and without layers
     """
 
-    groups: tuple[LineGroup, ...]
-    metadata: tuple[MetadataLine, ...]
-    metadata_summary: str
-    compressed_bytes: int
+    groups: Sequence[tuple[str, Sequence[LineRow]]]
+    metadata: Sequence[tuple[int, str]]
     lines: int
+
+    @property
+    def metadata_summary(self) -> str:
+        """`CMD, ENV, EXPOSE`: each command once, in the order of the Dockerfile."""
+        commands = (line.partition(" ")[0] for _, line in self.metadata)
+        return ", ".join(dict.fromkeys(commands))
 
     @property
     def layers(self) -> list[LineRow]:
         """The rows that are layers."""
-        return [row for group in self.groups for row in group.rows if row.key]
+        return [row for _, rows in self.groups for row in rows if row.layer]
 
     @property
     def heaviest(self) -> LineRow | None:
         """The row with the most bytes, None where there is none with any."""
         return next((row for row in self.layers if row.is_heaviest), None)
 
-    @property
-    def heaviest_summary(self) -> str:
-        """The heaviest line in at most 80 characters."""
-        row = self.heaviest
-        return summary(row.text, _SUMMARY_CHARACTERS) if row else ""
-
     def parts(self) -> list[Segment]:
         """The layers as the bar sees them."""
         return [
             Segment(
                 row.key,
-                summary(row.text, _SUMMARY_CHARACTERS),
+                summary(row.text, SUMMARY_CHARACTERS),
                 row.place,
                 row.compressed_bytes,
                 row.is_heaviest,
@@ -154,20 +139,15 @@ def line_table(image: WeighedImage) -> LineTable:
             for index, layer in enumerate(image.layers)
         ]
     )
-    metadata: list[MetadataLine] = []
+    metadata: list[tuple[int, str]] = []
     if image.history_alignment == "unresolved":
         groups = _unresolved(layers, image.lines)
     else:
         parts, metadata = _apart(image.lines)
-        rows = [row for r in layers for row in (*parts.get(r.key, ()), r)]
-        groups = [LineGroup("", tuple(rows))]
-    return LineTable(
-        groups=tuple(groups),
-        metadata=tuple(metadata),
-        metadata_summary=_summary(metadata),
-        compressed_bytes=image.compressed_bytes,
-        lines=sum(not stand_in(line.instruction) for line in image.lines),
-    )
+        rows = [row for r in layers for row in (*parts.get(r.position, ()), r)]
+        groups = [("", rows)]
+    lines = sum(not stand_in(line.instruction) for line in image.lines)
+    return LineTable(groups, metadata, lines)
 
 
 def _row(
@@ -175,27 +155,18 @@ def _row(
 ) -> LineRow:
     earlier = [other.digest for other in image.layers[:index]]
     same_as = earlier.index(layer.digest) + 1 if layer.digest in earlier else 0
-    compressed_bytes = 0 if same_as else layer.compressed_bytes
-    compressed = marked(
-        Amount(layer.compressed_bytes), layer.compressed_confidence, layer.claimed_bytes
-    )
     is_disputed = layer.compressed_confidence == "disputed"
     stands_for: StandIn = stand_in(line.instruction) if line else "unknown"
-    is_line = line is not None and not stands_for
-    kind = "line" if is_line else "layer"
-    command, rest = _split(line.instruction) if line and is_line else ("", "")
+    kind = "layer" if stands_for else "line"
     return LineRow(
-        key=_key(index),
-        place=f"{kind} {index + 1}",
-        number=index + 1 if is_line else None,
-        command=command,
-        rest=rest if is_line else _words(index, layer, stands_for),
-        stands_for=stands_for,
-        digest=layer.digest,
-        media_type=layer.media_type,
-        compressed=Amount(0) if same_as else compressed,
+        instruction=line.instruction
+        if line and not stands_for
+        else _words(index, layer, stands_for),
+        compressed=Amount(0) if same_as else compressed(layer),
         uncompressed=amount(layer.uncompressed),
-        share=percent(compressed_bytes, image.compressed_bytes),
+        stands_for=stands_for,
+        layer=layer,
+        position=index + 1,
         note=_note(layer, f"{kind} {same_as}" if same_as else ""),
         claimed_bytes=layer.claimed_bytes if is_disputed and not same_as else None,
     )
@@ -205,10 +176,6 @@ def _words(index: int, layer: WeighedLayer, stands_for: StandIn) -> str:
     if stands_for == "squashed":
         return f"Layer {index + 1}: several of the lines above, squashed into one"
     return f"Layer {index + 1}, {short(layer.digest)}: its line is not known"
-
-
-def _key(index: int) -> str:
-    return f"l{index + 1}"
 
 
 def _note(layer: WeighedLayer, same_as: str) -> str:
@@ -222,12 +189,12 @@ def _note(layer: WeighedLayer, same_as: str) -> str:
 def _marked(rows: Sequence[LineRow]) -> list[LineRow]:
     """With bars, and the heaviest row marked; the first of equals."""
     largest = max((row.compressed_bytes for row in rows), default=0)
-    heaviest = next((r.key for r in rows if r.compressed_bytes == largest), "")
+    heaviest = next((r for r in rows if r.compressed_bytes == largest), None)
     return [
         replace(
             row,
             bar=row_share(row.compressed_bytes, largest),
-            is_heaviest=bool(largest) and row.key == heaviest,
+            is_heaviest=bool(largest) and row is heaviest,
         )
         for row in rows
     ]
@@ -235,21 +202,24 @@ def _marked(rows: Sequence[LineRow]) -> list[LineRow]:
 
 def _unresolved(
     layers: Sequence[LineRow], lines: Sequence[WeighedLine]
-) -> list[LineGroup]:
-    unplaced = [_without_layer(line, _UNPLACED) for line in lines if line.layer is None]
-    groups = [LineGroup(_LAYERS_HEADING if unplaced else "", tuple(layers))]
-    if unplaced:
-        groups.append(LineGroup(_LINES_HEADING, tuple(unplaced)))
-    return groups
+) -> list[tuple[str, Sequence[LineRow]]]:
+    unplaced = [
+        LineRow(line.instruction, _UNPLACED, _UNPLACED)
+        for line in lines
+        if line.layer is None
+    ]
+    if not unplaced:
+        return [("", layers)]
+    return [(_LAYERS_HEADING, layers), (_LINES_HEADING, unplaced)]
 
 
 def _apart(
     lines: Sequence[WeighedLine],
-) -> tuple[dict[str, list[LineRow]], list[MetadataLine]]:
+) -> tuple[dict[int, list[LineRow]], list[tuple[int, str]]]:
     """The lines without a layer of their own: those whose work is in a squashed
-    layer, by its key, and those that made nothing."""
-    parts: dict[str, list[LineRow]] = {}
-    metadata: list[MetadataLine] = []
+    layer, by its position, and those that made nothing."""
+    parts: dict[int, list[LineRow]] = {}
+    metadata: list[tuple[int, str]] = []
     waiting: list[WeighedLine] = []
     after = 0
     for line in lines:
@@ -259,47 +229,21 @@ def _apart(
         is_squashed = stand_in(line.instruction) == "squashed"
         for earlier in waiting:
             if is_squashed and keyword(earlier.instruction) not in METADATA:
-                row = _part_of(earlier, line.layer)
-                parts.setdefault(_key(line.layer), []).append(row)
+                row = _part_of(earlier, line.layer + 1)
+                parts.setdefault(line.layer + 1, []).append(row)
             else:
-                metadata.append(MetadataLine(after, *_split(earlier.instruction)))
+                metadata.append((after, earlier.instruction))
         waiting = []
         after = line.layer + 1
-    metadata += [MetadataLine(after, *_split(line.instruction)) for line in waiting]
+    metadata += [(after, line.instruction) for line in waiting]
     return parts, metadata
 
 
-def _part_of(line: WeighedLine, layer: int) -> LineRow:
-    word = f"in layer {layer + 1}"
-    reason = f"Its bytes are in layer {layer + 1}, together with those of other lines"
-    return _without_layer(line, Amount(None, word=word, reason=reason))
-
-
-def _without_layer(line: WeighedLine, size: Amount) -> LineRow:
-    command, rest = _split(line.instruction)
-    return LineRow(
-        key="",
-        place="",
-        number=None,
-        command=command,
-        rest=rest,
-        stands_for="",
-        digest="",
-        media_type="",
-        compressed=size,
-        uncompressed=size,
-        share="",
-    )
-
-
-def _summary(metadata: Sequence[MetadataLine]) -> str:
-    """`CMD, ENV, EXPOSE`: each command once, in the order of the Dockerfile."""
-    return ", ".join(dict.fromkeys(line.command for line in metadata))
-
-
-def _split(instruction: str) -> tuple[str, str]:
-    command, _, rest = instruction.partition(" ")
-    return command, rest
+def _part_of(line: WeighedLine, position: int) -> LineRow:
+    word = f"in layer {position}"
+    reason = f"Its bytes are {word}, together with those of other lines"
+    size = Amount(None, word=word, reason=reason)
+    return LineRow(line.instruction, size, size)
 
 
 _INFERRED: Final = "Which line made which layer is inferred from what the lines say."
@@ -309,61 +253,25 @@ _SQUASHED: Final = (
 _MISMATCH: Final = "history_mismatch"
 """The problem that every image with the alignment `unresolved` has, if it has a
 history: one sentence says both."""
-_ROLES: Final = {
-    "artifact": "other artifact",
-    "attestation": "attestation",
-    "image": "image that is not pulled",
-}
-
-
-class PlatformLink(Struct, frozen=True):
-    """A switch to another platform of the same index."""
-
-    name: str
-    is_shown: bool
-
-
-class OtherRow(Struct, frozen=True):
-    """Something in the same index that is no image."""
-
-    role: str
-    digest: str
-    media_type: str
-    stored_bytes: int | None
 
 
 class ImagePage(Struct, frozen=True):
     """image and table are None for what is no image; then only the head, the
-    banners and the others are shown.
+    banners and what else is in the index are shown.
 
-    claimed_bytes: what the manifest says, where the registry says otherwise
+    platforms: of the images in the index
     """
 
     title: str
     ref: str
     weighing: Weighing
-    aliases: tuple[str, ...]
-    platforms: tuple[PlatformLink, ...]
-    banners: tuple[Banner, ...]
-    others: tuple[OtherRow, ...]
-    others_bytes: int
+    aliases: Sequence[str]
+    platforms: Sequence[str]
+    banners: Sequence[Banner]
     image: WeighedImage | None
     table: LineTable | None
-    compressed: Amount
-    claimed_bytes: int | None
-    on_disk: Amount
-    confidence: str
-    pull_fast: str
-    pull_slow: str
-    segments: tuple[Segment, ...]
-    labels: tuple[Label, ...]
-    heaviest_share: str
-    remaining_bytes: int
-
-    @property
-    def short_digest(self) -> str:
-        """`sha256:` and 12 digits."""
-        return short(self.weighing.digest)
+    segments: Sequence[Segment]
+    labels: Sequence[Label]
 
 
 def image_page(
@@ -375,62 +283,24 @@ def image_page(
     image = weighing.images[0] if weighing.images else None
     table = line_table(image) if image else None
     segments = layer_bar(table.parts()) if table else []
-    compressed = image.compressed_bytes if image else 0
-    heaviest = table.heaviest.compressed_bytes if table and table.heaviest else 0
-    fast, slow = BITS_A_SECOND.values()
     return ImagePage(
         title=_title(weighing),
         ref=f"{weighing.registry}/{_title(weighing)}",
         weighing=weighing,
-        aliases=tuple(name for name in aliases if name != weighing.tag),
-        platforms=_platforms(weighing, image),
-        banners=(*banners, *_banners(weighing, image, table)),
-        others=tuple(
-            OtherRow(
-                _ROLES.get(o.role, o.role),
-                short(o.digest),
-                o.media_type,
-                o.stored_bytes,
-            )
-            for o in weighing.others
-        ),
-        others_bytes=sum(other.stored_bytes or 0 for other in weighing.others),
+        aliases=[name for name in aliases if name != weighing.tag],
+        platforms=list(dict.fromkeys(map(str, weighing.platforms))),
+        banners=[*banners, *_banners(weighing, image, table)],
         image=image,
         table=table,
-        compressed=_compressed(image),
-        claimed_bytes=image.claimed_bytes
-        if image and image.compressed_confidence == "disputed"
-        else None,
-        on_disk=amount(image.uncompressed) if image else Amount(None),
-        confidence=confidence_sentence(image.uncompressed, compressed) if image else "",
-        pull_fast=pull_time(compressed, fast),
-        pull_slow=pull_time(compressed, slow),
-        segments=tuple(segments),
-        labels=tuple(bar_labels(segments)),
-        heaviest_share=percent(heaviest, compressed),
-        remaining_bytes=compressed - heaviest,
+        segments=segments,
+        labels=bar_labels(segments),
     )
-
-
-def _compressed(image: WeighedImage | None) -> Amount:
-    if image is None:
-        return Amount(None)
-    size = Amount(image.compressed_bytes)
-    return marked(size, image.compressed_confidence, image.claimed_bytes)
 
 
 def _title(weighing: Weighing) -> str:
     if weighing.tag is not None:
         return f"{weighing.repository}:{weighing.tag}"
     return f"{weighing.repository}@{weighing.digest}"
-
-
-def _platforms(
-    weighing: Weighing, image: WeighedImage | None
-) -> tuple[PlatformLink, ...]:
-    shown = str(image.platform) if image else ""
-    names = dict.fromkeys(str(platform) for platform in weighing.platforms)
-    return tuple(PlatformLink(name, name == shown) for name in names)
 
 
 def _banners(

@@ -8,10 +8,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from weighbridge import __version__
+from weighbridge.domain.image.digest import short
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_bytes, split_bytes
 from weighbridge.presentation.forms.phrases import plural
-from weighbridge.web.views.words import ago
+from weighbridge.web.views.words import (
+    ago,
+    amount,
+    compressed,
+    confidence_sentence,
+    percent,
+    pull_time,
+    summary,
+)
 
 MINUS: Final = "\N{MINUS SIGN}"
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
@@ -73,6 +82,13 @@ def _environment() -> Environment:
         rfc3339=rfc3339,
         ago=ago,
         plural=plural,
+        short=short,
+        percent=percent,
+        summary=summary,
+        pull_time=pull_time,
+        compressed=compressed,
+        uncompressed=amount,
+        confidence=confidence_sentence,
     )
     return environment
 

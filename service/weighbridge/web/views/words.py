@@ -12,6 +12,7 @@ from weighbridge.domain.size.confidence import (
     Confidence,
     Uncompressed,
 )
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer
 from weighbridge.domain.text.units import format_bytes, format_duration
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.rows.report_rows import StandIn
@@ -142,6 +143,12 @@ def marked(
         )
         return replace(size, mark=_CLAIMED, mark_title=title)
     return size
+
+
+def compressed(image: WeighedImage | WeighedLayer) -> Amount:
+    """Compressed bytes of an image or a layer."""
+    size = Amount(image.compressed_bytes)
+    return marked(size, image.compressed_confidence, image.claimed_bytes)
 
 
 def reason(code: str) -> str:
