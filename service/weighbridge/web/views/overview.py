@@ -20,7 +20,6 @@ from weighbridge.web.views.words import (
     NOTHING_READ,
     STAND_IN,
     Amount,
-    ago,
     amount_of_row,
     marked,
     summary,
@@ -39,9 +38,6 @@ class RepositoryRow(Struct, frozen=True):
     """
 
     report: RepositoryReport
-    ref: str
-    newest_ref: str
-    age: str
     compressed: Amount
     uncompressed: Amount | None
     bar: float
@@ -57,9 +53,8 @@ class RegistryRow(Struct, frozen=True):
     bar: percent of the column; every registry has the same scale
     """
 
+    report: RegistryReport
     line: RegistryLine
-    repositories: int
-    failing: int
     storage: Storage | None
     bar: float
 
@@ -93,7 +88,7 @@ class Overview(Struct, frozen=True):
     weighed_bytes: int | None
     banners: tuple[Banner, ...]
     progress: FirstCrawl | None
-    rows: tuple[RepositoryRow, ...]
+    rows: Sequence[RepositoryRow]
     page_bytes: int
     platforms: tuple[str, ...]
 
@@ -106,7 +101,7 @@ def overview(
 ) -> Overview:
     """`only` restricts the figures to one registry."""
     shown = [r for r in registries if only in (None, r.name)]
-    rows = _rows(page.items, now)
+    largest = max((r.newest_compressed_bytes or 0 for r in page.items), default=0)
     weighed = [r.weighed_bytes for r in shown if r.weighed_bytes is not None]
     return Overview(
         state=_state(shown),
@@ -122,7 +117,7 @@ def overview(
         weighed_bytes=sum(weighed) if weighed else None,
         banners=tuple(b for r in shown for b in registry_banners(r, now)),
         progress=_progress(shown),
-        rows=tuple(rows),
+        rows=[_row(report, largest) for report in page.items],
         page_bytes=sum(row.newest_compressed_bytes or 0 for row in page.items),
         platforms=tuple(
             sorted({r.newest_platform for r in page.items if r.newest_platform})
@@ -141,9 +136,8 @@ def _registry_rows(
     largest = max((r.deduplicated_bytes or 0 for r in registries), default=0)
     return [
         RegistryRow(
+            report=registry,
             line=registry_line(registry, now),
-            repositories=registry.repositories,
-            failing=sum(registry.failing.values()),
             storage=registry_storage([registry]),
             bar=row_share(registry.deduplicated_bytes or 0, largest),
         )
@@ -189,22 +183,13 @@ def _progress(registries: Sequence[RegistryReport]) -> FirstCrawl | None:
     return FirstCrawl(done, known, is_listing, row_share(done, known))
 
 
-def _rows(items: Sequence[RepositoryReport], now: datetime) -> list[RepositoryRow]:
-    largest = max((r.newest_compressed_bytes or 0 for r in items), default=0)
-    return [_row(report, largest, now) for report in items]
-
-
-def _row(report: RepositoryReport, largest: int, now: datetime) -> RepositoryRow:
-    ref = f"{report.registry}/{report.repository}"
+def _row(report: RepositoryReport, largest: int) -> RepositoryRow:
     line = report.heaviest_instruction or ""
     stands_for = stand_in(line)
     state, state_title = repository_state(report)
     is_new = report.state == "new"
     return RepositoryRow(
         report=report,
-        ref=ref,
-        newest_ref=f"{ref}:{report.newest_tag}" if report.newest_tag else "",
-        age=ago(report.newest_at, now) if report.newest_at else "",
         compressed=marked(
             Amount(
                 report.newest_compressed_bytes,

@@ -13,7 +13,6 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.report.violation import ViolationReport
-from weighbridge.presentation.rows.report_rows import StandIn, stand_in
 from weighbridge.web.views.charts import (
     Storage,
     repository_storage,
@@ -28,24 +27,13 @@ from weighbridge.web.views.frame import (
 from weighbridge.web.views.templating import MINUS
 from weighbridge.web.views.violations import ViolationItem, items
 from weighbridge.web.views.words import (
-    BITS_A_SECOND,
     Amount,
     ago,
-    amount_of_row,
+    compressed,
     marked,
-    pull_time,
-    summary,
 )
 
 _COLOURED_PERCENT: Final = 5
-_NEWEST_BY: Final = {
-    "pushed": "newest by push time",
-    "moved": "newest by when its tag moved",
-    "latest": "newest by the tag latest",
-    "version": "newest by version",
-    "created": "newest by build time",
-    "name": "newest by name",
-}
 _NOT_IMAGES: Final = {
     "artifact": ("no image", "An artifact, not an image"),
     "unweighable": ("not weighable", "A manifest that states no sizes"),
@@ -53,45 +41,31 @@ _NOT_IMAGES: Final = {
 
 
 class TagRow(Struct, frozen=True):
-    """One tag; `note` says what is odd about it, `over` which limits it stands over;
-    "" for nothing."""
+    """One tag; `note` says what is odd about it, "" for nothing."""
 
     tag: TagReport
-    ref: str
-    when: str
-    when_title: datetime
     compressed: Amount
-    uncompressed: Amount
     bar: float
     note: str
     note_title: str
-    over: str
 
 
 class RepositoryPage(Struct, frozen=True):
     """absent: what stands in the place of numbers where there is no image
     growth: percent against the baseline, with arrow and sign, "" without one;
     coloured from 5 % on.
-    stands_for: what is in the place of the heaviest line, "" for a line
     storage: None where nothing of it was read yet
     frees: what deleting it would free, as a sentence"""
 
     report: RepositoryReport
-    ref: str
     absent: Amount
     newest: Amount
-    on_disk: Amount
     growth: str
     growth_css: str
-    newest_by: str
-    heaviest: str
-    stands_for: StandIn
-    pull_fast: str
-    pull_slow: str
     storage: Storage | None
     frees: str
-    banners: tuple[Banner, ...]
-    rows: tuple[TagRow, ...]
+    banners: Sequence[Banner]
+    rows: Sequence[TagRow]
     violations: tuple[ViolationItem, ...]
 
 
@@ -103,40 +77,26 @@ def repository_page(
     violations: Sequence[ViolationReport] = (),
 ) -> RepositoryPage:
     """The page; bars of its tags share one scale."""
-    ref = f"{report.registry}/{report.repository}"
-    compressed = report.newest_compressed_bytes
-    fast, slow = BITS_A_SECOND.values()
-    change = _growth(compressed, report.baseline_compressed_bytes)
+    newest_bytes = report.newest_compressed_bytes
+    change = _growth(newest_bytes, report.baseline_compressed_bytes)
     absent = _absent(report)
+    newest = absent
+    if newest_bytes is not None:
+        confidence = report.newest_compressed_confidence
+        newest = marked(Amount(newest_bytes), confidence, report.newest_claimed_bytes)
+    largest = max((tag.compressed_bytes or 0 for tag in tags.items), default=0)
     return RepositoryPage(
         report=report,
-        ref=ref,
         absent=absent,
-        newest=absent
-        if compressed is None
-        else marked(
-            Amount(compressed),
-            report.newest_compressed_confidence,
-            report.newest_claimed_bytes,
-        ),
-        on_disk=absent
-        if compressed is None
-        else amount_of_row(
-            report.newest_uncompressed_bytes, report.newest_uncompressed_confidence
-        ),
+        newest=newest,
         growth=_growth_text(change),
         growth_css=_growth_css(change),
-        newest_by=_NEWEST_BY.get(report.newest_by or "", ""),
-        heaviest=summary(report.heaviest_instruction or "", 120),
-        stands_for=stand_in(report.heaviest_instruction or ""),
-        pull_fast=pull_time(compressed or 0, fast),
-        pull_slow=pull_time(compressed or 0, slow),
         storage=repository_storage(report) if report.state != "deleted" else None,
         frees=what_exclusive_frees(
             report, registry.storage_scope_kind if registry else None
         ),
-        banners=tuple(_banners(report, registry, now)),
-        rows=tuple(_rows(ref, tags.items, now)),
+        banners=_banners(report, registry, now),
+        rows=[_row(tag, largest, now) for tag in tags.items],
         violations=items(violations),
     )
 
@@ -182,35 +142,12 @@ def _growth_css(change: float | None) -> str:
     return "up" if change > 0 else "down"
 
 
-def _rows(ref: str, tags: Sequence[TagReport], now: datetime) -> list[TagRow]:
-    largest = max((tag.compressed_bytes or 0 for tag in tags), default=0)
-    return [_row(ref, tag, largest, now) for tag in tags]
-
-
-def _row(ref: str, tag: TagReport, largest: int, now: datetime) -> TagRow:
-    moment = tag.pushed_at or tag.moved_at or tag.first_seen_at
-    verb = "pushed" if tag.pushed_at else "moved" if tag.moved_at else "first seen"
+def _row(tag: TagReport, largest: int, now: datetime) -> TagRow:
     note, note_title = _note(tag, now)
-    return TagRow(
-        tag=tag,
-        ref=f"{ref}:{tag.name}",
-        when=f"{verb} {ago(moment, now)}",
-        when_title=moment,
-        compressed=marked(
-            Amount(
-                tag.compressed_bytes,
-                word="none" if tag.kind in _NOT_IMAGES else "not yet",
-                reason=note_title or "It is not read yet",
-            ),
-            tag.compressed_confidence,
-            tag.claimed_bytes,
-        ),
-        uncompressed=amount_of_row(tag.uncompressed_bytes, tag.uncompressed_confidence),
-        bar=row_share(tag.compressed_bytes or 0, largest),
-        note=note,
-        note_title=note_title,
-        over=", ".join(tag.over),
-    )
+    word = "none" if tag.kind in _NOT_IMAGES else "not yet"
+    size = compressed(tag, word, note_title or "It is not read yet")
+    bar = row_share(tag.compressed_bytes or 0, largest)
+    return TagRow(tag, size, bar, note, note_title)
 
 
 def _note(tag: TagReport, now: datetime) -> tuple[str, str]:

@@ -12,9 +12,11 @@ from weighbridge.domain.image.digest import short
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_bytes, split_bytes
 from weighbridge.presentation.forms.phrases import plural
+from weighbridge.presentation.rows.report_rows import stand_in
 from weighbridge.web.views.words import (
     ago,
     amount,
+    amount_of_row,
     compressed,
     confidence_sentence,
     percent,
@@ -88,6 +90,8 @@ def _environment() -> Environment:
         pull_time=pull_time,
         compressed=compressed,
         uncompressed=amount,
+        amount_of_row=amount_of_row,
+        stand_in=stand_in,
         confidence=confidence_sentence,
     )
     return environment

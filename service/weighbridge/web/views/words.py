@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from weighbridge.domain.report.inventory import TagReport
 from weighbridge.domain.size.confidence import (
     CompressedConfidence,
     Confidence,
@@ -20,8 +21,6 @@ from weighbridge.presentation.rows.report_rows import StandIn
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-
-BITS_A_SECOND: Final = {"1 Gbit/s": 1_000_000_000, "100 Mbit/s": 100_000_000}
 
 
 class Amount(Struct, frozen=True):
@@ -145,9 +144,13 @@ def marked(
     return size
 
 
-def compressed(image: WeighedImage | WeighedLayer) -> Amount:
+def compressed(
+    image: WeighedImage | WeighedLayer | TagReport,
+    word: str = "unknown",
+    reason: str = "",
+) -> Amount:
     """Compressed bytes of an image or a layer."""
-    size = Amount(image.compressed_bytes)
+    size = Amount(image.compressed_bytes, word=word, reason=reason)
     return marked(size, image.compressed_confidence, image.claimed_bytes)
 
 
