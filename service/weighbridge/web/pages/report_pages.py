@@ -292,26 +292,22 @@ def paging(
 
 
 def page_of(
-    request: Request, template: str, around: Frame, **values: object
+    request: Request,
+    template: str,
+    around: Frame,
+    *,
+    is_refused: bool = False,
+    **values: object,
 ) -> Response:
-    """A page made from its template, with what stands around each."""
-    return page_answer(request, _html(request, template, around, values))
+    """A page made from its template, with what stands around each.
 
-
-def refused_page_of(
-    request: Request, template: str, around: Frame, **values: object
-) -> Response:
-    """The same where the page says what is wrong with the request."""
-    return refused_page_answer(_html(request, template, around, values))
-
-
-def _html(
-    request: Request, template: str, around: Frame, values: Mapping[str, object]
-) -> str:
+    is_refused: whether it says what is wrong with the request
+    """
     failed_since: Callable[[], datetime | None] = request.app.state.failed_since
     if (since := failed_since()) is not None:
         around = replace(around, banner=reload_banner(since))
-    return render(template, frame=around, navigation=NAVIGATION, **values)
+    html = render(template, frame=around, navigation=NAVIGATION, **values)
+    return refused_page_answer(html) if is_refused else page_answer(request, html)
 
 
 def _csv(

@@ -1,6 +1,5 @@
 """The page of violations, and its table as CSV."""
 
-from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
@@ -9,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.policy.policy import PolicySet
-from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.text.units import parse_limit_bytes
 from weighbridge.errors import UsageError
 from weighbridge.presentation.rows.policy_rows import (
@@ -36,7 +34,7 @@ from weighbridge.web.api.limits import (
     read_nearest,
     read_thresholds,
 )
-from weighbridge.web.pages.report_pages import Links, page_of, paging, refused_page_of
+from weighbridge.web.pages.report_pages import Links, page_of, paging
 from weighbridge.web.request.answers import csv_answer
 from weighbridge.web.request.finding import Handlers, no_registry
 from weighbridge.web.request.parameters import (
@@ -47,10 +45,10 @@ from weighbridge.web.request.parameters import (
 )
 from weighbridge.web.views.frame import frame
 from weighbridge.web.views.violations import (
+    SimulatedLimit,
     SimulationPanel,
     groups,
     headroom_items,
-    listed,
     simulation_panel,
 )
 
@@ -60,14 +58,6 @@ NEAREST: Final = 8
 LISTED: Final = 50
 """Repositories that a limit would flag; the command lists all."""
 STATES: Final = (("open", "Open"), ("closed", "Closed"), ("all", "All"))
-
-
-class ViolationCounts(Struct, frozen=True):
-    """What is open now, in how many repositories, and what of it is waived."""
-
-    open: int
-    repositories: int
-    waived: int
 
 
 class SimulationRequest(Struct, frozen=True):
@@ -97,7 +87,7 @@ class ViolationPages(Handlers):
             registries = registry_freshness(connection)
             page = violation_page(connection, query, now)
             waivers = active_waivers(connection, now)
-            counts = _counts(connection, waivers, now)
+            counts, waived = open_counts(connection, waivers, now)
             limits = LimitsInForce(policies, waivers, now)
             near = read_nearest(connection, limits, query.registry, NEAREST)
             tried = _simulation_panel(connection, policies, query.registry, wanted)
@@ -112,15 +102,16 @@ class ViolationPages(Handlers):
             twin_query=links.query(limit=str(LIMIT_MAX), max_compressed=None),
         )
         in_force = sorted(waivers.waivers, key=lambda waiver: waiver.expires_at)
-        answer = refused_page_of if wanted.fault else page_of
-        return answer(
+        return page_of(
             request,
             "violations.html",
             around,
+            is_refused=bool(wanted.fault),
             headroom=headroom_items(near),
             simulation_panel=tried,
             groups=groups(page.items),
             counts=counts,
+            waived=waived,
             was_crawled=is_crawled,
             query=query,
             links=links,
@@ -139,13 +130,6 @@ class ViolationPages(Handlers):
         return csv_answer(
             request, "violations", VIOLATION_COLUMNS, rows, page.next_cursor
         )
-
-
-def _counts(
-    connection: Connection, waivers: ActiveWaivers, now: datetime
-) -> ViolationCounts:
-    counts, waived = open_counts(connection, waivers, now)
-    return ViolationCounts(sum(counts.values()), len(counts), waived)
 
 
 def _wish(text: str | None) -> SimulationRequest:
@@ -177,7 +161,7 @@ def _simulation_panel(
     counts = counts_above(connection, counted, registry)
     flagged = read_flagged(connection, asked, registry, LISTED)
     compared = read_comparison(connection, asked, policies, counts, registry)
-    found = listed(asked, counts.above[asked], flagged, compared)
+    found = SimulatedLimit(asked, flagged, compared)
     return simulation_panel(limits, counts, policies, wanted.text, wanted.fault, found)
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from weighbridge import __version__
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.size.weighing import rfc3339
-from weighbridge.domain.text.units import format_bytes, split_bytes
+from weighbridge.domain.text.units import format_bytes, split_bytes, written_bytes
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.rows.report_rows import stand_in
 from weighbridge.web.views.words import (
@@ -92,6 +92,7 @@ def _environment() -> Environment:
         uncompressed=amount,
         amount_of_row=amount_of_row,
         stand_in=stand_in,
+        written=written_bytes,
         confidence=confidence_sentence,
     )
     return environment
