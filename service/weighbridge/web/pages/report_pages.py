@@ -296,18 +296,18 @@ def page_of(
     template: str,
     around: Frame,
     *,
-    is_refused: bool = False,
+    fault: object = None,
     **values: object,
 ) -> Response:
     """A page made from its template, with what stands around each.
 
-    is_refused: whether it says what is wrong with the request
+    fault: what is wrong with the request, if anything, as the page says
     """
     failed_since: Callable[[], datetime | None] = request.app.state.failed_since
     if (since := failed_since()) is not None:
         around = replace(around, banner=reload_banner(since))
     html = render(template, frame=around, navigation=NAVIGATION, **values)
-    return refused_page_answer(html) if is_refused else page_answer(request, html)
+    return refused_page_answer(html) if fault else page_answer(request, html)
 
 
 def _csv(

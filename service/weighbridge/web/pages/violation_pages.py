@@ -106,7 +106,7 @@ class ViolationPages(Handlers):
             request,
             "violations.html",
             around,
-            is_refused=bool(wanted.fault),
+            fault=wanted.fault,
             headroom=headroom_items(near),
             simulation_panel=tried,
             groups=groups(page.items),
