@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -30,6 +32,8 @@ from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.answers import Refusal
 from weighbridge.web.request.threads import Threads
+
+T = TypeVar("T")
 
 
 class FoundImage(Struct, frozen=True):
@@ -62,42 +66,43 @@ class Finder:
     def repositories(
         self, query: RepositoryQuery, now: datetime
     ) -> Page[RepositoryReport]:
-        """One page of repositories; empty only if the registry is known."""
-        with self._database.read() as connection:
-            page = repository_page(connection, query, now)
-            if not page.items:
-                check_names(connection, query.registry)
-        return page
+        """One page of repositories."""
+        return self._page(lambda c: repository_page(c, query, now), query.registry)
 
     def crawls(self, query: CrawlQuery) -> Page[RepositoryCrawlReport]:
-        """One page of crawls; empty only if what it is asked for is known."""
-        with self._database.read() as connection:
-            page = crawl_page(
-                connection,
-                registry=query.registry,
-                repository=query.repository,
-                limit=query.limit,
-                cursor=query.cursor,
-            )
-            if not page.items:
-                check_names(connection, query.registry, query.repository)
-        return page
+        """One page of crawls."""
+        read = partial(
+            crawl_page,
+            registry=query.registry,
+            repository=query.repository,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        return self._page(read, query.registry, query.repository)
 
     def violations(self, query: ViolationQuery, now: datetime) -> Page[ViolationReport]:
-        """One page of violations; empty only if what it is asked for is known."""
-        with self._database.read() as connection:
-            page = violation_page(connection, query, now)
-            if not page.items:
-                check_names(connection, query.registry, query.repository)
-        return page
+        """One page of violations."""
+        return self._page(
+            lambda c: violation_page(c, query, now), query.registry, query.repository
+        )
 
     def disputes(self, query: DisputeQuery) -> Page[DisputeReport]:
-        """One page of claims that registries contradict; empty only if what it is
-        asked for is known."""
+        """One page of claims that registries contradict."""
+        return self._page(
+            lambda c: dispute_page(c, query), query.registry, query.repository
+        )
+
+    def _page(
+        self,
+        read: Callable[[Connection], Page[T]],
+        registry: str | None,
+        repository: str | None = None,
+    ) -> Page[T]:
+        """Empty only if what it is asked for is known."""
         with self._database.read() as connection:
-            page = dispute_page(connection, query)
+            page = read(connection)
             if not page.items:
-                check_names(connection, query.registry, query.repository)
+                check_names(connection, registry, repository)
         return page
 
     def violations_of(

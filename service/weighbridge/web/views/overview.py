@@ -69,28 +69,20 @@ class FirstCrawl(Struct, frozen=True):
 
 
 class Overview(Struct, frozen=True):
-    """The whole page; counts are over all registries shown.
+    """The whole page.
 
-    newest:     the newest images of all repositories, summed without sharing
-    page_bytes: the same of the rows of this page
+    newest: the newest images of all repositories of these registries, summed without
+            sharing
     """
 
     state: State
     title: str
-    registries: tuple[RegistryRow, ...]
+    registries: Sequence[RegistryRow]
     storage: Storage | None
-    repositories: int
-    tags: int
-    images: int
     newest: Amount
-    bytes_read: int
-    requests: int
-    weighed_bytes: int | None
-    banners: tuple[Banner, ...]
+    banners: Sequence[Banner]
     progress: FirstCrawl | None
     rows: Sequence[RepositoryRow]
-    page_bytes: int
-    platforms: tuple[str, ...]
 
 
 def overview(
@@ -102,26 +94,15 @@ def overview(
     """`only` restricts the figures to one registry."""
     shown = [r for r in registries if only in (None, r.name)]
     largest = max((r.newest_compressed_bytes or 0 for r in page.items), default=0)
-    weighed = [r.weighed_bytes for r in shown if r.weighed_bytes is not None]
     return Overview(
         state=_state(shown),
         title=_title(shown, only),
-        registries=tuple(_registry_rows(shown, now)),
+        registries=_registry_rows(shown, now),
         storage=registry_storage(shown),
-        repositories=sum(r.repositories for r in shown),
-        tags=sum(r.tags for r in shown),
-        images=sum(r.images or 0 for r in shown),
         newest=_newest(shown),
-        bytes_read=sum(r.bytes_read for r in shown),
-        requests=sum(r.requests for r in shown),
-        weighed_bytes=sum(weighed) if weighed else None,
-        banners=tuple(b for r in shown for b in registry_banners(r, now)),
+        banners=[b for r in shown for b in registry_banners(r, now)],
         progress=_progress(shown),
         rows=[_row(report, largest) for report in page.items],
-        page_bytes=sum(row.newest_compressed_bytes or 0 for row in page.items),
-        platforms=tuple(
-            sorted({r.newest_platform for r in page.items if r.newest_platform})
-        ),
     )
 
 
