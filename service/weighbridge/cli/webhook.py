@@ -45,7 +45,8 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
     has_secret = show_secret or sender.is_secret_in_address
     known = webhook.current_secrets()[0]
     secret = known.reveal() if has_secret else _PLACEHOLDER
-    address = f"{_address(settings)}/webhooks/{webhook.source}"
+    base = settings.web.external_url or f"http://{settings.web.bind}"
+    address = f"{base}/webhooks/{webhook.source}"
     if sender.is_secret_in_address:
         address += f"/{secret}"
     emit(sender.recipe.format(url=address, secret=secret).rstrip("\n"))
@@ -90,10 +91,6 @@ def _chosen(
         hint=f"{known}add to weighbridge.yaml:\nwebhooks:\n  - {{source: {source}, "
         f"registry: {registry or 'NAME'}, secret_file: FILE}}",
     )
-
-
-def _address(settings: "Settings") -> str:
-    return settings.web.external_url or f"http://{settings.web.bind}"
 
 
 def _of_address(settings: "Settings") -> list[str]:

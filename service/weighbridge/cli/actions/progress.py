@@ -28,43 +28,32 @@ def watching(
 ) -> Iterator[Watch]:
     """Give what is to be called with a kind of thing, how many are done, of how
     many."""
-    line = _Line(screen, stream, clock)
-    try:
-        yield line.show
-    finally:
-        line.clear()
+    is_redrawn = screen.width is not None
+    every_s = _REDRAWN_EVERY_S if is_redrawn else LINE_EVERY_S
+    shown_at, columns = clock(), 0
 
-
-class _Line:
-    def __init__(
-        self, screen: Screen, stream: TextIO, clock: Callable[[], float]
-    ) -> None:
-        self._is_redrawn = screen.width is not None
-        self._every_s = _REDRAWN_EVERY_S if self._is_redrawn else LINE_EVERY_S
-        self._stream = stream
-        self._clock = clock
-        self._shown_at = clock()
-        self._columns = 0
-
-    def show(self, what: str, done: int, total: int) -> None:
-        now = self._clock()
-        if now - self._shown_at < self._every_s:
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal shown_at, columns
+        now = clock()
+        if now - shown_at < every_s:
             return
-        self._shown_at = now
+        shown_at = now
         text = f"{what} {done:,}/{total:,}"
-        if self._is_redrawn:
-            self._write(f"\r{text.ljust(self._columns)}")
-            self._columns = len(text)
+        if is_redrawn:
+            write(f"\r{text.ljust(columns)}")
+            columns = len(text)
         else:
-            self._write(f"{text}\n")
+            write(f"{text}\n")
 
-    def clear(self) -> None:
-        if self._columns:
-            self._write(f"\r{' ' * self._columns}\r")
+    def write(text: str) -> None:
+        stream.write(text)
+        stream.flush()
 
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+    try:
+        yield show
+    finally:
+        if columns:
+            write(f"\r{' ' * columns}\r")
 
 
 _BAR: Final = 16

@@ -130,21 +130,14 @@ class Health:
         check_writable(self._database)
 
     def _known(self) -> Iterator[dict[str, str]]:
+        """Whoever asks may be anybody: no file is named here."""
         if (since := self._options.failed_since()) is not None:
-            yield _old(since)
+            banner = reload_banner(since)
+            message = f"{banner.title} {banner.text}"
+            yield {"code": "reload_failed", "message": message}
         if (since := self._options.broker_away_since()) is not None:
-            yield _away(since)
-
-
-def _old(since: datetime) -> dict[str, str]:
-    """Whoever asks may be anybody: no file is named here."""
-    banner = reload_banner(since)
-    return {"code": "reload_failed", "message": f"{banner.title} {banner.text}"}
-
-
-def _away(since: datetime) -> dict[str, str]:
-    text = (
-        f"Redis has not answered since {since:%Y-%m-%d %H:%M} UTC: no crawl begins, and"
-        " pushes wait. What is stored is served."
-    )
-    return {"code": "redis_unavailable", "message": text}
+            message = (
+                f"Redis has not answered since {since:%Y-%m-%d %H:%M} UTC: no crawl "
+                "begins, and pushes wait. What is stored is served."
+            )
+            yield {"code": "redis_unavailable", "message": message}

@@ -5,7 +5,7 @@ and a page for people; what a client takes, by the weights in `Accept` and
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -109,7 +109,7 @@ class Refusal(WeighbridgeError):
 
 def add_error_handlers(app: Starlette) -> None:
     """Answer every exception in our shape; a traceback never leaves."""
-    app.add_exception_handler(WeighbridgeError, _ours)
+    app.add_exception_handler(WeighbridgeError, refusal_response)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -148,11 +148,6 @@ def _challenge(path: str) -> str:
     return 'Basic realm="weighbridge", charset="UTF-8"'
 
 
-def refusal_response(request: Request, refusal: Refusal | StoreError) -> Response:
-    """What is answered outside of the app, in the same shape."""
-    return _ours(request, refusal)
-
-
 def _wants_page(request: Request) -> bool:
     path = request.url.path
     if path.startswith(_NO_PAGES) or path.endswith(_TWINS):
@@ -170,7 +165,8 @@ _STATUS: Final[tuple[tuple[type[WeighbridgeError], int], ...]] = (
 )
 
 
-def _ours(request: Request, exc: Exception) -> Response:
+def refusal_response(request: Request, exc: Exception) -> Response:
+    """What one of our errors is answered with; outside of the app too."""
     if isinstance(exc, Refusal):
         return error_response(request, exc.status, exc.code, exc.message, exc.detail)
     for kind, status in _STATUS:
@@ -182,22 +178,12 @@ def _ours(request: Request, exc: Exception) -> Response:
 
 def _http(request: Request, exc: Exception) -> Response:
     status = exc.status_code if isinstance(exc, HTTPException) else 500
-    message = _MESSAGES.get(status, _phrase)(request, status)
+    message = HTTPStatus(status).phrase.lower()
+    if status == 404:
+        message = "there is nothing at this address"
+    elif status == 405:
+        message = f"this address only answers {allowed_at(request.scope)}"
     return error_response(request, status, _CODES.get(status, "error"), message)
-
-
-def _phrase(_: Request, status: int) -> str:
-    return HTTPStatus(status).phrase.lower()
-
-
-def _not_allowed(request: Request, _: int) -> str:
-    return f"this address only answers {allowed_at(request.scope)}"
-
-
-_MESSAGES: Final[dict[int, Callable[[Request, int], str]]] = {
-    404: lambda *_: "there is nothing at this address",
-    405: _not_allowed,
-}
 
 
 def _unexpected(request: Request, _exc: Exception) -> Response:
