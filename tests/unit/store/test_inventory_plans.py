@@ -18,6 +18,9 @@ from support.inventory_queries import (
 )
 from support.large_inventory import fill
 from support.plans import asked_by, read_whole
+from support.store_world import T0, an_entry
+from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.reports.inventory import heaviest_newest_images, newest_images
 from weighbridge.store.session import Database
 
 INDEXED = {name: ask for name, ask in LISTS.items() if name not in WALKED}
@@ -55,6 +58,24 @@ def test_no_query_takes_steps_for_each_repository_of_a_registry(
     asked = asked_by(inventory, ask)
 
     assert [str(one) for one in asked if one.steps >= MOST_STEPS] == []
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda connection: list(newest_images(connection, "small")),
+        lambda connection: heaviest_newest_images(connection, 1, "small", 10),
+    ],
+    ids=["newest", "heaviest"],
+)
+def test_images_of_a_small_registry_cost_nothing_for_those_of_a_large_one(
+    inventory: Database, ask: Asks
+) -> None:
+    with inventory.write() as connection:
+        put_registry(connection, an_entry("small"), T0)
+
+    assert [str(one) for one in asked_by(inventory, ask) if one.steps] == []
 
 
 @pytest.mark.only_on("sqlite")

@@ -392,14 +392,26 @@ def newest_sizes(
 
 
 def _limited(registry: str | None, largest_layer: ColumnElement[Any]) -> Query:
-    return _named(
-        _summary.newest_tag,
-        _summary.newest_platform,
-        _summary.newest_uncompressed_confidence,
-        largest_layer,
-        *_LIMITED.values(),
-        registry=registry,
+    # Not `_named`: its `+ 0` keeps SQLite from entering by the registry, and PostgreSQL
+    # from knowing how many rows there are.
+    statement: Query = (
+        select(
+            registries.c.name,
+            _repository.name,
+            _summary.newest_tag,
+            _summary.newest_platform,
+            _summary.newest_uncompressed_confidence,
+            largest_layer,
+            *_LIMITED.values(),
+        )
+        .select_from(repositories)
+        .join(registries, registries.c.id == _repository.registry_id)
+        .join(repository_summaries, _summary.repository_id == _repository.id)
+        .where(_repository.deleted_at.is_(None), registries.c.state != "unconfigured")
     )
+    if registry is not None:
+        statement = statement.where(registries.c.name == registry)
+    return statement
 
 
 def _simulated(connection: Connection, statement: Query) -> Iterator[SimulatedImage]:
