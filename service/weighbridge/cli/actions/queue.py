@@ -12,17 +12,27 @@ from weighbridge.bootstrap.databases import checked_database
 from weighbridge.bootstrap.registries.sites import asked_targets
 from weighbridge.config import Settings
 from weighbridge.domain.report.inventory import (
+    WAIT_REASONS,
+    CrawlBar,
     QueueWaiting,
     RegistryWaiting,
     RepositoryWaiting,
+    WaitReason,
 )
+from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.printable import Secret
+from weighbridge.domain.text.units import format_duration
 from weighbridge.engine.schedule.tick_job import queues_waiting
 from weighbridge.errors import UsageError
 from weighbridge.ports.job_names import QUEUE_OF, TICK
+from weighbridge.presentation.forms.csv_json_markdown import json_text
+from weighbridge.presentation.forms.phrases import ago, ahead
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.table import Column, Table
+from weighbridge.presentation.rows.report_rows import keys_of, row_of
 from weighbridge.store.connection.deadlines import within
 from weighbridge.store.leases.jobs import Job, done_at
-from weighbridge.store.leases.validity import DatabaseClock
+from weighbridge.store.leases.validity import DatabaseClock, pid_of
 from weighbridge.store.reports.crawls import (
     find_waiting,
     registries_waiting,
@@ -33,19 +43,6 @@ from weighbridge.store.session import Database
 if TYPE_CHECKING:  # It needs redis, which only the extra `workers` brings.
     from weighbridge.jobs.redis.worker_register import Numbers, QueueLength
 
-from weighbridge.domain.report.inventory import (
-    WAIT_REASONS,
-    CrawlBar,
-    WaitReason,
-)
-from weighbridge.domain.size.weighing import rfc3339
-from weighbridge.domain.text.units import format_duration
-from weighbridge.presentation.forms.csv_json_markdown import json_text
-from weighbridge.presentation.forms.phrases import ago, ahead
-from weighbridge.presentation.forms.screen import Output, Screen
-from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.presentation.rows.report_rows import keys_of, row_of
-from weighbridge.store.leases.validity import pid_of
 
 READ_S: Final = 10.0
 """All that is asked of the database has ended then, or was given up."""

@@ -3,32 +3,26 @@ is said of registries by their addresses is a value of its own.
 """
 
 import getpass
+import os
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Concatenate, Final, Literal, ParamSpec, TypeAlias
 
 import click
 from msgspec import Struct
 
-from weighbridge.errors import UsageError
-
-if TYPE_CHECKING:
-    from weighbridge.bootstrap.registries.targets import AddressAccess
-    from weighbridge.domain.text.printable import Secret
-import os
-from functools import update_wrapper
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec
-
 from weighbridge.cli.process.failure import CommandFailed
-from weighbridge.errors import ConfigError
+from weighbridge.errors import ConfigError, UsageError
 from weighbridge.presentation.forms.screen import Output, Screen, screen_of
 
 if TYPE_CHECKING:
+    from weighbridge.bootstrap.registries.targets import AddressAccess
     from weighbridge.config import PolicySource, Settings
     from weighbridge.config.effective import Tree
-
+    from weighbridge.domain.text.printable import Secret
 
 Command: TypeAlias = Callable[..., int | None]
 """What a command exits with; None: 0."""

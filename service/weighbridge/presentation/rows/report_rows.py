@@ -12,20 +12,21 @@ from msgspec import Struct
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.image_config import LINE_UNKNOWN, NOT_IN_HISTORY
-from weighbridge.domain.report.inventory import DisputeReport, Page, Source
-from weighbridge.domain.size.weighing import rfc3339
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 from weighbridge.domain.report.inventory import (
+    DisputeReport,
+    Page,
     RegistryReport,
     RepositoryCrawlReport,
     RepositoryReport,
     SearchHit,
+    Source,
     TagReport,
 )
-from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLine, rfc3339
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 
 T = TypeVar("T")
 
