@@ -3,7 +3,7 @@
 from typing import Final
 
 from weighbridge.config import Kinds
-from weighbridge.notify.channels.channel_kinds import CHANNEL_KINDS
+from weighbridge.notify.channels.channel_table import CHANNEL_KINDS
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 
 KINDS: Final = Kinds(

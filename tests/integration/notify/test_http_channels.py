@@ -19,7 +19,7 @@ from weighbridge.domain.text.printable import Secret
 from weighbridge.net.connections import Connections
 from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.transport import Transport
-from weighbridge.notify.channels.webhook import WebhookNotifier
+from weighbridge.notify.channels.webhook.notifier import WebhookNotifier
 from weighbridge.notify.post import DEADLINE_S, MessageReceiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

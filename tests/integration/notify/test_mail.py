@@ -15,8 +15,8 @@ from support.receivers import refused
 from support.tolds import HOSTILE, a_message, hostile_message
 from weighbridge.errors import NotifyError, PartlyTaken
 from weighbridge.net.guard.addresses import Reach
-from weighbridge.notify.channels.email_notifier import EmailNotifier
-from weighbridge.notify.channels.smtp import MailServer
+from weighbridge.notify.channels.email.notifier import EmailNotifier
+from weighbridge.notify.channels.email.smtp import MailServer
 from weighbridge.notify.post import THREADS
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from support.browser import a_browser
 from support.tolds import HOSTILE, a_message, hostile_message
 from weighbridge.domain.text.printable import printable
-from weighbridge.notify.channels.email_notifier import html_of
+from weighbridge.notify.channels.email.notifier import html_of
 from weighbridge.notify.render.content import LINE_CHARACTERS, content_of
 
 

@@ -14,10 +14,8 @@ from weighbridge.config.channels.channel_settings import ChannelSettings, PostSe
 from weighbridge.config.effective import effective_settings
 from weighbridge.domain.message.grouping import Route, RouteMatch
 from weighbridge.errors import ConfigError
-from weighbridge.notify.channels.channel_kinds import (
-    EmailSettings,
-    WebhookChannelSettings,
-)
+from weighbridge.notify.channels.email.email_channel import EmailSettings
+from weighbridge.notify.channels.webhook.webhook_channel import WebhookChannelSettings
 
 Own = TypeVar("Own", bound=ChannelSettings)
 SLACK = "https://hooks.slack.com/services/T000/B000/c4nary"

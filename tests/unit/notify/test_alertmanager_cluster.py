@@ -8,7 +8,7 @@ import httpx
 from support.handler_connections import HandlerConnections
 from support.receivers import answering, receiver, refused
 from support.tolds import a_message, a_told
-from weighbridge.notify.channels.alertmanager import (
+from weighbridge.notify.channels.alertmanager.notifier import (
     Alertmanager,
     AlertmanagerNotifier,
 )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from support.tolds import NOW, a_told
 from weighbridge.domain.growth.cause import Cause
-from weighbridge.notify.channels.alertmanager import (
+from weighbridge.notify.channels.alertmanager.notifier import (
     ALERTNAME,
     Alert,
     alerts_of,

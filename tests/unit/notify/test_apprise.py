@@ -7,7 +7,7 @@ import pytest
 from support.tolds import a_message, hostile_message
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import NotifyError
-from weighbridge.notify.channels.apprise import PIP_LINE, AppriseNotifier
+from weighbridge.notify.channels.apprise.notifier import PIP_LINE, AppriseNotifier
 
 URL = "ntfy://secret-topic"
 

@@ -11,8 +11,8 @@ import pytest
 
 from support.tolds import a_message
 from weighbridge.domain.text.printable import Secret
-from weighbridge.notify.channels.channel_kinds import signing_key
-from weighbridge.notify.channels.webhook import signature, webhook_body
+from weighbridge.notify.channels.webhook.notifier import signature, webhook_body
+from weighbridge.notify.channels.webhook.webhook_channel import signing_key
 from weighbridge.notify.render.content import content_of, plain_text
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "notifications.md"

@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from support.tolds import HOSTILE, NOW, URL, hostile_message, hostile_texts
 from weighbridge.domain.message.grouping import Message
 from weighbridge.domain.text.printable import printable
-from weighbridge.notify.channels import email_notifier as mail
-from weighbridge.notify.channels import slack as slack
-from weighbridge.notify.channels import teams as teams
-from weighbridge.notify.channels import webhook as webhook
-from weighbridge.notify.channels.alertmanager import alerts_of
+from weighbridge.notify.channels.alertmanager.notifier import alerts_of
+from weighbridge.notify.channels.email import notifier as mail
+from weighbridge.notify.channels.slack import payload as slack
+from weighbridge.notify.channels.teams import payload as teams
+from weighbridge.notify.channels.webhook import notifier as webhook
 from weighbridge.notify.render.content import (
     LINE_CHARACTERS,
     TEXT_CHARACTERS,

@@ -20,10 +20,10 @@ from weighbridge.net.failure.request_failures import (
 )
 from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.transport import Transport
-from weighbridge.notify.channels.channel_kinds import signing_key
-from weighbridge.notify.channels.slack import slack_payload
-from weighbridge.notify.channels.teams import teams_payload
-from weighbridge.notify.channels.webhook import WebhookNotifier, signature
+from weighbridge.notify.channels.slack.payload import slack_payload
+from weighbridge.notify.channels.teams.payload import teams_payload
+from weighbridge.notify.channels.webhook.notifier import WebhookNotifier, signature
+from weighbridge.notify.channels.webhook.webhook_channel import signing_key
 from weighbridge.notify.post import JSONNotifier, MessageReceiver
 
 KEY = signing_key(Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))

@@ -3,8 +3,8 @@
 import pytest
 
 from weighbridge.domain.text.printable import Secret
-from weighbridge.notify.channels.channel_kinds import signing_key
-from weighbridge.notify.channels.webhook import signature
+from weighbridge.notify.channels.webhook.notifier import signature
+from weighbridge.notify.channels.webhook.webhook_channel import signing_key
 
 SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from weighbridge.config import Settings
-from weighbridge.notify.channels.alertmanager import AlertmanagerNotifier
-from weighbridge.notify.channels.channel_kinds import CHANNEL_KINDS
+from weighbridge.notify.channels.alertmanager.notifier import AlertmanagerNotifier
+from weighbridge.notify.channels.channel_table import CHANNEL_KINDS
 from weighbridge.ports.protocols import Notifier
 
 

@@ -1,1 +1,1 @@
-"""The kinds of channels, with a module for the notifier of each."""
+"""One folder for each kind of channel."""

@@ -16,7 +16,7 @@ from typing import Final
 from weighbridge.domain.limits import ERROR_BODY_BYTES
 from weighbridge.domain.text.printable import Secret, printable
 from weighbridge.errors import NotifyError, PartlyTaken
-from weighbridge.notify.channels.channel_kinds import Security
+from weighbridge.notify.channels.email.email_channel import Security
 
 STEP_S: Final = 20.0
 """The longest wait for one answer; whoever sends has a deadline for everything."""

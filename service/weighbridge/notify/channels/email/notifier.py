@@ -18,7 +18,7 @@ from weighbridge.errors import AddressRefused, ConfigError, NotifyError
 from weighbridge.net.connection.connect import open_socket
 from weighbridge.net.failure.request_failures import unreached
 from weighbridge.net.guard.addresses import Reach, SystemResolver, checked
-from weighbridge.notify.channels.smtp import MailServer, hand_over
+from weighbridge.notify.channels.email.smtp import MailServer, hand_over
 from weighbridge.notify.post import DEADLINE_S, ThreadNotifier, unreadable
 from weighbridge.notify.render.content import (
     Fact,

@@ -1,0 +1,1 @@
+"""Alertmanager: all that is open, sent again and again."""

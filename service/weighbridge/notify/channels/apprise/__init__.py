@@ -1,0 +1,1 @@
+"""Apprise: any of its services."""

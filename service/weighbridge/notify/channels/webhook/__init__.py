@@ -1,0 +1,1 @@
+"""A webhook of the receiver, with a signature."""
