@@ -1,1 +1,1 @@
-"""The senders of webhooks, and the table of them."""
+"""One file for each sender of webhooks, and the table of them."""

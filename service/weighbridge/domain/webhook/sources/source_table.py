@@ -1,4 +1,4 @@
-"""All sources of webhooks: a new one is an entry beside this, and a line here."""
+"""All sources of webhooks: a new one is a file beside this, and a line here."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,22 +6,18 @@ from typing import Final
 from msgspec.structs import replace
 
 from weighbridge.domain.text.strict_json import parse_json
-from weighbridge.domain.webhook.sources.servers import (
-    ARTIFACTORY,
-    DISTRIBUTION,
-    GITLAB,
-    HARBOR,
-    NEXUS,
-    ZOT,
-)
-from weighbridge.domain.webhook.sources.services import (
-    ACR,
-    DOCKERHUB,
-    ECR,
-    GHCR,
-    GOOGLE,
-    QUAY,
-)
+from weighbridge.domain.webhook.sources.acr import ACR
+from weighbridge.domain.webhook.sources.artifactory import ARTIFACTORY
+from weighbridge.domain.webhook.sources.distribution import DISTRIBUTION
+from weighbridge.domain.webhook.sources.dockerhub import DOCKERHUB
+from weighbridge.domain.webhook.sources.ecr import ECR
+from weighbridge.domain.webhook.sources.ghcr import GHCR
+from weighbridge.domain.webhook.sources.gitlab import GITLAB
+from weighbridge.domain.webhook.sources.google import GOOGLE
+from weighbridge.domain.webhook.sources.harbor import HARBOR
+from weighbridge.domain.webhook.sources.nexus import NEXUS
+from weighbridge.domain.webhook.sources.quay import QUAY
+from weighbridge.domain.webhook.sources.zot import ZOT
 from weighbridge.domain.webhook.webhook_source import (
     ParsedDelivery,
     PushSeen,
