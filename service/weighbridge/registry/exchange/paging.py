@@ -38,6 +38,7 @@ class ListingPage(Struct, frozen=True):
     tags:    what is told of each name, where these are tags
     total:   entries of the whole listing, None where it is not said
     next:    what the page itself names as the next one
+    key:     what tells this page from others where it brings no name; "": nothing
     """
 
     names: tuple[str, ...]
@@ -45,11 +46,12 @@ class ListingPage(Struct, frozen=True):
     tags: tuple[TagSeen, ...] = ()
     total: int | None = None
     next: str | None = None
+    key: str = ""
 
     @property
     def first(self) -> str:
-        """The first name, or "" for none."""
-        return self.names[0] if self.names else ""
+        """The first name, where it has none the page's key, or "" for neither."""
+        return self.names[0] if self.names else self.key
 
     @property
     def entries(self) -> int:

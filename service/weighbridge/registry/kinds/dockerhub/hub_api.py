@@ -9,17 +9,14 @@ an organisation's access token). The older `/v2/users/login` is deprecated.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Final, TypeAlias
 
 import httpx
 from msgspec import Struct
 
 from weighbridge.domain import limits
-from weighbridge.domain.image.digest import Digest, is_digest
+from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.media_types import INDEXES
 from weighbridge.domain.image.platform import (
     UNKNOWN,
@@ -28,26 +25,25 @@ from weighbridge.domain.image.platform import (
 )
 from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.limits import (
-    DESCRIPTOR_BYTES,
     PLATFORM_CHARACTERS,
     TOKEN_BODY_BYTES,
 )
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.printable import Secret
-from weighbridge.errors import AuthError, DocumentError, ListingError, TransportError
+from weighbridge.errors import AuthError
 from weighbridge.net.transport import REDIRECT_STATUSES
 from weighbridge.registry.auth.token_server import read_token, token_errors
-from weighbridge.registry.exchange.paced_exchange import (
-    PacedExchange,
-    answer_of,
-    question_of,
-)
 from weighbridge.registry.exchange.paging import (
     ListingPage,
     page_members,
-    pages,
-    same_origin,
     unusable_page,
+)
+from weighbridge.registry.exchange.vendor_api import (
+    VendorAPI,
+    next_by_number,
+    read_digest,
+    read_size,
+    read_time,
 )
 from weighbridge.registry.login.credentials import Credential, bearer
 from weighbridge.registry.pacing.rate_limiter import Clock
@@ -63,14 +59,6 @@ _ONE_IMAGE: Final = frozenset(
 )
 """Of a tag that names an image itself, and no index of images. Docker Hub writes the
 type of the image's config there."""
-# RFC 3339 as Go writes it, years that mean "never" left out.
-_TIME: Final = re.compile(
-    r"(?:19[7-9]|[2-9]\d\d)\d-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?"
-    r"(?:Z|[+-]\d{2}:\d{2})",
-    re.ASCII,
-)
-
-
 Image: TypeAlias = tuple[Digest | None, int | None]
 """One platform of a tag: the digest of its manifest, None on very old images; and its
 compressed bytes, None where nothing is said. Docker Hub writes 0 for that."""
@@ -116,9 +104,9 @@ def _tag(entry: object) -> TagSeen | None:
     if not isinstance(entry, dict) or not is_tag(name := entry.get("name")):
         return None
     images = _images(entry.get("images"))
-    pushed_at = _moment(entry.get("tag_last_pushed"))
+    pushed_at = read_time(entry.get("tag_last_pushed"))
     if pushed_at is None:
-        pushed_at = _moment(entry.get("last_updated"))
+        pushed_at = read_time(entry.get("last_updated"))
     # What its images weigh by the API's word, as far as it says it.
     sizes = tuple((d, size) for d, size in images if d is not None and size is not None)
     return TagSeen(str(name), _digest_of_tag(entry, images), pushed_at, sizes)
@@ -138,7 +126,7 @@ def _digest_of_tag(
     if entry.get("digest") is None:
         is_one = len(parts) == 1 and len(images) == 1 and media_type in _ONE_IMAGE
         return images[0][0] if is_one else None
-    digest = _digest(entry["digest"])
+    digest = read_digest(entry["digest"])
     if len(parts) > 1 or media_type in INDEXES:
         digests = [part.get("digest") for part in parts if isinstance(part, dict)]
         return None if digest in digests else digest
@@ -153,7 +141,7 @@ def _images(value: object) -> tuple[Image, ...]:
     for entry in value if isinstance(value, list) else ():
         platform = _platform(entry)
         if platform is not None and platform != UNKNOWN:
-            image = _digest(entry.get("digest")), _size(entry.get("size"))
+            image = read_digest(entry.get("digest")), read_size(entry.get("size"))
             found.setdefault(platform, image)
     return tuple(found.values())
 
@@ -166,26 +154,9 @@ def _platform(entry: object) -> Platform | None:
     return normalised(*parts) if parts[0] and parts[1] else None
 
 
-def _size(value: object) -> int | None:
-    return value if type(value) is int and 0 < value <= DESCRIPTOR_BYTES else None
-
-
 def _text(value: object) -> str:
     is_short = isinstance(value, str) and len(value) <= PLATFORM_CHARACTERS
     return value if isinstance(value, str) and is_short else ""
-
-
-def _digest(value: object) -> Digest | None:
-    return Digest(value) if isinstance(value, str) and is_digest(value) else None
-
-
-def _moment(value: object) -> datetime | None:
-    if not isinstance(value, str) or _TIME.fullmatch(value) is None:
-        return None
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _entries(page: dict[str, object]) -> list[object]:
@@ -213,36 +184,16 @@ HUB_API_URL: Final = "https://hub.docker.com"
 PAGE_LENGTH: Final = 100
 """The most that the API gives; more is refused."""
 
-_PAGE: Final[dict[str, object]] = {
-    "operation": "bulk",
-    "body_limit": limits.PAGE_BODY_BYTES,
-    "may_repeat": True,
-    "follow": True,
-}
 
-
-class HubAPI:
-    """Pages of a hundred, asked through a client of the API's own: it has another
-    host, another limit and other tokens than the registry.
-
-    http:     over a `PacedTransport` of `exchange`
-    """
-
-    def __init__(
-        self, http: httpx.AsyncClient, exchange: PacedExchange, url: str
-    ) -> None:
-        self._http = http
-        self._exchange = exchange
-        self._url = url
-        self.counts = exchange.counts
+class HubAPI(VendorAPI):
+    """Pages of a hundred, the newest first."""
 
     def repositories(self, namespace: str) -> AsyncIterator[ListingPage]:
         """The repositories of one namespace that we may see."""
-        return self._listing(
+        return self._pages(
             f"{namespace}/repositories",
-            limits.REPOSITORIES_PER_REGISTRY,
-            "too_large",
             lambda raw: parse_hub_repositories(raw, namespace),
+            limits.REPOSITORIES_PER_REGISTRY,
             # It may count what this account does not see.
             is_exact=False,
         )
@@ -250,128 +201,26 @@ class HubAPI:
     def tags(self, repository: str) -> AsyncIterator[ListingPage]:
         """The tags of one repository, with what the API knows of each."""
         namespace, _, name = repository.partition("/")
-        return self._listing(
+        return self._pages(
             f"{namespace}/repositories/{name}/tags",
-            limits.TAGS_PER_REPOSITORY,
-            "too_many_tags",
             parse_hub_tags,
+            limits.TAGS_PER_REPOSITORY,
             # A tag that is not listed is taken for gone.
             is_exact=True,
         )
 
-    async def aclose(self) -> None:
-        await self._http.aclose()
-
-    async def _listing(
+    def _pages(
         self,
         path: str,
-        most: int,
-        too_many: str,
         parse: Callable[[bytes], ListingPage],
+        most: int,
         *,
         is_exact: bool,
     ) -> AsyncIterator[ListingPage]:
-        first_url = f"{self._url}/v2/namespaces/{path}?page=1&page_size={PAGE_LENGTH}"
-        seen = _Seen()
-        reading = pages(self._ask, first_url, lambda a: self._read(a, parse), _next_url)
-        async for page in reading:
-            seen.add(page)
-            if seen.entries > most:
-                raise ListingError(
-                    f"the listing has more than {most} names", code=too_many
-                )
-            yield page
-        seen.check(is_exact=is_exact)
-
-    async def _ask(self, url: str) -> httpx.Response:
-        try:
-            response = await self._http.get(url, extensions=_PAGE)
-            if response.status_code == 401:
-                question = question_of(response.request)
-                raise self._exchange.refusal(question, answer_of(response))
-        except AuthError as error:
-            self.counts.note_failure("bulk", error)
-            raise
-        except TransportError as exc:
-            if exc.code != "too_large":
-                raise
-            raise ListingError(exc.message, code="too_large") from exc
-        return response
-
-    def _read(
-        self, answer: httpx.Response, parse: Callable[[bytes], ListingPage]
-    ) -> ListingPage:
-        try:
-            return parse(answer.content)
-        except DocumentError as error:
-            self.counts.note_failure("bulk", error)
-            raise
-
-
-class _Seen:
-    """What a listing has brought, against what it says that there is.
-
-    Pages are numbered, and the newest come first. While they are read, a deletion
-    moves later entries up, and one of them from a page that comes to one that has been
-    read; a push takes its tag from a page that comes to the first one. Both look as if
-    an entry were gone.
-    """
-
-    def __init__(self) -> None:
-        self._names: set[str] = set()
-        self._invalid = 0
-        self._is_repeated = False
-        self._totals: list[int] = []
-
-    @property
-    def entries(self) -> int:
-        return len(self._names) + self._invalid
-
-    def add(self, page: ListingPage) -> None:
-        self._is_repeated = self._is_repeated or not self._names.isdisjoint(page.names)
-        self._names.update(page.names)
-        self._invalid += page.invalid
-        if page.total is not None:
-            self._totals.append(page.total)
-
-    def check(self, *, is_exact: bool) -> None:
-        """Raises ListingError(listing_changed) where an entry may have been missed.
-
-        is_exact: one that is missing matters even if nothing has moved meanwhile
-        """
-        has_moved = self._is_repeated or len(set(self._totals)) > 1
-        if self.entries < self._wanted and (has_moved or is_exact):
-            raise ListingError(
-                "the listing changed while it was read: it brought"
-                f" {self.entries} of {self._wanted} entries",
-                code="listing_changed",
-                hint="the next crawl reads it again",
-                retryable=True,
-            )
-
-    @property
-    def _wanted(self) -> int:
-        """Entries that it must have brought. What was deleted may have been read
-        before, so that it stands in for another that was missed."""
-        if not self._totals:
-            return self.entries + self._is_repeated
-        has_fallen = any(after < before for before, after in pairwise(self._totals))
-        return max(self._totals) if has_fallen else self._totals[0]
-
-
-def _next_url(
-    current_url: str, answer: httpx.Response, page: ListingPage
-) -> str | None:
-    """The page after this one, if it says that there is one.
-
-    Its link is only looked at: who moves it to another host is refused, and the
-    number of the page is all that it could tell.
-    """
-    if page.next is None:
-        return None
-    current = httpx.URL(current_url)
-    same_origin(current, page.next)
-    return str(current.copy_set_param("page", int(current.params["page"]) + 1))
+        first_url = f"{self.url}/v2/namespaces/{path}?page=1&page_size={PAGE_LENGTH}"
+        return self.listing(
+            first_url, parse, next_by_number, most=most, is_exact=is_exact
+        )
 
 
 TOKEN_LASTS_S: Final = 9 * 60.0

@@ -17,9 +17,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-import httpx
-from msgspec.structs import replace
-
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.registry.rate_limit import parse_rate_limit
@@ -30,7 +27,6 @@ from weighbridge.errors import (
     RateLimited,
     RegistryError,
 )
-from weighbridge.net.guard.addresses import reach_of_host
 from weighbridge.net.http1.head import Sender
 from weighbridge.ports.protocols import ManifestAnswer
 from weighbridge.registry.auth.authorizer import pull_scope
@@ -41,6 +37,7 @@ from weighbridge.registry.exchange.registry_request import (
     RegistryAnswer,
     RegistryRequest,
 )
+from weighbridge.registry.exchange.vendor_api import api_endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
@@ -297,7 +294,7 @@ def open_dockerhub(endpoint: Endpoint, access: KindAccess) -> HubRegistry:
     own = settings if isinstance(settings, DockerHubSettings) else None
     api_url = (own and own.api_url) or HUB_API_URL
     api = open_hub_api(
-        _api_endpoint(endpoint, api_url, access),
+        api_endpoint(endpoint, api_url, access),
         access.connections(endpoint, is_api=True),
         access.telemetry,
         access.clock,
@@ -322,11 +319,3 @@ def open_hub_api(
     sign_in = HubSignIn(endpoint.url, endpoint.credential, plain, clock)
     http = api_client(endpoint, exchange, connections, sign_in)
     return HubAPI(http, exchange, endpoint.url)
-
-
-def _api_endpoint(endpoint: Endpoint, api_url: str, access: KindAccess) -> Endpoint:
-    """An address in the configuration says itself how near it is; a name is as near
-    as the registry."""
-    reach = reach_of_host(httpx.URL(api_url).host)
-    ceiling = endpoint.ceiling if reach is None else reach
-    return replace(endpoint, url=api_url, ceiling=ceiling, gate=access.gate_of("api"))
