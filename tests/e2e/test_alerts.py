@@ -88,6 +88,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(pusher, stack.enter_context(asked), manager, receiver, folder)
 
 
+@pytest.mark.long  # 41 s; test_push_to_message has it without Prometheus
 @pytest.mark.timeout(180)
 def test_a_bloated_push_is_told_and_a_slim_one_ends_it(scene: Scene) -> None:
     limit = "weighbridge_repository_compressed_limit_bytes"

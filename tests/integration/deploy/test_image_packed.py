@@ -97,6 +97,7 @@ def test_a_packed_layer_keeps_owners_and_modes(layout: Path) -> None:
     assert list(members) == sorted(members, key=lambda name: name.split("/"))
 
 
+@pytest.mark.long  # 8 s; it packs twice
 def test_the_same_tree_is_packed_to_the_same_digest(
     image: OwnImage, layout: Path, tmp_path: Path
 ) -> None:

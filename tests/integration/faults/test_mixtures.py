@@ -19,6 +19,7 @@ def test_faults_that_pass_cost_attempts_and_nothing_else(
     fault_scenes.faults_that_pass(moments, database, SEED)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_faults_that_last_leave_what_was_known(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:
@@ -37,6 +38,7 @@ def test_f11_a_tag_that_changes_at_any_moment_is_old_or_new(
     fault_scenes.a_tag_that_changes_meanwhile(moments, database, tmp_path, SEED)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_first_crawl_through_faults_comes_to_the_same(
     moments: TwoMoments, engine: Engine, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import pytest
 
 from support.guarded_registry import a_free_port
 from support.tokens import a_token, bearer
@@ -64,6 +65,7 @@ def queue(crew: Crew, *arguments: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.long  # 16 s; tests/unit/engine has the rules
 def test_workers_crawl_what_is_asked_for_without_a_scheduler(tmp_path: Path) -> None:
     with (
         ExitStack() as stack,

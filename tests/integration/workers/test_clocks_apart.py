@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import pytest
 from sqlalchemy import select
 
 from support.generated_content import generated_content
@@ -19,6 +20,7 @@ _SAID_BY_OTHERS: Final = frozenset({"created_at", "pushed_at", "newest_at"})
 """What a registry says, not a clock of ours."""
 
 
+@pytest.mark.long  # 24 s; the soak moves clocks, too
 def test_workers_whose_clocks_are_days_apart_keep_the_databases_time(
     tmp_path: Path,
 ) -> None:
@@ -51,6 +53,7 @@ def test_workers_whose_clocks_are_days_apart_keep_the_databases_time(
         running.close()
 
 
+@pytest.mark.long  # 32 s; it waits for a scheduler
 def test_a_scheduler_goes_on_when_its_clock_is_put_back(tmp_path: Path) -> None:
     clock = MovedClock(tmp_path / "scheduler.clock")
     with (

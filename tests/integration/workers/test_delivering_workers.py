@@ -79,6 +79,7 @@ def test_f38_a_worker_that_is_killed_while_it_tells_is_replaced(
     crew.wait_for(shown, "a service shows what workers count")
 
 
+@pytest.mark.long  # 13 s; test_messages_arrive has two services
 @pytest.mark.timeout(240)
 def test_two_workers_tell_everything_once_and_stop_in_time(
     crew: Crew, sink: MessageSink

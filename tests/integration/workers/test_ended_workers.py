@@ -61,6 +61,7 @@ def _pid_of(owner: str) -> int:
     return int(owner.split(".")[1])
 
 
+@pytest.mark.long  # 40 s; test_killed_children and test_stopped_workers have each
 def test_f14_f17_killed_and_stopped_workers_lose_nothing(tmp_path: Path) -> None:
     running = RunningDemo(generated_content(repositories=MANY, tags=1))
     try:
@@ -168,6 +169,7 @@ def test_a_repository_of_which_each_start_stored_more_is_not_parked(
         running.close()
 
 
+@pytest.mark.long  # 16 s; test_broker_faults has it without a crawl
 def test_f19_redis_that_goes_while_a_repository_is_looked_at_is_taken_up_again(
     tmp_path: Path,
 ) -> None:

@@ -26,6 +26,7 @@ def server() -> Iterator[GuardedRedis]:
         yield running
 
 
+@pytest.mark.long  # 16 s; a test beside it compares the rights
 def test_workers_and_scheduler_work_with_the_rights_that_are_documented(
     tmp_path: Path,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from support.database_dump import assert_same, dump_of, dump_of_url
 from support.generated_content import generated_content
 from support.pgbouncer import in_session_mode
@@ -13,6 +15,7 @@ from weighbridge.demo.http.server import RunningDemo
 from weighbridge.engine.context.crawl_context import Progress
 
 
+@pytest.mark.long  # 11 s; test_two_workers has the same without it
 def test_workers_crawl_through_pgbouncer_what_one_process_crawls_without_it(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import pytest
 from sqlalchemy import func, select, update
 
 from support.generated_content import generated_content
@@ -19,6 +20,7 @@ BEATS: Final = 4
 AWAY: Final = timedelta(hours=2)
 
 
+@pytest.mark.long  # 16 s; it waits for a scheduler
 def test_f31_each_repository_is_crawled_once_when_the_scheduler_is_back(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import pytest
 from sqlalchemy import select
 
 from support.database_dump import assert_same, dump_of, dump_of_url
@@ -58,6 +59,7 @@ def processes(crew: Crew) -> set[str]:
         return {owner.partition("/")[0] for owner in owners if owner}
 
 
+@pytest.mark.long  # 20 s; tests/unit/engine has the rules
 def test_two_workers_share_a_large_repository(tmp_path: Path) -> None:
     running = RunningDemo(Large())
     try:

@@ -80,6 +80,7 @@ class Crawler:
         return found
 
 
+@pytest.mark.long_on("sqlite")  # 11 s; there writers wait for each other anyway
 def test_every_total_is_right_after_pruning_beside_crawls(database: Database) -> None:
     fleet = Fleet(database)
     universe = Universe(random.Random(900))  # noqa: S311 - no secret
