@@ -29,7 +29,7 @@ from weighbridge.registry.auth.token_server import (
     parse,
 )
 from weighbridge.registry.exchange.endpoint import Endpoint
-from weighbridge.registry.login.credentials import bearer
+from weighbridge.registry.login.credentials import Credential, bearer
 from weighbridge.registry.pacing.rate_limiter import Clock
 
 CATALOG_SCOPE: Final = "registry:catalog:*"
@@ -215,13 +215,19 @@ class Authorizer:
 
     async def _take(self, way_in: _WayIn, scope: str, refused: Secret | None) -> Grant:
         if way_in.realm is None:
-            credential = self._endpoint.credential
+            credential = await self._credential(refused)
             return Grant(None if credential is None else credential.basic())
         wanted = _Wanted(way_in.realm_url, way_in.service, scope)
         if kept := self._find_kept(wanted, refused):
             return Grant(kept.authorization, kept=kept)
         fetched = await self._fetch_once(wanted, way_in.realm)
         return Grant(fetched.authorization, is_new=True, kept=fetched)
+
+    async def _credential(self, refused: Secret | None) -> Credential | None:
+        login = self._endpoint.login
+        if login is None:
+            return self._endpoint.credential
+        return await login.credential(refused)
 
     def _find_kept(self, wanted: _Wanted, refused: Secret | None) -> _Kept | None:
         kept = self._kept.get(wanted)
@@ -248,7 +254,7 @@ class Authorizer:
         return await asyncio.shield(task)
 
     async def _fetch_token(self, wanted: _Wanted, realm: Realm) -> _Kept:
-        credential = self._endpoint.credential if realm.with_credential else None
+        credential = await self._credential(None) if realm.with_credential else None
         url = _token_url(realm.url, wanted)
         authorization = None if credential is None else credential.basic()
         request = TokenRequest(

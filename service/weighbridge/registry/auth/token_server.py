@@ -177,7 +177,7 @@ def allowed_realm(text: str, endpoint: Endpoint) -> Realm:
         return Realm(url, True, endpoint.ceiling)
     if _is_literal(host):
         raise realm_refused(url, "it is not the registry's own address")
-    if endpoint.credential is not None:
+    if endpoint.who is not None:
         raise realm_refused(url, "the credential for this registry does not go there")
     if scheme != "https":
         raise realm_refused(url, "it is not https", _NOT_LIFTED)

@@ -16,7 +16,7 @@ from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.guard.addresses import Reach, origin, reach_of_host
 from weighbridge.ports.protocols import Registry
-from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.credentials import Credential, Login
 from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
 from weighbridge.telemetry import Telemetry
 
@@ -30,6 +30,7 @@ class Endpoint(Struct, frozen=True):
     name:     as configured, or the host
     url:      http(s)://host[:port]; kept as `registry_url` spells it
     ceiling:  the most private class of addresses that it may lead us to
+    login:    where a credential comes from that ends, in place of `credential`
     requests_per_second: None for no limit
     trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
     contact:  whom the registry's operator may ask about us, for the User-Agent
@@ -40,6 +41,7 @@ class Endpoint(Struct, frozen=True):
     url: str
     ceiling: Reach
     credential: Credential | None = None
+    login: Login | None = None
     requests_per_second: float | None = REMOTE_REQUESTS_PER_SECOND
     concurrency: int = REMOTE_CONCURRENCY
     trusted_realm_hosts: frozenset[str] = field(default_factory=frozenset)
@@ -56,6 +58,11 @@ class Endpoint(Struct, frozen=True):
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port: what the credential belongs to."""
         return origin(httpx.URL(self.url))
+
+    @property
+    def who(self) -> Credential | Login | None:
+        """As whom it is asked; None for nobody. Its text is for messages."""
+        return self.credential or self.login
 
     @property
     def is_insecure(self) -> bool:

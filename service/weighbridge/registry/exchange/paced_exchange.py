@@ -257,8 +257,7 @@ class PacedExchange:
         )
         self._on_answer = on_answer
         self._words = words
-        credential = endpoint.credential
-        self._who = ANONYMOUS if credential is None else f"as {credential}"
+        self._who = ANONYMOUS if endpoint.who is None else f"as {endpoint.who}"
 
     async def ask(
         self, question: RegistryRequest, attempts: Attempts, send: Send

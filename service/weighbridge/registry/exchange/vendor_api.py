@@ -101,10 +101,15 @@ class VendorAPI:
             yield page
         seen.check(is_exact=is_exact)
 
+    async def send(self, url: str) -> httpx.Response:
+        """Ask for a page. Where an API has pages by POST, `url` is whatever tells them
+        apart. Raises what `PacedExchange.ask` raises."""
+        return await self.http.get(url, extensions=PAGE)
+
     async def ask(self, url: str) -> httpx.Response:
-        """A page. Raises what `PacedExchange.ask` raises; ListingError(too_large)."""
+        """A page. Raises what `send` raises; ListingError(too_large)."""
         try:
-            response = await self.http.get(url, extensions=PAGE)
+            response = await self.send(url)
             if response.status_code == 401:
                 question = question_of(response.request)
                 raise self.exchange.refusal(question, answer_of(response))

@@ -1,7 +1,7 @@
 """Who we are at a registry: a user with a password, or a token."""
 
 import base64
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -69,6 +69,21 @@ class Credential(Struct, frozen=True):
         password = "" if self.password is None else self.password.reveal()
         pair = f"{self.username}:{password}".encode()
         return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
+
+
+class Login(Protocol):
+    """A credential that a registry gives for a time, and that is asked for once a
+    request needs it."""
+
+    def __str__(self) -> str:
+        """Who this is, for messages."""
+
+    async def credential(self, refused: Secret | None) -> Credential:
+        """The one that is good now. Raises AuthError, TransportError, RegistryError.
+
+        refused: the `Authorization` that the registry did not take, None for none;
+                 where that is of the credential at hand, another one is asked for
+        """
 
 
 def _is_unicode(secret: Secret) -> bool:
