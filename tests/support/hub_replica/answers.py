@@ -4,12 +4,12 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from support.hub_replica.listings import page, repository_entry, tag_entry
 from support.hub_replica.state import PASSWORD, USER, Hub, basic
+from support.vendor_hosts import Fields, Reply, Request, json_reply
 from weighbridge.demo.http.server import answer as registry_answer
 
 PAGE_LENGTH: Final = 10
@@ -22,29 +22,6 @@ _SPENT: Final = (
     "You have reached your pull rate limit. You may increase the limit by"
     " authenticating and upgrading: https://www.docker.com/increase-rate-limit"
 )
-Fields = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Header names are lower case."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def authorization(self) -> str:
-        return self.headers.get("authorization", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    headers: Fields = ()
-    body: bytes = b""
-    length: int | None = None
 
 
 def api(hub: Hub, asked: Request) -> Reply:
@@ -62,7 +39,7 @@ def api(hub: Hub, asked: Request) -> Reply:
         hub.forget_after = None
     if asked.authorization and not hub.is_jwt(asked.authorization):
         hub.counts["api_401"] += 1
-        return _json(401, {"detail": "Invalid or expired token"})
+        return json_reply(401, {"detail": "Invalid or expired token"})
     found = _TAGS.fullmatch(path)
     is_user = bool(asked.authorization)
     if asked.method != "GET" or (found or _NAMESPACE.fullmatch(path)) is None:
@@ -83,11 +60,11 @@ def token_service(hub: Hub, asked: Request) -> Reply:
     if path != "/token" or said.get("service") != [SERVICE] or not is_known:
         return _violation(hub, asked, 404)
     if asked.authorization not in ("", basic()):
-        return _json(401, {"details": "incorrect username or password"})
+        return json_reply(401, {"details": "incorrect username or password"})
     if not hub.is_shown(scope[1], to_user=bool(asked.authorization)):
         scope[1] = ""  # a token is given, and is good for nothing
     token = hub.new_pull_token(scope[1])
-    return _json(200, {"token": token, "access_token": token, "expires_in": 300})
+    return json_reply(200, {"token": token, "access_token": token, "expires_in": 300})
 
 
 def registry(hub: Hub, asked: Request) -> Reply:
@@ -121,8 +98,8 @@ def _sign_in(hub: Hub, asked: Request) -> Reply:
     if asked.method != "POST" or not is_json or asked.authorization:
         return _violation(hub, asked, 400)
     if json.loads(asked.body) != {"identifier": USER, "secret": PASSWORD}:
-        return _json(401, {"detail": "Incorrect authentication credentials"})
-    return _json(200, {"access_token": hub.new_jwt()})
+        return json_reply(401, {"detail": "Incorrect authentication credentials"})
+    return json_reply(200, {"access_token": hub.new_jwt()})
 
 
 def _repositories(
@@ -135,14 +112,14 @@ def _repositories(
         if name.startswith(prefix) and hub.is_shown(name, to_user=is_user)
     ]
     if not names:
-        return _json(404, {"message": "object not found"})
+        return json_reply(404, {"message": "object not found"})
     return _page(hub, path, query, names, repository_entry)
 
 
 def _tags(hub: Hub, name: str, path: str, query: str, *, is_user: bool) -> Reply:
     tags = hub.content.tags(name)
     if tags is None or not hub.is_shown(name, to_user=is_user):
-        return _json(404, {"message": "httperror 404: object not found"})
+        return json_reply(404, {"message": "httperror 404: object not found"})
     # Newest first, as the real one does by default.
     newest = sorted(tags, key=lambda tag: hub.pushed_at(name, tag), reverse=True)
     return _page(hub, path, query, newest, lambda tag: tag_entry(hub, name, tag))
@@ -160,10 +137,10 @@ def _page(
     length = int(said.get("page_size", [str(PAGE_LENGTH)])[0])
     if not said.keys() <= {"page", "page_size"} or not 1 <= length <= MOST:
         hub.violations.append(f"GET {path}?{query}")
-        return _json(400, {"message": "invalid page_size"})
+        return json_reply(400, {"message": "invalid page_size"})
     start = (number - 1) * length
     if number < 1 or (start and start >= len(names)):
-        return _json(404, {"message": "page not found"})
+        return json_reply(404, {"message": "page not found"})
     shown = names[start : start + length]
     base = f"{hub.next_host or hub.api_url}{path}?page_size={length}&page="
     following = f"{base}{number + 1}" if start + length < len(names) else None
@@ -216,7 +193,7 @@ def _api_refusal(hub: Hub) -> Reply:
             429, (("Content-Type", "text/html"), ("Retry-After", again_at)), html
         )
     body = {"detail": "Rate limit exceeded", "error": False}
-    return _json(429, body, (("X-Retry-After", again_at),))
+    return json_reply(429, body, (("X-Retry-After", again_at),))
 
 
 def _challenge(hub: Hub, name: str) -> Reply:
@@ -230,18 +207,8 @@ def _challenge(hub: Hub, name: str) -> Reply:
 
 def _violation(hub: Hub, asked: Request, status: int) -> Reply:
     hub.violations.append(f"{asked.method} {asked.target}")
-    return _json(status, {"message": "not here"})
+    return json_reply(status, {"message": "not here"})
 
 
 def _errors(status: int, code: str, message: str, more: Fields = ()) -> Reply:
-    return _json(status, {"errors": [{"code": code, "message": message}]}, more)
-
-
-def _json(status: int, value: object, more: Fields = ()) -> Reply:
-    head = (("Content-Type", "application/json"), *more)
-    return Reply(status, head, json.dumps(value).encode())
-
-
-def host_of(url: str) -> str:
-    """Such as 127.0.0.1:41234."""
-    return urlsplit(url).netloc
+    return json_reply(status, {"errors": [{"code": code, "message": message}]}, more)

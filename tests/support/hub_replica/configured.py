@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from support.hub_replica.answers import host_of
 from support.hub_replica.state import PASSWORD, USER, Hub
+from support.vendor_hosts import host_of
 from weighbridge.bootstrap.engine.assembly import crawl
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import Settings, load_settings
