@@ -76,8 +76,13 @@ class Kinds:
         """The kind of a registry. kind: as written; url: a checked one"""
         if kind != AUTO:
             return kind
-        host, models = host_of(url), self.registries.items()
-        return next((k for k, model in models if host in model.hosts), DISTRIBUTION)
+        return self.kind_of_host(host_of(url)) or DISTRIBUTION
+
+    def kind_of_host(self, host: str) -> str | None:
+        """The kind that this host is known for; None: it may be any."""
+        models = self.registries.items()
+        found = (kind for kind, model in models if _is_known_for(model, host))
+        return next(found, None)
 
     @cached_property
     def settings(self) -> type[Settings]:
@@ -236,6 +241,13 @@ def _settings_of(registry: Any, channel: Any) -> type[Settings]:
         __base__=Settings,
         registries=(registries, ()),
         channels=(some_channels, ()),
+    )
+
+
+def _is_known_for(model: type[RegistrySettings], host: str) -> bool:
+    pattern = model.host_pattern
+    return host in model.hosts or (
+        pattern is not None and pattern.fullmatch(host) is not None
     )
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from weighbridge.domain.limits import REQUEST_DEADLINE_S
+from weighbridge.domain.limits import ATTEMPTS, REQUEST_DEADLINE_S
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, WeighbridgeError
 from weighbridge.net.failure.request_failures import our_errors
@@ -74,6 +74,17 @@ class RegistryClient:
         except AuthError as error:
             self.counts.note_failure(question.operation, error)
             raise
+
+    async def ask_unsigned(self, question: RegistryRequest) -> RegistryAnswer:
+        """The answer to somebody without credentials; a 401 is one. It is asked once,
+        unless the registry itself says when to come back.
+
+        Raises TransportError, RegistryError.
+        """
+        attempts = Attempts(ATTEMPTS)
+        return await self._exchange.ask(
+            question, attempts, partial(self._send, question, None)
+        )
 
     def refusal(
         self, question: RegistryRequest, answer: RegistryAnswer

@@ -1,5 +1,6 @@
 """The keys of one registry, and what holds for all of them."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, Literal, Self
@@ -140,11 +141,14 @@ class RegistrySettings(StrictModel):
 
     hosts:    the hosts that are known for this kind, each with the one where the
               registry is; all are one registry
+    host_pattern: the whole host of each other registry that is known for it, in lower
+              case, where a vendor has one for each customer
     url:      `scheme://host[:port]`, checked and without a slash at its end
     interval: seconds between two crawls of a repository, None for the default
     """
 
     hosts: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    host_pattern: ClassVar[re.Pattern[str] | None] = None
 
     name: RegistryName
     kind: str = AUTO

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from weighbridge.config import RegistrySettings
+from weighbridge.registry.exchange.kind_signs import NO_SIGNS, KindSigns
 from weighbridge.registry.login.credentials import NO_OTHER_NAMES, LoginNames
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class RegistryKind(Struct, frozen=True):
     full_name:     the whole name of a repository that a person has written: as it is,
                    where none has a short one
     login_names:   by which docker knows it
+    signs:         by which its answers tell what it is
     """
 
     settings: type[RegistrySettings]
@@ -36,3 +38,4 @@ class RegistryKind(Struct, frozen=True):
     storage_scope: "ScopeKind"
     full_name: Callable[[str], str] = str
     login_names: LoginNames = NO_OTHER_NAMES
+    signs: KindSigns = NO_SIGNS

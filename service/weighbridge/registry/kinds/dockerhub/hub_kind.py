@@ -19,6 +19,7 @@ from weighbridge.config.registries.registry_settings import AUTO
 from weighbridge.config.value.clashes import Clash, transport_clash, without
 from weighbridge.config.value.value_types import RegistryURL
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
+from weighbridge.registry.exchange.kind_signs import KindSigns
 from weighbridge.registry.exchange.registry_kind import RegistryKind
 from weighbridge.registry.login.credentials import LoginNames
 
@@ -152,5 +153,10 @@ DOCKERHUB: Final = RegistryKind(
     login_names=LoginNames(
         hosts=frozenset((*DockerHubSettings.hosts, "registry.docker.io")),
         server="https://index.docker.io/v1/",
+    ),
+    # Of a host that only passes on what Docker Hub says, too.
+    signs=KindSigns(
+        services=frozenset({"registry.docker.io"}),
+        realm=re.compile(r"https://auth\.docker\.io/token"),
     ),
 )
