@@ -111,3 +111,52 @@ def test_what_spends_a_quota_is_said_by_the_kind(
     assert error is not None
     assert error.retryable is can_be_repeated
     assert hint in error.hint
+
+
+LIMITING = RefusalWords(
+    limits=("slow down",),
+    limit_wait_s=60.0,
+    sign_in="make a token",
+    not_found="or it may be hidden",
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wait"),
+    [
+        ((), 60.0),
+        (((b"retry-after", b"7"),), 7.0),
+        (((b"x-ratelimit-remaining", b"0"), (b"x-ratelimit-reset", b"%d")), 30.0),
+        (((b"x-ratelimit-remaining", b"9"), (b"x-ratelimit-reset", b"%d")), 60.0),
+    ],
+)
+def test_a_403_may_be_a_limit_in_the_words_of_a_kind(
+    fields: tuple[tuple[bytes, bytes], ...], wait: float
+) -> None:
+    at = int(START.timestamp()) + 30
+    raw = [(k, v % at if b"%d" in v else v) for k, v in fields]
+    body = b'{"message": "Please Slow Down a little"}'
+    answer = RegistryAnswer(403, Fields(raw), body, True, False)
+
+    error = find_refusal(a_question(), answer, "anonymous", START, LIMITING)
+    denied = find_refusal(a_question(), answer, "anonymous", START)
+
+    assert error is not None
+    assert (error.code, error.retryable) == ("rate_limited", True)
+    assert error.retry_after == pytest.approx(wait, abs=1)
+    assert error.message.endswith("403: Please Slow Down a little")
+    assert denied is not None
+    assert denied.code == "denied"
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [(401, "make a token"), (403, "make a token"), (404, "or it may be hidden")],
+)
+def test_what_helps_is_said_by_the_kind(status: int, hint: str) -> None:
+    answer = an_answer(status, b'{"message": "no"}')
+
+    error = find_refusal(a_question(), answer, "anonymous", START, LIMITING)
+
+    assert error is not None
+    assert error.hint == hint

@@ -29,7 +29,6 @@ from weighbridge.net.http1.head import (
     REMAINING,
     Fields,
     Sender,
-    asked_wait,
     until_reset,
 )
 from weighbridge.net.transport import Transport, client_over
@@ -45,6 +44,7 @@ from weighbridge.registry.exchange.registry_request import (
     RegistryRequest,
     find_refusal,
     refusal,
+    wanted_wait,
 )
 from weighbridge.registry.pacing.rate_limiter import Clock, Rank, RateLimiter
 from weighbridge.telemetry import Telemetry
@@ -326,9 +326,10 @@ class PacedExchange:
         fields, is_refused = answer.headers, answer.status >= 400
         if not is_refused and REMAINING not in fields:
             return None  # Nearly all answers, and the clock need not be asked.
-        now, names = self._clock.now(), self._words.wait_headers
-        wait = asked_wait(fields, now, names) if is_refused else None
-        return until_reset(fields, now) if wait is None else wait
+        now = self._clock.now()
+        if is_refused:
+            return wanted_wait(answer, now, self._words)
+        return until_reset(fields, now)
 
     def _count(self, question: RegistryRequest, answer: RegistryAnswer) -> None:
         # Of a body that was cut at its budget, the budget at most was read.

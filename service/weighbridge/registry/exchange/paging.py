@@ -155,15 +155,22 @@ def next_url(current: httpx.URL, links: list[str]) -> httpx.URL | None:
     Scheme, host, port and path stay as they are: the next page of a listing is
     the same listing. Raises ListingError(link_refused).
     """
-    targets = [target for target, relations in _links(links) if "next" in relations]
-    if not targets:
+    target = linked(links, "next")
+    if target is None:
         return None
-    if len(targets) > 1:
-        raise _refused("it names several next pages")
-    url = same_origin(current, targets[0])
+    url = same_origin(current, target)
     if _path(url) != _path(current):
         raise _refused("it leads to another path")
     return url
+
+
+def linked(links: list[str], relation: str) -> str | None:
+    """What the `Link` header's values name by this relation, unchecked; None where they
+    do not. Raises ListingError(link_refused) where that cannot be told."""
+    targets = [target for target, relations in _links(links) if relation in relations]
+    if len(targets) > 1:
+        raise _refused(f"it names several {relation} pages")
+    return targets[0] if targets else None
 
 
 def same_origin(current: httpx.URL, target: str) -> httpx.URL:

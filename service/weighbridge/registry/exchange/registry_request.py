@@ -20,7 +20,7 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.net.guard.addresses import redact_url
-from weighbridge.net.http1.head import RETRY_AFTER, Fields, asked_wait
+from weighbridge.net.http1.head import RETRY_AFTER, Fields, asked_wait, until_reset
 
 Operation: TypeAlias = Literal[
     "ping",
@@ -110,11 +110,20 @@ class RefusalWords(Struct, frozen=True):
                   hours: asking again in seconds is of no use, and counts as abuse
     quota_hint:   what whoever has spent it can do
     wait_headers: those that say how long to wait, in lower case
+    limits:       what the text of a 403 holds, in lower case, where it means that too
+                  much was asked
+    limit_wait_s: seconds to wait where such an answer does not say how long
+    sign_in:      what whoever is refused can do, "" where that is the same everywhere
+    not_found:    what a 404 may mean as well
     """
 
     quota: str | None = None
     quota_hint: str = ""
     wait_headers: tuple[str, ...] = (RETRY_AFTER,)
+    limits: tuple[str, ...] = ()
+    limit_wait_s: float | None = None
+    sign_in: str = ""
+    not_found: str = ""
 
 
 ORDINARY: Final = RefusalWords()
@@ -172,24 +181,48 @@ def refusal(
     told = _told(question, answer, who, said)
     is_good = answer.status == 200
     status = _STATUSES.get(said.code, 200) if is_good else answer.status
-    wait = asked_wait(answer.headers, now, words.wait_headers)
-    if status == 429 or said.code == _TOO_MANY:
+    if _is_limit(status, said, words):
         is_quota = words.quota is not None and words.quota in said.text
         hint = words.quota_hint if is_quota else "set `limits` for this registry lower"
+        wait = wanted_wait(answer, now, words)
         return RateLimited(told, hint=hint, retryable=not is_quota, retry_after=wait)
+    helps = words.sign_in or _sign_in(question, who)
     if status == 401:
         if who != ANONYMOUS and not is_good:
             told = f"the registry refused {who.removeprefix('as ')}: {told}"
-        return AuthError(told, code="unauthorized", hint=_sign_in(question, who))
+        return AuthError(told, code="unauthorized", hint=helps)
     if status == 403:
-        return AuthError(told, code="denied", hint=_sign_in(question, who))
+        return AuthError(told, code="denied", hint=helps)
     if status == 404:
-        return NotFound(told, code=_UNKNOWN.get(said.code, "not_found"))
+        code = _UNKNOWN.get(said.code, "not_found")
+        return NotFound(told, code=code, hint=words.not_found)
+    wait = asked_wait(answer.headers, now, words.wait_headers)
     return RegistryError(
         told,
         retryable=status in _PASSING,
         retry_after=None if is_good else wait,
     )
+
+
+def wanted_wait(
+    answer: RegistryAnswer, now: datetime, words: RefusalWords
+) -> float | None:
+    """Seconds until a refused question may be asked again, as far as the answer says
+    it; None where it does not. All who ask this registry wait for so long."""
+    wait = asked_wait(answer.headers, now, words.wait_headers)
+    if wait is None:
+        wait = until_reset(answer.headers, now)
+    if wait is not None or words.limit_wait_s is None:
+        return wait
+    is_limit = _is_limit(answer.status, _said(answer.content or b""), words)
+    return words.limit_wait_s if is_limit else None
+
+
+def _is_limit(status: int, said: Said, words: RefusalWords) -> bool:
+    if status == 429 or said.code == _TOO_MANY:
+        return True
+    text = said.text.lower()
+    return status == 403 and any(word in text for word in words.limits)
 
 
 def _is_page_for_people(answer: RegistryAnswer) -> bool:
@@ -215,6 +248,8 @@ def _said(content: bytes) -> Said:
         first = errors[0] if errors else None
         if isinstance(first, dict):
             return Said(_code(first.get("code")), _shown(first.get("message")))
+    if value is not None and isinstance(message := value.get("message"), str):
+        return Said(text=_shown(message))
     if content.lstrip().startswith(b"<"):
         return Said()  # a page for people says nothing in one line
     return Said(text=_shown(content.decode("utf-8", "replace")))
