@@ -134,3 +134,24 @@ async def test_the_pace_of_docker_hub_s_api_is_not_the_registry_s(
         pass
 
     assert named == ["hub", "hub:api"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "allowed", "expected"),
+    [(20, 5, 5), (2, 5, 2), (None, 5, 5), (20, None, 20), (None, None, None)],
+)
+def test_a_part_is_never_asked_more_often_than_its_operator_allows(
+    configured: float | None, allowed: float | None, expected: float | None
+) -> None:
+    paces: list[Pace] = []
+
+    def shared(_: str, pace: Pace) -> Pacing:
+        paces.append(pace)
+        return NoPacing()
+
+    entry = an_entry("one", limits=LimitSettings(requests_per_second=configured))
+    of = limited(settings_of(entry), a_target(entry), loopback=False)
+
+    RateLimiters(shared).of(of, Clock(), "api", allowed)
+
+    assert [pace.requests_per_second for pace in paces] == [expected]

@@ -160,3 +160,12 @@ def test_what_helps_is_said_by_the_kind(status: int, hint: str) -> None:
 
     assert error is not None
     assert error.hint == hint
+
+
+def test_what_an_api_says_is_shown_without_the_json_around_it() -> None:
+    body = b'{"detail": "Requires  authentication", "title": "invalid_token"}'
+
+    error = find_refusal(a_question(), an_answer(403, body), "anonymous", START)
+
+    assert error is not None
+    assert error.message.endswith("403: Requires authentication")

@@ -92,23 +92,36 @@ class RateLimiters:
         self._shared = shared
         self._gates: dict[tuple[str, str, AddressAccess, str], RateLimiter] = {}
 
-    def of(self, of: Limited, clock: Clock, part: str = "") -> RateLimiter:
+    def of(
+        self,
+        of: Limited,
+        clock: Clock,
+        part: str = "",
+        most_per_second: float | None = None,
+    ) -> RateLimiter:
         """The gate of all clients with these limits.
 
-        part: of a registry that has several hosts, each with its own limits
+        part: of a registry that has several, each with its own limits
+        most_per_second: what its operator allows at most; None: nothing is known
         """
         key = (of.name, of.url, of.access, part)
         gate = self._gates.get(key)
         if gate is None:
             # No registry's name holds a colon.
             name = f"{of.name}:{part}" if part else of.name
+            pace = _at_most(of.pace, most_per_second)
             gate = self._gates[key] = RateLimiter(
-                concurrency=of.pace.concurrency,
-                requests_per_second=of.pace.requests_per_second,
+                concurrency=pace.concurrency,
+                requests_per_second=pace.requests_per_second,
                 clock=clock,
-                pacing=None if self._shared is None else self._shared(name, of.pace),
+                pacing=None if self._shared is None else self._shared(name, pace),
             )
         return gate
+
+
+def _at_most(pace: Pace, most_per_second: float | None) -> Pace:
+    rates = [r for r in (pace.requests_per_second, most_per_second) if r is not None]
+    return replace(pace, requests_per_second=min(rates, default=None))
 
 
 _REACH: Final[Mapping[str, Reach]] = {

@@ -117,10 +117,24 @@ class KindRegistry(Registry, Protocol):
         """Ask whether it is there and lets us in; raises as the others do."""
 
 
+class GateOf(Protocol):
+    """The limits of a part of a registry that has its own."""
+
+    def __call__(
+        self, part: str, most_per_second: float | None = None, /
+    ) -> RateLimiter | None:
+        """None: of this client alone.
+
+        part: such as a second host, by any name
+        most_per_second: what its operator allows, where less than what is configured;
+                         None: nothing is known of that
+        """
+
+
 class KindAccess(Struct, frozen=True):
     """Besides the registry's own endpoint; a kind takes of it what it has a use for.
 
-    gate_of:    the limits of a second host of the registry, by a name for that host
+    gate_of:    the limits of another part of the registry
     keep_quota: the share of a quota that is left to others, 0 to 1
     settings:   its entry in the configuration, None for an address that has none
     on_certificate: told until when each certificate holds that is met
@@ -128,7 +142,7 @@ class KindAccess(Struct, frozen=True):
 
     telemetry: Telemetry
     clock: Clock
-    gate_of: Callable[[str], RateLimiter | None]
+    gate_of: GateOf
     keep_quota: float = 0.0
     settings: RegistrySettings | None = None
     on_certificate: Callable[[datetime], None] | None = None

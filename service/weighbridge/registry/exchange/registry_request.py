@@ -99,6 +99,8 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "BLOB_UNKNOWN": "blob_unknown",
 }
 _TOO_MANY: Final = "TOOMANYREQUESTS"
+_WORDS: Final = ("message", "detail")
+"""Where APIs of vendors say it for people; the second is that of RFC 9457."""
 _STATUSES: Final = {"UNAUTHORIZED": 401, "DENIED": 403} | dict.fromkeys(_UNKNOWN, 404)
 """What these codes mean, as a status."""
 
@@ -248,8 +250,9 @@ def _said(content: bytes) -> Said:
         first = errors[0] if errors else None
         if isinstance(first, dict):
             return Said(_code(first.get("code")), _shown(first.get("message")))
-    if value is not None and isinstance(message := value.get("message"), str):
-        return Said(text=_shown(message))
+    words = [_shown(value.get(key)) for key in _WORDS] if value is not None else []
+    if text := next(filter(None, words), ""):
+        return Said(text=text)
     if content.lstrip().startswith(b"<"):
         return Said()  # a page for people says nothing in one line
     return Said(text=_shown(content.decode("utf-8", "replace")))
