@@ -116,7 +116,8 @@ def _places(node: ast.AST, positions: _Positions) -> Iterator[ast.expr]:
 
 
 def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
-    with_default = arguments.args[len(arguments.args) - len(arguments.defaults) :]
+    by_place = arguments.posonlyargs + arguments.args
+    with_default = by_place[len(by_place) - len(arguments.defaults) :]
     pairs = [
         *zip(with_default, arguments.defaults, strict=True),
         *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from support.database import a_database
 from support.error_codes import codes_in, texts_in
+from support.google_replica.state import key_file
 from support.many_repositories import add_repositories
 from support.policies import a_policy
 from support.read_model import NOW
@@ -312,6 +313,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
     for name in _files_named(yaml.safe_load(example)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("canary-of-a-secret\n", encoding="utf-8")
+    key_file(tmp_path / "secrets/google")
 
     settings = load_settings(str(file), {}, KINDS)
 
@@ -319,6 +321,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
         "harbor",
         "builds",
         "hub",
+        "google",
         "local",
     ]
     auth = settings.registries[0].auth

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 from collections.abc import Mapping
 
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
+from weighbridge.registry.kinds.google.google_kind import GOOGLE
 
 
 def _open(endpoint: "Endpoint", access: "KindAccess") -> "KindRegistry":
@@ -40,5 +41,6 @@ DISTRIBUTION: Final = RegistryKind(
 REGISTRY_KINDS: Final[Mapping[str, RegistryKind]] = {
     "distribution": DISTRIBUTION,
     "dockerhub": DOCKERHUB,
+    "google": GOOGLE,
 }
 """Each by its name in the configuration, as they are named to people."""

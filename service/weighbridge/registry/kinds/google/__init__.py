@@ -1,0 +1,1 @@
+"""Google's registries: Artifact Registry, and Container Registry's hosts before it."""

@@ -1,0 +1,115 @@
+"""Google's registries as a kind, with the keys that they have besides those of all.
+
+Nobody lists all repositories of a host: what is discovered is below the projects and
+repositories that somebody names, `PROJECT/REPOSITORY/*`.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Self
+
+from pydantic import AfterValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from weighbridge.config import RegistrySettings
+from weighbridge.config.registries.registry_settings import AUTO
+from weighbridge.config.value.clashes import Clash, without
+from weighbridge.config.value.value_types import ReadableFile
+from weighbridge.domain.image.reference import is_repository_name
+from weighbridge.errors import ConfigError
+from weighbridge.registry.exchange.kind_signs import KindSigns
+from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.google.google_key import read_key_file
+
+if TYPE_CHECKING:
+    from weighbridge.registry.exchange.endpoint import (
+        Endpoint,
+        KindAccess,
+        KindRegistry,
+    )
+
+_CONTAINER_REGISTRY: Final = ("gcr.io", "asia.gcr.io", "eu.gcr.io", "us.gcr.io")
+# A location is a region or a multi-region
+# (cloud.google.com/artifact-registry/docs/repositories/repo-locations).
+_ARTIFACT_REGISTRY: Final = r"[a-z]+(?:-[a-z]+[0-9]+)?-docker\.pkg\.dev"
+
+
+def google_roots(patterns: Sequence[str]) -> tuple[str, ...]:
+    """The names below which is looked for what these patterns mean: what each has
+    before its first star, up to a slash. A pattern without a star names its repository;
+    one without such a beginning chooses among what the others find."""
+    globs = (pattern for pattern in patterns if "*" in pattern)
+    found = (glob.partition("*")[0].rpartition("/")[0] for glob in globs)
+    return tuple(dict.fromkeys(name for name in found if is_repository_name(name)))
+
+
+def _key_file(path: Path) -> Path:
+    try:
+        read_key_file(path)
+    except ConfigError as exc:
+        raise PydanticCustomError("secret_file", "{why}", {"why": exc.message}) from exc
+    return path
+
+
+class GoogleSettings(RegistrySettings):
+    """An entry of Artifact Registry or Container Registry.
+
+    key_file: the key of a service account, in place of `auth`
+    """
+
+    hosts: ClassVar = MappingProxyType({host: host for host in _CONTAINER_REGISTRY})
+    host_pattern: ClassVar = re.compile(_ARTIFACT_REGISTRY, re.ASCII)
+
+    key_file: Annotated[ReadableFile, AfterValidator(_key_file)] | None = None
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Below what repositories are looked for."""
+        return google_roots(self.repositories.include)
+
+    @model_validator(mode="after")
+    def _signs_in_one_way_and_says_what_is_meant(self) -> Self:
+        return without(self, self._clash())
+
+    def _clash(self) -> Clash | None:
+        if self.key_file is not None and self.auth is not None:
+            return Clash("key_file", "invalid_auth", "excludes auth: keep one")
+        # Who left the kind to us may only want to sign in there, and Container
+        # Registry may have a catalog.
+        if self.kind == AUTO or self.host in _CONTAINER_REGISTRY or self._is_meant:
+            return None
+        words = (
+            "must say below what to look: Google's registries have no list of all"
+            " repositories, so write include: [PROJECT/REPOSITORY/*]"
+        )
+        return Clash("repositories", "missing_key", words)
+
+    @property
+    def _is_meant(self) -> bool:
+        include = self.repositories.include
+        return bool(self.roots) or any("*" not in pattern for pattern in include)
+
+
+def _open(endpoint: "Endpoint", access: "KindAccess") -> "KindRegistry":
+    # Late: who only reads the configuration asks no registry.
+    from weighbridge.registry.kinds.google.google_registry import open_google
+
+    return open_google(endpoint, access)
+
+
+GOOGLE: Final = RegistryKind(
+    settings=GoogleSettings,
+    open=_open,
+    # Container Registry keeps the images of a host in one bucket a project
+    # (cloud.google.com/container-registry/docs/overview). Of Artifact Registry nothing
+    # is said.
+    storage_scope="project",
+    # Of a host that only passes on what Google says, too.
+    signs=KindSigns(
+        realm=re.compile(
+            rf"https://(?:(?:[a-z]+\.)?gcr\.io|{_ARTIFACT_REGISTRY})/v2/token", re.ASCII
+        ),
+    ),
+)

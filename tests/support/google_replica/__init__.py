@@ -1,0 +1,6 @@
+"""A strict Artifact Registry on loopback: it refuses what the real one would refuse.
+
+state     who may see what, and what was asked
+answers   what the registry, its token service and its storage answer to a request
+serving   the two hosts on ports of their own, and a configuration that crawls them
+"""

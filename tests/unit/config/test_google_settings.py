@@ -1,0 +1,126 @@
+"""What the configuration of Google's registries means."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.google_replica.state import KEY, key_file
+from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.config import load_settings
+from weighbridge.errors import ConfigError
+from weighbridge.registry.kinds.google.google_key import read_key_file
+from weighbridge.registry.kinds.google.google_kind import GoogleSettings, google_roots
+
+URL = "https://europe-west1-docker.pkg.dev"
+
+
+def an_entry(folder: Path, **more: object) -> GoogleSettings:
+    entry: dict[str, Any] = {"name": "google", "kind": "google", "url": URL} | more
+    path = folder / "weighbridge.yaml"
+    path.write_text(json.dumps({"registries": [entry]}))
+    (found,) = load_settings(str(path), {}, KINDS).registries
+    assert isinstance(found, GoogleSettings)
+    return found
+
+
+def refused(folder: Path, **more: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        an_entry(folder, **more)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("gcr.io", "google"),
+        ("eu.gcr.io", "google"),
+        ("us-docker.pkg.dev", "google"),
+        ("europe-west12-docker.pkg.dev", "google"),
+        ("europe-west1-python.pkg.dev", "distribution"),
+        ("gcr.io.example", "distribution"),
+    ],
+)
+def test_auto_is_google_at_its_own_addresses(host: str, expected: str) -> None:
+    assert KINDS.kind_of("auto", f"https://{host}") == expected
+
+
+@pytest.mark.parametrize(
+    ("patterns", "roots"),
+    [
+        (["acme/*"], ("acme",)),
+        (["acme/images/*", "acme/images/team-*"], ("acme/images",)),
+        (["acme/images/cart", "acme/old/*/cart"], ("acme/old",)),
+        (["*", "*/cart", "ac*"], ()),
+    ],
+)
+def test_patterns_say_below_what_is_looked(
+    patterns: list[str], roots: tuple[str, ...]
+) -> None:
+    assert google_roots(patterns) == roots
+
+
+def test_a_whole_name_needs_no_looking(tmp_path: Path) -> None:
+    entry = an_entry(tmp_path, repositories={"include": ["acme/images/cart"]})
+
+    assert entry.roots == ()
+
+
+def test_artifact_registry_has_no_list_of_everything(tmp_path: Path) -> None:
+    assert "PROJECT/REPOSITORY/*" in refused(tmp_path)
+
+
+def test_container_registry_may_have_one(tmp_path: Path) -> None:
+    assert an_entry(tmp_path, url="https://gcr.io").roots == ()
+
+
+def test_a_key_file_is_read_as_google_writes_it(tmp_path: Path) -> None:
+    path = key_file(tmp_path)
+    entry = an_entry(
+        tmp_path, key_file="key.json", repositories={"include": ["acme/*"]}
+    )
+
+    assert entry.key_file == path
+    credential = read_key_file(path).credential()
+    assert credential.username == "_json_key"
+    assert credential.password is not None
+    text = credential.password.reveal()
+    assert json.loads(text) == KEY
+    assert "\n" not in text
+    assert "canary" not in f"{entry!r} {credential} {credential!r}"
+
+
+def test_a_key_file_takes_the_place_of_auth(tmp_path: Path) -> None:
+    key_file(tmp_path)
+
+    words = refused(
+        tmp_path,
+        key_file="key.json",
+        auth={"username": "_json_key", "password": "x"},
+        repositories={"include": ["acme/*"]},
+    )
+
+    assert "excludes auth" in words
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"canary", "is not the JSON of a key"),
+        (b"[]", "is not the key of a service account"),
+        (b'{"type": "authorized_user", "x": "canary"}', "is not the key of a service"),
+        (b'{"type": "service_account", "private_key": "canary"}', "client_email"),
+        (b" " * 70_000, "is larger than 64 KiB"),
+        (b"\xff\xfe", "is not the JSON of a key"),
+    ],
+)
+def test_a_file_that_is_no_key_is_refused_without_showing_it(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    (tmp_path / "key.json").write_bytes(content)
+
+    words = refused(tmp_path, key_file="key.json", repositories={"include": ["acme/*"]})
+
+    assert why in words
+    assert "canary" not in words
