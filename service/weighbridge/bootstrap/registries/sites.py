@@ -25,7 +25,6 @@ from weighbridge.bootstrap.registries.targets import (
     kind_of,
 )
 from weighbridge.config import Settings
-from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.domain.registry.listing import main_url
 from weighbridge.domain.text.globs import matches
 from weighbridge.engine.context.parts import JobTarget, Scope, Site
@@ -199,7 +198,7 @@ def scope_of(target: Target) -> Scope:
         return Scope(only=target.only)
     repositories = configured.wanted_repositories
     tags = configured.tags.patterns
-    names = tuple(n for n in repositories.include if is_repository_name(n))
+    names = configured.named_repositories
     wanted = tuple(n for n in names if matches(repositories, n))
     # Where every pattern is a whole name there is nothing to discover; the catalog
     # of a large registry is slow, and not everybody may read it.

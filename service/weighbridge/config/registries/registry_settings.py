@@ -33,6 +33,7 @@ from weighbridge.config.value.value_types import (
 )
 from weighbridge.config.value.written_address import host_of, is_loopback
 from weighbridge.domain.image.platform import DEFAULT
+from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
 from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.text.units import parse_percent
@@ -173,6 +174,11 @@ class RegistrySettings(StrictModel):
     def wanted_repositories(self) -> Patterns:
         """Which repositories are crawled, by their whole names."""
         return self.repositories.patterns
+
+    @property
+    def named_repositories(self) -> tuple[str, ...]:
+        """Whole names among these: they are asked for even where nothing lists them."""
+        return tuple(filter(is_repository_name, self.wanted_repositories.include))
 
     @property
     def is_loopback(self) -> bool:
