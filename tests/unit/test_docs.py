@@ -322,6 +322,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
         "builds",
         "hub",
         "google",
+        "quay",
         "local",
     ]
     auth = settings.registries[0].auth

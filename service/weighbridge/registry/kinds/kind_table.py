@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
 from weighbridge.registry.kinds.google.google_kind import GOOGLE
+from weighbridge.registry.kinds.quay.quay_kind import QUAY
 
 
 def _open(endpoint: "Endpoint", access: "KindAccess") -> "KindRegistry":
@@ -42,5 +43,6 @@ REGISTRY_KINDS: Final[Mapping[str, RegistryKind]] = {
     "distribution": DISTRIBUTION,
     "dockerhub": DOCKERHUB,
     "google": GOOGLE,
+    "quay": QUAY,
 }
 """Each by its name in the configuration, as they are named to people."""

@@ -1,0 +1,1 @@
+"""Quay: quay.io, Red Hat Quay and Project Quay."""
