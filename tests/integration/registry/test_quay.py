@@ -9,7 +9,13 @@ import pytest
 from support.platform_content import MANIFESTS_PER_INDEX, platform_content
 from support.quay_replica.configured import crawl_quay, quay_settings
 from support.quay_replica.serving import quay_replica
-from support.quay_replica.state import STARTED_AT, Quay, a_quay
+from support.quay_replica.state import (
+    API_TOKEN,
+    ROBOT_PASSWORD,
+    STARTED_AT,
+    Quay,
+    a_quay,
+)
 from support.replica.brute_force import count_by_brute_force
 from support.replica.changes import ChangingContent
 from support.replica.stored import Counted, counted
@@ -177,3 +183,6 @@ def test_a_robot_and_a_token_are_each_shown_where_they_count(
 
     assert done.faults == ()
     assert "api_refused" not in quay.take_counts()
+    stored = (tmp_path / "weighbridge.db").read_bytes()
+    for secret in (API_TOKEN, ROBOT_PASSWORD, *quay.pull_tokens):
+        assert secret.encode() not in stored

@@ -129,11 +129,29 @@ def test_a_token_is_shown_nowhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "most"),
-    [("https://quay.io", API_REQUESTS_PER_SECOND), ("https://quay.example", None)],
+    ("more", "expected"),
+    [
+        ("", False),
+        ("    api_token: t\n", True),
+        ("    auth: {docker_config: t}\n", True),
+    ],
+)
+def test_a_token_is_a_credential_too(tmp_path: Path, more: str, expected: bool) -> None:
+    (tmp_path / "t").write_text("{}")
+
+    assert a_quay(tmp_path, OWN + more).signs_in is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("https://quay.io", [("api", API_REQUESTS_PER_SECOND)]),
+        # Its API is on the same host, and so has the same limits.
+        ("https://quay.example", []),
+    ],
 )
 async def test_the_api_of_quay_io_is_asked_within_its_limit(
-    url: str, most: float | None
+    url: str, parts: list[tuple[str, float]]
 ) -> None:
     asked: list[tuple[str, float | None]] = []
 
@@ -145,7 +163,7 @@ async def test_the_api_of_quay_io_is_asked_within_its_limit(
     quay = open_quay(an_endpoint(url=url, credential=OWNER), access)
     await quay.aclose()
 
-    assert asked == [("api", most)]
+    assert asked == parts
 
 
 def test_its_description_shows_that_it_is_quay() -> None:

@@ -15,6 +15,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
+from weighbridge.registry.kinds.quay.quay_api import LIST_BYTES
 
 TAGS = documents("quay_pages")["tags"]
 REFUSED = documents("quay_pages")["a refusal"]
@@ -192,7 +193,7 @@ async def test_a_name_that_is_none_comes_into_no_address() -> None:
 
 async def test_a_listing_longer_than_any_is_an_error() -> None:
     def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=b" " * (9 * 1024 * 1024))
+        return httpx.Response(200, content=b" " * (LIST_BYTES + 1))
 
     with pytest.raises(ListingError) as caught:
         await names_of(asking_quay(answer))

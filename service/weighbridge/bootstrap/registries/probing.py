@@ -120,7 +120,7 @@ class Probes:
             failure=failure,
             seconds=self._monotonic() - began,
             is_encrypted=registry.url.startswith("https://"),
-            signs_in=registry.auth is not None,
+            signs_in=registry.signs_in,
             certified_until=min(certified, default=None),
         )
         return probe if connected is None else _with_cost(probe, connected)

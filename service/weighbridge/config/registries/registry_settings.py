@@ -181,6 +181,11 @@ class RegistrySettings(StrictModel):
         return tuple(filter(is_repository_name, self.wanted_repositories.include))
 
     @property
+    def signs_in(self) -> bool:
+        """Whether it has a credential, of whatever sort."""
+        return self.auth is not None
+
+    @property
     def is_loopback(self) -> bool:
         return self.address_class == "loopback" or is_loopback(self.host)
 

@@ -65,6 +65,10 @@ class GoogleSettings(RegistrySettings):
     key_file: Annotated[ReadableFile, AfterValidator(_key_file)] | None = None
 
     @property
+    def signs_in(self) -> bool:
+        return super().signs_in or self.key_file is not None
+
+    @property
     def roots(self) -> tuple[str, ...]:
         """Below what repositories are looked for."""
         return google_roots(self.repositories.include)

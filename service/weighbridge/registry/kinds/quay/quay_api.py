@@ -16,6 +16,7 @@ import httpx
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.reference import is_repository_name, is_tag
+from weighbridge.domain.limits import MIB
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, InvalidReference, ListingError
@@ -36,6 +37,9 @@ from weighbridge.registry.login.credentials import bearer
 _LISTING: Final = "Quay's listing"
 MOST_TAGS: Final = 100
 """The most that a page of tags gives; a longer one is cut to it."""
+LIST_BYTES: Final = 32 * MIB
+"""Of the repositories of a namespace, which are on one page, each with the description
+that people have written."""
 _NEXT_PAGE: Final = re.compile(r"[!-~]{1,4096}", re.ASCII)
 # RFC 2822 as Python's `formatdate` writes it, which is what Quay calls.
 _DATE: Final = re.compile(
@@ -287,6 +291,10 @@ class QuayAPI(VendorAPI):
             most=limits.TAGS_PER_REPOSITORY,
             is_exact=True,
         )
+
+    async def send(self, url: str) -> httpx.Response:
+        """A page, longer ones too than other APIs have."""
+        return await self.http.get(url, extensions=PAGE | {"body_limit": LIST_BYTES})
 
     async def check_token(self) -> None:
         """Raises AuthError(unauthorized) where Quay does not know the token.

@@ -88,6 +88,11 @@ class QuaySettings(RegistrySettings):
             "*" in pattern.partition("/")[0] for pattern in self._patterns
         )
 
+    @property
+    def signs_in(self) -> bool:
+        tokens = (self.api_token, self.api_token_file)
+        return super().signs_in or any(token is not None for token in tokens)
+
     def current_api_token(self) -> Secret | None:
         """The token as it is now: its file is read again, because it may have been
         replaced. Raises ConfigError(secret_file)."""

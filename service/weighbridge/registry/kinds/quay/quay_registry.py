@@ -31,7 +31,7 @@ from weighbridge.registry.kinds.distribution.distribution_registry import (
 from weighbridge.registry.kinds.quay.quay_api import QuayAPI, TokenHeader
 from weighbridge.registry.kinds.quay.quay_kind import QUAY_IO, QuaySettings
 from weighbridge.registry.login.credentials import Credential
-from weighbridge.registry.pacing.rate_limiter import Clock
+from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
 from weighbridge.telemetry import Telemetry
 
 OAUTH_USER: Final = "$oauthtoken"
@@ -157,10 +157,8 @@ def open_quay(endpoint: Endpoint, access: KindAccess) -> QuayRegistry:
     settings = access.settings
     own = settings if isinstance(settings, QuaySettings) else None
     token = own.current_api_token() if own else None
-    is_quay_io = endpoint.origin[1] == QUAY_IO
-    most = API_REQUESTS_PER_SECOND if is_quay_io else None
     api = open_quay_api(
-        replace(endpoint, gate=access.gate_of("api", most)),
+        replace(endpoint, gate=_gate_of_api(endpoint, access)),
         token,
         access.connections(endpoint, is_api=True),
         access.telemetry,
@@ -177,6 +175,13 @@ def open_quay(endpoint: Endpoint, access: KindAccess) -> QuayRegistry:
         api,
         (ALL,) if own and own.lists_all else listed,
     )
+
+
+def _gate_of_api(endpoint: Endpoint, access: KindAccess) -> RateLimiter | None:
+    """One for both, as they are one host, unless its operator limits the API alone."""
+    if endpoint.origin[1] != QUAY_IO:
+        return endpoint.gate
+    return access.gate_of("api", API_REQUESTS_PER_SECOND)
 
 
 def open_quay_api(
