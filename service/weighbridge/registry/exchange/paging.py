@@ -38,7 +38,7 @@ class ListingPage(Struct, frozen=True):
     tags:    what is told of each name, where these are tags
     total:   entries of the whole listing, None where it is not said
     next:    what the page itself names as the next one
-    key:     what tells this page from others where it brings no name; "": nothing
+    key:     what tells this page from others, "" where its first name does
     """
 
     names: tuple[str, ...]
@@ -50,8 +50,8 @@ class ListingPage(Struct, frozen=True):
 
     @property
     def first(self) -> str:
-        """The first name, where it has none the page's key, or "" for neither."""
-        return self.names[0] if self.names else self.key
+        """The page's key, where it has none its first name, or "" for neither."""
+        return self.key or next(iter(self.names), "")
 
     @property
     def entries(self) -> int:

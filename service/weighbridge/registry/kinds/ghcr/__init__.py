@@ -1,0 +1,1 @@
+"""GitHub's container registry, also of GitHub Enterprise."""

@@ -1,0 +1,304 @@
+"""Listings of GitHub's API: how its pages are read, and what its refusals mean."""
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from support.fake_clock import START
+from support.ghcr_client import API, asking_github
+from support.registry_client import OWNER
+from weighbridge.errors import (
+    AuthError,
+    ListingError,
+    NotFound,
+    RateLimited,
+    RegistryError,
+)
+
+PATH = "/orgs/acme/packages/container/app/versions"
+QUERY = "?state=active&per_page=100&page="
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def a_row(number: int, *tags: str) -> dict[str, object]:
+    name = f"sha256:{number:064x}"
+    return {"name": name, "metadata": {"container": {"tags": list(tags)}}}
+
+
+def page_of(request: httpx.Request) -> int:
+    return int(request.url.params["page"])
+
+
+def link_to(number: int, last: int, host: str = API) -> dict[str, str]:
+    """As GitHub writes it: of the organisation's number, not of its name."""
+    url = f"{host}/organizations/9919/packages/container/app/versions?per_page=100"
+    pages = {"prev": number - 1, "next": number + 1, "last": last, "first": 1}
+    if number == last:
+        return {}
+    return {
+        "link": ", ".join(f'<{url}&page={n}>; rel="{r}"' for r, n in pages.items() if n)
+    }
+
+
+def in_pages(*pages: list[dict[str, object]]) -> Handler:
+    def handler(request: httpx.Request) -> httpx.Response:
+        number = page_of(request)
+        headers = link_to(number, len(pages))
+        return httpx.Response(200, json=pages[number - 1], headers=headers)
+
+    return handler
+
+
+async def test_one_page_is_asked_once_with_the_token_and_what_github_wants() -> None:
+    ask = asking_github(in_pages([a_row(1, "a"), a_row(2)]), credential=OWNER)
+
+    assert await ask.tags() == ["a"]
+    (request,) = ask.api.requests
+    assert ask.api.paths == [f"{PATH}{QUERY}1"]
+    assert request.headers["authorization"] == "Bearer correct horse"
+    assert request.headers["accept"] == "application/vnd.github+json"
+    assert request.headers["x-github-api-version"] == "2022-11-28"
+    assert ask.registry.requests == []
+
+
+async def test_pages_are_read_from_the_last_to_the_first() -> None:
+    pages = in_pages([a_row(4, "d")], [a_row(3), a_row(2)], [a_row(1, "a")])
+    ask = asking_github(pages)
+
+    assert await ask.tags() == ["a", "d"]
+    assert ask.api.paths == [f"{PATH}{QUERY}{n}" for n in (1, 3, 2, 1)]
+
+
+async def test_many_pages_without_any_tag_are_no_loop() -> None:
+    pages = [[a_row(n)] for n in range(99)]
+
+    assert await asking_github(in_pages(*pages)).tags() == []
+
+
+@pytest.mark.parametrize("name", ["tools/cli", "a.b_c"])
+async def test_a_slash_in_a_name_is_encoded(name: str) -> None:
+    ask = asking_github(in_pages([a_row(1, "a")]))
+
+    await ask.tags(f"acme/{name}")
+
+    path = ask.api.paths[0].partition("?")[0]
+    encoded = name.replace("/", "%2F")
+    assert path == f"/orgs/acme/packages/container/{encoded}/versions"
+
+
+async def test_an_enterprise_server_has_its_api_below_a_path() -> None:
+    pages = in_pages([a_row(1, "a")])
+    ask = asking_github(
+        pages, api_url="https://github.corp.example", owner=("octo", "users")
+    )
+
+    await ask.tags("octo/app")
+
+    assert ask.api.paths == [
+        f"/api/v3/users/octo/packages/container/app/versions{QUERY}1"
+    ]
+
+
+async def test_a_deletion_while_pages_are_read_is_seen_by_what_comes_twice() -> None:
+    """Page 3 has been read when a version before it goes: the first of page 3 moves to
+    the end of page 2."""
+    pages = in_pages([a_row(5, "e")], [a_row(4), a_row(3, "c")], [a_row(3, "c")])
+
+    with pytest.raises(ListingError) as broken:
+        await asking_github(pages).tags()
+
+    assert (broken.value.code, broken.value.retryable) == ("listing_changed", True)
+
+
+async def test_a_push_while_pages_are_read_is_seen_by_the_first_page() -> None:
+    fronts = [[a_row(5, "e")], [a_row(6)]]
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        number = page_of(request)
+        rows = fronts.pop(0) if number == 1 else [a_row(number, "a")]
+        return httpx.Response(200, json=rows, headers=link_to(number, 2))
+
+    with pytest.raises(ListingError) as broken:
+        await asking_github(handler).tags()
+
+    assert broken.value.code == "listing_changed"
+
+
+@pytest.mark.parametrize("last", [100, 101, 5_000])
+async def test_a_listing_that_may_be_cut_at_10_000_is_left_to_the_registry(
+    last: int,
+) -> None:
+    def api(request: httpx.Request) -> httpx.Response:
+        assert page_of(request) == 1
+        return httpx.Response(200, json=[a_row(1, "a")], headers=link_to(1, last))
+
+    def registry(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/v2/acme/app/tags/list"
+        return httpx.Response(200, json={"name": "acme/app", "tags": ["a", "b"]})
+
+    ask = asking_github(api, registry)
+
+    assert await ask.tags() == ["a", "b"]
+    assert len(ask.api.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["https://evil.example", "http://api.github.com", "https://u@api.github.com"],
+)
+async def test_a_link_elsewhere_is_refused(host: str) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=[a_row(1, "a")], headers=link_to(1, 2, host))
+
+    ask = asking_github(handler, credential=OWNER)
+
+    for listing in (ask.tags, ask.repositories):
+        with pytest.raises(RegistryError) as refused:
+            await listing()
+        assert refused.value.code in ("link_refused", "denied")
+    assert {r.url.host for r in ask.api.requests} == {"api.github.com"}
+
+
+async def test_a_next_page_without_the_number_of_the_last_is_refused() -> None:
+    link = f'<{API}/x?page=2>; rel="next"'
+    ask = asking_github(lambda _: httpx.Response(200, json=[], headers={"link": link}))
+
+    with pytest.raises(ListingError) as refused:
+        await ask.tags()
+
+    assert refused.value.code == "link_refused"
+
+
+async def test_a_package_without_versions_is_doubted() -> None:
+    with pytest.raises(ListingError) as doubted:
+        await asking_github(in_pages([])).tags()
+
+    assert doubted.value.retryable
+
+
+async def test_an_owner_without_packages_may_be_one_that_shows_none() -> None:
+    ask = asking_github(lambda _: httpx.Response(200, json=[]))
+
+    with pytest.raises(AuthError) as refused:
+        await ask.repositories()
+
+    assert refused.value.code == "denied"
+    assert "read:packages" in refused.value.hint
+
+
+async def test_what_the_api_does_not_show_is_asked_of_the_registry() -> None:
+    missing = httpx.Response(404, json={"message": "Package not found."})
+    unknown = {"errors": [{"code": "NAME_UNKNOWN", "message": "no such name"}]}
+    ask = asking_github(lambda _: missing, lambda _: httpx.Response(404, json=unknown))
+
+    with pytest.raises(NotFound) as gone:
+        await ask.tags()
+
+    assert gone.value.code == "name_unknown"
+    assert "read:packages" in gone.value.hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (httpx.Response(401, json={"message": "Bad credentials"}), "unauthorized"),
+        (
+            httpx.Response(403, json={"message": "Resource protected by SAML."}),
+            "denied",
+        ),
+        # A token of an app or of Actions: github.com/cli/cli/issues/9606
+        (httpx.Response(400, json={"message": "Invalid argument."}), "denied"),
+        (
+            httpx.Response(
+                200,
+                json=[a_row(1, "a")],
+                headers={"x-github-sso": "partial-results; organizations=21955855"},
+            ),
+            "denied",
+        ),
+    ],
+    ids=["401", "403", "400", "single sign-on"],
+)
+async def test_a_token_that_is_not_enough_is_said_with_what_is(
+    answer: httpx.Response, code: str
+) -> None:
+    ask = asking_github(lambda _: answer, credential=OWNER)
+
+    for listing in (ask.tags, ask.repositories):
+        with pytest.raises(AuthError) as refused:
+            await listing()
+        assert refused.value.code == code
+        assert "classic personal access token" in refused.value.hint
+        assert "correct horse" not in refused.value.message + refused.value.hint
+    assert len(ask.api.requests) == 2
+
+
+SECONDARY = "You have exceeded a secondary rate limit."
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "fields", "wait_s"),
+    [
+        (403, "API rate limit exceeded for user ID 7.", {"reset": 90}, 90),
+        (429, "API rate limit exceeded for user ID 7.", {"reset": 90}, 90),
+        (403, SECONDARY, {"retry": 45}, 45),
+        (429, SECONDARY, {"retry": 45}, 45),
+        (403, SECONDARY, {}, 60),
+        (429, SECONDARY, {}, 60),
+        (403, "You have triggered an abuse detection mechanism.", {}, 60),
+    ],
+)
+async def test_a_limit_in_github_s_form_is_waited_for(
+    status: int, words: str, fields: dict[str, int], wait_s: int
+) -> None:
+    headers = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "4000"}
+    if "reset" in fields:
+        at = int(START.timestamp()) + fields["reset"]
+        headers |= {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(at)}
+    if "retry" in fields:
+        headers["retry-after"] = str(fields["retry"])
+    refused = [httpx.Response(status, json={"message": words}, headers=headers)]
+    pages = in_pages([a_row(1, "a")])
+    ask = asking_github(lambda r: refused.pop() if refused else pages(r))
+    began = ask.time.clock.monotonic()
+
+    assert await ask.tags() == ["a"]
+
+    waited = ask.time.clock.monotonic() - began
+    assert wait_s - 1 <= waited <= wait_s + 5
+    assert ask.github.cost.throttled == 1
+
+
+async def test_a_limit_that_ends_in_an_hour_ends_the_crawl() -> None:
+    at = int(START.timestamp()) + 3_000
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(at)}
+    body = {"message": "API rate limit exceeded for user ID 7."}
+    ask = asking_github(lambda _: httpx.Response(403, json=body, headers=headers))
+
+    with pytest.raises(RateLimited) as limited:
+        await ask.tags()
+
+    assert limited.value.retry_after == 15 * 60
+    assert len(ask.api.requests) == 1
+
+
+async def test_a_redirect_leaves_the_token_at_its_host() -> None:
+    """A renamed organisation is one."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "elsewhere.example":
+            return httpx.Response(200, content=json.dumps([a_row(1, "a")]))
+        place = "https://elsewhere.example/versions?page=1"
+        return httpx.Response(301, headers={"location": place})
+
+    ask = asking_github(handler, credential=OWNER)
+
+    await ask.tags()
+
+    shown = [(r.url.host, r.headers.get("authorization")) for r in ask.api.requests]
+    assert shown == [
+        ("api.github.com", "Bearer correct horse"),
+        ("elsewhere.example", None),
+    ]
