@@ -157,7 +157,7 @@ BROKEN: Mapping[Break, tuple[str, str]] = {
     lose_the_right: ("unauthorized", "denied"),
     lose_sign_on: ("unauthorized", "denied"),
     have_a_token_of_an_app: ("unauthorized", "denied"),
-    serve_nothing: ("error", "listing_error"),
+    serve_nothing: ("error", "empty_listing"),
     serve_null: ("error", "invalid_listing"),
     serve_null_tags: ("partial", "invalid_tag"),
     serve_the_same_page: ("partial", "pagination_loop"),
@@ -219,7 +219,7 @@ def test_an_owner_without_any_package_to_see_is_a_refusal(
     done = crawl_github(settings)
 
     assert done.state != "ok"
-    assert "denied" in [fault.code for fault in done.faults]
+    assert "empty_listing" in [fault.code for fault in done.faults]
     assert live(database_url) == before
 
 

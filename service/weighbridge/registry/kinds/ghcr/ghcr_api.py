@@ -45,10 +45,6 @@ PAGE_LENGTH: Final = 100
 MOST_PAGES: Final = 100
 """`page` times `per_page` may not be more than 10,000 (response 400 of "List packages
 for an organization"). A listing with so many pages may have lost its end."""
-TOO_MANY_VERSIONS: Final = "too_many_versions"
-"""Of a package whose versions are more than what the API lists. Not shown to people:
-its tags are listed by the registry then."""
-
 RIGHTS_HINT: Final = (
     "`auth` must have a classic personal access token with read:packages (fine-grained"
     " tokens cannot list packages), of a user who may read this package; where the"
@@ -158,6 +154,10 @@ HEADERS: Final[Mapping[str, str]] = {
 _BAD_REQUEST: Final = frozenset((400,))
 
 
+class BeyondPages(Exception):
+    """A package has more versions than the API lists."""
+
+
 class PackageAPI(VendorAPI):
     """Pages of a hundred, the newest first.
 
@@ -172,8 +172,8 @@ class PackageAPI(VendorAPI):
 
     async def packages(self, kind: OwnerKind, owner: str) -> AsyncIterator[ListingPage]:
         """The container packages of one owner that the token may see, as repositories.
-        Raises AuthError(denied) where there is none: who has none is hardly named in a
-        configuration, and who may see none looks the same."""
+        Raises ListingError(empty_listing) where there is none: an owner without any is
+        hardly named in a configuration, and one that shows none looks the same."""
         first_url = (
             f"{self.url}/{kind}/{owner}/packages"
             f"?package_type=container&per_page={PAGE_LENGTH}&page=1"
@@ -189,9 +189,9 @@ class PackageAPI(VendorAPI):
             entries += page.entries
             yield page
         if not entries:
-            raise AuthError(
+            raise ListingError(
                 f"GitHub lists no container package of {owner}",
-                code="denied",
+                code="empty_listing",
                 hint=f"check `organizations` and `users`; {RIGHTS_HINT}",
             )
 
@@ -199,7 +199,7 @@ class PackageAPI(VendorAPI):
         self, kind: OwnerKind, repository: str
     ) -> AsyncIterator[ListingPage]:
         """The versions of one package, with their tags. Raises NotFound too, and
-        ListingError(too_many_versions) before the first page.
+        BeyondPages before the first page.
 
         Read from the last page to the first. While that lasts, what is deleted moves an
         entry to a page that comes after, and there it is seen again; what is pushed
@@ -215,13 +215,11 @@ class PackageAPI(VendorAPI):
         first = self.read(answer, parse_versions)
         last = _last_page(f"{url}1", answer)
         if last >= MOST_PAGES:
-            raise ListingError(
-                "GitHub's API lists no more than 10,000 versions of a package",
-                code=TOO_MANY_VERSIONS,
-            )
+            raise BeyondPages
         if not (first.key or first.entries):
             raise ListingError(
-                "GitHub lists no version of this package, and a package has one",
+                "GitHub lists no version of this package, and each package has one",
+                code="empty_listing",
                 hint="the next crawl reads it again",
                 retryable=True,
             )

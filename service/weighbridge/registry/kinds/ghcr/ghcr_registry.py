@@ -28,7 +28,7 @@ from weighbridge.registry.kinds.distribution.distribution_registry import (
 )
 from weighbridge.registry.kinds.ghcr.ghcr_api import (
     GITHUB_WORDS,
-    TOO_MANY_VERSIONS,
+    BeyondPages,
     OwnerKind,
     PackageAPI,
     ShownToken,
@@ -93,17 +93,15 @@ class GHCRRegistry(DistributionRegistry):
         kind = self._owners.get(repository.partition("/")[0])
         if self._api is not None and kind is not None:
             try:
-                async for page in self._api.versions(kind, repository):
-                    yield page.as_tags()
+                async for versions in self._api.versions(kind, repository):
+                    yield versions.as_tags()
                 return
             except NotFound as exc:
                 # What may not be seen looks like what is not there: the registry has
                 # another answer for it, and its own list of tags is as good.
                 reason = exc.message
-            except ListingError as exc:
-                if exc.code != TOO_MANY_VERSIONS:
-                    raise
-                reason = exc.message
+            except BeyondPages:
+                reason = "GitHub's API lists no more than 10,000 versions of a package"
             self._log.warning(
                 "the registry lists the tags, and each costs a HEAD",
                 registry=self.name,
@@ -150,9 +148,8 @@ def owner_kinds(settings: GHCRSettings | None) -> dict[str, OwnerKind]:
     """By which listing each owner's packages are found."""
     if settings is None:
         return {}
-    kinds: dict[str, OwnerKind] = dict.fromkeys(settings.users, "users")
-    kinds.update(dict.fromkeys(settings.organizations, "orgs"))
-    return kinds
+    kinds: dict[str, OwnerKind] = {name: "users" for name in settings.users}
+    return kinds | {name: "orgs" for name in settings.organizations}
 
 
 def open_package_api(
