@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from support.policies import NO_JUDGING
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.limits import Retention
+from weighbridge.domain.registry.found_kind import FoundKind
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import Parts, Site
 from weighbridge.engine.crawl_requests.crawl_report import (
@@ -44,6 +45,7 @@ class Connected:
     registry: Registry
     seen: Reach | None = None
     warnings: Sequence[Problem] = ()
+    found: FoundKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from weighbridge.store.dialect import POSTGRESQL
 from weighbridge.store.maintenance.checking.differences import mend_sums
 from weighbridge.store.models.types import microseconds
 from weighbridge.store.registries.registry_rows import put_registry
-from weighbridge.store.registries.repository_rows import put_scopes
+from weighbridge.store.registries.scope_rows import put_scopes
 from weighbridge.store.session import Database
 
 NOW: Final = T0

@@ -31,7 +31,7 @@ _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG: Final = """
 database_url: {database}
 registries:
-  - {{name: near, kind: distribution, url: "http://127.0.0.1:{port}", interval: 1h}}
+  - {{name: near, url: "http://127.0.0.1:{port}", interval: 1h}}
 policies:
   - {{name: small, max_compressed: 1KB}}
 webhooks:

@@ -68,7 +68,7 @@ async def recognise(
         if await _fits(client, url, probe):
             return Recognised(kind, f"GET {probe.path} answers: {probe.told}")
     told = f" and {', '.join(asked)}" if asked else ""
-    return Recognised(None, f"no answer shows another: /v2/{told}")
+    return Recognised(None, f"its answers show no other kind: /v2/{told}")
 
 
 def _shown_by(answer: RegistryAnswer, signs: KindSigns) -> str:

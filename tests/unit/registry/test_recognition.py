@@ -127,7 +127,7 @@ async def test_another_answer_to_a_probe_shows_nothing(body: httpx.Response) -> 
     recognised, _ = await found({"/v2/": json_answer("{}"), "/discovery": body})
 
     assert recognised == Recognised(
-        None, "no answer shows another: /v2/ and /api/info, /discovery"
+        None, "its answers show no other kind: /v2/ and /api/info, /discovery"
     )
 
 

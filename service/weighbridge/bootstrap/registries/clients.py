@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.bootstrap.registries.found_kinds import find_kind, told_of
 from weighbridge.bootstrap.registries.targets import (
     AddressAccess,
     Target,
@@ -26,6 +27,7 @@ from weighbridge.bootstrap.registries.targets import (
 from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
 from weighbridge.domain.image.document import Problem
+from weighbridge.domain.registry.found_kind import FoundKind
 from weighbridge.domain.registry.listing import main_url
 from weighbridge.net.guard.addresses import (
     Reach,
@@ -36,6 +38,7 @@ from weighbridge.net.guard.addresses import (
     reach_of_host,
 )
 from weighbridge.ports.protocols import Pacing, Registry
+from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 from weighbridge.registry.login.credentials import (
@@ -48,6 +51,7 @@ from weighbridge.registry.login.docker_config import (
     docker_config_credential,
 )
 from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
+from weighbridge.registry.recognition import Recognised, recognise
 from weighbridge.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -136,14 +140,16 @@ class OpenClient(Struct, frozen=True):
 
     seen:     the class of its own address, to be remembered; None if its name could
               not be resolved
-    warnings: what is to be said about its credentials
+    warnings: what is to be said about its credentials and its kind
     ping:     ask whether it is there and lets us in; raises as the others do
+    found:    what it was found to be; None where that is written or not known
     """
 
     registry: Registry
     seen: Reach | None
     warnings: tuple[Problem, ...]
     ping: Callable[[], Awaitable[None]]
+    found: FoundKind | None = None
 
 
 @asynccontextmanager
@@ -156,6 +162,7 @@ async def registry_client(
     docker_config: Path | None = None,
     keeps_quota: bool = True,
     gates: RateLimiters | None = None,
+    asks_kind: bool = False,
     on_certificate: Callable[[datetime], None] | None = None,
 ) -> AsyncIterator[OpenClient]:
     """A client for one registry, closed at the end of the block.
@@ -163,6 +170,8 @@ async def registry_client(
     keeps_quota: whether `limits.keep_quota` holds; not for one image that a person asks
                  about
     gates:       what is shared with other clients of the same registry; None: nothing
+    asks_kind:   whether it is asked what kind it is, where nobody has written it and
+                 nothing is stored; else it is spoken to by the specification then
     on_certificate: told until when each certificate holds that is met
     """
     seen = await find_reach(target, database)
@@ -182,12 +191,32 @@ async def registry_client(
         settings=configured,
         on_certificate=on_certificate,
     )
-    kind = REGISTRY_KINDS[kind_of(target)]
-    registry = kind.open(replace(endpoint, gate=gate_of()), access)
+    endpoint = replace(endpoint, gate=gate_of())
+    ask = partial(shown_kind, endpoint, access) if asks_kind else None
+    finding = await find_kind(target, database, ask)
+    found = None if finding is None else finding.found
+    if finding is not None:
+        access = replace(access, settings=finding.settings)
+    kind = REGISTRY_KINDS[kind_of(target) if found is None else found.kind]
+    registry = kind.open(endpoint, access)
+    warnings += told_of(found)
     try:
-        yield OpenClient(registry, seen, warnings, registry.ping)
+        yield OpenClient(registry, seen, warnings, registry.ping, found)
     finally:
         await registry.aclose()
+
+
+async def shown_kind(endpoint: Endpoint, access: KindAccess) -> Recognised:
+    """What a registry's answers to somebody without credentials show it to be. Raises
+    TransportError, RegistryError."""
+    anybody = replace(endpoint, credential=None, login=None)
+    connections = access.connections(anybody)
+    client = RegistryClient(anybody, connections, access.telemetry, access.clock)
+    signs = {name: kind.signs for name, kind in REGISTRY_KINDS.items()}
+    try:
+        return await recognise(client, anybody.url, signs)
+    finally:
+        await client.aclose()
 
 
 def _endpoint(

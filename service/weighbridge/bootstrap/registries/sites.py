@@ -22,6 +22,7 @@ from weighbridge.bootstrap.registries.targets import (
     AddressAccess,
     Target,
     find_targets,
+    is_left_to_us,
     kind_of,
 )
 from weighbridge.config import Settings
@@ -146,6 +147,7 @@ class KeptClients:
                 database=self._database,
                 docker_config=self._docker_config,
                 gates=self._gates,
+                asks_kind=True,
             )
         )
         return _KeptClient(connected, stack, self._monotonic())
@@ -188,6 +190,7 @@ def registry_entry(
         interval_s=settings.interval_of(configured) if configured else interval,
         configured=settings.names,
         main_url=main_url(target.url, KINDS.hosts),
+        knows_kind=not is_left_to_us(target),
     )
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.registries.registry_settings import AUTO
+from weighbridge.config.value.written_address import host_of
 from weighbridge.domain.image.digest import is_digest
 from weighbridge.domain.image.reference import (
     DOCKER_HUB_NAMES,
@@ -109,6 +110,12 @@ def kind_of(target: Target) -> str:
     """How this registry is spoken to."""
     kind = AUTO if target.settings is None else target.settings.kind
     return KINDS.kind_of(kind, target.url)
+
+
+def is_left_to_us(target: Target) -> bool:
+    """Whether neither the configuration nor its host tells what kind it is."""
+    kind = AUTO if target.settings is None else target.settings.kind
+    return kind == AUTO and KINDS.kind_of_host(host_of(target.url)) is None
 
 
 def find_targets(

@@ -20,6 +20,7 @@ from weighbridge.domain.image.document import Problem
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.domain.limits import Retention
+from weighbridge.domain.registry.found_kind import FoundKind
 from weighbridge.domain.report.inventory import RegistryState, Source
 from weighbridge.engine.context.crawl_context import (
     CrawlContext,
@@ -89,11 +90,23 @@ class Site(Struct, frozen=True):
     def interval_s(self) -> int:
         return self.registered.interval_s
 
-    def entry(self, seen: Reach | None) -> RegistryEntry:
-        """Its row; `seen`: the class of its address, None where that is not known."""
-        if seen is None:
-            return self.registered
-        return replace(self.registered, address_class=seen.name.lower())
+    def entry(self, connected: "ConnectedRegistry | None") -> RegistryEntry:
+        """Its row, with what its open client has learned of it, if there is one."""
+        entry = self.registered
+        if connected is None:
+            return entry
+        if connected.seen is not None:
+            entry = replace(entry, address_class=connected.seen.name.lower())
+        if (found := connected.found) is not None:
+            entry = replace(
+                entry,
+                kind=found.kind,
+                storage_scope=found.storage_scope,
+                knows_kind=True,
+                kind_found=found.shown,
+                kind_sign=found.sign,
+            )
+        return entry
 
 
 Sites: TypeAlias = Callable[[str], Site | None]
@@ -140,6 +153,9 @@ def asked_repository(sites: Sites, argument: str) -> JobTarget:
 class Watcher:
     """Nobody, as it stands."""
 
+    def recognised(self, registry: str, found: FoundKind) -> None:
+        """A registry was asked what kind it is, and this was found."""
+
     def listed(
         self, registry: str, state: RegistryState, reason: str, repositories: int
     ) -> None:
@@ -171,6 +187,16 @@ class LogWatcher(Watcher):
 
     def __init__(self) -> None:
         self._log = structlog.get_logger("weighbridge.crawl")
+
+    def recognised(self, registry: str, found: FoundKind) -> None:
+        self._log.info(
+            "kind of registry found",
+            registry=registry,
+            kind=found.kind,
+            shown=found.shown,
+            sign=found.sign,
+            **({"advice": found.advice} if found.advice else {}),
+        )
 
     def listed(
         self, registry: str, state: RegistryState, reason: str, repositories: int
@@ -210,7 +236,8 @@ class ConnectedRegistry(Protocol):
     """An open client.
 
     seen:     the class of its own address; None if its name could not be resolved
-    warnings: what is to be said about its credentials
+    warnings: what is to be said about its credentials and its kind
+    found:    what it was found to be; None where that is written or not known
     """
 
     @property
@@ -221,6 +248,9 @@ class ConnectedRegistry(Protocol):
 
     @property
     def warnings(self) -> Sequence[Problem]: ...
+
+    @property
+    def found(self) -> FoundKind | None: ...
 
 
 class Clients(Protocol):
@@ -362,13 +392,16 @@ class Parts(Struct, frozen=True):
         row at its end, whatever that is. Raises UsageError, RegistryError,
         TransportError where it cannot be opened."""
         costing = self.costing(site)
-        async with self.clients.use(site.name) as connected:
-            mark = JOB_COST.set(costing.cost)
-            try:
-                yield connected
-            finally:
-                JOB_COST.reset(mark)
-                await asyncio.shield(costing.note(connected.registry))
+        # Whoever opens it may have to ask what kind it is.
+        mark = JOB_COST.set(costing.cost)
+        try:
+            async with self.clients.use(site.name) as connected:
+                try:
+                    yield connected
+                finally:
+                    await asyncio.shield(costing.note(connected.registry))
+        finally:
+            JOB_COST.reset(mark)
 
     def _count_conflicts(self, name: str, source: Source, learned: int) -> None:
         """Count claims that the registry contradicts."""

@@ -188,7 +188,9 @@ async def crawl_now(
     parts.progress.registry = site.name
     parts.progress.url = site.registered.url
     try:
-        async with parts.clients.use(site.name) as connected:
+        # What opening it asks is added to its row.
+        await parts.writer.write(put_registry, site.entry(None), parts.clock())
+        async with parts.asking(site) as connected:
             warnings = [problem.message for problem in connected.warnings]
     except (UsageError, RegistryError, TransportError) as exc:
         failed = failed_crawl(site.name, site.registered.url, exc)

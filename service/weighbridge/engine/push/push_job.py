@@ -56,7 +56,7 @@ from weighbridge.store.pushes.inbox import (
     take,
 )
 from weighbridge.store.registries.registry_rows import RegistryEntry, put_registry
-from weighbridge.store.registries.repository_rows import put_scopes
+from weighbridge.store.registries.scope_rows import put_scopes
 from weighbridge.store.session import Connection
 
 Ended: TypeAlias = Literal["done", "busy"]
@@ -341,7 +341,7 @@ class PushJob(Struct):
                     self.parts.context(asked.site, connected.registry),
                     replace(callbacks, judged=judged),
                     self.parts.heartbeat,
-                    asked.site.entry(connected.seen),
+                    asked.site.entry(connected),
                     asked.repository,
                     owner=self.parts.owner,
                     lease_s=self.parts.lease_s,

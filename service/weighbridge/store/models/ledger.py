@@ -74,6 +74,10 @@ registries = Table(
     Column("rate_limit_window_s", BigInteger),
     Column("rate_limit_seen_at", Moment),
     Column("revision", BigInteger, nullable=False),
+    # The kind that its own answers show, where the configuration leaves it to us, and
+    # what showed it; NULL: it was never asked. Of this address, and kept as long as it.
+    Column("kind_found", Text),
+    Column("kind_sign", UTF8),
     Index(None, "address"),
 )
 

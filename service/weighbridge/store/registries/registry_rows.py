@@ -33,6 +33,7 @@ from weighbridge.store.ledger.holdings import resettle
 from weighbridge.store.ledger.scopes import scopes_beside
 from weighbridge.store.models import jobs, pushes, registries, repositories, waivers
 from weighbridge.store.models.types import Moment
+from weighbridge.store.registries.scope_rows import change_scopes
 
 T = TypeVar("T")
 _table = registries.c
@@ -49,6 +50,10 @@ class RegistryEntry(Struct, frozen=True):
                    another name is taken over. None: under its own name only
     main_url:      the same registry's URL by the name of its host that counts, ""
                    where that is `url`
+    knows_kind:    whether `kind` and `storage_scope` are certain; else what is stored
+                   of its address stays
+    kind_found, kind_sign: the kind that its answers have shown, and what showed it;
+                   "" leaves what is stored of its address
     """
 
     name: str
@@ -59,6 +64,9 @@ class RegistryEntry(Struct, frozen=True):
     interval_s: int
     configured: frozenset[str] | None = None
     main_url: str = ""
+    knows_kind: bool = True
+    kind_found: str = ""
+    kind_sign: str = ""
 
     @property
     def address(self) -> str:
@@ -70,7 +78,8 @@ def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) ->
     """Add the registry or bring its row up to date; returns its id.
 
     A new address is a new host: which class of addresses the old one had is forgotten,
-    and what its repositories share with other entries is settled anew.
+    and what it was found to be, and what its repositories share with other entries is
+    settled anew. Where it keeps a blob once is counted anew where that has changed.
     """
     if entry.configured is not None:
         adopt_name(connection, entry.name, entry.address, entry.configured)
@@ -84,21 +93,37 @@ def put_registry(connection: Connection, entry: RegistryEntry, now: datetime) ->
         "storage_scope": entry.storage_scope,
         "address_class": entry.address_class,
         "interval_s": entry.interval_s,
+        "kind_found": entry.kind_found or None,
+        "kind_sign": entry.kind_sign or None,
     }
     if found is None:
         return _add(connection, entry.name, configured, now)
     has_moved = configured["address"] != found.address
-    if entry.address_class is None and not has_moved:
-        configured["address_class"] = found.address_class
+    if not has_moved:
+        configured |= _kept(entry, found._asdict())
     registry_id: int = found.id
     left = scopes_beside(connection, registry_id) if has_moved else []
     if any(found._mapping[key] != value for key, value in configured.items()):
         change_registry(connection, _table.id == registry_id, **configured)
+    if configured["storage_scope"] != found.storage_scope:
+        change_scopes(connection, registry_id, now)
     if entry.interval_s < found.interval_s:
         _have_due_sooner(connection, registry_id, entry.interval_s)
     if has_moved:
         resettle(connection, {*left, *scopes_beside(connection, registry_id)})
     return registry_id
+
+
+def _kept(entry: RegistryEntry, stored: Mapping[str, object]) -> Mapping[str, object]:
+    """What is stored of an address and stays, as the entry does not know it."""
+    unknown: list[str] = []
+    if entry.address_class is None:
+        unknown.append("address_class")
+    if not entry.knows_kind:
+        unknown += ["kind", "storage_scope"]
+    if not entry.kind_found:
+        unknown += ["kind_found", "kind_sign"]
+    return {key: stored[key] for key in unknown}
 
 
 def adopt_names(connection: Connection, urls: Mapping[str, str]) -> None:
@@ -194,6 +219,29 @@ def find_address_class(connection: Connection, url: str) -> str | None:
     is_at = _table.address == registry_address(url)
     return _read(
         connection, _table.address_class, is_at, _table.address_class.is_not(None)
+    )
+
+
+def find_kind(connection: Connection, url: str) -> tuple[str, str] | None:
+    """The kind that the registry at this URL has shown to be, and what showed it; None
+    where nobody has asked."""
+    found = connection.execute(
+        select(_table.kind_found, _table.kind_sign)
+        .where(_table.address == registry_address(url), _table.kind_found.is_not(None))
+        .order_by(_table.id)
+        .limit(1)
+    ).one_or_none()
+    return None if found is None else (found.kind_found, found.kind_sign or "")
+
+
+def note_kind(connection: Connection, url: str, kind: str, sign: str) -> None:
+    """Keep what the registry at this URL has shown to be, in place of what it showed
+    before; it is taken for that when it is crawled next."""
+    change_registry(
+        connection,
+        _table.address == registry_address(url),
+        kind_found=kind,
+        kind_sign=sign,
     )
 
 

@@ -9,14 +9,13 @@ as one that has deleted a repository. So one crawl that finds it missing changes
 nothing, and a tombstone keeps all history once it is believed.
 """
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     bindparam,
     case,
     delete,
@@ -35,22 +34,19 @@ from weighbridge.store.models import (
     registries,
     repositories,
     repository_summaries,
-    storage_scopes,
     tags,
 )
 from weighbridge.store.registries.registry_rows import find_last_listing
+from weighbridge.store.registries.scope_rows import put_scopes
 from weighbridge.store.session import lock_repositories
 from weighbridge.store.tags.applying import apply_deleted
 
 _table = repositories.c
-_IDS_BY_NAME: Final = {
-    table: Rows(
-        select(table.c.name, table.c.id).where(
-            table.c.registry_id == bindparam("registry"), among_texts(table.c.name)
-        )
+_IDS_BY_NAME: Final = Rows(
+    select(_table.name, _table.id).where(
+        _table.registry_id == bindparam("registry"), among_texts(_table.name)
     )
-    for table in (repositories, storage_scopes)
-}
+)
 _NEW: Final = BulkInsert(
     repositories,
     "registry_id",
@@ -111,18 +107,6 @@ _OTHERS: Final = (
 )
 
 
-_NEW_SCOPES: Final = BulkInsert(
-    storage_scopes,
-    "registry_id",
-    "name",
-    "image_count",
-    "weighed_bytes",
-    "deduplicated_bytes",
-    "shared_bytes",
-    "revision",
-)
-
-
 def put_repositories(
     connection: Connection, registry_id: int, names: Collection[str], now: datetime
 ) -> dict[str, int]:
@@ -131,10 +115,10 @@ def put_repositories(
     Those that another entry of the address has brought in are taken over. Those that
     come before the registry was ever listed to its end are silent.
     """
-    known = _find(connection, repositories, registry_id, names)
+    known = _find(connection, registry_id, names)
     if set(names) - known.keys():
         adopt_repositories(connection, registry_id, set(names) - known.keys(), now)
-        known = _find(connection, repositories, registry_id, names)
+        known = _find(connection, registry_id, names)
     new = sorted(set(names) - known.keys())
     if new:
         scopes = put_scopes(connection, registry_id, new)
@@ -144,7 +128,7 @@ def put_repositories(
             connection,
             [(registry_id, scopes[n], n, "new", "", now, now, *rest) for n in new],
         )
-        added = _find(connection, repositories, registry_id, new)
+        added = _find(connection, registry_id, new)
         put_empty_summaries(connection, [added[n] for n in new], now, is_stale=False)
         known |= added
     return known
@@ -190,34 +174,6 @@ def adopt_repositories(
         )
 
 
-def scope_name(kind: str, repository: str) -> str:
-    """The scope that a repository belongs to.
-
-    kind: `registry`, where a blob is kept once for all; `project`, for the first
-        component of the name; `repository`, for itself
-    """
-    if kind == "registry":
-        return ""
-    return repository.partition("/")[0] if kind == "project" else repository
-
-
-def put_scopes(
-    connection: Connection, registry_id: int, repositories: Collection[str]
-) -> Mapping[str, int]:
-    """The scope id of each repository; scopes that are new are stored."""
-    kind: str = connection.execute(
-        select(registries.c.storage_scope).where(registries.c.id == registry_id)
-    ).scalar_one()
-    names = {repository: scope_name(kind, repository) for repository in repositories}
-    wanted = sorted(set(names.values()))
-    known = _find(connection, storage_scopes, registry_id, wanted)
-    new = [(registry_id, name, 0, 0, 0, 0, 0) for name in wanted if name not in known]
-    if new:
-        _NEW_SCOPES.add(connection, new)
-        known = _find(connection, storage_scopes, registry_id, wanted)
-    return {repository: known[name] for repository, name in names.items()}
-
-
 def put_empty_summaries(
     connection: Connection,
     repository_ids: Collection[int],
@@ -260,11 +216,11 @@ def mark_listed(
 
 
 def _find(
-    connection: Connection, table: Table, registry_id: int, names: Collection[str]
+    connection: Connection, registry_id: int, names: Collection[str]
 ) -> dict[str, int]:
-    """The ids of a registry's repositories, or of its scopes, of these names."""
+    """The ids of a registry's repositories of these names."""
     parameters = {"registry": registry_id, "names": listed(names)}
-    return dict(_IDS_BY_NAME[table].read(connection, parameters))
+    return dict(_IDS_BY_NAME.read(connection, parameters))
 
 
 def deleted_among(connection: Connection, repository_ids: Collection[int]) -> list[int]:

@@ -171,9 +171,9 @@ class _CatalogReading:
 
     async def _list(self, registry_id: int, connected: ConnectedRegistry) -> None:
         parts, site = self._parts, self._site
-        await parts.writer.write(
-            put_registry, site.entry(connected.seen), parts.clock()
-        )
+        await parts.writer.write(put_registry, site.entry(connected), parts.clock())
+        if connected.found is not None and connected.found.is_new:
+            parts.watcher.recognised(site.name, connected.found)
         unlisted: list[int] = []
         returned: list[int] = []
         try:
