@@ -11,7 +11,6 @@ import yaml
 from support.database import a_database
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.found_kinds import (
-    KindFinding,
     find_kind,
     suited,
     told_of,
@@ -106,7 +105,7 @@ async def test_what_is_stored_is_not_asked_again_until_the_address_changes(
             note_kind(connection, URL, "distribution", "it said so")
 
         stored = await find_kind(target, database, ask)
-        moved = Target("hub", "https://moved.example", None)
+        _, moved = configured(tmp_path, url="https://moved.example")
         fresh = await find_kind(moved, database, ask)
 
     assert stored is not None
@@ -130,25 +129,42 @@ async def test_a_stored_kind_that_this_version_has_not_is_asked_anew(
     assert finding.found.is_new
 
 
-def hub(target: Target) -> KindFinding:
-    return suited(target, "dockerhub", "it says so", is_new=True)
-
-
 def test_a_kind_that_must_be_told_more_is_not_taken_silently(tmp_path: Path) -> None:
-    _, target = configured(tmp_path)
+    entry = configured(tmp_path)[1].settings
+    assert entry is not None
 
-    finding = hub(target)
+    finding = suited(entry, "dockerhub", "it says so", is_new=True)
 
     assert (finding.found.kind, finding.found.shown) == ("distribution", "dockerhub")
-    assert finding.settings is target.settings
+    assert finding.settings is entry
     (told,) = told_of(finding.found)
     assert told.code == "kind_not_taken"
     assert "write kind: dockerhub for it (api_url is missing" in told.message
 
 
-def test_the_same_of_an_address_that_is_not_configured() -> None:
-    finding = hub(Target("registry.example", URL, None))
+@pytest.mark.parametrize(
+    ("keys", "kind", "lacking"),
+    [
+        ({}, "quay", ""),
+        ({"auth": {"username": "u", "password": "c4nary"}}, "distribution", "token"),
+    ],
+)
+def test_a_kind_that_would_find_less_is_not_taken(
+    tmp_path: Path, keys: Mapping[str, object], kind: str, lacking: str
+) -> None:
+    entry = configured(tmp_path, **keys)[1].settings
+    assert entry is not None
 
-    assert finding.found.kind == "distribution"
-    assert finding.settings is None
-    assert finding.found.advice
+    finding = suited(entry, "quay", "it says so", is_new=True)
+
+    assert finding.found.kind == kind
+    assert lacking in finding.found.advice
+    assert "c4nary" not in finding.found.advice
+    assert finding.settings.kind == ("quay" if kind == "quay" else "auto")
+
+
+async def test_an_address_that_is_not_configured_is_not_asked() -> None:
+    ask = Showing("quay")
+
+    assert await find_kind(Target("registry.example", URL, None), None, ask) is None
+    assert ask.asked == 0

@@ -226,6 +226,8 @@ def test_signs_are_of_one_kind_each() -> None:
             'Bearer realm="https://auth.docker.io/token",service="registry.docker.io"',
         ),
         ("dockerhub", 'Bearer realm="https://auth.docker.io/token",service="mirror"'),
+        ("quay", 'Bearer realm="https://quay.io/v2/auth",service="quay.io"'),
+        ("google", 'Bearer realm="https://gcr.io/v2/token",service="gcr.io"'),
         (None, 'Bearer realm="https://auth.example/token",service="registry"'),
         (None, 'Basic realm="Registry Realm"'),
     ],

@@ -28,17 +28,15 @@ if TYPE_CHECKING:
 
 ASKING_S: Final = 10.0
 """So long a registry may take to show what it is; the next crawl asks again."""
-_SOMEBODY: Final = "registry"
-"""Stands for the name of an address that is not configured."""
 
 Ask: TypeAlias = Callable[[], Awaitable[Recognised]]
 
 
 class KindFinding(Struct, frozen=True):
-    """A kind that was found, and the entry as that kind has it; None: there is none."""
+    """A kind that was found, and the entry as the kind has it that it is taken for."""
 
     found: FoundKind
-    settings: RegistrySettings | None
+    settings: RegistrySettings
 
 
 async def find_kind(
@@ -50,15 +48,16 @@ async def find_kind(
     ask: asks it; None: it is not asked, and what is stored of it counts
     Raises StoreError.
     """
-    if not is_left_to_us(target):
+    entry = target.settings
+    if entry is None or not is_left_to_us(target):
         return None
-    stored = await stored_kind(target, database)
+    stored = await stored_kind(entry, database)
     if stored is not None or ask is None:
         return stored
     shown = await ask_kind(ask)
     if shown is None:
         return None
-    return suited(target, shown.kind or DISTRIBUTION, shown.sign, is_new=True)
+    return suited(entry, shown.kind or DISTRIBUTION, shown.sign, is_new=True)
 
 
 async def ask_kind(ask: Ask) -> Recognised | None:
@@ -71,31 +70,33 @@ async def ask_kind(ask: Ask) -> Recognised | None:
 
 
 async def stored_kind(
-    target: Target, database: "Database | None"
+    entry: RegistrySettings, database: "Database | None"
 ) -> KindFinding | None:
     """As it was found to be before."""
     if database is None:
         return None
     # In a thread: what else is served meanwhile does not wait for the database.
-    stored = await asyncio.to_thread(_stored, target, database)
+    stored = await asyncio.to_thread(_stored, entry.url, database)
     if stored is None or stored[0] not in REGISTRY_KINDS:
         return None
-    return suited(target, *stored, is_new=False)
+    return suited(entry, *stored, is_new=False)
 
 
-def _stored(target: Target, database: "Database") -> tuple[str, str] | None:
+def _stored(url: str, database: "Database") -> tuple[str, str] | None:
     # Imported late: SQL takes half a second to load.
     from weighbridge.store.connection.deadlines import OPENING_S, within
     from weighbridge.store.registries.registry_rows import find_kind as find_stored
 
     with within(OPENING_S), database.read() as connection:
-        return find_stored(connection, address_of(target.url))
+        return find_stored(connection, address_of(url))
 
 
-def suited(target: Target, shown: str, sign: str, *, is_new: bool) -> KindFinding:
-    """The entry as a kind that its answers show, if it has what that must be told."""
-    entry, advice = _entry(target, shown)
-    kind = DISTRIBUTION if advice else shown
+def suited(
+    entry: RegistrySettings, shown: str, sign: str, *, is_new: bool
+) -> KindFinding:
+    """The entry as the kind that its answers show, if it has what that must be told."""
+    suiting, advice = _as_kind(entry, shown)
+    kind = DISTRIBUTION if suiting is None else shown
     found = FoundKind(
         shown=shown,
         sign=sign,
@@ -104,23 +105,20 @@ def suited(target: Target, shown: str, sign: str, *, is_new: bool) -> KindFindin
         advice=advice,
         is_new=is_new,
     )
-    return KindFinding(found, target.settings if advice else entry)
+    return KindFinding(found, suiting or entry)
 
 
-def _entry(target: Target, kind: str) -> tuple[RegistrySettings | None, str]:
-    """The entry of this kind, and what it lacks, "" for nothing."""
-    model, configured = KINDS.registries[kind], target.settings
-    if configured is None:
-        plain_http = target.url.startswith("http:")
-        values = {"name": _SOMEBODY, "url": target.url, "plain_http": plain_http}
-    else:
-        values = given(configured)
+def _as_kind(entry: RegistrySettings, kind: str) -> tuple[RegistrySettings | None, str]:
+    """The entry of this kind, else None and what it lacks."""
     try:
-        entry = made(model, values | {"kind": kind})
+        suiting = made(KINDS.registries[kind], given(entry) | {"kind": kind})
     except ValidationError as exc:
-        faults = "; ".join(_fault(error) for error in exc.errors(include_url=False))
-        return None, f"write kind: {kind} for it ({printable(faults)})"
-    return (None if configured is None else entry), ""
+        lacking = "; ".join(_fault(error) for error in exc.errors(include_url=False))
+    else:
+        lacking = REGISTRY_KINDS[kind].signs.lacks(suiting)
+        if not lacking:
+            return suiting, ""
+    return None, f"write kind: {kind} for it ({printable(lacking)})"
 
 
 def _fault(error: object) -> str:

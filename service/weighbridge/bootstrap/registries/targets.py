@@ -113,9 +113,13 @@ def kind_of(target: Target) -> str:
 
 
 def is_left_to_us(target: Target) -> bool:
-    """Whether neither the configuration nor its host tells what kind it is."""
-    kind = AUTO if target.settings is None else target.settings.kind
-    return kind == AUTO and KINDS.kind_of_host(host_of(target.url)) is None
+    """Whether it is an entry of which neither its kind is written nor its host tells
+    it. An address that is not configured is asked by the specification alone: nobody
+    has said what a kind may have to be told."""
+    configured = target.settings
+    if configured is None or configured.kind != AUTO:
+        return False
+    return KINDS.kind_of_host(host_of(target.url)) is None
 
 
 def find_targets(

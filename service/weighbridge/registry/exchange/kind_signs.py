@@ -8,6 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from weighbridge.config import RegistrySettings
+
 MOST_PROBES: Final = 4
 """So many questions, besides the one for `/v2/`, may be asked to recognise a registry:
 of the kinds that have one, the first so many."""
@@ -26,6 +28,10 @@ class KindProbe(Struct, frozen=True):
     told: str
 
 
+def _nothing(entry: RegistrySettings) -> str:
+    return ""
+
+
 class KindSigns(Struct, frozen=True):
     """Each is enough alone; a kind has those that no other registry shows.
 
@@ -34,12 +40,16 @@ class KindSigns(Struct, frozen=True):
     realm:    the whole URL of that token server, without its query
     headers:  names of fields of its answers, in lower case
     probe:    what is asked where nothing of this shows anything
+    lacks:    what an entry of this kind that is right lacks to be taken for it where
+              nobody has written the kind, for people: a key without which less would be
+              found than by the specification; "" for nothing
     """
 
     services: frozenset[str] = frozenset()
     realm: re.Pattern[str] | None = None
     headers: frozenset[str] = frozenset()
     probe: KindProbe | None = None
+    lacks: Callable[[RegistrySettings], str] = _nothing
 
 
 NO_SIGNS: Final = KindSigns()

@@ -147,6 +147,16 @@ def _is_description(answer: Mapping[str, object]) -> bool:
     return isinstance(about, dict) and about.get("title") == "Quay Frontend"
 
 
+def _lacks(entry: RegistrySettings) -> str:
+    """A robot's password opens the registry and its catalog, and not the API."""
+    has_token = isinstance(entry, QuaySettings) and (
+        entry.api_token is not None or entry.api_token_file is not None
+    )
+    if entry.auth is None or has_token:
+        return ""
+    return "and api_token_file: without it only public repositories are found"
+
+
 QUAY: Final = RegistryKind(
     settings=QuaySettings,
     open=_open,
@@ -161,5 +171,6 @@ QUAY: Final = RegistryKind(
             _is_description,
             "that is Quay's API",
         ),
+        lacks=_lacks,
     ),
 )
