@@ -4,10 +4,12 @@ import base64
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
 from support.quay_replica.listings import repository_entry, tag_entry
+from support.quay_replica.schema import REPOSITORIES, TAGS, Member, misfits
 from support.quay_replica.state import API_TOKEN, Quay
 from support.vendor_hosts import Reply, Request, json_reply
 
@@ -58,7 +60,7 @@ def _repositories(
             return json_reply(200, {"repositories": []})
         return json_reply(400, {"message": "The browser sent a bad request"})
     if quay.repository_body is not None:
-        return json_reply(200, quay.repository_body)
+        return json_reply(200, quay.repository_body)  # as no Quay has it
     namespace = said.get("namespace")
     names = [
         name
@@ -68,12 +70,17 @@ def _repositories(
         and quay.is_shown(name, to_user=is_user)
     ]
     if namespace is not None:  # not in pages, however many they are
-        return json_reply(200, {"repositories": _entries(quay, names)})
+        return _good(quay, {"repositories": _entries(quay, names)}, REPOSITORIES)
     start = _start(said.get("next_page"))
     end = start + quay.list_length
     body: dict[str, object] = {"repositories": _entries(quay, names[start:end])}
     if end < len(names):
         body["next_page"] = _opaque(end)
+    return _good(quay, body, REPOSITORIES)
+
+
+def _good(quay: Quay, body: object, schema: Mapping[str, Member]) -> Reply:
+    quay.violations += misfits(body, schema)
     return json_reply(200, body)
 
 
@@ -112,14 +119,16 @@ def _tags(
         quay.violations.append(f"a page that is cut: {asked.target}")
     start = limit * (number - 1)
     tags = quay.tags(name)
-    body: object = {
+    body = {
         "tags": [tag_entry(quay, name, tag) for tag in tags[start : start + limit]],
         "page": number,
         "has_additional": len(tags) > start + limit,
     }
     if quay.after_page is not None:
         quay.after_page(number)
-    return json_reply(200, quay.page_bodies.get(number, body))
+    if number in quay.page_bodies:
+        return json_reply(200, quay.page_bodies[number])  # as no Quay has it
+    return _good(quay, body, TAGS)
 
 
 def _problem(status: int, error: str, detail: str) -> Reply:

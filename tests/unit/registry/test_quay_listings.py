@@ -1,6 +1,7 @@
 """Pages of Quay's API: what is believed, what is counted, what is refused."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,6 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.data import documents
+from support.quay_replica.schema import (
+    PROBLEM,
+    REPOSITORIES,
+    TAGS,
+    Member,
+    misfits,
+)
 from weighbridge.domain.image.digest import Digest, digest_of
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.errors import DocumentError
@@ -51,6 +59,21 @@ def a_list(*entries: object, **changed: object) -> bytes:
 def only_tag(**changed: object) -> TagSeen:
     (tag,) = parse_quay_tags(a_page(an_entry(**changed))).tags
     return tag
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        ("repositories of a namespace", REPOSITORIES),
+        ("repositories of everybody", REPOSITORIES),
+        ("tags", TAGS),
+        ("a refusal", PROBLEM),
+    ],
+)
+def test_the_pages_here_are_as_quay_writes_them(
+    name: str, schema: Mapping[str, Member]
+) -> None:
+    assert misfits(PAGES[name], schema) == []
 
 
 def test_a_page_of_tags_as_quay_serves_it() -> None:
