@@ -2,5 +2,6 @@
 
 state     who may see what, and what was asked
 answers   what the registry, its token service and its storage answer to a request
-serving   the two hosts on ports of their own, and a configuration that crawls them
+api       what the API answers
+serving   the three hosts on ports of their own, and a configuration that crawls them
 """

@@ -11,7 +11,11 @@ from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
 from weighbridge.errors import ConfigError
 from weighbridge.registry.kinds.google.google_key import read_key_file
-from weighbridge.registry.kinds.google.google_kind import GoogleSettings, google_roots
+from weighbridge.registry.kinds.google.google_kind import (
+    GoogleSettings,
+    google_roots,
+    location_of,
+)
 
 URL = "https://europe-west1-docker.pkg.dev"
 
@@ -102,6 +106,36 @@ def test_a_key_file_takes_the_place_of_auth(tmp_path: Path) -> None:
     )
 
     assert "excludes auth" in words
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"url": "https://r.example", "location": "europe-west1"}, "api_url"),
+        ({"url": "https://r.example", "api_url": "https://api.example"}, "location"),
+        ({"api_url": "http://api.example"}, "is not encrypted"),
+        ({"location": "Europe"}, "must be a location"),
+    ],
+)
+def test_who_is_shown_a_token_is_said_by_both_keys(
+    tmp_path: Path, more: dict[str, str], why: str
+) -> None:
+    assert why in refused(tmp_path, repositories={"include": ["acme/*"]}, **more)
+
+
+@pytest.mark.parametrize(
+    ("host", "location"),
+    [
+        ("us-docker.pkg.dev", "us"),
+        ("northamerica-northeast1-docker.pkg.dev", "northamerica-northeast1"),
+        ("gcr.io", ""),
+        ("us-docker.pkg.dev.example", ""),
+    ],
+)
+def test_the_host_of_artifact_registry_says_its_location(
+    host: str, location: str
+) -> None:
+    assert location_of(host) == location
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The key file of a service account, as Google writes it: JSON on many lines."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +20,18 @@ _BYTES: Final = 64 * 1024
 class ServiceKey(Struct, frozen=True):
     """A key of a service account.
 
-    text:  all of it, on one line
-    email: whose it is
+    path:        where it was read, for messages
+    text:        all of it, on one line
+    email:       whose it is
+    key_id:      which of that account's keys
+    private_key: PEM
     """
 
+    path: Path
     text: Secret
     email: str
+    key_id: str
+    private_key: Secret
 
     def credential(self) -> Credential:
         """What is shown to the registry's token server."""
@@ -36,23 +43,33 @@ def read_key_file(path: Path) -> ServiceKey:
     try:
         raw = read_regular(path, _BYTES)
     except (OSError, ValueError) as exc:
-        raise _refused(path, why_unreadable(exc)) from exc
+        raise refused_key(path, why_unreadable(exc)) from exc
     if len(raw) > _BYTES:
-        raise _refused(path, "is larger than 64 KiB")
+        raise refused_key(path, "is larger than 64 KiB")
     try:
         key = parse_json(raw)
     except DocumentError:
         # `from None`: the cause may quote the file.
-        raise _refused(path, "is not the JSON of a key") from None
+        raise refused_key(path, "is not the JSON of a key") from None
     if not isinstance(key, dict) or key.get("type") != "service_account":
-        raise _refused(path, "is not the key of a service account")
-    email = key.get("client_email")
-    if not isinstance(email, str) or not email.isprintable():
-        raise _refused(path, "does not say whose key it is (client_email)")
+        raise refused_key(path, "is not the key of a service account")
+    email = _member(key, "client_email", path)
+    key_id = _member(key, "private_key_id", path)
+    private_key = key.get("private_key")
+    if not isinstance(private_key, str) or not private_key:
+        raise refused_key(path, "holds no key (private_key)")
     # Line ends stand between members only: inside a string they are escaped.
     text = " ".join(line.strip() for line in raw.decode().splitlines())
-    return ServiceKey(Secret(text), email)
+    return ServiceKey(path, Secret(text), email, key_id, Secret(private_key))
 
 
-def _refused(path: Path, why: str) -> ConfigError:
+def _member(key: Mapping[str, object], name: str, path: Path) -> str:
+    value = key.get(name)
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise refused_key(path, f"does not say whose key it is ({name})")
+    return value
+
+
+def refused_key(path: Path, why: str) -> ConfigError:
+    """The error for what is no key, or none that is of use."""
     return ConfigError(f"{path} {why}", code="secret_file")

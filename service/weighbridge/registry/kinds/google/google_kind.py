@@ -10,13 +10,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Self
 
-from pydantic import AfterValidator, model_validator
+from msgspec.structs import replace
+from pydantic import AfterValidator, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config import RegistrySettings
 from weighbridge.config.registries.registry_settings import AUTO
-from weighbridge.config.value.clashes import Clash, without
-from weighbridge.config.value.value_types import ReadableFile
+from weighbridge.config.value.clashes import Clash, transport_clash, without
+from weighbridge.config.value.value_types import ReadableFile, RegistryURL
 from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.errors import ConfigError
 from weighbridge.registry.exchange.kind_signs import KindSigns
@@ -33,7 +34,15 @@ if TYPE_CHECKING:
 _CONTAINER_REGISTRY: Final = ("gcr.io", "asia.gcr.io", "eu.gcr.io", "us.gcr.io")
 # A location is a region or a multi-region
 # (cloud.google.com/artifact-registry/docs/repositories/repo-locations).
-_ARTIFACT_REGISTRY: Final = r"[a-z]+(?:-[a-z]+[0-9]+)?-docker\.pkg\.dev"
+_ARTIFACT_REGISTRY: Final = r"([a-z]+(?:-[a-z]+[0-9]+)?)-docker\.pkg\.dev"
+_ARTIFACT_HOST: Final = re.compile(_ARTIFACT_REGISTRY, re.ASCII)
+_LOCATION: Final = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
+
+
+def location_of(host: str) -> str:
+    """Of Artifact Registry, by its host; "" for any other."""
+    found = _ARTIFACT_HOST.fullmatch(host)
+    return "" if found is None else found[1]
 
 
 def google_roots(patterns: Sequence[str]) -> tuple[str, ...]:
@@ -53,16 +62,29 @@ def _key_file(path: Path) -> Path:
     return path
 
 
+def _location(value: object) -> str:
+    if isinstance(value, str) and _LOCATION.fullmatch(value):
+        return value
+    raise PydanticCustomError(
+        "invalid_name", "must be a location of Google, such as europe-west1"
+    )
+
+
 class GoogleSettings(RegistrySettings):
     """An entry of Artifact Registry or Container Registry.
 
     key_file: the key of a service account, in place of `auth`
+    api_url:  `scheme://host[:port]` of Artifact Registry's API; None: where Google has
+              it, for a host of Artifact Registry
+    location: in which the API has the repositories; None: what the host says
     """
 
     hosts: ClassVar = MappingProxyType({host: host for host in _CONTAINER_REGISTRY})
-    host_pattern: ClassVar = re.compile(_ARTIFACT_REGISTRY, re.ASCII)
+    host_pattern: ClassVar = _ARTIFACT_HOST
 
     key_file: Annotated[ReadableFile, AfterValidator(_key_file)] | None = None
+    api_url: RegistryURL | None = None
+    location: Annotated[str, PlainValidator(_location)] | None = None
 
     @property
     def signs_in(self) -> bool:
@@ -80,6 +102,8 @@ class GoogleSettings(RegistrySettings):
     def _clash(self) -> Clash | None:
         if self.key_file is not None and self.auth is not None:
             return Clash("key_file", "invalid_auth", "excludes auth: keep one")
+        if (clash := self._api_clash()) is not None:
+            return clash
         # Who left the kind to us may only want to sign in there, and Container
         # Registry may have a catalog.
         if self.kind == AUTO or self.host in _CONTAINER_REGISTRY or self._is_meant:
@@ -89,6 +113,23 @@ class GoogleSettings(RegistrySettings):
             " repositories, so write include: [PROJECT/REPOSITORY/*]"
         )
         return Clash("repositories", "missing_key", words)
+
+    def _api_clash(self) -> Clash | None:
+        """Whether the API is asked in the clear, or for what nobody says. Who sees a
+        token is a matter of both keys, where the host is not Google's."""
+        is_known = bool(location_of(self.host))
+        if self.api_url is None:
+            if self.location is None or is_known:
+                return None
+            words = "is missing: this host is not Google's, so say which API has it"
+            return Clash("api_url", "missing_key", words)
+        if self.location is None and not is_known:
+            words = "is missing: it is not in the name of this host"
+            return Clash("location", "missing_key", words)
+        if self.api_url.startswith("https:"):
+            return None
+        clash = transport_clash(self.api_url, plain_http=self.plain_http)
+        return None if clash is None else replace(clash, key="api_url")
 
     @property
     def _is_meant(self) -> bool:

@@ -1,21 +1,21 @@
 """Google's registries: one answer has all tags of a repository with their digests, and
-the names below a name, so that everything is found and known by `/v2` alone.
+the names below a name, so that everything is found and known by `/v2` alone. Where we
+may ask Artifact Registry's API, it has the names of a thousand images a page.
 
 What an answer says of a tag is a claim: no image is stored by it. Each manifest is
 asked for once ever, by the digest that was named.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
-from weighbridge.domain import limits
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
-from weighbridge.domain.text.globs import EVERYTHING, Patterns, fits
+from weighbridge.domain.text.globs import EVERYTHING, Patterns
 from weighbridge.errors import (
+    AuthError,
     DocumentError,
     ListingError,
     NotFound,
@@ -24,25 +24,49 @@ from weighbridge.errors import (
 )
 from weighbridge.net.http1.head import Sender
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
+from weighbridge.registry.exchange.paced_exchange import PacedExchange, api_client
 from weighbridge.registry.exchange.paging import ListingPage
 from weighbridge.registry.exchange.registry_request import ORDINARY
+from weighbridge.registry.exchange.vendor_api import api_endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
-from weighbridge.registry.kinds.google.google_key import read_key_file
-from weighbridge.registry.kinds.google.google_kind import GoogleSettings, google_roots
+from weighbridge.registry.kinds.google.google_api import (
+    GOOGLE_API_URL,
+    GoogleAPI,
+    GoogleAPISignIn,
+    GooglePlace,
+)
+from weighbridge.registry.kinds.google.google_key import ServiceKey, read_key_file
+from weighbridge.registry.kinds.google.google_kind import (
+    GoogleSettings,
+    google_roots,
+    location_of,
+)
 from weighbridge.registry.kinds.google.google_listing import (
     GOOGLE_PAGE_BYTES,
     GoogleFolder,
     parse_google_folder,
     parse_google_tags,
 )
+from weighbridge.registry.kinds.google.google_token import (
+    AccessToken,
+    GivenToken,
+    SignedToken,
+    can_sign,
+)
+from weighbridge.registry.kinds.google.google_walk import (
+    Failure,
+    GoogleWalk,
+    LookedAt,
+    nothing_below,
+)
+from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
 _AT_ONCE: Final = 8
 """Names that are looked at together."""
-_Failure: TypeAlias = DocumentError | RegistryError
 
 
 class GoogleRegistry(DistributionRegistry):
@@ -50,6 +74,7 @@ class GoogleRegistry(DistributionRegistry):
 
     wanted: repositories that are crawled; what their patterns begin with is where they
             are looked for
+    api:    None: by `/v2` alone
     """
 
     def __init__(
@@ -59,16 +84,20 @@ class GoogleRegistry(DistributionRegistry):
         telemetry: Telemetry,
         clock: Clock,
         wanted: Patterns,
+        api: GoogleAPI | None = None,
     ) -> None:
         super().__init__(endpoint, connections, telemetry, clock=clock, words=ORDINARY)
-        self._wanted = wanted
+        self._roots = google_roots(wanted.include)
+        self._is_looked_at = LookedAt(wanted)
+        self._api = api
+        if api is not None:
+            api.counts.cost = self.cost
 
     async def repositories(self) -> AsyncIterator[RepositoryListing]:
         """What is below the names that the patterns begin with. A name that cannot be
         looked at does not keep the others from it: its error comes last."""
-        roots = google_roots(self._wanted.include)
-        if roots:
-            async for listing in self._below(roots):
+        if self._roots:
+            async for listing in self._below(self._roots):
                 yield listing
             return
         try:
@@ -104,9 +133,32 @@ class GoogleRegistry(DistributionRegistry):
         async for page in self._listing(question, parse):
             yield page.as_tags()
 
+    async def aclose(self) -> None:
+        try:
+            if self._api is not None:
+                await self._api.aclose()
+        finally:
+            await super().aclose()
+
     async def _below(self, roots: Sequence[str]) -> AsyncIterator[RepositoryListing]:
-        """Level by level, each name once."""
-        walk = _Walk(self._wanted, roots)
+        """By the API; where it is not open to us, name by name."""
+        left: list[str] = []
+        known: set[GooglePlace] = set()
+        failed: Failure | None = None
+        for root in roots:
+            try:
+                if self._api is None:
+                    left.append(root)
+                    continue
+                async for page in self._listed(self._api, root, known):
+                    yield page.as_repositories()
+            except (AuthError, NotFound):
+                left.append(root)
+            except (DocumentError, RegistryError) as exc:
+                if isinstance(exc, RateLimited):
+                    raise
+                failed = failed or exc
+        walk = GoogleWalk(self._is_looked_at, left)
         while names := walk.take(_AT_ONCE):
             found = await asyncio.gather(
                 *map(self._look, names), return_exceptions=True
@@ -116,8 +168,35 @@ class GoogleRegistry(DistributionRegistry):
             listing = walk.listing()
             if listing.names or listing.invalid:
                 yield listing
-        if walk.failed is not None:
-            raise walk.failed
+        failed = failed or walk.failed
+        if failed is not None:
+            raise failed
+
+    async def _listed(
+        self, api: GoogleAPI, root: str, known: set[GooglePlace]
+    ) -> AsyncIterator[ListingPage]:
+        """The images of the repositories that a root is in, or has. known: repositories
+        that were listed to their end; more is noted here"""
+        place = api.place(root)
+        if place.repository:
+            repositories = [place]
+        else:
+            repositories = []
+            async for page in api.repositories(place):
+                # Their names are no images': only what could not be read counts.
+                yield ListingPage((), page.invalid)
+                wanted = filter(self._is_looked_at, page.names)
+                repositories += map(api.place, wanted)
+        has_any = not known.isdisjoint(repositories)
+        for repository in repositories:
+            if repository in known:
+                continue
+            async for page in api.packages(repository):
+                has_any = has_any or bool(page.entries)
+                yield page
+            known.add(repository)
+        if not has_any:
+            raise nothing_below(root)
 
     async def _look(self, name: str) -> GoogleFolder:
         """What is under a name."""
@@ -142,105 +221,50 @@ class GoogleRegistry(DistributionRegistry):
         )
 
 
-class _Walk:
-    """From the roots to all that is below them.
-
-    failed: the first error of a name that could not be looked at
-    """
-
-    def __init__(self, wanted: Patterns, roots: Sequence[str]) -> None:
-        self._starts = [include.partition("*")[0] for include in wanted.include]
-        self._cut = [exclude for exclude in wanted.exclude if exclude.endswith("*")]
-        self._roots = frozenset(roots)
-        self._seen: set[str] = set()
-        self._waiting: deque[str] = deque()
-        self._names: list[str] = []
-        self._invalid = 0
-        self.failed: _Failure | None = None
-        self._add(roots)
-
-    def take(self, most: int) -> list[str]:
-        """The names to look at next."""
-        count = min(most, len(self._waiting))
-        return [self._waiting.popleft() for _ in range(count)]
-
-    def listing(self) -> RepositoryListing:
-        """What was found since the last time."""
-        listing = RepositoryListing(tuple(self._names), self._invalid)
-        self._names, self._invalid = [], 0
-        return listing
-
-    def note(self, name: str, found: GoogleFolder | BaseException) -> None:
-        """Raises what is not about this name alone."""
-        if isinstance(found, NotFound) and name not in self._roots:
-            # The name above says that it is there: its own crawl tells what it is.
-            self._names.append(name)
-        elif isinstance(found, RateLimited) or not isinstance(
-            found, GoogleFolder | DocumentError | RegistryError
-        ):
-            raise found
-        elif isinstance(found, GoogleFolder):
-            self._note_folder(name, found)
-        else:
-            self.failed = self.failed or found
-
-    def _note_folder(self, name: str, folder: GoogleFolder) -> None:
-        self._invalid += folder.invalid
-        self._add(folder.children)
-        if name not in self._roots:
-            if folder.has_images or not folder.children:
-                self._names.append(name)
-        elif folder.is_empty:
-            self.failed = self.failed or _nothing_below(name)
-        elif folder.has_images:
-            self._names.append(name)
-
-    def _add(self, names: Iterable[str]) -> None:
-        for name in names:
-            if name in self._seen or not self._is_wanted(name):
-                continue
-            if len(self._seen) >= limits.REPOSITORIES_PER_REGISTRY:
-                raise ListingError(
-                    "there are more than"
-                    f" {limits.REPOSITORIES_PER_REGISTRY} names below the roots",
-                    code="too_large",
-                )
-            self._seen.add(name)
-            self._waiting.append(name)
-
-    def _is_wanted(self, name: str) -> bool:
-        """Whether it, or a name below it, may be a wanted repository."""
-        folder = f"{name}/"
-        if any(fits(p, name) and fits(p, folder) for p in self._cut):
-            return False
-        return any(
-            name.startswith(start)
-            or folder.startswith(start)
-            or start.startswith(folder)
-            for start in self._starts
-        )
-
-
-def _nothing_below(name: str) -> ListingError:
-    return ListingError(
-        f"the registry shows nothing below {name}",
-        code="empty_listing",
-        hint="check the name, and that this user may read it: what was there before"
-        " is kept",
-    )
-
-
 def open_google(endpoint: Endpoint, access: KindAccess) -> GoogleRegistry:
-    """One that is closed by whoever opened it. Raises ConfigError(secret_file)."""
+    """One that is closed by whoever opened it. endpoint: not of the API. Raises
+    ConfigError(secret_file)."""
     settings = access.settings
     own = settings if isinstance(settings, GoogleSettings) else None
+    key = None
     if own is not None and own.key_file is not None:
         key = read_key_file(own.key_file)
         endpoint = replace(endpoint, credential=key.credential())
+    # The registry's client comes last: what it says of itself in the metrics stays.
+    api = None if own is None else _open_api(own, key, endpoint, access)
     return GoogleRegistry(
         endpoint,
         access.connections(endpoint),
         access.telemetry,
         access.clock,
         Patterns(EVERYTHING) if settings is None else settings.wanted_repositories,
+        api,
     )
+
+
+def _open_api(
+    own: GoogleSettings, key: ServiceKey | None, endpoint: Endpoint, access: KindAccess
+) -> GoogleAPI | None:
+    """None where it is not said in which location, or who we are."""
+    location = own.location or location_of(own.host)
+    token = _token(key, endpoint.credential, access.clock) if location else None
+    if token is None:
+        return None
+    there = api_endpoint(endpoint, own.api_url or GOOGLE_API_URL, access)
+    exchange = PacedExchange(there, access.telemetry, access.clock)
+    connections = access.connections(there, is_api=True)
+    http = api_client(there, exchange, connections, GoogleAPISignIn(token))
+    return GoogleAPI(http, exchange, there.url, location)
+
+
+def _token(
+    key: ServiceKey | None, credential: Credential | None, clock: Clock
+) -> AccessToken | None:
+    if key is not None:
+        return SignedToken(key, clock) if can_sign() else None
+    if credential is None or credential.password is None:
+        return None
+    # Credential helpers call it by names of their own: _dcgcloud_token, _dcgcr_...
+    if credential.username.startswith(("oauth2accesstoken", "_dcg")):
+        return GivenToken(credential.password)
+    return None
