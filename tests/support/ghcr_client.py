@@ -1,7 +1,9 @@
 """The client of GitHub's container registry over handlers, for tests without a
 socket."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import httpx
 
@@ -17,6 +19,7 @@ from weighbridge.registry.login.credentials import Credential
 from weighbridge.telemetry import Telemetry
 
 API = "https://api.github.com"
+ACME: Final[Mapping[str, OwnerKind]] = {"acme": "orgs"}
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ def asking_github(
     *,
     credential: Credential | None = None,
     api_url: str = API,
-    owner: tuple[str, OwnerKind] = ("acme", "orgs"),
+    owners: Mapping[str, OwnerKind] = ACME,
 ) -> AskingGitHub:
     """A host without a handler may not be asked."""
     time, telemetry = FakeClock(), Telemetry()
@@ -64,6 +67,6 @@ def asking_github(
         telemetry,
         time.clock,
         listings,
-        dict([owner]),
+        owners,
     )
     return AskingGitHub(github, *asked, time)

@@ -17,7 +17,7 @@ from support.ghcr_replica.configured import (
     ghcr_settings,
     live,
 )
-from support.ghcr_replica.state import GitHub, Refusal
+from support.ghcr_replica.state import TOKEN, GitHub, Refusal
 from weighbridge.config import Settings
 
 
@@ -167,7 +167,11 @@ BROKEN: Mapping[Break, tuple[str, str]] = {
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda b: b.__name__)
 def test_what_is_broken_deletes_nothing_and_is_said_and_is_repaired(
-    small: GitHub, app_of: Configure, database_url: str, broken: Break
+    small: GitHub,
+    app_of: Configure,
+    tmp_path: Path,
+    database_url: str,
+    broken: Break,
 ) -> None:
     settings = app_of(small)
     crawl_github(settings)
@@ -186,6 +190,8 @@ def test_what_is_broken_deletes_nothing_and_is_said_and_is_repaired(
     assert kept == before
     assert live_then == before.keys()
     assert repaired.faults == ()
+    assert TOKEN not in repr(done)
+    assert TOKEN.encode() not in (tmp_path / "weighbridge.db").read_bytes()
     assert repaired.troubled == ()
     assert live(database_url) == before.keys()
 

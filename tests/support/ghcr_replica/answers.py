@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
+from support.ghcr_replica.schema import faults
 from support.ghcr_replica.state import ACCOUNT, ORGANIZATION, TOKEN, GitHub
 from support.vendor_hosts import Fields, Reply, Request, json_reply
 from weighbridge.demo.http.server import answer as registry_answer
@@ -71,6 +72,9 @@ def registry(github: GitHub, asked: Request) -> Reply:
         return _token(github, asked, parse_qs(query))
     if path == "/v2/":
         github.counts["ping"] += 1
+        token = asked.authorization.removeprefix("Bearer ")
+        if token in github.pull_tokens:
+            return Reply(200, body=b"{}")
         return _challenge(github, PLACEHOLDER)
     found = _REGISTRY.fullmatch(path)
     if found is None:
@@ -173,6 +177,7 @@ def _page(
         return Reply(400)
     start = (number - 1) * length
     shown: object = [*rows[start : start + length]]
+    github.violations += faults("versions" if is_of_versions else "packages", shown)
     if is_of_versions and github.rows is not None:
         shown = github.rows([*rows[start : start + length]])
     last = -(-len(rows) // length)
@@ -207,11 +212,15 @@ def _token(github: GitHub, asked: Request, said: Mapping[str, list[str]]) -> Rep
     kind, _, rest = scope[0].partition(":")
     name, _, actions = rest.rpartition(":")
     is_known = kind == "repository" and actions == "pull" and len(scope) == 1
+    if scope == [""] and asked.authorization:
+        is_known = True  # as `docker login` asks
     if said.get("service") != [SERVICE] or scope == [PLACEHOLDER] or not is_known:
         return _violation(github, asked, 404)
     if asked.authorization and not _has_token(asked.authorization):
         return _errors(403, "DENIED", "denied")
-    return json_reply(200, {"token": github.new_pull_token(name)})
+    reply = {"token": github.new_pull_token(name)}
+    github.violations += faults("token", reply)
+    return json_reply(200, reply)
 
 
 def _has_token(authorization: str) -> bool:
@@ -260,7 +269,10 @@ def _violation(github: GitHub, asked: Request, status: int) -> Reply:
 
 def _message(status: int, words: str, more: Fields = ()) -> Reply:
     body = {"message": words, "documentation_url": "https://docs.invalid/rest"}
-    return json_reply(status, body | {"status": str(status)}, more)
+    body |= {"status": str(status)}
+    if misfit := faults("error", body):
+        raise ValueError(misfit)
+    return json_reply(status, body, more)
 
 
 def _errors(status: int, code: str, message: str, more: Fields = ()) -> Reply:

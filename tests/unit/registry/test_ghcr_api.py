@@ -8,7 +8,10 @@ import pytest
 
 from support.fake_clock import START
 from support.ghcr_client import API, asking_github
-from support.registry_client import OWNER
+from support.registry_client import OWNER, an_endpoint
+from weighbridge.config import RegistrySettings
+from weighbridge.config.registries.registry_settings import AuthSettings
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import (
     AuthError,
     ListingError,
@@ -16,6 +19,14 @@ from weighbridge.errors import (
     RateLimited,
     RegistryError,
 )
+from weighbridge.registry.exchange.endpoint import KindAccess
+from weighbridge.registry.kinds.ghcr.ghcr_kind import GHCRSettings
+from weighbridge.registry.kinds.ghcr.ghcr_registry import (
+    API_REQUESTS_PER_SECOND,
+    open_ghcr,
+)
+from weighbridge.registry.pacing.rate_limiter import Clock
+from weighbridge.telemetry import Telemetry
 
 PATH = "/orgs/acme/packages/container/app/versions"
 QUERY = "?state=active&per_page=100&page="
@@ -91,7 +102,7 @@ async def test_a_slash_in_a_name_is_encoded(name: str) -> None:
 async def test_an_enterprise_server_has_its_api_below_a_path() -> None:
     pages = in_pages([a_row(1, "a")])
     ask = asking_github(
-        pages, api_url="https://github.corp.example", owner=("octo", "users")
+        pages, api_url="https://github.corp.example", owners={"octo": "users"}
     )
 
     await ask.tags("octo/app")
@@ -302,3 +313,114 @@ async def test_a_redirect_leaves_the_token_at_its_host() -> None:
         ("api.github.com", "Bearer correct horse"),
         ("elsewhere.example", None),
     ]
+
+
+def packages(request: httpx.Request) -> httpx.Response:
+    """Two pages of acme's, none of another owner's."""
+    if not request.url.path.startswith("/orgs/acme/"):
+        return httpx.Response(404, json={"message": "Not Found"})
+    number = page_of(request)
+    name = f"app{number}"
+    row = {"name": name, "package_type": "container", "owner": {"login": "Acme"}}
+    link = f'<{API}/organizations/9/packages?package_type=container&page=2>; rel="next"'
+    headers = {"link": link} if number == 1 else {}
+    return httpx.Response(200, json=[row], headers=headers)
+
+
+async def test_packages_are_found_page_by_page() -> None:
+    ask = asking_github(packages)
+
+    assert await ask.repositories() == ["acme/app1", "acme/app2"]
+    query = "/orgs/acme/packages?package_type=container&per_page=100&page="
+    assert ask.api.paths == [f"{query}1", f"{query}2"]
+
+
+async def test_an_owner_that_is_not_found_keeps_no_other_from_being_listed() -> None:
+    ask = asking_github(packages, owners={"gone": "users", "acme": "orgs"})
+    found: list[str] = []
+
+    async def read() -> None:
+        async for page in ask.github.repositories():
+            found.extend(page.names)
+
+    with pytest.raises(NotFound):
+        await read()
+
+    assert found == ["acme/app1", "acme/app2"]
+
+
+async def test_without_owners_it_is_said_what_to_write() -> None:
+    ask = asking_github(registry=lambda _: httpx.Response(401), owners={})
+
+    with pytest.raises(ListingError) as nothing:
+        await ask.repositories()
+
+    assert nothing.value.code == "no_namespaces"
+    assert "organizations" in nothing.value.hint
+
+
+CHALLENGE = (
+    'Bearer realm="https://registry.example/token",service="ghcr.io",'
+    'scope="repository:user/image:pull"'
+)
+
+
+async def test_a_ping_without_credentials_asks_for_no_token() -> None:
+    answer = httpx.Response(401, headers={"www-authenticate": CHALLENGE})
+    ask = asking_github(registry=lambda _: answer)
+
+    await ask.github.ping()
+
+    assert ask.registry.paths == ["/v2/"]
+
+
+async def test_the_scope_of_the_challenge_to_a_ping_is_never_asked_for() -> None:
+    def registry(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            return httpx.Response(200, json={"token": "djE6Z28"})
+        if request.headers.get("authorization") == "Bearer djE6Z28":
+            return httpx.Response(200, json={"name": "acme/app", "tags": ["a"]})
+        return httpx.Response(401, headers={"www-authenticate": CHALLENGE})
+
+    ask = asking_github(registry=registry, credential=OWNER, owners={})
+
+    await ask.github.ping()
+    await ask.tags()
+
+    tokens = [r.url for r in ask.registry.requests if r.url.path == "/token"]
+    assert [dict(url.params) for url in tokens] == [
+        {"service": "ghcr.io"},
+        {"service": "ghcr.io", "scope": "repository:acme/app:pull"},
+    ]
+
+
+def an_access(rates: list[float | None], settings: RegistrySettings) -> KindAccess:
+    def gate_of(part: str, most_per_second: float | None = None, /) -> None:
+        rates.append(most_per_second)
+
+    return KindAccess(Telemetry(), Clock(), gate_of, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "api_url", "rate"),
+    [
+        ("https://ghcr.io", None, API_REQUESTS_PER_SECOND),
+        ("https://containers.corp.ghe.com", None, API_REQUESTS_PER_SECOND),
+        ("https://r.example", "https://corp.example", None),
+    ],
+)
+async def test_the_api_is_asked_no_more_often_than_github_allows(
+    url: str, api_url: str | None, rate: float | None
+) -> None:
+    auth = AuthSettings(username="bot", password=Secret("x"))
+    settings = GHCRSettings(
+        name="g", kind="ghcr", auth=auth, users=("octo",), url=url, api_url=api_url
+    )
+    rates: list[float | None] = []
+
+    opened = open_ghcr(
+        an_endpoint(url=url, credential=OWNER), an_access(rates, settings)
+    )
+    await opened.aclose()
+
+    assert rates == [rate]

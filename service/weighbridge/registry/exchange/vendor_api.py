@@ -34,13 +34,22 @@ from weighbridge.registry.exchange.paging import (
 )
 
 
-def api_endpoint(endpoint: Endpoint, api_url: str, access: KindAccess) -> Endpoint:
+def api_endpoint(
+    endpoint: Endpoint,
+    api_url: str,
+    access: KindAccess,
+    most_per_second: float | None = None,
+) -> Endpoint:
     """The endpoint of an API on another host than the registry, with the limits of its
     own. An address in the configuration says itself how near it is; a name is as near
-    as the registry."""
+    as the registry.
+
+    most_per_second: requests that its operator allows; None: nothing is known of that
+    """
     reach = reach_of_host(httpx.URL(api_url).host)
     ceiling = endpoint.ceiling if reach is None else reach
-    return replace(endpoint, url=api_url, ceiling=ceiling, gate=access.gate_of("api"))
+    gate = access.gate_of("api", most_per_second)
+    return replace(endpoint, url=api_url, ceiling=ceiling, gate=gate)
 
 
 PAGE: Final[dict[str, object]] = {

@@ -143,8 +143,12 @@ def api_root(url: str) -> str:
     """Where the paths of the API at this address begin: a GitHub Enterprise Server has
     them below /api/v3 (docs.github.com, enterprise-server, "Getting started with the
     REST API"). url: checked, without a slash at its end"""
-    is_hosted = url == _API_URL or _RESIDENT_API.fullmatch(url) is not None
-    return url if is_hosted else f"{url}/api/v3"
+    return url if is_of_github(url) else f"{url}/api/v3"
+
+
+def is_of_github(url: str) -> bool:
+    """Whether the API at this address is run by GitHub itself."""
+    return url == _API_URL or _RESIDENT_API.fullmatch(url) is not None
 
 
 def _open(endpoint: "Endpoint", access: "KindAccess") -> "KindRegistry":

@@ -8,6 +8,7 @@ has named a token or the owner, the registry's own list of tags is read.
 """
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Final
 
 import structlog
 
@@ -33,9 +34,17 @@ from weighbridge.registry.kinds.ghcr.ghcr_api import (
     PackageAPI,
     ShownToken,
 )
-from weighbridge.registry.kinds.ghcr.ghcr_kind import GHCRSettings, api_root
+from weighbridge.registry.kinds.ghcr.ghcr_kind import (
+    GHCRSettings,
+    api_root,
+    is_of_github,
+)
 from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
+
+API_REQUESTS_PER_SECOND: Final = 10.0
+"""docs.github.com, "Rate limits for the REST API": 900 points a minute, and a GET is
+one; what else asks with the same token has the other third."""
 
 
 class GHCRRegistry(DistributionRegistry):
@@ -62,6 +71,14 @@ class GHCRRegistry(DistributionRegistry):
         self._log = structlog.get_logger("weighbridge.registry")
         if api is not None:
             api.counts.cost = self.cost
+
+    async def ping(self) -> None:
+        """Ask what costs nothing. Nobody gets past the registry's 401 without a token
+        for a repository: to somebody without credentials it says that it is there."""
+        if self._endpoint.credential is None:
+            await self._client.ask_unsigned(self._questions.ping())
+        else:
+            await super().ping()
 
     async def repositories(self) -> AsyncIterator[RepositoryListing]:
         """Pages of the owners' packages, one after the other. An owner that cannot be
@@ -129,7 +146,7 @@ def open_ghcr(endpoint: Endpoint, access: KindAccess) -> GHCRRegistry:
     # The registry's client comes last: what it says of itself in the metrics stays.
     if own is not None and own.owners and api_url is not None and has_token:
         api = open_package_api(
-            api_endpoint(endpoint, api_url, access),
+            api_endpoint(endpoint, api_url, access, _most_per_second(api_url)),
             access.connections(endpoint, is_api=True),
             access.telemetry,
             access.clock,
@@ -142,6 +159,11 @@ def open_ghcr(endpoint: Endpoint, access: KindAccess) -> GHCRRegistry:
         api,
         owner_kinds(own),
     )
+
+
+def _most_per_second(api_url: str) -> float | None:
+    """An Enterprise Server has limits only where its administrator sets them."""
+    return API_REQUESTS_PER_SECOND if is_of_github(api_url) else None
 
 
 def owner_kinds(settings: GHCRSettings | None) -> dict[str, OwnerKind]:
