@@ -321,6 +321,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
         "harbor",
         "builds",
         "hub",
+        "cloud",
         "github",
         "google",
         "quay",

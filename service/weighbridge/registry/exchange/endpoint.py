@@ -16,7 +16,7 @@ from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.guard.addresses import Reach, origin, reach_of_host
 from weighbridge.ports.protocols import Registry
-from weighbridge.registry.login.credentials import Credential, Login
+from weighbridge.registry.login.credentials import Credential, CredentialSource
 from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
 from weighbridge.telemetry import Telemetry
 
@@ -41,7 +41,7 @@ class Endpoint(Struct, frozen=True):
     url: str
     ceiling: Reach
     credential: Credential | None = None
-    login: Login | None = None
+    login: CredentialSource | None = None
     requests_per_second: float | None = REMOTE_REQUESTS_PER_SECOND
     concurrency: int = REMOTE_CONCURRENCY
     trusted_realm_hosts: frozenset[str] = field(default_factory=frozenset)
@@ -60,7 +60,7 @@ class Endpoint(Struct, frozen=True):
         return origin(httpx.URL(self.url))
 
     @property
-    def who(self) -> Credential | Login | None:
+    def who(self) -> Credential | CredentialSource | None:
         """As whom it is asked; None for nobody. Its text is for messages."""
         return self.credential or self.login
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 from collections.abc import Mapping
 
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
+from weighbridge.registry.kinds.ecr.ecr_kind import ECR
 from weighbridge.registry.kinds.ghcr.ghcr_kind import GHCR
 from weighbridge.registry.kinds.google.google_kind import GOOGLE
 from weighbridge.registry.kinds.quay.quay_kind import QUAY
@@ -43,6 +44,7 @@ DISTRIBUTION: Final = RegistryKind(
 REGISTRY_KINDS: Final[Mapping[str, RegistryKind]] = {
     "distribution": DISTRIBUTION,
     "dockerhub": DOCKERHUB,
+    "ecr": ECR,
     "ghcr": GHCR,
     "google": GOOGLE,
     "quay": QUAY,

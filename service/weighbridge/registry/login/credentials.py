@@ -71,7 +71,7 @@ class Credential(Struct, frozen=True):
         return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
 
 
-class Login(Protocol):
+class CredentialSource(Protocol):
     """A credential that a registry gives for a time, and that is asked for once a
     request needs it."""
 

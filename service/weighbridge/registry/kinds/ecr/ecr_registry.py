@@ -1,0 +1,222 @@
+"""Amazon ECR: listings and manifests by its API, blobs by its registry.
+
+Both are opened by an access key: the API by signatures, the registry by a password
+that the API gives for it (GetAuthorizationToken). Neither the key nor its signatures
+are shown to the registry.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from weighbridge.domain.image.digest import Digest, is_digest
+from weighbridge.domain.limits import MANIFEST_BODY_BYTES, USUAL_DOCUMENT_BYTES
+from weighbridge.domain.registry.listing import RepositoryListing, TagPage
+from weighbridge.domain.text.printable import Secret
+from weighbridge.errors import AuthError, DocumentError
+from weighbridge.net.http1.head import Sender
+from weighbridge.ports.protocols import ManifestAnswer
+from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
+from weighbridge.registry.exchange.paced_exchange import PacedExchange, api_client
+from weighbridge.registry.exchange.registry_request import RefusalWords
+from weighbridge.registry.exchange.vendor_api import api_endpoint
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.kinds.ecr.aws_keys import KeySource, keys_of
+from weighbridge.registry.kinds.ecr.aws_signing import SigningScope, SigningSender
+from weighbridge.registry.kinds.ecr.ecr_api import ECRAPI
+from weighbridge.registry.kinds.ecr.ecr_kind import (
+    ECRPlace,
+    ECRSettings,
+    is_key_id,
+    place_of,
+)
+from weighbridge.registry.kinds.ecr.manifest_batches import ManifestBatches
+from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.pacing.rate_limiter import Clock
+from weighbridge.telemetry import Telemetry
+
+ECR_WORDS: Final = RefusalWords(
+    sign_in="the policy must allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer",
+)
+_SERVICE: Final = "ecr"
+_NEW_S: Final = 60.0
+"""A password that is refused so soon is not replaced by another."""
+
+
+class ECRLogin:
+    """The password of the registry: asked for once it is needed, renewed before its
+    end, and replaced where the registry refuses it."""
+
+    def __init__(self, api: ECRAPI, keys: KeySource, clock: Clock) -> None:
+        self._api = api
+        self._keys = keys
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._kept: Credential | None = None
+        self._began_at = 0.0
+        self._until = 0.0
+
+    def __str__(self) -> str:
+        return str(self._keys)
+
+    async def credential(self, refused: Secret | None) -> Credential:
+        async with self._lock:  # those who wait get the password of the first
+            now = self._clock.monotonic()
+            kept = self._kept
+            is_refused = kept is not None and kept.basic() == refused
+            if is_refused and now - self._began_at < _NEW_S:
+                raise AuthError(
+                    "the registry refuses the password that ECR's API has just given",
+                    code="unauthorized",
+                    hint="check that `url` and `api_url` are of one account and region",
+                )
+            if kept is None or is_refused or now >= self._until:
+                given = await self._api.registry_password(self._clock)
+                kept = self._kept = given.credential
+                self._began_at = self._clock.monotonic()
+                self._until = self._began_at + given.lasts_s
+            return kept
+
+
+class ECRRegistry(DistributionRegistry):
+    """`ports.Registry` of Amazon ECR; `cost` is that of both hosts."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        connections: Sender,
+        telemetry: Telemetry,
+        clock: Clock,
+        api: ECRAPI,
+    ) -> None:
+        super().__init__(endpoint, connections, telemetry, clock=clock, words=ECR_WORDS)
+        self._api = api
+        self._batches = ManifestBatches(api.manifests, clock)
+        api.counts.cost = self.cost
+
+    async def repositories(self) -> AsyncIterator[RepositoryListing]:
+        """Pages of the account's repositories."""
+        async for page in self._api.repositories():
+            yield page.as_repositories()
+
+    async def tags(self, repository: str) -> AsyncIterator[TagPage]:
+        """Pages of one repository's tags, with digests. Raises NotFound too."""
+        async for page in self._api.tags(repository):
+            yield page.as_tags()
+
+    async def get_manifest(
+        self,
+        repository: str,
+        reference: str,
+        limit_bytes: int = MANIFEST_BODY_BYTES,
+    ) -> ManifestAnswer:
+        """By digest together with others that are asked for. The registry itself is
+        asked for a tag, for a manifest that is long, and for what the API does not
+        have as it is."""
+        if not is_digest(reference) or limit_bytes > USUAL_DOCUMENT_BYTES:
+            return await super().get_manifest(repository, reference, limit_bytes)
+        digest = Digest(reference)
+        batch = await self._batches.fetched(repository, digest)
+        found = batch.get(digest)
+        if found is not None and len(found.content) > limit_bytes:
+            raise DocumentError(
+                f"the manifest has more than {limit_bytes} bytes", code="too_large"
+            )
+        if found is not None:
+            return ManifestAnswer(found.content, found.media_type, digest)
+        return await super().get_manifest(repository, reference, limit_bytes)
+
+    async def aclose(self) -> None:
+        try:
+            await self._batches.aclose()
+        finally:
+            try:
+                await self._api.aclose()
+            finally:
+                await super().aclose()
+
+
+def open_ecr(endpoint: Endpoint, access: KindAccess) -> DistributionRegistry:
+    """One that is closed by whoever opened it. endpoint: not of the API
+
+    With what `docker login` has left (the user AWS) the registry can be asked, and the
+    API cannot.
+    """
+    shown = endpoint.credential
+    if shown is not None and not is_key_id(shown.username):
+        connections = access.connections(endpoint)
+        telemetry, clock = access.telemetry, access.clock
+        return DistributionRegistry(endpoint, connections, telemetry, clock=clock)
+    settings = access.settings
+    own = settings if isinstance(settings, ECRSettings) else None
+    place = own.place if own else place_of(endpoint.origin[1])
+    place = place or ECRPlace("", "", endpoint.url)
+    role_arn = own.role_arn if own else None
+    keys = keys_of(shown, role_arn, place.region)
+    return ecr_registry(
+        endpoint,
+        api_endpoint(endpoint, place.api_url, access),
+        (access.connections(endpoint), access.connections(endpoint, is_api=True)),
+        access.telemetry,
+        access.clock,
+        place,
+        keys,
+    )
+
+
+def ecr_registry(
+    endpoint: Endpoint,
+    of_api: Endpoint,
+    connections: tuple[Sender, Sender],
+    telemetry: Telemetry,
+    clock: Clock,
+    place: ECRPlace,
+    keys: KeySource,
+) -> ECRRegistry:
+    """endpoint, of_api: of the registry and of the API; so are the connections. No
+    credential of theirs is shown: the key signs, and the password is asked for."""
+    api = open_ecr_api(of_api, connections[1], telemetry, clock, place, keys)
+    login = ECRLogin(api, keys, clock)
+    # The registry's client comes last: what it says of itself in the metrics stays.
+    return ECRRegistry(
+        replace(endpoint, credential=None, login=login),
+        connections[0],
+        telemetry,
+        clock,
+        api,
+    )
+
+
+class _Signer:
+    """Whose signatures the API sees: for messages alone."""
+
+    def __init__(self, keys: KeySource) -> None:
+        self._keys = keys
+
+    def __str__(self) -> str:
+        return str(self._keys)
+
+    async def credential(self, refused: Secret | None) -> Credential:
+        raise AuthError("ECR's API takes signatures, and no password")
+
+
+def open_ecr_api(
+    endpoint: Endpoint,
+    connections: Sender,
+    telemetry: Telemetry,
+    clock: Clock,
+    place: ECRPlace,
+    keys: KeySource,
+) -> ECRAPI:
+    """endpoint: of the API"""
+    known = replace(endpoint, credential=None, login=_Signer(keys))
+    exchange = PacedExchange(known, telemetry, clock)
+    sender = SigningSender(
+        connections, keys, SigningScope(place.region, _SERVICE), clock
+    )
+    http = api_client(known, exchange, sender)
+    return ECRAPI(http, exchange, known.url, place.account, keys)
