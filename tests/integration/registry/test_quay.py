@@ -154,6 +154,26 @@ def test_a_robot_alone_reads_a_private_repository_by_name(
     assert asked["tags"] == 1
 
 
+def test_a_robot_alone_finds_what_it_may_read_by_the_catalog(
+    quay: Quay, content: RegistryContent, tmp_path: Path, database_url: str
+) -> None:
+    """Quay shows an empty catalog to whoever does not sign in before."""
+    quay.private = frozenset(NAMESPACES)
+    quay.list_length = 3
+    settings = quay_settings(
+        tmp_path, quay, database_url, namespaces=["tutorial"], signs_in=True
+    )
+
+    done = crawl_quay(settings)
+
+    names = content.repositories()
+    assert done.faults == ()
+    assert counted(database_url).keys() == {
+        name for name in names if name.startswith("tutorial/")
+    }
+    assert quay.take_counts()["catalog"] == -(-len(names) // 3)
+
+
 def test_without_any_credential_a_private_repository_is_not_read(
     quay: Quay, tmp_path: Path, database_url: str
 ) -> None:

@@ -28,6 +28,8 @@ def registry(quay: Quay, asked: Request) -> Reply:
     path, _, query = asked.target.partition("?")
     if asked.method == "GET" and path == "/v2/auth":
         return _sign_in(quay, asked, query)
+    if asked.method == "GET" and path == "/v2/_catalog":
+        return _catalog(quay, asked, query)
     found = _DOCUMENT.fullmatch(path) or _LISTING.fullmatch(path)
     name = found[1] if found is not None else ""
     if found is None and path != "/v2/":
@@ -89,7 +91,26 @@ def _sign_in(quay: Quay, asked: Request, query: str) -> Reply:
             return _violation(quay, asked, 400)
         if quay.is_shown(found[1], to_user=bool(asked.authorization)):
             name = found[1]
-    return json_reply(200, {"token": quay.new_pull_token(name)})
+    token = quay.new_pull_token(name, is_user=bool(asked.authorization))
+    return json_reply(200, {"token": token})
+
+
+def _catalog(quay: Quay, asked: Request, query: str) -> Reply:
+    """endpoints/v2/catalog.py: who has no token is shown nothing, and not asked for
+    one. The page length is cut to what it allows."""
+    quay.counts["catalog"] += 1
+    scheme, _, token = asked.authorization.partition(" ")
+    if asked.authorization and (scheme != "Bearer" or token not in quay.pull_tokens):
+        return _challenge(quay, "")
+    names = quay.content.repositories() if token in quay.users_tokens else ()
+    seen = [name for name in names if quay.is_shown(name, to_user=True)]
+    start = int(parse_qs(query).get("next_page", ["0"])[0])
+    end = start + quay.list_length
+    more: Fields = ()
+    if end < len(seen):
+        place = f"{quay.url}/v2/_catalog?n={quay.list_length}&next_page={end}"
+        more = (("Link", f'<{place}>; rel="next"'),)
+    return json_reply(200, {"repositories": seen[start:end]}, more)
 
 
 def _challenge(quay: Quay, name: str) -> Reply:

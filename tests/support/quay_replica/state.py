@@ -49,6 +49,7 @@ class Quay:
     violations: list[str] = field(default_factory=list)
     moved_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     pull_tokens: dict[str, str] = field(default_factory=dict)
+    users_tokens: set[str] = field(default_factory=set)
     url: str = ""
     storage_url: str = ""
 
@@ -70,10 +71,12 @@ class Quay:
         is_public = repository.partition("/")[0] not in self.private
         return is_public or (to_user and repository not in self.unread)
 
-    def new_pull_token(self, repository: str) -> str:
+    def new_pull_token(self, repository: str, *, is_user: bool) -> str:
         """One that is good for this repository, "" for none."""
         token = f"pull.{secrets.token_urlsafe(12)}"
         self.pull_tokens[token] = repository
+        if is_user:
+            self.users_tokens.add(token)
         return token
 
     def take_counts(self) -> dict[str, int]:

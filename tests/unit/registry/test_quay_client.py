@@ -178,6 +178,31 @@ async def test_a_robot_without_a_token_asks_the_registry() -> None:
     assert asking.registry.paths == ["/v2/acme/api/tags/list?n=1000"]
 
 
+async def test_a_robot_that_is_refused_is_told_after_what_everybody_sees() -> None:
+    asking = asking_quay(
+        lambda _: status(200, {"repositories": [{"namespace": "acme", "name": "api"}]}),
+        lambda _: status(401),
+        credential=OWNER,
+    )
+    seen: list[str] = []
+
+    with pytest.raises(AuthError):
+        await names_of(asking, seen)
+
+    assert seen == ["acme/api"]
+
+
+async def test_a_namespace_that_only_the_catalog_shows_is_no_empty_one() -> None:
+    asking = asking_quay(
+        lambda _: status(200, NOTHING),
+        lambda _: status(200, {"repositories": ["acme/api", "shop/cart"]}),
+        credential=OWNER,
+    )
+
+    assert await names_of(asking) == ["acme/api", "shop/cart"]
+    assert asking.registry.paths == ["/v2/", "/v2/_catalog?n=1000"]
+
+
 async def test_a_token_that_is_refused_is_no_reason_to_ask_for_each_tag() -> None:
     """A thousand HEADs would each be written to the log as a pull."""
     asking = asking_quay(lambda _: status(401, REFUSED), token=TOKEN, credential=OWNER)

@@ -148,13 +148,16 @@ def _is_description(answer: Mapping[str, object]) -> bool:
 
 
 def _lacks(entry: RegistrySettings) -> str:
-    """A robot's password opens the registry and its catalog, and not the API."""
+    """A robot's password opens the registry and its catalog, and not the API: of its
+    private repositories the tags come by name alone, each to be asked for."""
     has_token = isinstance(entry, QuaySettings) and (
         entry.api_token is not None or entry.api_token_file is not None
     )
     if entry.auth is None or has_token:
         return ""
-    return "and api_token_file: without it only public repositories are found"
+    return (
+        "and api_token_file: without it each tag of a private repository is asked for"
+    )
 
 
 QUAY: Final = RegistryKind(

@@ -5,7 +5,7 @@ A HEAD of a manifest is written to the log of a repository as a pull, like a GET
 of each tag, so that manifests are asked for once ever, by digest.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -28,6 +28,7 @@ from weighbridge.registry.exchange.registry_request import RefusalWords
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
+from weighbridge.registry.kinds.distribution.served import parse_catalog_page
 from weighbridge.registry.kinds.quay.quay_api import QuayAPI, TokenHeader
 from weighbridge.registry.kinds.quay.quay_kind import QUAY_IO, QuaySettings
 from weighbridge.registry.login.credentials import Credential
@@ -97,22 +98,38 @@ class QuayRegistry(DistributionRegistry):
                 " `repositories.include`",
             )
         failed: DocumentError | RegistryError | None = None
-        for namespace in self._listed:
-            is_empty = True
+        shown: set[str] = set()
+        for listing in self._listings():
             try:
-                async for page in self._api.repositories(namespace):
-                    is_empty = is_empty and not page.entries
+                async for page in listing:
+                    shown.update(_namespaces(page))
                     yield page.as_repositories()
             except (DocumentError, RegistryError) as exc:
                 if isinstance(exc, RateLimited):
                     raise
                 failed = failed or exc
-            else:
-                failed = failed or (_nothing_seen(namespace) if is_empty else None)
         if self._api.has_token:
             await self._api.check_token()
         if failed is not None:
             raise failed
+        for namespace in self._listed:
+            if namespace not in shown:
+                raise _nothing_seen(namespace)
+
+    def _listings(self) -> Iterator[AsyncIterator[ListingPage]]:
+        for namespace in self._listed:
+            yield self._api.repositories(namespace)
+        if self._signs_in and not self._api.has_token:
+            yield self._catalog()
+
+    async def _catalog(self) -> AsyncIterator[ListingPage]:
+        """What the user of the registry may read. Quay does not ask who asks for its
+        catalog, and shows an empty one to nobody; so we sign in before. Its token
+        server knows no scope for it (endpoints/v2/v2auth.py of quay/quay)."""
+        await super().ping()
+        whole = replace(self._questions.catalog(), scope="")
+        async for page in self._listing(whole, parse_catalog_page):
+            yield page
 
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
         """Pages of one repository's tags, with digests. Without a token of the API,
@@ -137,6 +154,14 @@ class QuayRegistry(DistributionRegistry):
             await self._api.aclose()
         finally:
             await super().aclose()
+
+
+def _namespaces(page: ListingPage) -> Iterator[str]:
+    """Those of which a page shows something, and `ALL`. What cannot be read counts as
+    shown: that is told as what it is."""
+    if page.entries:
+        yield ALL
+    yield from (name.partition("/")[0] for name in page.names)
 
 
 def _nothing_seen(namespace: str) -> ListingError:
