@@ -26,7 +26,7 @@ from weighbridge.net.http1.head import Sender
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.exchange.paced_exchange import PacedExchange, api_client
 from weighbridge.registry.exchange.paging import ListingPage
-from weighbridge.registry.exchange.registry_request import ORDINARY
+from weighbridge.registry.exchange.registry_request import RefusalWords
 from weighbridge.registry.exchange.vendor_api import api_endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
@@ -65,6 +65,10 @@ from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
+GOOGLE_WORDS: Final = RefusalWords(
+    sign_in="check `key_file` or `auth`, and that its account has the role"
+    " roles/artifactregistry.reader on the repository or its project",
+)
 _AT_ONCE: Final = 8
 """Names that are looked at together."""
 
@@ -86,7 +90,9 @@ class GoogleRegistry(DistributionRegistry):
         wanted: Patterns,
         api: GoogleAPI | None = None,
     ) -> None:
-        super().__init__(endpoint, connections, telemetry, clock=clock, words=ORDINARY)
+        super().__init__(
+            endpoint, connections, telemetry, clock=clock, words=GOOGLE_WORDS
+        )
         self._roots = google_roots(wanted.include)
         self._is_looked_at = LookedAt(wanted)
         self._api = api
@@ -251,7 +257,7 @@ def _open_api(
     if token is None:
         return None
     there = api_endpoint(endpoint, own.api_url or GOOGLE_API_URL, access)
-    exchange = PacedExchange(there, access.telemetry, access.clock)
+    exchange = PacedExchange(there, access.telemetry, access.clock, words=GOOGLE_WORDS)
     connections = access.connections(there, is_api=True)
     http = api_client(there, exchange, connections, GoogleAPISignIn(token))
     return GoogleAPI(http, exchange, there.url, location)
