@@ -18,6 +18,7 @@ from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
 from weighbridge.registry.kinds.ecr.ecr_kind import ECR
 from weighbridge.registry.kinds.ghcr.ghcr_kind import GHCR
 from weighbridge.registry.kinds.google.google_kind import GOOGLE
+from weighbridge.registry.kinds.harbor.harbor_kind import HARBOR
 from weighbridge.registry.kinds.quay.quay_kind import QUAY
 
 
@@ -47,6 +48,7 @@ REGISTRY_KINDS: Final[Mapping[str, RegistryKind]] = {
     "ecr": ECR,
     "ghcr": GHCR,
     "google": GOOGLE,
+    "harbor": HARBOR,
     "quay": QUAY,
 }
 """Each by its name in the configuration, as they are named to people."""

@@ -1,0 +1,1 @@
+"""Harbor: its API and its registry, on one host."""
