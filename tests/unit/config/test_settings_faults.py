@@ -335,10 +335,10 @@ def test_a_name_can_never_be_taken_for_a_host(folder: Path, name: str) -> None:
 
 
 def test_a_kind_that_does_not_exist_yet_is_told_which_do(folder: Path) -> None:
-    error = refused(folder, f"{HUB}    kind: harbor\n")
+    error = refused(folder, f"{HUB}    kind: nexus\n")
 
     assert error.code == "unknown_kind"
-    assert "kind = harbor" in error.message
+    assert "kind = nexus" in error.message
     assert "auto, distribution" in error.message
 
 
