@@ -323,6 +323,7 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
         "hub",
         "cloud",
         "github",
+        "lab",
         "google",
         "quay",
         "local",

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
 from weighbridge.registry.kinds.ecr.ecr_kind import ECR
 from weighbridge.registry.kinds.ghcr.ghcr_kind import GHCR
+from weighbridge.registry.kinds.gitlab.gitlab_kind import GITLAB
 from weighbridge.registry.kinds.google.google_kind import GOOGLE
 from weighbridge.registry.kinds.harbor.harbor_kind import HARBOR
 from weighbridge.registry.kinds.quay.quay_kind import QUAY
@@ -47,6 +48,7 @@ REGISTRY_KINDS: Final[Mapping[str, RegistryKind]] = {
     "dockerhub": DOCKERHUB,
     "ecr": ECR,
     "ghcr": GHCR,
+    "gitlab": GITLAB,
     "google": GOOGLE,
     "harbor": HARBOR,
     "quay": QUAY,

@@ -1,0 +1,1 @@
+"""GitLab's container registry: its registry beside the API of GitLab itself."""
