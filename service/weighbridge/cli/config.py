@@ -1,6 +1,8 @@
 """`weighbridge config ...`: is the configuration right, and what holds?"""
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +10,9 @@ from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.parameters import SuggestingGroup
 from weighbridge.cli.process.streams import emit
 from weighbridge.presentation.forms.phrases import plural
+
+if TYPE_CHECKING:
+    from weighbridge.config import Settings
 
 
 @click.group(
@@ -40,6 +45,26 @@ def check(options: Options) -> None:
         policies = options.policies().policies.policies
         counted.append(plural(len(policies), "policy", "policies"))
     emit(f"{file}: fine, {', '.join(counted)}")
+    for line in _unwritten_kinds(settings):
+        emit(line)
+
+
+def _unwritten_kinds(settings: "Settings") -> Iterator[str]:
+    """What is known of each registry whose kind is left to us, without asking it."""
+    from weighbridge.bootstrap.kinds import KINDS
+    from weighbridge.config.registries.registry_settings import AUTO
+
+    for registry in settings.registries:
+        if registry.kind != AUTO:
+            continue
+        kind = KINDS.kind_of_host(registry.host)
+        if kind is None:
+            yield (
+                f"{registry.name}: its kind is found when it is asked:"
+                f" weighbridge registry check {registry.name}"
+            )
+        else:
+            yield f"{registry.name}: {kind}, as its host is known"
 
 
 @command.command(

@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "policy": "weighbridge.cli.policy",
     "notify": "weighbridge.cli.notify",
     "config": "weighbridge.cli.config",
+    "registry": "weighbridge.cli.registry",
     "db": "weighbridge.cli.db",
     "health": "weighbridge.cli.health",
     "webhook": "weighbridge.cli.webhook",

@@ -56,12 +56,16 @@ def token_service(hub: Hub, asked: Request) -> Reply:
     path, _, query = asked.target.partition("?")
     said = parse_qs(query)
     scope = said.get("scope", [""])[0].split(":")
-    is_known = scope[0] == "repository" and scope[2:] == ["pull"]
+    # Who only signs in, as `docker login` does, asks for nothing.
+    is_sign_in = "scope" not in said
+    if is_sign_in:
+        scope = ["", "", ""]
+    is_known = is_sign_in or (scope[0] == "repository" and scope[2:] == ["pull"])
     if path != "/token" or said.get("service") != [SERVICE] or not is_known:
         return _violation(hub, asked, 404)
     if asked.authorization not in ("", basic()):
         return json_reply(401, {"details": "incorrect username or password"})
-    if not hub.is_shown(scope[1], to_user=bool(asked.authorization)):
+    if not is_sign_in and not hub.is_shown(scope[1], to_user=bool(asked.authorization)):
         scope[1] = ""  # a token is given, and is good for nothing
     token = hub.new_pull_token(scope[1])
     return json_reply(200, {"token": token, "access_token": token, "expires_in": 300})
@@ -69,6 +73,10 @@ def token_service(hub: Hub, asked: Request) -> Reply:
 
 def registry(hub: Hub, asked: Request) -> Reply:
     """registry-1.docker.io: manifests and blobs, each for a token of its repository."""
+    if (asked.method, asked.target) == ("GET", "/v2/"):
+        _, _, shown = asked.authorization.partition(" ")
+        is_in = shown in hub.pull_tokens
+        return json_reply(200, {}) if is_in else _challenge(hub)
     found = _REGISTRY.fullmatch(asked.target)
     if found is None:
         return _violation(hub, asked, 401)
@@ -196,12 +204,12 @@ def _api_refusal(hub: Hub) -> Reply:
     return json_reply(429, body, (("X-Retry-After", again_at),))
 
 
-def _challenge(hub: Hub, name: str) -> Reply:
+def _challenge(hub: Hub, name: str | None = None) -> Reply:
+    """Of `/v2/` itself without a scope."""
     hub.counts["registry_401"] += 1
-    value = (
-        f'Bearer realm="{hub.token_url}/token",service="{SERVICE}",'
-        f'scope="repository:{name}:pull"'
-    )
+    value = f'Bearer realm="{hub.token_url}/token",service="{SERVICE}"'
+    if name is not None:
+        value += f',scope="repository:{name}:pull"'
     return _errors(401, "UNAUTHORIZED", "sign in", (("WWW-Authenticate", value),))
 
 

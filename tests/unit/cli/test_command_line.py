@@ -219,6 +219,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
         ["notify", "status"],
         ["notify", "test"],
         ["queue"],
+        ["registry", "check"],
         ["token", "create"],
         ["token", "list"],
         ["waive", "create"],
@@ -381,7 +382,10 @@ def test_config_check_says_what_is_fine(
 
     assert run(["config", "check"]) == 0
 
-    assert capsys.readouterr().out == "weighbridge.yaml: fine, 1 registry\n"
+    assert capsys.readouterr().out == (
+        "weighbridge.yaml: fine, 1 registry\n"
+        "hub: its kind is found when it is asked: weighbridge registry check hub\n"
+    )
 
 
 def test_a_fresh_database_is_upgraded_and_empty(

@@ -210,7 +210,12 @@ def test_the_check_counts_policies(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["config", "check"]) == 0
 
     out = capsys.readouterr().out
-    assert out == "weighbridge.yaml: fine, 2 registries, 3 policies\n"
+    assert out == (
+        "weighbridge.yaml: fine, 2 registries, 3 policies\n"
+        "harbor: its kind is found when it is asked:"
+        " weighbridge registry check harbor\n"
+        "hub: dockerhub, as its host is known\n"
+    )
 
 
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,118 @@
+"""What `weighbridge registry check` prints."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from weighbridge.bootstrap.one_image.registry_check import CheckStep, RegistryCheck
+from weighbridge.cli.process.failure import advice
+from weighbridge.domain.text.printable import printable
+from weighbridge.domain.text.units import format_bytes, format_duration
+from weighbridge.presentation.forms.csv_json_markdown import json_text
+from weighbridge.presentation.forms.phrases import minute, plural
+from weighbridge.presentation.forms.screen import Output, Screen
+from weighbridge.presentation.forms.table import Column, Table
+
+
+def printed(done: RegistryCheck, output: Output, screen: Screen) -> str:
+    """A row a step; in JSON everything."""
+    if output == "json":
+        return json_text(_as_json(done))
+    if output != "table":
+        return _STEPS.printed(done.steps, output, screen)
+    head = f"{done.name}  {done.url}  {done.kind}: {done.sign}"
+    table = _STEPS.text(done.steps, screen, _foot(done))
+    return f"{screen.wrapped(printable(head))}\n\n{table}"
+
+
+def warnings_of(done: RegistryCheck) -> list[str]:
+    """What was odd but stopped nothing, one sentence each."""
+    return [printable(f"{done.name}: {warning}") for warning in done.warnings]
+
+
+def hints(done: RegistryCheck) -> list[str]:
+    """What may help, a line for each step that has failed."""
+    return [
+        printable(f"{step.name}: {line}")
+        for step in done.steps
+        if step.error is not None
+        for line in (step.error.hint or advice(step.error.code)).splitlines()
+    ]
+
+
+def _foot(done: RegistryCheck) -> list[str]:
+    by_operation = sorted(done.requests.items())
+    counted = ", ".join(f"{name} {count:,}" for name, count in by_operation)
+    lines = [
+        f"{plural(sum(done.requests.values()), 'request')} ({counted or 'none'}),"
+        f" {format_bytes(done.bytes_read)}, {format_duration(done.seconds)}",
+        _quota(done),
+    ]
+    if done.certified_until is not None:
+        lines.append(f"its certificate ends at {minute(done.certified_until)} UTC")
+    return lines
+
+
+def _quota(done: RegistryCheck) -> str:
+    told = done.rate_limit
+    if told is None:
+        return "it names no limit on requests"
+    left = "" if told.remaining is None else f"{told.remaining:,} left of "
+    window = ""
+    if told.window_s:
+        window = f" in {format_duration(told.window_s)}"
+    return f"its limit: {left}{told.limit:,}{window}"
+
+
+def _result(step: CheckStep) -> str:
+    if step.error is not None:
+        return "failed"
+    return "not tried" if step.is_left_out else "fine"
+
+
+def _seen(step: CheckStep) -> str:
+    if step.error is None:
+        return step.seen
+    return f"{step.error.message} [{step.error.code}]"
+
+
+def _as_object(step: CheckStep) -> Mapping[str, object]:
+    error = step.error
+    return {
+        "step": step.name,
+        "result": _result(step),
+        "seen": printable(step.seen) or None,
+        "code": None if error is None else error.code,
+        "message": None if error is None else printable(error.message),
+    }
+
+
+_STEPS: Final[Table[CheckStep]] = Table(
+    columns=(
+        Column("step", lambda step: step.name, "name"),
+        Column("result", _result, rank=None),
+        Column("seen", _seen, "line"),
+    ),
+    keys=("step", "result", "seen", "code", "message"),
+    as_object=_as_object,
+    has_keys_in_markdown=True,
+)
+
+
+def _as_json(done: RegistryCheck) -> Mapping[str, object]:
+    found, limit, until = done.found, done.rate_limit, done.certified_until
+    return {
+        "registry": done.name,
+        "url": done.url,
+        "kind": done.kind,
+        "kind_sign": printable(done.sign),
+        "kind_shown": None if found is None else found.shown,
+        "kind_advice": printable(found.advice) if found and found.advice else None,
+        "steps": _STEPS.objects(done.steps),
+        "requests": dict(done.requests),
+        "bytes_read": done.bytes_read,
+        "rate_limit": None if limit is None else limit.limit,
+        "rate_limit_remaining": None if limit is None else limit.remaining,
+        "rate_limit_window_s": None if limit is None else limit.window_s,
+        "certified_until": None if until is None else f"{until:%Y-%m-%dT%H:%M:%SZ}",
+        "seconds": round(done.seconds, 3),
+    }
