@@ -12,8 +12,9 @@ from support.google_replica.serving import (
     google_settings,
 )
 from support.google_replica.state import ACCESS_TOKEN, Google
-from support.platform_content import platform_content
+from support.platform_content import MANIFESTS_PER_INDEX, platform_content
 from support.replica.stored import counted
+from support.vendor_hosts import Reply
 from weighbridge.config import Settings
 from weighbridge.demo.content.stored_documents import (
     ImageRecipe,
@@ -216,4 +217,52 @@ def test_a_name_that_cannot_be_read_deletes_nothing(
     google.api_edit = edit
     crawl_google(settings)
 
+    assert counted(database_url) == before
+
+
+TOO_MUCH: Final = (
+    b'{"name": "acme/images/shop/say", "tags": [' + b"[]," * 200_000 + b"1]}"
+)
+
+
+@pytest.fixture
+def long(google: Google, tmp_path: Path, database_url: str) -> Settings:
+    """A repository of which the registry itself says more than is read."""
+    google.content = platform_content(NAMES[1], 10)
+    google.edit = lambda _, body: Reply(200, (), TOO_MUCH)
+    return google_settings(
+        tmp_path, google, database_url, include=[NAMES[1]], has_api=True
+    )
+
+
+def test_a_listing_that_is_too_long_is_read_by_pages_of_the_api(
+    google: Google, long: Settings
+) -> None:
+    google.api_page = 4
+    crawl_google(long)
+    first = google.take_counts()
+
+    done = crawl_google(long)
+
+    assert (done.faults, done.tags) == ((), 10)
+    assert first["get_manifest"] == MANIFESTS_PER_INDEX
+    assert google.take_counts() == {"401": 1, "token": 1, "tags": 1, "api": 3}
+
+
+@pytest.mark.parametrize(
+    "edit", [lambda body: body.clear(), None], ids=["nothing", "refused"]
+)
+def test_a_listing_that_is_too_long_and_not_in_the_api_deletes_nothing(
+    google: Google,
+    long: Settings,
+    database_url: str,
+    edit: Callable[[dict[str, Any]], object] | None,
+) -> None:
+    crawl_google(long)
+    before = counted(database_url)
+    google.api_edit, google.api_refuses = edit, 0 if edit else 403
+
+    done = crawl_google(long)
+
+    assert [fault.code for fault in done.faults] == ["too_large"]
     assert counted(database_url) == before

@@ -6,8 +6,9 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -22,6 +23,10 @@ _REPOSITORIES: Final = re.compile(
 )
 _PACKAGES: Final = re.compile(
     rf"/v1/(projects/([^/]+)/locations/{LOCATION}/repositories/([^/]+)/packages)"
+)
+_TAGS: Final = re.compile(
+    rf"/v1/(projects/([^/]+)/locations/{LOCATION}/repositories/([^/]+)"
+    r"/packages/([^/]+))/tags"
 )
 _MOST: Final = 1_000
 _AUDIENCE: Final = "https://artifactregistry.googleapis.com/"
@@ -50,8 +55,19 @@ def api(google: Google, asked: Request) -> Reply:
         kept = [n.removeprefix(folder) for n in names if n.startswith(folder)]
         entries = [{"name": f"{found[1]}/{quote(name, safe='')}"} for name in kept]
         return _page(google, asked, "packages", entries, query)
+    if found := _TAGS.fullmatch(path):
+        name = f"{found[2].replace(':', '/')}/{found[3]}/{unquote(found[4])}"
+        return _page(google, asked, "tags", [*_tags(google, name, found[1])], query)
     google.violations.append(f"{asked.method} {path}")
     return _error(404, "NOT_FOUND")
+
+
+def _tags(google: Google, name: str, package: str) -> Iterator[dict[str, Any]]:
+    for tag in google.content.tags(name) or ():
+        served = google.content.manifest(name, tag)
+        assert served is not None
+        version = f"{package}/versions/{served.digest}"
+        yield {"name": f"{package}/tags/{tag}", "version": version}
 
 
 def _second(name: str, folder: str) -> str:

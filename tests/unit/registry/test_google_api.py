@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from support.fake_clock import FakeClock
 from support.google_replica.state import key_file, signing_key
+from weighbridge.domain.image.digest import digest_of
+from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.errors import ConfigError, DocumentError
 from weighbridge.registry.kinds.google.google_api import (
     GooglePlace,
+    parse_google_package_tags,
     parse_google_packages,
     parse_google_repositories,
     place_of,
@@ -33,12 +36,12 @@ PARENT: Final = "projects/acme/locations/europe-west1/repositories"
     [
         ("acme", GooglePlace("acme", "acme", "us")),
         ("acme/images", GooglePlace("acme", "acme", "us", "images")),
-        ("acme/images/a/b", GooglePlace("acme", "acme", "us", "images")),
+        ("acme/images/a/b", GooglePlace("acme", "acme", "us", "images", "a/b")),
         ("acme.example", GooglePlace("acme.example", "acme.example", "us")),
         ("acme.example/web", GooglePlace("acme.example/web", "acme.example:web", "us")),
         (
             "acme.example/web/images/a",
-            GooglePlace("acme.example/web", "acme.example:web", "us", "images"),
+            GooglePlace("acme.example/web", "acme.example:web", "us", "images", "a"),
         ),
     ],
 )
@@ -94,6 +97,24 @@ def test_what_holds_no_images_of_its_own_is_no_repository_of_images() -> None:
     assert page.invalid == 0
 
 
+def test_a_tag_of_the_api_has_the_digest_of_its_version() -> None:
+    place = place_of("acme/images/shop/cart", "europe-west1")
+    package, digest = f"{PARENT}/images/packages/shop%2Fcart", digest_of(b"cart")
+    entries = [
+        {"name": f"{package}/tags/1.0", "version": f"{package}/versions/{digest}"},
+        {"name": f"{package}/tags/odd", "version": f"{package}/versions/7"},
+        {"name": f"{package}/tags/bare"},
+        {"name": f"{package}s/tags/other"},
+        {"name": f"{package}/tags/"},
+        None,
+    ]
+
+    page = parse_google_package_tags(json.dumps({"tags": entries}).encode(), place)
+
+    assert page.tags == (TagSeen("1.0", digest), TagSeen("odd"), TagSeen("bare"))
+    assert page.invalid == 3
+
+
 JSON = st.recursive(
     st.none()
     | st.integers()
@@ -103,7 +124,7 @@ JSON = st.recursive(
         st.lists(inner, max_size=4)
         | st.dictionaries(
             st.sampled_from(
-                ["packages", "repositories", "nextPageToken", "name", "mode"]
+                ["packages", "repositories", "tags", "nextPageToken", "name", "mode"]
             ),
             inner,
             max_size=6,
@@ -115,7 +136,11 @@ JSON = st.recursive(
 
 @given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=64))
 def test_any_page_is_read_or_refused(raw: bytes) -> None:
-    for parse in (parse_google_packages, parse_google_repositories):
+    for parse in (
+        parse_google_packages,
+        parse_google_repositories,
+        parse_google_package_tags,
+    ):
         try:
             parse(raw, PLACE)
         except DocumentError:

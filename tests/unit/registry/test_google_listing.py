@@ -131,6 +131,13 @@ def test_a_listing_without_tags_says_nothing_of_tags() -> None:
         parse_google_tags(b'{"name": "acme/images/cart", "manifest": {}}', NAME)
 
 
+def test_a_listing_of_too_much_says_so() -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse_google_tags(a_body(tags=[[]] * 200_001), NAME)
+
+    assert caught.value.code == "too_large"
+
+
 def test_a_project_of_a_domain_may_be_spelt_with_a_colon() -> None:
     body = b'{"name": "acme.example:web/cart", "tags": ["a"]}'
 

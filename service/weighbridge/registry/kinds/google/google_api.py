@@ -2,26 +2,27 @@
 packages, which are the names of images. Pages have the shapes of its discovery document
 (artifactregistry.googleapis.com/$discovery/rest?version=v1).
 
-A list that is empty is left out of its page. Tags are not asked for here: the registry
-itself says them all in one answer.
+A list that is empty is left out of its page. Tags are asked for here only where the
+registry, which says them all in one answer, says too much.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import httpx
 from msgspec import Struct
 
 from weighbridge.domain import limits
-from weighbridge.domain.image.reference import is_repository_name
+from weighbridge.domain.image.reference import is_repository_name, is_tag
+from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.registry.exchange.paced_exchange import PacedExchange
 from weighbridge.registry.exchange.paging import (
     ListingPage,
     page_members,
     unusable_page,
 )
-from weighbridge.registry.exchange.vendor_api import VendorAPI
+from weighbridge.registry.exchange.vendor_api import VendorAPI, read_digest
 from weighbridge.registry.kinds.google.google_token import AccessToken
 
 GOOGLE_API_URL: Final = "https://artifactregistry.googleapis.com"
@@ -36,17 +37,29 @@ class GooglePlace(Struct, frozen=True):
     names:      what the names of its images begin with
     project:    such as acme, or acme.example:web for the project of a domain
     repository: "" for all of them
+    package:    the rest of an image's name, "" for none
     """
 
     names: str
     project: str
     location: str
     repository: str = ""
+    package: str = ""
 
     @property
     def parent(self) -> str:
         """The API's name of the project in this location."""
         return f"projects/{self.project}/locations/{self.location}"
+
+    @property
+    def repository_name(self) -> str:
+        """The API's name of the repository."""
+        return f"{self.parent}/repositories/{self.repository}"
+
+    @property
+    def package_name(self) -> str:
+        """The API's name of the image, with its slashes escaped."""
+        return f"{self.repository_name}/packages/{quote(self.package, safe='')}"
 
 
 def place_of(name: str, location: str) -> GooglePlace:
@@ -58,7 +71,8 @@ def place_of(name: str, location: str) -> GooglePlace:
         names, project = f"{first}/{second}", f"{first}:{second}"
     else:
         names = project = first
-    return GooglePlace(names, project, location, others[0] if others else "")
+    repository, *rest = others or ("",)
+    return GooglePlace(names, project, location, repository, "/".join(rest))
 
 
 def parse_google_repositories(raw: bytes, place: GooglePlace) -> ListingPage:
@@ -78,10 +92,38 @@ def parse_google_packages(raw: bytes, place: GooglePlace) -> ListingPage:
     """A page of `/v1/PARENT/repositories/REPOSITORY/packages`: names of images. Raises
     DocumentError(invalid_listing, ...)."""
     page = page_members(raw, _LISTING)
-    start = f"{place.parent}/repositories/{place.repository}/packages/"
+    start = f"{place.repository_name}/packages/"
     folder = f"{place.names}/{place.repository}"
     entries = _entries(page, "packages")
     return _listed(page, [_name(entry, start, folder) for entry in entries])
+
+
+def parse_google_package_tags(raw: bytes, place: GooglePlace) -> ListingPage:
+    """A page of `/v1/PARENT/repositories/REPOSITORY/packages/PACKAGE/tags`, each with
+    its digest. Raises DocumentError(invalid_listing, ...)."""
+    page = page_members(raw, _LISTING)
+    tags = [_tag(entry, place) for entry in _entries(page, "tags")]
+    good = {tag.name: tag for tag in tags if tag is not None}
+    return ListingPage(
+        tuple(good), tags.count(None), tuple(good.values()), next=_next(page)
+    )
+
+
+def _tag(entry: object, place: GooglePlace) -> TagSeen | None:
+    if not isinstance(entry, dict):
+        return None
+    name, version = entry.get("name"), entry.get("version")
+    tags, versions = f"{place.package_name}/tags/", f"{place.package_name}/versions/"
+    if not isinstance(name, str) or not name.startswith(tags):
+        return None
+    tag = name.removeprefix(tags)
+    if not is_tag(tag):
+        return None
+    # One without a digest is asked for at the registry.
+    is_here = isinstance(version, str) and version.startswith(versions)
+    return TagSeen(
+        tag, read_digest(str(version).removeprefix(versions)) if is_here else None
+    )
 
 
 def _listed(page: dict[str, object], names: list[str | None]) -> ListingPage:
@@ -144,18 +186,29 @@ class GoogleAPI(VendorAPI):
     def packages(self, place: GooglePlace) -> AsyncIterator[ListingPage]:
         """The images of one repository."""
         return self._pages(
-            f"{place.parent}/repositories/{place.repository}/packages",
+            f"{place.repository_name}/packages",
             lambda raw: parse_google_packages(raw, place),
         )
 
+    def tags(self, place: GooglePlace) -> AsyncIterator[ListingPage]:
+        """The tags of one image."""
+        return self._pages(
+            f"{place.package_name}/tags",
+            lambda raw: parse_google_package_tags(raw, place),
+            limits.TAGS_PER_REPOSITORY,
+        )
+
     def _pages(
-        self, path: str, parse: Callable[[bytes], ListingPage]
+        self,
+        path: str,
+        parse: Callable[[bytes], ListingPage],
+        most: int = limits.REPOSITORIES_PER_REGISTRY,
     ) -> AsyncIterator[ListingPage]:
         return self.listing(
             f"{self.url}/v1/{path}?pageSize={API_PAGE_LENGTH}",
             parse,
             _next_by_token,
-            most=limits.REPOSITORIES_PER_REGISTRY,
+            most=most,
             is_exact=False,
         )
 

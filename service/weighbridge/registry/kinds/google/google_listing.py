@@ -17,7 +17,7 @@ from msgspec import Struct
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.media_types import MANIFESTS
 from weighbridge.domain.image.reference import is_repository_name, is_tag
-from weighbridge.domain.limits import MIB
+from weighbridge.domain.limits import JSON_CONTAINERS, MIB
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.errors import DocumentError
 from weighbridge.registry.exchange.paging import (
@@ -156,6 +156,11 @@ def _number(value: object) -> int | None:
 
 
 def _page(raw: bytes, name: str) -> dict[str, object]:
+    if raw.count(b"[") + raw.count(b"{") > JSON_CONTAINERS:
+        raise DocumentError(
+            f"the registry lists more of {name} than is read in one answer",
+            code="too_large",
+        )
     page = page_members(raw, _LISTING)
     said = page.get("name", name)
     # A project of a domain is `example.com:project` elsewhere at Google.

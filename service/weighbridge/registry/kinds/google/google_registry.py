@@ -7,7 +7,7 @@ asked for once ever, by the digest that was named.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -26,7 +26,7 @@ from weighbridge.net.http1.head import Sender
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.exchange.paced_exchange import PacedExchange, api_client
 from weighbridge.registry.exchange.paging import ListingPage
-from weighbridge.registry.exchange.registry_request import RefusalWords
+from weighbridge.registry.exchange.registry_request import RefusalWords, RegistryRequest
 from weighbridge.registry.exchange.vendor_api import api_endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
@@ -120,8 +120,22 @@ class GoogleRegistry(DistributionRegistry):
             ) from exc
 
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
-        """All tags of a repository, with their digests. Raises NotFound where there is
-        nothing of this name, whatever status says so."""
+        """All tags of a repository, with their digests: of one answer, or where that
+        is too long of the API's pages. Raises NotFound where there is nothing of this
+        name, whatever status says so."""
+        try:
+            async for page in self._listing(*self._of_tags(repository)):
+                yield page.as_tags()
+        except (DocumentError, RegistryError) as exc:
+            if exc.code != "too_large" or self._api is None:
+                raise
+            async for page in _instead(self._api, repository, exc):
+                yield page.as_tags()
+
+    def _of_tags(
+        self, repository: str
+    ) -> tuple[RegistryRequest, Callable[[bytes], ListingPage]]:
+        """The question for them, and what reads its answer."""
 
         def parse(raw: bytes) -> ListingPage:
             page = parse_google_tags(raw, repository)
@@ -133,11 +147,8 @@ class GoogleRegistry(DistributionRegistry):
                 )
             return page
 
-        question = replace(
-            self._questions.tags(repository), body_limit=GOOGLE_PAGE_BYTES
-        )
-        async for page in self._listing(question, parse):
-            yield page.as_tags()
+        question = self._questions.tags(repository)
+        return replace(question, body_limit=GOOGLE_PAGE_BYTES), parse
 
     async def aclose(self) -> None:
         try:
@@ -183,7 +194,7 @@ class GoogleRegistry(DistributionRegistry):
     ) -> AsyncIterator[ListingPage]:
         """The images of the repositories that a root is in, or has. known: repositories
         that were listed to their end; more is noted here"""
-        place = api.place(root)
+        place = replace(api.place(root), package="")
         if place.repository:
             repositories = [place]
         else:
@@ -225,6 +236,24 @@ class GoogleRegistry(DistributionRegistry):
             sum(folder.invalid for folder in folders),
             any(folder.has_images for folder in folders),
         )
+
+
+async def _instead(
+    api: GoogleAPI, repository: str, too_large: Failure
+) -> AsyncIterator[ListingPage]:
+    """Tags by the API. Raises `too_large` where it is not open to us or has none: they
+    are too many to be none."""
+    place, has_any = api.place(repository), False
+    if not place.package:
+        raise too_large
+    try:
+        async for page in api.tags(place):
+            has_any = has_any or bool(page.entries)
+            yield page
+    except (AuthError, NotFound) as exc:
+        raise too_large from exc
+    if not has_any:
+        raise too_large
 
 
 def open_google(endpoint: Endpoint, access: KindAccess) -> GoogleRegistry:
