@@ -112,6 +112,21 @@ def test_a_robot_that_expires_in_mid_listing_deletes_nothing(
     assert crawl_harbor(settings).faults == ()
 
 
+def test_a_robot_that_expires_between_two_pages_of_tags_deletes_none(
+    large: Harbor, tmp_path: Path, database_url: str
+) -> None:
+    settings = harbor_settings(tmp_path, large, database_url)
+    crawl_harbor(settings)
+    before = live(database_url, LOAD)
+    large.take_counts()
+
+    large.expire_after = 3  # projects, repositories, artifacts
+    done = crawl_harbor(settings)
+
+    assert codes(done) == {"unauthorized"}
+    assert live(database_url, LOAD) == before
+
+
 def test_a_wrong_password_is_told_at_the_first_crawl(
     harbor: Harbor, settings: Settings
 ) -> None:
@@ -304,3 +319,21 @@ def test_a_tag_whose_manifest_is_not_there_does_not_keep_others_from_being_read(
     repaired = crawl_harbor(settings)
     assert repaired.faults == ()
     assert (PYTHON, "3.7-slim") in live(database_url)
+
+
+def test_an_image_that_may_not_be_pulled_does_not_keep_deletions_from_being_seen(
+    harbor: Harbor, settings: Settings, database_url: str
+) -> None:
+    """The project prevents vulnerable images from running."""
+    served = harbor.content.manifest(PYTHON, "3.7-slim")
+    assert served is not None
+    harbor.prevented.add(served.digest)
+    first = crawl_harbor(settings)
+
+    harbor.change(LATER, Change(PYTHON, "3.7-alpine"))
+    second = crawl_harbor(settings)
+
+    assert codes(first) == codes(second) == {"pull_prevented"}
+    assert (PYTHON, "3.7-alpine") not in live(database_url)
+    harbor.prevented.clear()
+    assert crawl_harbor(settings).faults == ()

@@ -21,7 +21,7 @@ _PATH: Final = re.compile(
 )
 _PAGE_KEYS: Final = frozenset(("page", "page_size", "sort"))
 _ARTIFACT_KEYS: Final = frozenset(("with_tag", "with_label", "with_scan_overview"))
-_MESSAGES: Final = {
+_CODES: Final = {
     400: "BAD_REQUEST",
     401: "UNAUTHORIZED",
     403: "FORBIDDEN",
@@ -56,7 +56,7 @@ def api(harbor: Harbor, asked: Request) -> Reply:
 
 def refusal(status: int, message: str, more: Fields = ()) -> Reply:
     """`Errors` of swagger.yaml."""
-    error = {"code": _MESSAGES[status], "message": message}
+    error = {"code": _CODES[status], "message": message}
     return json_reply(status, {"errors": [error]}, more)
 
 

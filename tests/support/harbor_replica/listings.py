@@ -20,7 +20,6 @@ def project_entry(harbor: Harbor, project: str) -> Mapping[str, object]:
         "name": project,
         "creation_time": NEVER,
         "update_time": NEVER,
-        "chart_count": 0,
         "current_user_role_ids": None,
         "cve_allowlist": {"id": number, "items": [], "project_id": number},
         "metadata": {"public": str(project in harbor.public).lower()},

@@ -67,6 +67,10 @@ def _registry(harbor: Harbor, asked: Request) -> Reply:
     if served is not None and served.digest in harbor.unserved:
         error = {"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}
         return json_reply(404, {"errors": [error]})
+    if served is not None and served.digest in harbor.prevented:
+        told = "current image with 7 vulnerabilities cannot be pulled"
+        error = {"code": "PROJECTPOLICYVIOLATION", "message": told}
+        return json_reply(412, {"errors": [error]})
     if made.blob is None or asked.method == "HEAD":
         return Reply(made.status, made.headers, made.body, made.content_length)
     if made.content_length > 1024 * 1024:

@@ -40,6 +40,7 @@ class Harbor:
     bodies:       what is served in the place of a page, by its path and number
     totals:       what X-Total-Count says instead, by the same; "" for no such field
     unserved:     digests that are listed, and that the registry does not have
+    prevented:    digests that a rule of the project lets nobody pull
     lost:         repositories of which the API knows nothing any more
     after_page:   called with the path and number of each page that was served
     counts:       requests by kind
@@ -59,6 +60,7 @@ class Harbor:
     bodies: dict[tuple[str, int], object] = field(default_factory=dict)
     totals: dict[tuple[str, int], str] = field(default_factory=dict)
     unserved: set[str] = field(default_factory=set)
+    prevented: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     after_page: Callable[[str, int], None] | None = None
     counts: Counter[str] = field(default_factory=Counter)

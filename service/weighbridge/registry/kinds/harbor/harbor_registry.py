@@ -46,6 +46,9 @@ HARBOR_WORDS: Final = RefusalWords(
     " be disabled, and it needs the rights to list repositories and artifacts and to"
     " pull",
 )
+_POLICY: Final = "PROJECTPOLICYVIOLATION"
+"""Of a 412: "prevent vulnerable images from running", or one that is not signed
+(src/server/middleware/{vulnerable,cosign} of goharbor/harbor)."""
 ALL: Final = Patterns(EVERYTHING, ())
 
 
@@ -137,10 +140,21 @@ class HarborRegistry(DistributionRegistry):
         reference: str,
         limit_bytes: int = MANIFEST_BODY_BYTES,
     ) -> ManifestAnswer:
-        """Counts as a pull. Raises DocumentError(proxy_cache) without such a
-        request."""
+        """Counts as a pull. Raises DocumentError(proxy_cache) without such a request,
+        DocumentError(pull_prevented) where a rule of the project holds the image back:
+        that is said of this image alone, and not of us."""
         await self._refuse_cache(repository)
-        return await super().get_manifest(repository, reference, limit_bytes)
+        try:
+            return await super().get_manifest(repository, reference, limit_bytes)
+        except RegistryError as exc:
+            if _POLICY not in exc.message:
+                raise
+            raise DocumentError(
+                exc.message,
+                code="pull_prevented",
+                hint="the project's configuration says which images may be pulled; its"
+                " allowlist of CVEs can exempt some",
+            ) from exc
 
     async def get_blob(
         self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
