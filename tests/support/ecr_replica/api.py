@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from support.ecr_replica.model import fault_in_answer, fault_in_question
 from support.ecr_replica.signatures import fault_of
 from support.ecr_replica.state import ACCOUNT, PUSHED_AT, REGION, ECRState
 from support.vendor_hosts import Reply, Request
@@ -17,24 +18,7 @@ from weighbridge.demo.content.stored_documents import Served
 _TARGET: Final = re.compile(r"AmazonEC2ContainerRegistry_V20150921\.([A-Za-z]+)")
 _JSON: Final = "application/x-amz-json-1.1"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_ALLOWED: Final = {
-    "DescribeRepositories": {
-        "registryId",
-        "repositoryNames",
-        "nextToken",
-        "maxResults",
-    },
-    "DescribeImages": {
-        "registryId",
-        "repositoryName",
-        "imageIds",
-        "nextToken",
-        "maxResults",
-        "filter",
-    },
-    "BatchGetImage": {"registryId", "repositoryName", "imageIds", "acceptedMediaTypes"},
-    "GetAuthorizationToken": {"registryIds"},
-}
+PAGED: Final = "DescribeImages"
 Asked = Mapping[str, Any]
 
 
@@ -45,7 +29,7 @@ def api(ecr: ECRState, asked: Request) -> Reply:
     is_post = asked.method == "POST" and asked.target == "/"
     if not is_post or asked.headers.get("content-type") != _JSON:
         return _violation(ecr, asked, "UnknownOperationException")
-    if action not in _ALLOWED:
+    if action not in _ACTIONS:
         return _violation(ecr, asked, "UnknownOperationException")
     ecr.counts[action] += 1
     if fault := fault_of(ecr, asked):
@@ -60,11 +44,15 @@ def api(ecr: ECRState, asked: Request) -> Reply:
         words = f"{who} is not authorized to perform: ecr:{action}"
         return _error("AccessDeniedException", words)
     question = json.loads(asked.body)
-    if not isinstance(question, dict) or not question.keys() <= _ALLOWED[action]:
-        return _violation(ecr, asked, "InvalidParameterException")
+    if fault := fault_in_question(action, question):
+        return _violating(ecr, f"{action}: {fault}")
     if question.get("registryId", ACCOUNT) != ACCOUNT:
         return _error("RepositoryNotFoundException", "not in this registry")
-    return _ACTIONS[action](ecr, question)
+    reply = _ACTIONS[action](ecr, question)
+    is_as_told = reply.status == 200 and not (action == PAGED and ecr.page_members)
+    if is_as_told and (fault := fault_in_answer(action, json.loads(reply.body))):
+        ecr.violations.append(f"the replica's own answer to {action}: {fault}")
+    return reply
 
 
 def _describe_repositories(ecr: ECRState, asked: Asked) -> Reply:
@@ -172,13 +160,13 @@ def _page(
     left = [entry for entry in entries if str(entry[sorted_by]) >= first]
     end = min(length, ecr.most_results)
     body: dict[str, object] = {key: left[:end]}
-    is_looping = ecr.repeats and action == "DescribeImages"
+    is_looping = ecr.repeats and action == PAGED
     if end < len(left) or is_looping:
         following = base64.b64encode(secrets.token_bytes(48)).decode()
         after = first if is_looping else str(left[end][sorted_by])
         ecr.next_tokens[following] = (f"{action} {rest}", after)
         body["nextToken"] = following
-    if action == "DescribeImages":
+    if action == PAGED:
         body |= ecr.page_members
     return _json(200, body)
 

@@ -128,6 +128,12 @@ def test_an_empty_page_is_told_from_the_next_empty_one_by_its_token() -> None:
     assert images(nextToken="a").first != images(nextToken="b").first
 
 
+def test_a_page_that_comes_again_under_a_new_token_is_known_by_its_first_tag() -> None:
+    again = [images(an_image(), nextToken=token).first for token in ("a", "b")]
+
+    assert again == ["1.0", "1.0"]
+
+
 def test_repositories_of_another_account_are_not_ours() -> None:
     entries = [
         {"registryId": ACCOUNT, "repositoryName": "shop/cart", "createdAt": 1.5},

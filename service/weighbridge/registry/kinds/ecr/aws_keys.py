@@ -16,6 +16,12 @@ from weighbridge.errors import AuthError
 from weighbridge.registry.login.credentials import Credential
 
 PIP_LINE: Final = "python -m pip install 'weighbridge[aws]'"
+_PATIENCE: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "read_timeout": 10,
+    "retries": {"total_max_attempts": 3},
+}
+"""Of botocore where it asks for a role: its own would hold up a crawl for minutes."""
 _SESSION_NAME: Final = "weighbridge"
 _SHOWN_CHARACTERS: Final = 256
 
@@ -105,6 +111,7 @@ class ChainKeys:
         return AccessKey(found.access_key, Secret(found.secret_key), token)
 
     def _open(self) -> Any:
+        from botocore.config import Config
         from botocore.credentials import (
             AssumeRoleCredentialFetcher,
             Credentials,
@@ -113,6 +120,7 @@ class ChainKeys:
         from botocore.session import get_session
 
         session = get_session()
+        session.set_default_client_config(Config(**_PATIENCE))
         base = self._base
         if base is None:
             credentials = session.get_credentials()

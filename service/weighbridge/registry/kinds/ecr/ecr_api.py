@@ -73,7 +73,8 @@ def parse_ecr_repositories(raw: bytes, account: str) -> ListingPage:
     names = [_repository(entry, account) for entry in entries]
     good = tuple(dict.fromkeys(name for name in names if name is not None))
     following = _next(page)
-    return ListingPage(good, names.count(None), next=following, key=following or "")
+    key = _key(good, following)
+    return ListingPage(good, names.count(None), next=following, key=key)
 
 
 def _repository(entry: object, account: str) -> str | None:
@@ -101,9 +102,8 @@ def parse_ecr_images(raw: bytes, repository: str) -> ListingPage:
                 seen = TagSeen(name)
             tags[name] = seen
     following = _next(page)
-    return ListingPage(
-        tuple(tags), invalid, tuple(tags.values()), None, following, following or ""
-    )
+    key = _key(tuple(tags), following)
+    return ListingPage(tuple(tags), invalid, tuple(tags.values()), None, following, key)
 
 
 def _tags_of(entry: object, repository: str) -> tuple[list[str], int]:
@@ -143,6 +143,12 @@ def _entries(page: dict[str, object], key: str) -> list[object]:
     if not isinstance(entries, list):
         raise unusable_page(_LISTING, f"{key!r} is not a list")
     return entries
+
+
+def _key(names: Sequence[str], following: str | None) -> str:
+    """Pages without a name are told apart by what follows them; a page that comes again
+    under ever new tokens, by its first name."""
+    return "" if names else following or ""
 
 
 def _next(page: dict[str, object]) -> str | None:
