@@ -23,7 +23,7 @@ from weighbridge.registry.exchange.paging import (
     unusable_page,
 )
 from weighbridge.registry.exchange.vendor_api import VendorAPI, read_digest
-from weighbridge.registry.kinds.google.google_token import AccessToken
+from weighbridge.registry.kinds.google.google_token import GoogleToken
 
 GOOGLE_API_URL: Final = "https://artifactregistry.googleapis.com"
 API_PAGE_LENGTH: Final = 1_000
@@ -222,7 +222,7 @@ def _next_by_token(url: str, answer: httpx.Response, page: ListingPage) -> str |
 class GoogleAPISignIn(httpx.Auth):
     """Shows an access token with each request."""
 
-    def __init__(self, token: AccessToken) -> None:
+    def __init__(self, token: GoogleToken) -> None:
         self._token = token
 
     async def async_auth_flow(

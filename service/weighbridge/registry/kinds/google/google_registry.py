@@ -50,8 +50,8 @@ from weighbridge.registry.kinds.google.google_listing import (
     parse_google_tags,
 )
 from weighbridge.registry.kinds.google.google_token import (
-    AccessToken,
     GivenToken,
+    GoogleToken,
     SignedToken,
     can_sign,
 )
@@ -294,7 +294,7 @@ def _open_api(
 
 def _token(
     key: ServiceKey | None, credential: Credential | None, clock: Clock
-) -> AccessToken | None:
+) -> GoogleToken | None:
     if key is not None:
         return SignedToken(key, clock) if can_sign() else None
     if credential is None or credential.password is None:

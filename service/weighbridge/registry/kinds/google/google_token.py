@@ -24,7 +24,7 @@ _LASTS_S: Final = 3_600
 _USED_S: Final = 3_000.0
 
 
-class AccessToken(Protocol):
+class GoogleToken(Protocol):
     """Who we are at Google's API."""
 
     def authorization(self) -> Secret:
