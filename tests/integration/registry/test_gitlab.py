@@ -249,11 +249,11 @@ def test_the_password_is_shown_to_the_api_where_that_has_no_token_of_its_own(
     assert lab.shown == {PASSWORD}
 
 
-@pytest.mark.parametrize("road", ["own", "graphql", "rest"])
+@pytest.mark.parametrize("road", ["own", "graphql"])
 def test_429_of_either_host_is_waited_for(
     lab: GitLab, settings: Settings, road: str
 ) -> None:
-    lab.has_database, lab.has_graph = road == "own", road != "rest"
+    lab.has_database = road == "own"
     lab.api_left = 2 if road != "own" else 0
     lab.registry_left = 1
 

@@ -228,6 +228,10 @@ def test_signs_are_of_one_kind_each() -> None:
         ("dockerhub", 'Bearer realm="https://auth.docker.io/token",service="mirror"'),
         ("quay", 'Bearer realm="https://quay.io/v2/auth",service="quay.io"'),
         ("google", 'Bearer realm="https://gcr.io/v2/token",service="gcr.io"'),
+        (
+            "gitlab",
+            'Bearer realm="https://lab.example/jwt/auth",service="container_registry"',
+        ),
         (None, 'Bearer realm="https://auth.example/token",service="registry"'),
         (None, 'Basic realm="Registry Realm"'),
     ],

@@ -34,7 +34,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.net.http1.head import RETRY_AFTER, Sender
+from weighbridge.net.http1.head import Sender
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.exchange.paced_exchange import PacedExchange, api_client
 from weighbridge.registry.exchange.paging import (
@@ -69,9 +69,12 @@ from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
-REGISTRY_WORDS: Final = RefusalWords(wait_headers=(RETRY_AFTER, "ratelimit-reset"))
+_WINDOW_S: Final = 60.0
+"""Of GitLab's limits on requests (lib/gitlab/rack_attack.rb). `RateLimit-Reset` says
+when it ends, but in every answer: only a 429 asks to wait."""
+REGISTRY_WORDS: Final = RefusalWords(limit_wait_s=_WINDOW_S)
 API_WORDS: Final = RefusalWords(
-    wait_headers=REGISTRY_WORDS.wait_headers,
+    limit_wait_s=_WINDOW_S,
     sign_in=API_HINT,
     not_found="GitLab says so too of what the token may not see",
 )
