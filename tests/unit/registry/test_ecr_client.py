@@ -15,10 +15,20 @@ from support.ecr_client import (
     question_of,
     refused,
 )
+from support.registry_client import an_endpoint
 from weighbridge.domain.image.digest import Digest, digest_of
 from weighbridge.domain.image.media_types import OCI_MANIFEST
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, DocumentError, RateLimited
 from weighbridge.ports.protocols import urgent
+from weighbridge.registry.exchange.endpoint import KindAccess
+from weighbridge.registry.kinds.distribution.distribution_registry import (
+    DistributionRegistry,
+)
+from weighbridge.registry.kinds.ecr.ecr_registry import ECRRegistry, open_ecr
+from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.pacing.rate_limiter import Clock
+from weighbridge.telemetry import Telemetry
 
 SHOP = "shop/cart"
 CONTENTS = [f"manifest {n}".encode() for n in range(250)]
@@ -216,6 +226,27 @@ async def test_a_registry_that_refuses_new_passwords_is_not_given_more() -> None
     assert passwords.given == 1
 
 
+async def test_a_password_that_is_not_given_is_asked_for_once_by_all_who_wait() -> None:
+    ask = asking_ecr(
+        lambda request: (
+            with_manifests(request)
+            if action_of(request) == "BatchGetImage"
+            else refused("AccessDeniedException")
+        ),
+        Registry(),
+    )
+
+    found = await asyncio.gather(
+        *(ask.ecr.get_manifest(SHOP, digest) for digest in DIGESTS[:20]),
+        return_exceptions=True,
+    )
+
+    errors = [error for error in found if isinstance(error, AuthError)]
+    assert [error.code for error in errors] == ["denied"] * 20
+    assert "ECR refuses GetAuthorizationToken" in errors[0].message
+    assert ask.actions == ["GetAuthorizationToken"]
+
+
 async def test_a_key_that_has_ended_is_renewed_once() -> None:
     answers = [httpx.Response(200, json={"repositories": []})]
     answers.append(refused("ExpiredTokenException"))
@@ -264,3 +295,21 @@ async def test_neither_key_nor_signature_is_shown_to_the_registry() -> None:
     assert not any("AKIATEST" in text or "x-amz" in text for text in told)
     shown = [str(value) for value in ask.api.sent("authorization")]
     assert all(value.startswith("AWS4-HMAC-SHA256 ") for value in shown)
+
+
+@pytest.mark.parametrize(
+    ("username", "expected"),
+    [("AWS", DistributionRegistry), ("AKIATEST00000001", ECRRegistry)],
+)
+async def test_what_docker_login_left_opens_the_registry_alone(
+    username: str, expected: type[DistributionRegistry]
+) -> None:
+    """Such as for an address that is not configured."""
+    url = "https://111122223333.dkr.ecr.eu-central-1.amazonaws.com"
+    endpoint = an_endpoint(url=url, credential=Credential(username, Secret("x")))
+    access = KindAccess(Telemetry(), Clock(), lambda _part, _most=None: None)
+
+    client = open_ecr(endpoint, access)
+
+    assert type(client) is expected
+    await client.aclose()

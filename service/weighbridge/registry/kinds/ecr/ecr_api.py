@@ -388,9 +388,13 @@ class ECRAPI(VendorAPI):
                 question = question_of(answer.request)
                 raise self.exchange.refusal(question, answer_of(answer))
         except AuthError as error:
-            if error.code in ("unauthorized", "denied"):
-                error.hint = _RIGHTS.format(action=action)
-            raise
+            if error.code not in ("unauthorized", "denied"):
+                raise
+            raise AuthError(
+                f"ECR refuses {action}: {error.message}",
+                code=error.code,
+                hint=_RIGHTS.format(action=action),
+            ) from error
         return answer
 
     async def _post_once(

@@ -44,7 +44,8 @@ ECR_WORDS: Final = RefusalWords(
 )
 _SERVICE: Final = "ecr"
 _NEW_S: Final = 60.0
-"""A password that is refused so soon is not replaced by another."""
+"""A password that is refused so soon is not replaced by another; and where none is
+given, none is asked for again in that time."""
 
 
 class ECRLogin:
@@ -57,6 +58,7 @@ class ECRLogin:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._kept: Credential | None = None
+        self._refusal: AuthError | None = None
         self._began_at = 0.0
         self._until = 0.0
 
@@ -66,6 +68,8 @@ class ECRLogin:
     async def credential(self, refused: Secret | None) -> Credential:
         async with self._lock:  # those who wait get the password of the first
             now = self._clock.monotonic()
+            if self._refusal is not None and now - self._began_at < _NEW_S:
+                raise self._refusal
             kept = self._kept
             is_refused = kept is not None and kept.basic() == refused
             if is_refused and now - self._began_at < _NEW_S:
@@ -75,11 +79,21 @@ class ECRLogin:
                     hint="check that `url` and `api_url` are of one account and region",
                 )
             if kept is None or is_refused or now >= self._until:
-                given = await self._api.registry_password(self._clock)
-                kept = self._kept = given.credential
-                self._began_at = self._clock.monotonic()
-                self._until = self._began_at + given.lasts_s
+                kept = await self._ask()
             return kept
+
+    async def _ask(self) -> Credential:
+        self._refusal = None
+        try:
+            given = await self._api.registry_password(self._clock)
+        except AuthError as error:
+            # Hundreds wait for it, and would each be told the same.
+            self._refusal, self._began_at = error, self._clock.monotonic()
+            raise
+        self._kept = given.credential
+        self._began_at = self._clock.monotonic()
+        self._until = self._began_at + given.lasts_s
+        return self._kept
 
 
 class ECRRegistry(DistributionRegistry):
