@@ -416,6 +416,18 @@ def test_pages_of_graphql_that_are_shorter_than_asked_for_remove_nothing(
     assert digests(database_url) == before
 
 
+def test_graphql_of_a_gitlab_with_a_database_misses_no_tag(
+    lab: GitLab, settings: Settings, database_url: str
+) -> None:
+    """Its cursor is the last tag that the registry listed, shown or not."""
+    lab.is_behind = True
+
+    assert crawl_gitlab(settings).faults == ()
+
+    assert lab.take_counts()["graphql"] == FEW // 20
+    assert len(digests(database_url)) == FEW
+
+
 def test_a_listed_tag_without_a_manifest_fails_alone(
     lab: GitLab, settings: Settings, database_url: str
 ) -> None:

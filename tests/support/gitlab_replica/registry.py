@@ -22,6 +22,9 @@ def registry(lab: GitLab, asked: Request) -> Reply:
     path, _, query = asked.target.partition("?")
     if "private-token" in asked.headers:
         lab.violations.append("the API's token at the registry")
+    if lab.is_behind and not path.startswith("/v2/"):
+        html = b"<html><body>404 page not found</body></html>"
+        return Reply(404, (("Content-Type", "text/html"),), html)
     if path in ("/v2/", "/v2/_catalog"):
         scope = "registry:catalog:*" if path != "/v2/" else ""
         token = asked.authorization.removeprefix("Bearer ")

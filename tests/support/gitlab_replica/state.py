@@ -18,6 +18,7 @@ class GitLab:
     """A GitLab over a content; a project is the first two parts of each name.
 
     has_database: whether the registry lists tags itself
+    is_behind:    whether a proxy lets only `/v2/` through to the registry
     has_graph:    whether there is GraphQL
     graph_page:   the most tags that GraphQL shows (`max_page_size`)
     has_numbers:  whether REST pages of tags have numbers, and else cursors
@@ -37,6 +38,7 @@ class GitLab:
 
     content: ChangingContent
     has_database: bool = True
+    is_behind: bool = False
     has_graph: bool = True
     graph_page: int = 20
     has_numbers: bool = True

@@ -1,5 +1,6 @@
 """What GitLab's two hosts are asked, in which order, and with what."""
 
+import asyncio
 import json
 from collections.abc import Callable
 
@@ -415,3 +416,22 @@ async def test_a_limit_ends_the_listing_of_all_groups() -> None:
         _ = [page async for page in ask.registry.repositories()]
 
     assert all(b"acme" in r.url.raw_path for r in ask.of_api.requests)
+
+
+async def test_many_repositories_learn_from_the_first_what_the_registry_lists() -> None:
+    ask = asking_gitlab(
+        registry=lambda request: (
+            httpx.Response(404)
+            if request.url.path.startswith("/gitlab/")
+            else json_answer(
+                json.dumps({"name": request.url.path[4:-10], "tags": ["plain"]})
+            )
+        ),
+        has_api=False,
+    )
+
+    found = await asyncio.gather(*(ask.tags(f"acme/shop/r{n}") for n in range(20)))
+
+    assert found == [["plain"]] * 20
+    own = [path for path in ask.of_registry.paths if path.startswith("/gitlab/")]
+    assert len(own) == 1

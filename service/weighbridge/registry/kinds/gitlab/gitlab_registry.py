@@ -15,7 +15,6 @@ GitLab refuses an address for an hour after thirty failed sign-ins in three minu
 by the same client.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Final
@@ -35,6 +34,8 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.net.http1.head import Sender
+from weighbridge.ports.protocols import IS_URGENT
+from weighbridge.registry.auth.authorizer import FirstRequests
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.exchange.paced_exchange import PacedExchange, api_client
 from weighbridge.registry.exchange.paging import (
@@ -78,6 +79,7 @@ API_WORDS: Final = RefusalWords(
     sign_in=API_HINT,
     not_found="GitLab says so too of what the token may not see",
 )
+_OWN_LIST: Final = "own list"
 _NOT_HERE: Final = frozenset((400, 404, 405, 501))
 """Of a registry that does not list tags itself."""
 _ASKED_ANEW: Final = "the next crawl asks what the registry can list"
@@ -136,7 +138,7 @@ class GitLabRegistry(DistributionRegistry):
         self._listed = tuple(listed)
         self._has_api_token = has_api_token
         self._lists_tags: bool | None = None
-        self._learning = asyncio.Lock()
+        self._firsts = FirstRequests()
         if api is not None:
             api.counts.cost = self.cost
 
@@ -208,21 +210,29 @@ class GitLabRegistry(DistributionRegistry):
 
     async def _learn(self, repository: str) -> RegistryAnswer | None:
         """Whether the registry lists tags itself, which the first repository tells: its
-        first page, if that was asked for here."""
-        async with self._learning:  # those who wait learn it from the first
+        first page, if that was asked for here. Those who wait learn it from the first,
+        but do not wait for long."""
+        is_first = await self._firsts.is_first(
+            _OWN_LIST, lambda: self._lists_tags is not None, is_urgent=IS_URGENT.get()
+        )
+        try:
             self._sign_ins.check(self._endpoint)
-            if self._lists_tags is not None:
-                return None
-            question = self._own_question(repository)
-            answer = await self._ask_page(replace(question, handles=_NOT_HERE))
-            if answer.status == 200:
-                self._lists_tags = True
-                return answer
-            refusal = self._client.refusal(question, answer)
-            self._lists_tags = refusal.code == "name_unknown"
-            if self._lists_tags:
-                raise refusal
-            return None
+            return None if self._lists_tags is not None else await self._try(repository)
+        finally:
+            if is_first:
+                self._firsts.leave(_OWN_LIST)
+
+    async def _try(self, repository: str) -> RegistryAnswer | None:
+        question = self._own_question(repository)
+        answer = await self._ask_page(replace(question, handles=_NOT_HERE))
+        if answer.status == 200:
+            self._lists_tags = True
+            return answer
+        refusal = self._client.refusal(question, answer)
+        self._lists_tags = refusal.code == "name_unknown"
+        if self._lists_tags:
+            raise refusal
+        return None
 
     async def _own_tags(
         self, repository: str, first: RegistryAnswer | None
