@@ -19,7 +19,7 @@ from support.registry_client import an_endpoint
 from weighbridge.domain.image.digest import Digest, digest_of
 from weighbridge.domain.image.media_types import OCI_MANIFEST
 from weighbridge.domain.text.printable import Secret
-from weighbridge.errors import AuthError, DocumentError, RateLimited
+from weighbridge.errors import AuthError, DocumentError, RateLimited, RegistryError
 from weighbridge.ports.protocols import urgent
 from weighbridge.registry.exchange.endpoint import KindAccess
 from weighbridge.registry.kinds.distribution.distribution_registry import (
@@ -283,6 +283,18 @@ async def test_each_attempt_is_signed_with_the_time_at_which_it_goes() -> None:
     dates = ask.api.sent("x-amz-date")
     assert len(set(dates)) > 1
     assert ask.ecr.cost.throttled == len(dates)
+
+
+async def test_a_redirect_of_the_api_is_not_followed() -> None:
+    away = {"location": "https://evil.example/"}
+    ask = asking_ecr(lambda _: httpx.Response(307, headers=away))
+
+    with pytest.raises(RegistryError):
+        [page async for page in ask.ecr.repositories()]
+
+    assert [str(request.url) for request in ask.api.requests] == [
+        "https://api.example/"
+    ]
 
 
 async def test_neither_key_nor_signature_is_shown_to_the_registry() -> None:
