@@ -57,6 +57,9 @@ _WORK: Final = frozenset(
         "rate_limit_remaining",
         "rate_limit_window_s",
         "rate_limit_seen_at",
+        # Asked by whoever comes first, and by the next where that brought no answer.
+        "kind_found",
+        "kind_sign",
         "complete_crawls",
         "missing_crawls",
         "was_listed",

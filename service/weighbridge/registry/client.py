@@ -76,12 +76,12 @@ class RegistryClient:
             raise
 
     async def ask_unsigned(self, question: RegistryRequest) -> RegistryAnswer:
-        """The answer to somebody without credentials; a 401 is one. It is asked once,
-        unless the registry itself says when to come back.
+        """The answer to somebody without credentials; a 401 is one. A registry that
+        is not there is asked once, one that puts us off three times.
 
         Raises TransportError, RegistryError.
         """
-        attempts = Attempts(ATTEMPTS)
+        attempts = Attempts(ATTEMPTS - 3)
         return await self._exchange.ask(
             question, attempts, partial(self._send, question, None)
         )

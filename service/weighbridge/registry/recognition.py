@@ -32,8 +32,9 @@ from weighbridge.registry.exchange.registry_request import (
 PROBE_BODY_BYTES: Final = 2 * 1024 * 1024
 """Of a probe's answer; Quay describes its whole API, in less than one."""
 _SHOWN_CHARACTERS: Final = 120
-_ANSWERS: Final = frozenset(range(400, 600)) - {429}
-"""A refusal says something too, or at least that it is no kind that would answer."""
+_ANSWERS: Final = frozenset(range(400, 500)) - {408, 429}
+"""A refusal says something too, or at least that it is no kind that would answer; one
+that may be over soon says nothing."""
 
 
 class Recognised(Struct, frozen=True):

@@ -70,13 +70,14 @@ def test_f01_a_registry_that_refuses_connections_is_unreachable_and_told_so(
 def test_f01_one_that_is_down_from_the_start_is_asked_three_times(
     moments: TwoMoments, database: CrawledDatabase
 ) -> None:
+    """And once before, what kind it is."""
     with fault_proxy(moments.after.url) as proxy:
         proxy.go_down()
 
         done = database.crawl(proxy.url)
 
     assert (done.state, done.reason) == ("unreachable", "connect_error")
-    assert done.requests == 3
+    assert done.requests == 1 + 3
     assert database.records() == moments.old
     assert state_of(database) == "unreachable"
 

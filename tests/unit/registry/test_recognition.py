@@ -119,7 +119,7 @@ async def test_a_probe_shows_what_v2_does_not() -> None:
             200, content="<html></html>", headers={"content-type": "text/html"}
         ),
         error_answer(401, "UNAUTHORIZED"),
-        httpx.Response(500),
+        httpx.Response(501),
         httpx.Response(201, json={"title": "Wharf"}),
     ],
 )
@@ -198,6 +198,18 @@ async def test_a_registry_that_is_away_shows_nothing_and_is_asked_once() -> None
         await recognise(client, REGISTRY_URL, SIGNS)
 
     assert asked == ["/v2/"]
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/api/info"])
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_what_may_be_over_soon_is_asked_again_and_shows_nothing(
+    path: str, status: int
+) -> None:
+    """Else a registry that is busy would be taken for a plain one from then on."""
+    answers = {"/v2/": json_answer("{}"), path: httpx.Response(status)}
+
+    with pytest.raises(RegistryError):
+        await found(answers)
 
 
 async def test_a_page_for_people_is_no_registry() -> None:
