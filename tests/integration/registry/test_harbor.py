@@ -188,6 +188,21 @@ def test_a_robot_and_a_user_sign_in(
     assert done.tags == 5
 
 
+def test_it_is_recognised_by_the_service_that_it_names(
+    harbor: Harbor, tmp_path: Path, database_url: str
+) -> None:
+    settings = harbor_settings(
+        tmp_path, harbor, database_url, include=["tutorial/*"], kind="auto"
+    )
+
+    done = crawl_harbor(settings)
+
+    asked = harbor.take_counts()
+    assert done.state == "ok"
+    assert done.tags == 5
+    assert asked["who"] == 1
+
+
 def test_without_a_password_what_is_public_is_read(
     harbor: Harbor, tmp_path: Path, database_url: str
 ) -> None:

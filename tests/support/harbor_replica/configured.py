@@ -20,11 +20,12 @@ def harbor_settings(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     signs_in: bool = True,
+    kind: str = "harbor",
 ) -> Settings:
-    """One registry, `harbor`, of the kind harbor, by way of a file."""
+    """One registry, `harbor`, by way of a file."""
     registry: dict[str, object] = {
         "name": "harbor",
-        "kind": "harbor",
+        "kind": kind,
         "url": harbor.url,
     }
     only: dict[str, object] = {"exclude": list(exclude)}
