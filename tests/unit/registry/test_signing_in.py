@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -31,7 +32,7 @@ from weighbridge.registry.auth.authorizer import (
 )
 from weighbridge.registry.auth.token_server import BearerToken, TokenRequest
 from weighbridge.registry.exchange.endpoint import Endpoint
-from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.credentials import REFRESH_TOKEN_USERS, Credential
 
 TAGS = b'{"name":"shop/cart","tags":["v1"]}'
 REALM = f"{REGISTRY_URL}/token"
@@ -100,6 +101,57 @@ async def test_a_token_is_fetched_with_the_credential_and_shown_to_the_registry(
 
     assert tags == ["v1"]
     assert ask.connections.sent("authorization") == [None, BASIC, "Bearer token-1"]
+
+
+@pytest.mark.parametrize("user", sorted(REFRESH_TOKEN_USERS))
+async def test_a_refresh_token_is_shown_in_a_form_and_nowhere_else(user: str) -> None:
+    """distribution, spec/auth/oauth.md; the realm's own query stays."""
+    server = BearerRegistry(f'Bearer realm="{REALM}?kept=1",service="shop registry"')
+    bodies: list[tuple[str, str, bytes]] = []
+
+    def keeps(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            query = request.url.query.decode()
+            bodies.append((request.method, query, request.content))
+        return server(request)
+
+    held = Credential(user, Secret("a+b&c"))
+    ask = asking(keeps, an_endpoint(credential=held))
+
+    assert await tags_of(ask) == ["v1"]
+    ((method, query, body),) = bodies
+    assert (method, query) == ("POST", "kept=1")
+    assert parse_qs(body.decode()) == {
+        "grant_type": ["refresh_token"],
+        "client_id": ["weighbridge"],
+        "service": ["shop registry"],
+        "scope": ["repository:shop/cart:pull"],
+        "refresh_token": ["a+b&c"],
+    }
+    assert ask.connections.sent("authorization") == [None, None, "Bearer token-1"]
+
+
+@pytest.mark.parametrize("status", [307, 403, 500])
+async def test_a_refresh_token_is_not_shown_again_after_another_refusal(
+    status: int,
+) -> None:
+    methods: list[str] = []
+
+    def refuses(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/token":
+            challenge = f'Bearer realm="{REALM}",service="s"'
+            return httpx.Response(401, headers={"www-authenticate": challenge})
+        methods.append(request.method)
+        return httpx.Response(status, headers={"location": "https://evil.example/"})
+
+    held = Credential("<token>", Secret("canary"))
+    ask = asking(refuses, an_endpoint(credential=held))
+
+    with pytest.raises(WeighbridgeError) as refused:
+        await tags_of(ask)
+
+    assert set(methods) == {"POST"}
+    assert "canary" not in _everything_told(refused.value)
 
 
 async def test_only_reading_this_repository_is_asked_for_registry_auth_014() -> None:

@@ -262,6 +262,7 @@ class Authorizer:
             authorization,
             realm.ceiling,
             "" if credential is None else str(credential),
+            None if credential is None else credential.refresh_token,
         )
         token = await self._fetch(request)
         until = self._clock.monotonic() + token.lasts_s

@@ -239,13 +239,18 @@ _TRUSTED_AGE_S: Final = 60.0
 
 
 class TokenRequest(Struct, frozen=True):
-    """A GET for a token. `authorization` is None for an anonymous one; `user`: whose it
-    is, for messages."""
+    """Asking for a token, by GET.
+
+    authorization: None for an anonymous one
+    user:          whose it is, for messages
+    refresh_token: with which it is asked for by POST before
+    """
 
     url: httpx.URL
     authorization: Secret | None
     ceiling: Reach
     user: str = ""
+    refresh_token: Secret | None = None
 
 
 class BearerToken(Struct, frozen=True):
@@ -339,6 +344,10 @@ _EXTENSIONS: Final[dict[str, object]] = {
     "body_limit": TOKEN_BODY_BYTES,
     "may_repeat": True,
 }
+_NO_POST: Final = frozenset((400, 401, 404, 405))
+"""Token servers that know GET alone say so by one of these: Azure's for some
+credentials, Artifactory, Google and Harbor (containerd, docker/authorizer.go)."""
+_CLIENT_ID: Final = "weighbridge"
 
 
 async def fetch_token(
@@ -350,14 +359,9 @@ async def fetch_token(
     Raises AuthError (auth_error, realm_refused, unauthorized), TransportError,
     RegistryError.
     """
-    shown = request.authorization
     try:
         with token_errors(unusable_token):
-            response = await http.get(
-                request.url,
-                headers={} if shown is None else {"Authorization": shown.reveal()},
-                extensions=_EXTENSIONS | {"ceiling": request.ceiling},
-            )
+            response = await _ask(http, request)
     except AddressRefused as exc:
         raise realm_refused(request.url, exc.message) from exc
     if response.status_code in REDIRECT_STATUSES:
@@ -368,8 +372,46 @@ async def fetch_token(
             f"the registry refused {request.user or 'anonymous users'}: its token"
             f" server {redact_url(str(request.url))} answered 401",
             code="unauthorized",
-            hint="check the user name and password in `auth`"
-            if shown
-            else "give `auth` for it, run `docker login`, or --user NAME",
+            hint=_what_to_do(request),
         )
     return parse_token(response.content, clock.now())
+
+
+def _what_to_do(request: TokenRequest) -> str:
+    if request.refresh_token is not None:
+        return "it may have ended: sign in again and put the new one in `auth`"
+    if request.authorization is not None:
+        return "check the user name and password in `auth`"
+    return "give `auth` for it, run `docker login`, or --user NAME"
+
+
+async def _ask(http: httpx.AsyncClient, request: TokenRequest) -> httpx.Response:
+    extensions = _EXTENSIONS | {"ceiling": request.ceiling}
+    if request.refresh_token is not None:
+        answer = await _post(http, request, request.refresh_token, extensions)
+        if answer.status_code not in _NO_POST:
+            return answer
+    shown = request.authorization
+    return await http.get(
+        request.url,
+        headers={} if shown is None else {"Authorization": shown.reveal()},
+        extensions=extensions,
+    )
+
+
+async def _post(
+    http: httpx.AsyncClient,
+    request: TokenRequest,
+    refresh_token: Secret,
+    extensions: dict[str, object],
+) -> httpx.Response:
+    """distribution, spec/auth/oauth.md: service and scope stand in the form, with a
+    `client_id`, and no `Authorization` is sent."""
+    own = {name: request.url.params.get(name) for name in ("service", "scope")}
+    form = {"grant_type": "refresh_token", "client_id": _CLIENT_ID}
+    form |= {name: value for name, value in own.items() if value}
+    return await http.post(
+        request.url.copy_remove_param("service").copy_remove_param("scope"),
+        data=form | {"refresh_token": refresh_token.reveal()},
+        extensions=extensions | {"handles": REDIRECT_STATUSES | _NO_POST},
+    )

@@ -8,6 +8,12 @@ from msgspec import Struct
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import UsageError
 
+REFRESH_TOKEN_USERS: Final = frozenset(
+    ("<token>", "00000000-0000-0000-0000-000000000000")
+)
+"""What stands in place of a user name where the password is an OAuth2 refresh token:
+docker's word for it, and that of Azure's registries."""
+
 
 class LoginNames(Struct, frozen=True):
     """By which names docker keeps the login of one registry.
@@ -62,7 +68,15 @@ class Credential(Struct, frozen=True):
 
     def __str__(self) -> str:
         """Who this is, for messages."""
+        if self.refresh_token is not None:
+            return "the configured refresh token"
         return f"user {self.username!r}" if self.password else "the configured token"
+
+    @property
+    def refresh_token(self) -> Secret | None:
+        """The password, where it is no person's but is shown to a token server by
+        POST."""
+        return self.password if self.username in REFRESH_TOKEN_USERS else None
 
     def basic(self) -> Secret:
         """The value of `Authorization` for HTTP Basic (RFC 7617, UTF-8)."""
