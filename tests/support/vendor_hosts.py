@@ -3,9 +3,11 @@ ports of loopback that answer each request by a function."""
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -17,12 +19,13 @@ Fields: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Header names are lower case."""
+    """Header names are lower case. at: the time on the wall when it was read"""
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes = b""
+    at: float = field(default_factory=time.time, compare=False)
 
     @property
     def authorization(self) -> str:
@@ -40,6 +43,7 @@ class Reply:
 
 
 Answering: TypeAlias = Callable[[Request], Reply]
+_HEARD: ContextVar[list[Request] | None] = ContextVar("heard", default=None)
 
 
 def json_reply(status: int, value: object, more: Fields = ()) -> Reply:
@@ -53,9 +57,21 @@ def host_of(url: str) -> str:
 
 
 @contextmanager
+def hearing() -> Iterator[list[Request]]:
+    """All that the hosts which begin in this block are asked, until they end."""
+    heard: list[Request] = []
+    before = _HEARD.set(heard)
+    try:
+        yield heard
+    finally:
+        _HEARD.reset(before)
+
+
+@contextmanager
 def vendor_host(answering: Answering) -> Iterator[str]:
     """One host on a port of its own, in a thread with a loop of its own. Gives its
     URL."""
+    heard = _HEARD.get()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -64,6 +80,8 @@ def vendor_host(answering: Answering) -> Iterator[str]:
             if length:
                 body = await reader.readexactly(length)
                 asked = Request(asked.method, asked.target, asked.headers, body)
+            if heard is not None:
+                heard.append(asked)
             writer.write(_raw(asked.method, answering(asked)))
             await writer.drain()
 

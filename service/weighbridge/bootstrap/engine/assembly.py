@@ -34,7 +34,11 @@ from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import LogWatcher, Parts, Site, Watcher
-from weighbridge.engine.crawl_requests.crawl_report import CrawlReport, RequestRecorder
+from weighbridge.engine.crawl_requests.crawl_report import (
+    CrawlReport,
+    Recorders,
+    RegistryCrawl,
+)
 from weighbridge.engine.crawl_requests.requests import crawl_now
 from weighbridge.engine.deliver.all_channels import Deliverers, Resending, SendContext
 from weighbridge.engine.engine import Engine
@@ -294,10 +298,12 @@ async def crawl_targets(
     clock: Clock = utc_now,
     judges: Judges = NO_JUDGES,
 ) -> CrawlReport:
-    """The same on a running loop, with the parts given. One registry after the
-    other; a failure stays its registry's own."""
+    """The same on a running loop, with the parts given. All registries at
+    once: one that is dead or slow holds up no other, and a failure stays its
+    registry's own. Raises StoreError, once all of them have ended or are given up."""
     began = time.monotonic()
-    recorder, pool, done = RequestRecorder(), JobPool(), []
+    pool = JobPool()
+    recorders = Recorders([target.name for target in targets])
     work = Work(
         targets=targets,
         judges=judges,
@@ -305,21 +311,45 @@ async def crawl_targets(
         has_others=False,
         schedules=False,
         progress=progress,
-        watcher=recorder,
+        watcher=recorders,
     )
     async with an_engine(settings, database, telemetry, pool, clock, work) as running:
         pool.start(running.engine.handlers)
         try:
-            for target in targets:
-                site = running.sites[target.name]
-                done.append(
-                    await crawl_now(
-                        running.parts, recorder, site, target.only, measure=measure
-                    )
-                )
+            done = await _crawl_side_by_side(
+                running, recorders, targets, measure=measure
+            )
         finally:
             await pool.aclose()
-    return CrawlReport(tuple(done), time.monotonic() - began)
+    return CrawlReport(done, time.monotonic() - began)
+
+
+async def _crawl_side_by_side(
+    running: RunningEngine,
+    recorders: Recorders,
+    targets: Sequence[Target],
+    *,
+    measure: bool,
+) -> tuple[RegistryCrawl, ...]:
+    """In the order of the targets."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            crawling = [
+                group.create_task(
+                    crawl_now(
+                        running.parts,
+                        recorders.by_registry[target.name],
+                        running.sites[target.name],
+                        target.only,
+                        measure=measure,
+                    )
+                )
+                for target in targets
+            ]
+    except BaseExceptionGroup as failed:
+        # The first: all write to one database.
+        raise failed.exceptions[0] from None
+    return tuple(task.result() for task in crawling)
 
 
 class Embedded:

@@ -206,9 +206,14 @@ WORD_WITHIN_S: Final = 2.0
 """The verdict on a push waits no longer for the registry's word on its layers."""
 
 
+_NAMES_SHOWN: Final = 3
+
+
 class Progress(Struct):
     """Written by the crawl's event loop, read by any thread; only for showing.
 
+    registry:      what is crawled now: the first names, and how many more there are
+    url:           of that registry, while it is one
     repositories_known, tags_known: None while their listing has not ended
     weighed_bytes: compressed bytes of the distinct images read so far
     now:           the repository that was begun last
@@ -229,6 +234,36 @@ class Progress(Struct):
     bytes_read: int = 0
     weighed_bytes: int = 0
     now: str = ""
+    _crawled: dict[str, str] = field(default_factory=dict)
+    _known: dict[str, int | None] = field(default_factory=dict)
+
+    def begin(self, registry: str, url: str) -> None:
+        """One more registry is crawled, beside those that are."""
+        self._crawled[registry] = url
+        self._known[registry] = None
+        self._name_crawled()
+
+    def know(self, registry: str, repositories: int | None) -> None:
+        """So many are to be crawled of this one; None: it is not listed yet."""
+        self._known[registry] = repositories
+        known = [count for count in self._known.values() if count is not None]
+        is_known = len(known) == len(self._known)
+        self.repositories_known = sum(known) if is_known else None
+
+    def end(self, registry: str) -> None:
+        """Its crawl has ended; those that are still crawled are shown."""
+        self.know(registry, self._known.get(registry) or 0)
+        self._crawled.pop(registry, None)
+        if self._crawled:
+            self._name_crawled()
+
+    def _name_crawled(self) -> None:
+        names = [*self._crawled]
+        more = len(names) - _NAMES_SHOWN
+        self.registry = ",".join(names[:_NAMES_SHOWN]) + (
+            f"+{more}" if more > 0 else ""
+        )
+        self.url = self._crawled[names[0]] if len(names) == 1 else ""
 
 
 class CrawlContext(Struct, frozen=True):

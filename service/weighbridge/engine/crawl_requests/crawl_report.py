@@ -193,7 +193,7 @@ class RequestFacts(Struct):
 
 
 class RequestRecorder(Watcher):
-    """Keeps the facts of one request after the other."""
+    """Keeps the facts of one request after the other, of one registry at a time."""
 
     def __init__(self) -> None:
         self.facts = RequestFacts()
@@ -235,6 +235,39 @@ class RequestRecorder(Watcher):
 
     def requests_handled(self) -> None:
         self.changed.set()
+
+
+class Recorders(Watcher):
+    """Keeps the facts of registries that are crawled side by side, each by itself."""
+
+    def __init__(self, registries: Sequence[str]) -> None:
+        self.by_registry = {name: RequestRecorder() for name in registries}
+
+    def listed(
+        self, registry: str, state: RegistryState, reason: str, repositories: int
+    ) -> None:
+        self.by_registry[registry].listed(registry, state, reason, repositories)
+
+    def crawled(self, registry: str, repository: str, outcome: CrawlOutcome) -> None:
+        self.by_registry[registry].crawled(registry, repository, outcome)
+
+    def failed(
+        self, registry: str, repository: str | None, error: WeighbridgeError
+    ) -> None:
+        self.by_registry[registry].failed(registry, repository, error)
+
+    def measured(self, registry: str, left: int) -> None:
+        self.by_registry[registry].measured(registry, left)
+
+    def held(self, registry: str, removals: int) -> None:
+        self.by_registry[registry].held(registry, removals)
+
+    def asked(self, registry: str, requests: int, bytes_read: int) -> None:
+        self.by_registry[registry].asked(registry, requests, bytes_read)
+
+    def requests_handled(self) -> None:
+        for recorder in self.by_registry.values():
+            recorder.requests_handled()
 
 
 class _FactSum(Struct):

@@ -180,13 +180,27 @@ async def crawl_now(
     measure: bool,
 ) -> RegistryCrawl:
     """Crawl a registry, or these repositories of it, and say what came of it. Whatever
-    the registry does is in the result; only StoreError is raised.
+    the registry does is in the result; only StoreError is raised. Several registries
+    may be crawled at once: none waits for another.
 
-    recorder: what watches these parts; it begins anew
+    recorder: is told of this registry alone; it begins anew
     """
     recorder.begin()
-    parts.progress.registry = site.name
-    parts.progress.url = site.registered.url
+    parts.progress.begin(site.name, site.registered.url)
+    try:
+        return await _crawl_now(parts, recorder, site, names, measure=measure)
+    finally:
+        parts.progress.end(site.name)
+
+
+async def _crawl_now(
+    parts: Parts,
+    recorder: RequestRecorder,
+    site: Site,
+    names: Sequence[str] | None,
+    *,
+    measure: bool,
+) -> RegistryCrawl:
     try:
         # What opening it asks is added to its row.
         await parts.writer.write(put_registry, site.entry(None), parts.clock())
@@ -230,7 +244,7 @@ async def _wait_for(
         recorder.facts.taken_over |= {one.repository_id for one in page}
     parts.progress.repositories_done += taken_over
     if request.names is not None:
-        parts.progress.repositories_known = len(request.names)
+        parts.progress.know(site.name, len(request.names))
     polled_at, wait_s = float("-inf"), _POLL_S
     while True:
         recorder.changed.clear()
@@ -250,7 +264,7 @@ async def _wait_for(
             wait_s = _POLL_S
         except TimeoutError:
             wait_s = min(1.5 * wait_s, _LONGEST_POLL_S)
-        parts.progress.repositories_known = recorder.facts.known
+        parts.progress.know(site.name, recorder.facts.known)
 
 
 async def _renew(parts: Parts, owner: str) -> None:
