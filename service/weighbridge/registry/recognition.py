@@ -59,7 +59,12 @@ async def recognise(
     )
     for kind, of_kind in signs.items():
         if sign := _shown_by(answer, of_kind):
-            return Recognised(kind, sign)
+            probe = of_kind.probe
+            if probe is None or await _fits(client, url, probe):
+                return Recognised(kind, sign)
+            # A host that passes on `/v2/` alone: its listings would be foreign pages.
+            told = f"{sign}, but {probe.path} does not answer as there"
+            return Recognised(None, told)
     asked: list[str] = []
     for kind, of_kind in signs.items():
         probe = of_kind.probe

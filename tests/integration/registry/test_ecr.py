@@ -336,3 +336,20 @@ def test_a_repository_that_vanishes_is_told(small: ECRState, crawled: Crawled) -
     assert [item.state for item in done.troubled] == ["missing"]
     assert crawled.tags() == crawled.before
     assert small.counts == {"DescribeRepositories": 1, "DescribeImages": 1}
+
+
+def test_a_tag_that_moves_to_an_image_that_was_read_is_not_deleted(
+    small: ECRState, crawled: Crawled
+) -> None:
+    tags = sorted(crawled.tags().items(), key=lambda tag: tag[1])
+    (first, _), (last, _) = tags[0], tags[-1]
+    small.most_results = 3
+
+    def move(_: int) -> None:
+        small.after_page = None
+        small.change(Change(SHOP, last, like=first))
+
+    small.after_page = move
+    crawled.crawl()
+
+    assert last in crawled.tags()

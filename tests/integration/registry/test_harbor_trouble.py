@@ -337,3 +337,21 @@ def test_an_image_that_may_not_be_pulled_does_not_keep_deletions_from_being_seen
     assert (PYTHON, "3.7-alpine") not in live(database_url)
     harbor.prevented.clear()
     assert crawl_harbor(settings).faults == ()
+
+
+def test_a_tag_that_moves_to_an_artifact_that_was_read_is_not_deleted(
+    large: Harbor, tmp_path: Path, database_url: str
+) -> None:
+    settings = harbor_settings(tmp_path, large, database_url)
+    crawl_harbor(settings)
+    before = live(database_url, LOAD)
+
+    def push(path: str, _: int) -> None:
+        if path.endswith("/artifacts"):
+            large.after_page = None
+            large.change(LATER, Change(LOAD, "t0000120", like="t0000007"))
+
+    large.after_page = push
+    crawl_harbor(settings)
+
+    assert live(database_url, LOAD) == before

@@ -44,6 +44,10 @@ def api(harbor: Harbor, asked: Request) -> Reply:
         harbor.counts["api_429"] += 1
         return refusal(429, "too many requests", (("Retry-After", "1"),))
     is_robot = harbor.is_robot(asked.authorization)
+    if path == "/systeminfo":
+        # `GeneralInfo`, as far as anonymous users see it.
+        about = {"auth_mode": "db_auth", "self_registration": False}
+        return json_reply(200, about)
     if path == "/users/current":
         harbor.counts["who"] += 1
         return _who(harbor, is_robot=is_robot)

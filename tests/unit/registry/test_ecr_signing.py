@@ -111,7 +111,10 @@ def test_a_refusal_by_400_and_a_name_is_told_by_its_status(
 
 @given(
     st.sampled_from([200, 400, 500]),
-    st.binary() | st.just(b'{"__type": 7}') | st.just(b'["__type"]'),
+    st.binary()
+    | st.just(b'{"__type": 7}')
+    | st.just(b'["__type"]')
+    | st.just(b'{"a": {"__type": "x"}}'),
 )
 def test_other_answers_stay_what_they_are(status: int, body: bytes) -> None:
     assert told_by_status(answer(status, body)) == answer(status, body)

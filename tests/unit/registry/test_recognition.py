@@ -70,13 +70,6 @@ async def found(
     ("said", "kind", "sign"),
     [
         (
-            challenge(
-                'Bearer realm="https://h.example/token",service="harbour-registry"'
-            ),
-            "harbour",
-            "/v2/ asks to sign in to the service harbour-registry",
-        ),
-        (
             challenge('Bearer realm="https://lab.example/jwt/auth?a=b",service="x"'),
             "lab",
             "/v2/ names the token server https://lab.example/jwt/auth",
@@ -95,6 +88,31 @@ async def test_v2_alone_may_show_a_kind(
 
     assert recognised == Recognised(kind, sign)
     assert connections.paths == ["/v2/"]
+
+
+HARBOURS: Final = challenge(
+    'Bearer realm="https://h.example/token",service="harbour-registry"'
+)
+
+
+async def test_a_kind_with_an_api_is_taken_where_that_answers_too() -> None:
+    info = json_answer('{"harbour_version":"2"}')
+
+    recognised, connections = await found({"/v2/": HARBOURS, "/api/info": info})
+
+    told = "/v2/ asks to sign in to the service harbour-registry"
+    assert recognised == Recognised("harbour", told)
+    assert connections.paths == ["/v2/", "/api/info"]
+
+
+async def test_a_host_that_passes_on_v2_alone_is_not_the_kind_behind_it() -> None:
+    page = httpx.Response(404, html="<p>nothing here</p>")
+
+    recognised, connections = await found({"/v2/": HARBOURS, "/api/info": page})
+
+    assert recognised.kind is None
+    assert "harbour-registry, but /api/info does not" in recognised.sign
+    assert connections.paths == ["/v2/", "/api/info"]
 
 
 async def test_a_probe_shows_what_v2_does_not() -> None:
@@ -251,6 +269,10 @@ def test_signs_are_of_one_kind_each() -> None:
 async def test_real_challenges_show_their_kind(kind: str | None, value: str) -> None:
     signs = {name: of_kind.signs for name, of_kind in REGISTRY_KINDS.items()}
 
-    recognised, _ = await found({"/v2/": challenge(value)}, signs)
+    described = json_answer('{"info":{"title":"Quay Frontend"}}')
+    answers = {"/v2/": challenge(value), "/api/v1/discovery": described}
+    if kind is None:
+        del answers["/api/v1/discovery"]
+    recognised, _ = await found(answers, signs)
 
     assert recognised.kind == kind

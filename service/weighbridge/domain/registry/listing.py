@@ -29,10 +29,17 @@ class TagSeen(Struct, frozen=True):
 
 
 class TagPage(Struct, frozen=True):
-    """tags: well-formed ones; invalid: how many entries were not tags at all."""
+    """A page of a listing of tags.
+
+    tags:         well-formed ones
+    invalid:      how many entries were not tags at all
+    is_of_images: its entries are images with their tags: a tag that moves to another
+                 image while pages are read may be on none of them
+    """
 
     tags: tuple[TagSeen, ...]
     invalid: int = 0
+    is_of_images: bool = False
 
 
 class RepositoryListing(Struct, frozen=True):

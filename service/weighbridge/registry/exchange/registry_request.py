@@ -186,7 +186,9 @@ def refusal(
     if _is_limit(status, said, words):
         is_quota = words.quota is not None and words.quota in said.text
         hint = words.quota_hint if is_quota else "set `limits` for this registry lower"
-        wait = wanted_wait(answer, now, words)
+        wait = asked_wait(answer.headers, now, words.wait_headers)
+        if wait is None and words.limit_wait_s is not None:
+            wait = wanted_wait(answer, now, words)
         return RateLimited(told, hint=hint, retryable=not is_quota, retry_after=wait)
     helps = words.sign_in or _sign_in(question, who)
     if status == 401:

@@ -43,7 +43,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.ports.protocols import CRAWL_COST, RequestCost
+from weighbridge.ports.protocols import CRAWL_COST, Registry, RequestCost
 from weighbridge.store.crawls.chunks import CrawlCounts
 from weighbridge.store.crawls.crawl_rows import Closing, CrawlResult, find_tag_error
 from weighbridge.store.crawls.due import Opened
@@ -80,6 +80,7 @@ class _TagListing(Struct):
     seen: set[str] = field(default_factory=set)
     invalid: int = 0
     pages: int = 0
+    is_of_images: bool = False
 
 
 class RepositoryCrawl:
@@ -249,6 +250,7 @@ class RepositoryCrawl:
             async for page in self._context.registry.tags(self._claim.repository):
                 self._listing.pages += 1
                 self._listing.invalid += page.invalid
+                self._listing.is_of_images |= page.is_of_images
                 for tags in pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
                     await compare_listed(self._context, self._claim, tags)
                     await self._sharing.ask(tags, asking, self._known)
@@ -295,7 +297,13 @@ class RepositoryCrawl:
         if self._has_seen_all:
             return frozenset()
         seen = self._listing.seen | self._pushes.seen
-        self._deleted, held = await delete_unlisted(self._context, self._claim, seen)
+        listing = self._listing
+        self._deleted, held = await delete_unlisted(
+            self._context,
+            self._claim,
+            seen,
+            is_asked=listing.is_of_images and listing.pages > 1,
+        )
         return held
 
     async def _remember_errors(self) -> None:
@@ -383,16 +391,46 @@ DELETED_AT_ONCE: Final = 1_000
 """Tags that are deleted in one transaction."""
 
 
+ASKED_FOR: Final = 100
+"""Tags that no page had are asked for themselves, up to so many."""
+
+
 async def delete_unlisted(
-    context: CrawlContext, claim: Claim, seen: Set[str]
+    context: CrawlContext, claim: Claim, seen: Set[str], *, is_asked: bool = False
 ) -> tuple[int, frozenset[str]]:
     """How many are gone, and those that must wait for a second crawl that agrees, since
-    too much is missing at once."""
+    too much is missing at once.
+
+    is_asked: what was not seen may have moved while pages were read: each is asked for,
+              or, where these are many, waits for a second crawl
+    """
     known = await context.writer.read(live_tags, claim.repository_id)
     live = frozenset(filter(context.wants_tag, known))
     absent = live - seen
     if is_mass(len(absent), len(live)) and not absent <= claim.held:
         return 0, absent
-    for names in pieces(sorted(absent), DELETED_AT_ONCE):
+    held: Set[str] = frozenset()
+    if is_asked and len(absent) > ASKED_FOR:
+        held = absent - claim.held
+    elif is_asked:
+        absent -= await _still_there(context.registry, claim.repository, absent)
+    gone = absent - held
+    for names in pieces(sorted(gone), DELETED_AT_ONCE):
         await context.writer.write(apply_deleted, claim, names, context.clock())
-    return len(absent), frozenset()
+    return len(gone), frozenset(held)
+
+
+async def _still_there(
+    registry: Registry, repository: str, names: Set[str]
+) -> Set[str]:
+    """Those of these tags that the registry itself does not call unknown."""
+    found: set[str] = set()
+    for name in sorted(names):
+        try:
+            await registry.head_manifest(repository, name)
+        except NotFound:
+            continue
+        except (RegistryError, TransportError, DocumentError):
+            pass  # It was not said to be gone.
+        found.add(name)
+    return found

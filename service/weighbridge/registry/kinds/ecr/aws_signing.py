@@ -125,7 +125,7 @@ def told_by_status(answer: HTTPAnswer) -> HTTPAnswer:
         said = parse_json(answer.body[:ERROR_BODY_BYTES])
     except DocumentError:
         return answer
-    if not isinstance(said, dict) or not isinstance(named := said["__type"], str):
+    if not isinstance(said, dict) or not isinstance(named := said.get("__type"), str):
         return answer
     # Some have a namespace before it, and some an address behind.
     name = named.rpartition("#")[2].partition(":")[0][:_CODE_CHARACTERS]

@@ -120,7 +120,7 @@ class ECRRegistry(DistributionRegistry):
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
         """Pages of one repository's tags, with digests. Raises NotFound too."""
         async for page in self._api.tags(repository):
-            yield page.as_tags()
+            yield page.as_tags(is_of_images=True)
 
     async def get_manifest(
         self,

@@ -361,7 +361,7 @@ def open_gitlab(endpoint: Endpoint, access: KindAccess) -> GitLabRegistry:
         *(Listed("projects", path) for path in outermost(groups, projects)),
     ]
     return GitLabRegistry(
-        _signing_in_at(of_api, endpoint),
+        _signing_in_at(of_api, endpoint) if own and own.api_url else endpoint,
         access.connections(endpoint),
         access.telemetry,
         access.clock,

@@ -119,10 +119,17 @@ class HarborRegistry(DistributionRegistry):
                 hint="its repositories are called PROJECT/NAME",
             )
         is_empty = True
-        async for page in self._api.artifacts(repository):
-            is_empty = is_empty and not page.entries
-            yield page.as_tags()
-        if is_empty and await self._api.count_artifacts(repository):
+        try:
+            async for page in self._api.artifacts(repository):
+                is_empty = is_empty and not page.entries
+                yield page.as_tags(is_of_images=True)
+            is_wrong = is_empty and await self._api.count_artifacts(repository)
+        except NotFound as exc:
+            # A proxy that passes on `/v2/` alone has a page of its own for the rest.
+            if "NOT_FOUND" in exc.message:
+                raise
+            raise ListingError(exc.message, code="not_a_registry") from exc
+        if is_wrong:
             raise ListingError(
                 f"Harbor lists nothing of {repository}, and says that it is not empty",
                 code="empty_listing",
