@@ -29,6 +29,8 @@ class FakeRegistry:
                  the operations are the methods' names, a listing's reference is
                  `repository#page`
     claims:      what HEAD says a tag's digest is, where it differs from the truth
+    is_of_images: whether its pages list images with their tags
+    unlisted:    tags that are there and on no page
     """
 
     name: str = "fake"
@@ -45,6 +47,8 @@ class FakeRegistry:
     invalid_tags: int = 0
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     false_heads: int = 0
+    is_of_images: bool = False
+    unlisted: set[str] = field(default_factory=set)
 
     def put(self, repository: str, tag: str, image: ServedImage | Served) -> Digest:
         """Let a tag name an image, an index or an artifact."""
@@ -79,11 +83,12 @@ class FakeRegistry:
         if repository not in self.tags_by_repository:
             self._ask("tags", f"{repository}#0")
             raise NotFound(f"no repository {repository}", code="name_unknown")
-        names = sorted(self.tags_by_repository[repository])
+        names = sorted(self.tags_by_repository[repository].keys() - self.unlisted)
         for number, page in enumerate(_pages(names, self.page_length)):
             self._ask("tags", f"{repository}#{number}")
             invalid = self.invalid_tags if number == 0 else 0
-            yield TagPage(tuple(TagSeen(name) for name in page), invalid)
+            seen = tuple(TagSeen(name) for name in page)
+            yield TagPage(seen, invalid, self.is_of_images)
 
     async def head_manifest(self, repository: str, reference: str) -> Digest | None:
         self._ask("head_manifest", reference)

@@ -100,6 +100,31 @@ def test_a_version_that_is_pushed_while_pages_are_read_hides_no_other(
     assert live(database_url) == before
 
 
+def test_a_tag_that_moves_to_a_version_that_was_read_is_not_deleted(
+    small: GitHub, app_of: Configure, database_url: str
+) -> None:
+    """From the second page to the third, which is read before it."""
+    crawl_github(app_of(small))
+    before = live(database_url)
+    served: list[int] = []
+
+    def move(number: int) -> None:
+        served.append(number)
+        if served[-2:] == [1, 3]:
+            rows = small.packages.versions(APP)
+            tagged = [place for place, row in enumerate(rows) if row.tags]
+            second = next(place for place in tagged if 100 <= place < 200)
+            third = next(place for place in tagged if place >= 200)
+            rows[third].tags.append(rows[second].tags.pop())
+
+    small.after_page = move
+    done = crawl_github(app_of(small))
+
+    assert served == [1, 3, 2, 1]
+    assert done.faults == ()
+    assert live(database_url) == before
+
+
 Break = Callable[[GitHub], None]
 
 

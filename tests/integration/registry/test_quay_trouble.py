@@ -126,7 +126,7 @@ def test_a_repository_that_vanishes_is_deleted_only_if_quay_says_so(
     quay.lost.add(LARGE)
     done = crawl_quay(settings)
 
-    assert codes(done) == ["not_found" if is_admin else "denied"]
+    assert codes(done) == ["name_unknown" if is_admin else "denied"]
     assert live(database_url)
     quay.lost.clear()
     assert crawl_quay(settings).faults == ()

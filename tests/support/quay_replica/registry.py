@@ -43,6 +43,8 @@ def registry(quay: Quay, asked: Request) -> Reply:
     if not name:
         quay.counts["ping"] += 1
         return json_reply(200, True)
+    if name in quay.lost:
+        return _errors(404, "NAME_UNKNOWN", "repository name not known to registry")
     target = asked.target
     if _LISTING.fullmatch(path):
         # n is cut to what it allows, and no error.

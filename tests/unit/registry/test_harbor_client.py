@@ -238,3 +238,13 @@ async def test_a_project_that_is_not_listed_is_asked_at_the_registry() -> None:
     assert answered.digest == digest_of(b"{}")
     assert ask.connections.paths == ["/v2/shop/api/manifests/latest"]
     assert ask.connections.requests[0].url.host in REGISTRY_URL
+
+
+async def test_a_404_that_is_not_harbor_s_says_nothing_of_the_repository() -> None:
+    """A proxy that passes on `/v2/` alone has a page of its own for the rest."""
+    ask = asking(lambda _: httpx.Response(404, html="<h1>404 Not Found</h1>"))
+
+    with pytest.raises(ListingError) as caught:
+        await ask.tags("shop/api")
+
+    assert caught.value.code == "not_a_registry"

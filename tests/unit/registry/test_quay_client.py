@@ -10,7 +10,6 @@ from weighbridge.errors import (
     AuthError,
     InvalidReference,
     ListingError,
-    NotFound,
     RateLimited,
     TransportError,
     WeighbridgeError,
@@ -137,7 +136,6 @@ async def test_where_nobody_is_named_the_error_says_what_to_write() -> None:
     [
         (401, AuthError, "unauthorized"),
         (403, AuthError, "denied"),
-        (404, NotFound, "not_found"),
         (429, RateLimited, "rate_limited"),
     ],
 )
@@ -264,3 +262,14 @@ async def test_both_are_closed() -> None:
 
     assert asking.api.is_closed
     assert asking.registry.is_closed
+
+
+async def test_a_404_of_the_api_is_believed_only_if_the_registry_says_so_too() -> None:
+    """A proxy that passes on `/v2/` alone has a page of its own for the rest."""
+
+    def listing(_: httpx.Request) -> httpx.Response:
+        return status(200, {"name": "acme/api", "tags": ["1"]})
+
+    asking = asking_quay(lambda _: status(404), listing, token=TOKEN)
+
+    assert await tags_of(asking) == ["1"]

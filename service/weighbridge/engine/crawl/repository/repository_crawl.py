@@ -413,24 +413,24 @@ async def delete_unlisted(
     if is_asked and len(absent) > ASKED_FOR:
         held = absent - claim.held
     elif is_asked:
-        absent -= await _still_there(context.registry, claim.repository, absent)
+        absent = await _unknown_tags(context.registry, claim.repository, absent)
     gone = absent - held
     for names in pieces(sorted(gone), DELETED_AT_ONCE):
         await context.writer.write(apply_deleted, claim, names, context.clock())
     return len(gone), frozenset(held)
 
 
-async def _still_there(
+async def _unknown_tags(
     registry: Registry, repository: str, names: Set[str]
-) -> Set[str]:
-    """Those of these tags that the registry itself does not call unknown."""
-    found: set[str] = set()
+) -> frozenset[str]:
+    """Those of these tags of which the registry says itself that it has them not."""
+    unknown: set[str] = set()
     for name in sorted(names):
         try:
             await registry.head_manifest(repository, name)
         except NotFound:
-            continue
-        except (RegistryError, TransportError, DocumentError):
-            pass  # It was not said to be gone.
-        found.add(name)
-    return found
+            unknown.add(name)
+        except (RegistryError, TransportError, DocumentError) as exc:
+            if exc.retryable:
+                break  # It was asked long enough: the rest is left to the next crawl.
+    return frozenset(unknown)

@@ -17,6 +17,7 @@ from weighbridge.errors import (
     AuthError,
     DocumentError,
     ListingError,
+    NotFound,
     RateLimited,
     RegistryError,
 )
@@ -134,13 +135,15 @@ class QuayRegistry(DistributionRegistry):
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
         """Pages of one repository's tags, with digests. Without a token of the API,
         those of a private one come from the registry, by name alone. Raises NotFound
-        too."""
+        too, which is believed of the registry alone: a proxy that passes on `/v2/` and
+        not the API has a 404 of its own."""
         listing = aiter(self._api.tags(repository))
         first: ListingPage | None = None
         try:
             first = await anext(listing, None)
-        except AuthError:
-            if self._api.has_token or not self._signs_in:
+        except (AuthError, NotFound) as exc:
+            is_refused = isinstance(exc, AuthError)
+            if is_refused and (self._api.has_token or not self._signs_in):
                 raise
             async for by_name in super().tags(repository):
                 yield by_name
