@@ -193,7 +193,10 @@ def test_it_logs_no_small_talk(demo: Running) -> None:
     [
         (1, 4),
         # The same with more that is asked for.
-        *(pytest.param(seed, 400, marks=pytest.mark.long) for seed in range(2, 6)),
+        *(
+            pytest.param(seed, 400, marks=[pytest.mark.long, pytest.mark.timeout(900)])
+            for seed in range(2, 6)
+        ),
     ],
 )
 def test_what_the_description_allows_is_taken_and_nothing_else(

@@ -78,6 +78,11 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    @property
+    def is_running(self) -> bool:
+        """Frozen or not."""
+        return self._process is not None
+
     def freeze(self) -> None:
         """It accepts connections and answers nothing."""
         assert self._process is not None

@@ -229,6 +229,11 @@ def test_broker_003_a_task_for_what_is_not_configured_asks_nobody(
 def test_f21_work_is_handed_over_to_a_frozen_redis_for_two_seconds_at_most(
     scene: Scene,
 ) -> None:
+    if not scene.crew.redis.is_running:  # It comes first where only long tests run.
+        scene.crew.redis.start()
+        scene.crew.wait_for(
+            lambda: scene.crew.is_through(REPOSITORIES), "everything is looked at"
+        )
     with sending(scene.crew) as jobs, sending(scene.crew) as connected:
         connected.put(TICK, "near/warm-up")
         scene.crew.redis.freeze()
