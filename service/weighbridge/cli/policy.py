@@ -46,11 +46,13 @@ def explain(options: Options, ref: str) -> None:
     settings = options.settings(policy_files=True, ending="")
     policies = options.policies().policies
 
+    from weighbridge.bootstrap.registries.targets import refuse_several
     from weighbridge.cli.actions.policies import explained
     from weighbridge.cli.options.parameters import name_at
     from weighbridge.domain.image.reference import parse_reference
 
-    reference = parse_reference(ref, settings.names)
+    reference = parse_reference(ref, settings.names | settings.entries)
+    refuse_several(settings, reference.registry)
     registry = name_at(settings, reference.registry)
     decided = policies.explain(registry, reference.repository, reference.tag or "")
     name = f"{registry}/{reference.repository}"

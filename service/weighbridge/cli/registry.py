@@ -28,19 +28,23 @@ def command() -> None:
 def check(options: Options, name: str, timeout_s: int) -> int:
     """Try to sign in to a registry, its listings, and one image.
 
-    NAME is configured, or an address. Shows what kind the registry is and why, what
+    NAME is configured, or an address; where an entry is several registries, its name
+    means all of them. Shows what kind the registry is and why, what
     may be read there, the requests that this took and what is left of a limit. One
     image is read, which counts as a pull. Exits with 3 if a step failed.
     """
     settings = options.settings(ending="")
 
-    from weighbridge.bootstrap.one_image.registry_check import check_registry
+    from weighbridge.bootstrap.one_image.registry_check import check_registries
     from weighbridge.cli.actions import registry_check
 
-    done = check_registry(settings, name, options.docker_config(), timeout_s)
-    for warning in registry_check.warnings_of(done):
-        click.echo(f"warning: {warning}", err=True)
+    done = check_registries(settings, name, options.docker_config(), timeout_s)
+    for each in done:
+        for warning in registry_check.warnings_of(each):
+            click.echo(f"warning: {warning}", err=True)
     emit(registry_check.printed(done, options.output, options.screen()))
-    for line in registry_check.hints(done):
-        click.echo(line, err=True)
-    return NOT_WEIGHED if done.has_failed else 0
+    for each in done:
+        for line in registry_check.hints(each):
+            start = f"{each.name}: " if len(done) > 1 else ""
+            click.echo(f"{start}{line}", err=True)
+    return NOT_WEIGHED if any(each.has_failed for each in done) else 0

@@ -47,9 +47,11 @@ def effective_settings(
     written = kinds.written.model_validate_json(
         json.dumps(draft.tree), context={"folder": draft.folder}
     )
+    # What they decide is the same for all parts of an entry.
+    by_entry = {registry.entry: registry for registry in settings.registries}
     decided = [
-        registry.model_copy(update=_decided(settings, settings.registries[number]))
-        for number, registry in enumerate(written.registries)
+        registry.model_copy(update=_decided(settings, by_entry[registry.name]))
+        for registry in written.registries
     ]
     whole = written.model_copy(update={"registries": tuple(decided)})
     # What has no form in JSON has one as text; a secret's is `<redacted>`.

@@ -100,6 +100,18 @@ class Kinds:
         """Checks one entry of `registries`."""
         return TypeAdapter(self._entry)
 
+    def imply_urls(self, tree: Mapping[str, Plain]) -> None:
+        """Write into each entry without a URL the one that its other keys say."""
+        for _, entry in mappings(tree.get("registries")):
+            if entry.get("url") is not None:
+                continue
+            kind = entry.get("kind", AUTO)
+            models = self.registries.items()
+            asked = (model for name, model in models if kind in (name, AUTO))
+            urls = (model.implied_url(entry) for model in asked)
+            if url := next(filter(None, urls), None):
+                entry["url"] = url
+
     def route_clashes(self, tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
         """Every clash of what is written under `channels` and `routes`, with the path
         of its mapping."""
@@ -233,7 +245,8 @@ class Kinds:
 
 def _settings_of(registry: Any, channel: Any) -> type[Settings]:
     # `tuple[registry, ...]` would be a type to mypy, which has to know it.
-    registries: Any = GenericAlias(tuple, (registry, ...))
+    entries: Any = GenericAlias(tuple, (registry, ...))
+    registries: Any = Annotated[entries, AfterValidator(_parts_of)]
     channels: Any = GenericAlias(tuple, (channel, ...))
     some_channels: Any = Annotated[channels, Field(max_length=CHANNELS)]
     return create_model(
@@ -241,6 +254,15 @@ def _settings_of(registry: Any, channel: Any) -> type[Settings]:
         __base__=Settings,
         registries=(registries, ()),
         channels=(some_channels, ()),
+    )
+
+
+def _parts_of(entries: tuple[BaseModel, ...]) -> tuple[BaseModel, ...]:
+    """Entries that are shown as they are written have no parts."""
+    return tuple(
+        part
+        for entry in entries
+        for part in (entry.parts() if isinstance(entry, RegistrySettings) else (entry,))
     )
 
 

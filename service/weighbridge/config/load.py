@@ -155,11 +155,13 @@ def _read_url(
 
 def _checked(draft: Draft, others: Sequence[Draft], kinds: Kinds) -> Settings:
     tree = draft.tree
+    kinds.imply_urls(tree)
+    entries = list(_entries(kinds, tree.get("registries"), draft.folder))
     for path, clash in chain(
         clashes(tree),
-        address_clashes(kinds, tree, draft.folder),
+        address_clashes(kinds, entries),
         kinds.route_clashes(tree),
-        webhook_clashes(tree),
+        webhook_clashes(tree, part_names(entries)),
     ):
         draft.note((*path, clash.key), clash.message, clash.code, clash.shown)
     settings: Settings | None = None
@@ -180,39 +182,60 @@ def _checked(draft: Draft, others: Sequence[Draft], kinds: Kinds) -> Settings:
 
 
 class _Entry(NamedTuple):
+    """A registry with the number of the entry that it is, or is a part of."""
+
     number: int
     settings: RegistrySettings
 
+    @property
+    def is_part(self) -> bool:
+        return self.settings.entry != self.settings.name
+
 
 def address_clashes(
-    kinds: Kinds, tree: Mapping[str, Plain], folder: FilePath
+    kinds: Kinds, entries: Sequence[_Entry]
 ) -> Iterator[tuple[Path, Clash]]:
     """Each entry that may want a repository which an earlier one of its address wants
     too, with the path of its mapping. Entries that are wrong themselves are left to
     their own checks."""
     by_address: dict[str, list[_Entry]] = {}
-    for entry in _entries(kinds, tree.get("registries"), folder):
+    named: dict[str, _Entry] = {}
+    for entry in entries:
+        name = entry.settings.name
+        earlier = named.setdefault(name, entry)
+        # Of two entries that are called so themselves the file's reader tells.
+        if earlier.number != entry.number and (earlier.is_part or entry.is_part):
+            words = f"two entries make a registry {name}: rename one"
+            yield ("registries", entry.number), Clash("name", "duplicate_name", words)
         address = registry_address(entry.settings.url, kinds.hosts)
         by_address.setdefault(address, []).append(entry)
-    for address, entries in by_address.items():
-        for earlier, later in combinations(entries, 2):
-            clash = _clash(address, earlier.settings, later.settings)
+    for address, same in by_address.items():
+        for one, later in combinations(same, 2):
+            clash = _clash(address, one.settings, later.settings)
             if clash is not None:
                 yield ("registries", later.number), clash
 
 
+def part_names(entries: Sequence[_Entry]) -> Mapping[str, Sequence[str]]:
+    """The names of the registries that each entry is which is several; none of those
+    that are wrong themselves."""
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.is_part:
+            names.setdefault(entry.settings.entry, []).append(entry.settings.name)
+    return names
+
+
 def _entries(kinds: Kinds, registries: Plain, folder: FilePath) -> Iterator[_Entry]:
-    written = registries if isinstance(registries, list) else []
-    if len(written) < 2:
-        return
-    for number, entry in enumerate(written):
+    for number, entry in enumerate(registries if isinstance(registries, list) else []):
         try:
             settings = kinds.entry.validate_json(
                 json.dumps(entry), context={"folder": folder}
             )
         except ValidationError:
             continue
-        yield _Entry(number, settings)
+        for part in settings.parts():
+            yield _Entry(number, part)
 
 
 def _clash(

@@ -140,6 +140,17 @@ class Settings(StrictModel):
         """The URL of each configured registry, by its name."""
         return {registry.name: registry.url for registry in self.registries}
 
+    @property
+    def entries(self) -> frozenset[str]:
+        """The names of the entries that are several registries."""
+        return frozenset(r.entry for r in self.registries) - self.names
+
+    def parts_of(self, entry: str) -> tuple[RegistrySettings, ...]:
+        """The registries that such an entry is; none for another name."""
+        if self.find_registry(entry) is not None:
+            return ()
+        return tuple(r for r in self.registries if r.entry == entry)
+
     def find_registry(self, name: str) -> RegistrySettings | None:
         return next((r for r in self.registries if r.name == name), None)
 

@@ -1,7 +1,7 @@
 """Who may tell of pushes: `webhooks`."""
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path as FilePath
 from typing import Annotated, Final, Self
 
@@ -129,10 +129,16 @@ def secret_clash(keys: Set[str]) -> Clash | None:
     return None
 
 
-def webhook_clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
-    """Every clash of what is written under `webhooks`, with the path of its mapping."""
+def webhook_clashes(
+    tree: Mapping[str, Plain], parts: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[Path, Clash]]:
+    """Every clash of what is written under `webhooks`, with the path of its mapping.
+
+    parts: of each entry that is several registries, their names
+    """
     entries = mappings(tree.get("registries"))
     known = {name for _, entry in entries for name in _texts(entry.get("name"))}
+    known = known.difference(parts).union(*parts.values())
     names = ", ".join(sorted(known))
     seen: set[tuple[str, str]] = set()
     for index, entry in mappings(tree.get("webhooks")):

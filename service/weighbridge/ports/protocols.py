@@ -6,7 +6,7 @@ The database has no port: a SQLite file in a temporary folder is our fake.
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
@@ -150,6 +150,27 @@ class Registry(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection."""
+
+
+class ShownRights(Struct):
+    """What a registry has allowed so far, by the vendor's names of rights.
+
+    needed:  those without which a crawl lacks something
+    used, refused: which requests have shown to be there, or not to be
+    """
+
+    needed: tuple[str, ...]
+    used: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+
+
+@runtime_checkable
+class NamesRights(Protocol):
+    """A registry whose requests each need a right that has a name."""
+
+    @property
+    def rights(self) -> ShownRights:
+        """What its answers have shown."""
 
 
 class Demand(Struct, frozen=True):

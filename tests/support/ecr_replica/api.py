@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from support.ecr_replica.model import fault_in_answer, fault_in_question
 from support.ecr_replica.signatures import fault_of
-from support.ecr_replica.state import ACCOUNT, PUSHED_AT, REGION, ECRState
+from support.ecr_replica.state import PUSHED_AT, ECRState
 from support.vendor_hosts import Reply, Request
 from weighbridge.demo.content.stored_documents import Served
 
@@ -46,7 +46,7 @@ def api(ecr: ECRState, asked: Request) -> Reply:
     question = json.loads(asked.body)
     if fault := fault_in_question(action, question):
         return _violating(ecr, f"{action}: {fault}")
-    if question.get("registryId", ACCOUNT) != ACCOUNT:
+    if question.get("registryId", ecr.account) != ecr.account:
         return _error("RepositoryNotFoundException", "not in this registry")
     reply = _ACTIONS[action](ecr, question)
     is_as_told = reply.status == 200 and not (action == PAGED and ecr.page_members)
@@ -56,12 +56,13 @@ def api(ecr: ECRState, asked: Request) -> Reply:
 
 
 def _describe_repositories(ecr: ECRState, asked: Asked) -> Reply:
+    where = f"{ecr.region}:{ecr.account}"
     entries = [
         {
-            "repositoryArn": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}",
-            "registryId": ACCOUNT,
+            "repositoryArn": f"arn:aws:ecr:{where}:repository/{name}",
+            "registryId": ecr.account,
             "repositoryName": name,
-            "repositoryUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}",
+            "repositoryUri": f"{ecr.account}.dkr.ecr.{ecr.region}.amazonaws.com/{name}",
             "createdAt": PUSHED_AT.timestamp(),
             "imageTagMutability": "MUTABLE",
         }
@@ -117,7 +118,7 @@ def _image(
     ecr: ECRState, name: str, served: Served, tags: list[str]
 ) -> dict[str, object]:
     entry: dict[str, object] = {
-        "registryId": ACCOUNT,
+        "registryId": ecr.account,
         "repositoryName": name,
         "imageDigest": served.digest,
         "imageSizeInBytes": _size(ecr, name, served),
@@ -198,7 +199,7 @@ def _batch_get_image(ecr: ECRState, asked: Asked) -> Reply:
         text = served.content.decode()
         images.append(
             {
-                "registryId": ACCOUNT,
+                "registryId": ecr.account,
                 "repositoryName": name,
                 "imageId": {"imageDigest": digest},
                 "imageManifest": f" {text}" if digest in ecr.damaged else text,
@@ -216,7 +217,7 @@ def _authorization(ecr: ECRState, asked: Asked) -> Reply:
     given = {
         "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
         "expiresAt": ecr.expires_at or time.time() + 12 * 3600,
-        "proxyEndpoint": f"https://{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
+        "proxyEndpoint": f"https://{ecr.account}.dkr.ecr.{ecr.region}.amazonaws.com",
     }
     return _json(200, {"authorizationData": [given]})
 

@@ -11,6 +11,7 @@ from weighbridge.demo.http.server import answer as registry_answer
 
 _KNOWN: Final = re.compile(r"/v2/(?:(.+)/(manifests|blobs)/([^/]+))?")
 _SERVICE: Final = "ecr.amazonaws.com"
+_LAYERS: Final = "GetDownloadUrlForLayer"
 
 
 def registry(ecr: ECRState, asked: Request) -> Reply:
@@ -34,6 +35,9 @@ def registry(ecr: ECRState, asked: Request) -> Reply:
         ecr.counts["lost"] += 1
         return json_reply(404, {"errors": [{"code": "MANIFEST_UNKNOWN"}]})
     made = registry_answer(ecr.content, asked.method, asked.target, asked.headers)
+    if made.blob is not None and _LAYERS in ecr.denied:
+        words = f"not authorized to perform: ecr:{_LAYERS}"
+        return json_reply(403, {"errors": [{"code": "DENIED", "message": words}]})
     if made.blob is not None and asked.method == "GET":
         ecr.counts["blob_redirect"] += 1
         where = (

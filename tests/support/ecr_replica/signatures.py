@@ -8,7 +8,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from support.ecr_replica.state import REGION, ECRState
+from support.ecr_replica.state import ECRState
 from support.vendor_hosts import Request
 
 _AUTHORIZATION: Final = re.compile(
@@ -34,21 +34,23 @@ def fault_of(ecr: ECRState, asked: Request) -> str:
     signed = names.split(";")
     at = _time(asked.headers.get("x-amz-date", ""))
     is_whole = set(signed) >= _WANTED and sorted(signed) == signed
-    if at is None or not is_whole or region != REGION or f"{at:%Y%m%d}" != day:
+    if at is None or not is_whole or region != ecr.region or f"{at:%Y%m%d}" != day:
         return "IncompleteSignatureException"
     if abs(datetime.now(UTC) - at) > _AGE:
         return "InvalidSignatureException"
-    good = _signature(asked, signed, Credentials(key_id, secret))
+    good = _signature(ecr, asked, signed, Credentials(key_id, secret))
     return "" if good == signature else "InvalidSignatureException"
 
 
-def _signature(asked: Request, signed: list[str], credentials: Credentials) -> str:
+def _signature(
+    ecr: ECRState, asked: Request, signed: list[str], credentials: Credentials
+) -> str:
     host = asked.headers["host"]
     request = AWSRequest("POST", f"http://{host}{asked.target}", data=asked.body)
     for name in signed:
         request.headers[name] = asked.headers.get(name, "")
     request.context["timestamp"] = asked.headers["x-amz-date"]
-    signer = SigV4Auth(credentials, "ecr", REGION)
+    signer = SigV4Auth(credentials, "ecr", ecr.region)
     canonical = signer.canonical_request(request)
     return str(signer.signature(signer.string_to_sign(request, canonical), request))
 

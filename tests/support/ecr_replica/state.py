@@ -22,6 +22,7 @@ PUSHED_AT: Final = datetime(2026, 1, 26, 12, 0, 0, 123000, tzinfo=UTC)
 class ECRState:
     """One account in one region.
 
+    account, region: which; by default ACCOUNT and REGION
     keys:         secrets of access keys, by their ids
     sessions:     the session token that belongs to a key which has one
     denied:       actions that the policy does not allow
@@ -41,6 +42,8 @@ class ECRState:
     """
 
     content: ChangingContent
+    account: str = ACCOUNT
+    region: str = REGION
     keys: dict[str, str] = field(default_factory=lambda: {KEY_ID: SECRET})
     sessions: dict[str, str] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)

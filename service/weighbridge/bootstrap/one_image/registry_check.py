@@ -20,7 +20,7 @@ from weighbridge.bootstrap.registries.targets import (
     address_of,
     is_left_to_us,
     kind_of,
-    target_of,
+    named_targets,
 )
 from weighbridge.config import Settings
 from weighbridge.config.registries.registry_settings import AUTO
@@ -32,7 +32,13 @@ from weighbridge.domain.text.units import format_bytes
 from weighbridge.engine.context.parts import Scope
 from weighbridge.engine.weigh.weigh import within
 from weighbridge.errors import NotFound, StoreError, WeighbridgeError
-from weighbridge.ports.protocols import JOB_COST, Registry, RequestCost
+from weighbridge.ports.protocols import (
+    JOB_COST,
+    NamesRights,
+    Registry,
+    RequestCost,
+    ShownRights,
+)
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.telemetry import Telemetry
 
@@ -65,6 +71,7 @@ class RegistryCheck(Struct, frozen=True):
     found:    None where its kind is written, told by its host, or not known
     requests: that were sent, repeats included, by what each was for
     certified_until: when the first certificate ends that was met; None: there was none
+    rights:   what was allowed; None where this kind has no names of rights
     """
 
     name: str
@@ -79,22 +86,52 @@ class RegistryCheck(Struct, frozen=True):
     rate_limit: RateLimit | None = None
     certified_until: datetime | None = None
     warnings: tuple[str, ...] = ()
+    rights: ShownRights | None = None
 
     @property
     def has_failed(self) -> bool:
         return any(step.error is not None for step in self.steps)
 
 
-def check_registry(
+def check_registries(
     settings: Settings, name: str, docker_config: Path | None, timeout_s: int
-) -> RegistryCheck:
-    """Try the registry of a configured name or an address.
+) -> list[RegistryCheck]:
+    """Try the registry of a configured name or an address; of an entry that is several,
+    each of them, for so long.
 
-    Whatever it does is in the result. Raises UsageError(unknown_target,
-    invalid_registry), ConfigError(secret_file), TransportError(out_of_time).
+    Whatever they do is in the result. Raises UsageError(unknown_target,
+    invalid_registry); for a single one ConfigError(secret_file) and
+    TransportError(out_of_time) too, which of several end none but their own.
     """
-    target = target_of(settings, name)
-    return asyncio.run(within(timeout_s, _checked(settings, target, docker_config)))
+    targets = named_targets(settings, name)
+    return [
+        _check(settings, target, docker_config, timeout_s, is_single=len(targets) == 1)
+        for target in targets
+    ]
+
+
+def _check(
+    settings: Settings,
+    target: Target,
+    docker_config: Path | None,
+    timeout_s: int,
+    *,
+    is_single: bool,
+) -> RegistryCheck:
+    began = time.monotonic()
+    try:
+        return asyncio.run(within(timeout_s, _checked(settings, target, docker_config)))
+    except WeighbridgeError as exc:
+        if is_single:
+            raise
+        first, *rest = STEPS
+        steps = (
+            CheckStep(first, error=exc),
+            *(CheckStep(step, is_left_out=True) for step in rest),
+        )
+        kind, sign = _told_kind(target, None)
+        took = time.monotonic() - began
+        return RegistryCheck(target.name, target.url, kind, sign, steps, {}, 0, took)
 
 
 async def _checked(
@@ -113,7 +150,8 @@ async def _checked(
             on_certificate=certified.append,
         ) as connected:
             steps = await _Checking(connected, target).run()
-            limit, found = connected.registry.rate_limit, connected.found
+            registry, found = connected.registry, connected.found
+            rights = registry.rights if isinstance(registry, NamesRights) else None
             warnings = tuple(problem.message for problem in connected.warnings)
     finally:
         JOB_COST.reset(mark)
@@ -130,7 +168,8 @@ async def _checked(
         bytes_read=cost.bytes_read,
         seconds=time.monotonic() - began,
         found=found,
-        rate_limit=limit,
+        rate_limit=registry.rate_limit,
+        rights=rights,
         certified_until=min(certified, default=None),
         warnings=warnings,
     )

@@ -24,6 +24,7 @@ from weighbridge.bootstrap.registries.targets import (
     find_targets,
     is_left_to_us,
     kind_of,
+    refuse_several,
 )
 from weighbridge.config import Settings
 from weighbridge.domain.registry.listing import main_url
@@ -225,6 +226,7 @@ def asked_targets(settings: Settings) -> Callable[[str], JobTarget]:
 
     def find(text: str) -> JobTarget:
         name = text.partition("/")[0]
+        refuse_several(settings, name)
         if name not in sites:
             known = ", ".join(sorted(sites)) or "none"
             raise UsageError(

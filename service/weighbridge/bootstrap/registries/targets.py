@@ -144,7 +144,7 @@ def find_targets(
         return everything
     found: dict[str, Target] = {}
     for text in texts:
-        for target in _beside(settings, text, _parsed_target(settings, text, access)):
+        for target in _meant(settings, text, access):
             found[target.name] = _joined(found.get(target.name), target)
     refuse_misplaced(access, list(found.values()))
     return list(found.values())
@@ -231,7 +231,7 @@ def image_of(
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in ("http", "https"):
         refuse_registry(text)
-        reference = parse_reference(text, settings.names)
+        reference = parse_reference(text, settings.names | settings.entries)
         return reference, _holding(settings, reference, access)
     refuse_registry(rest, scheme)
     reference = parse_reference(rest)
@@ -255,6 +255,7 @@ def target_of(
     repository: what is asked for there, "" for all of it
     Raises UsageError(unknown_target, invalid_registry).
     """
+    refuse_several(settings, name)
     configured = settings.find_registry(name)
     if configured is not None:
         return Target(configured.name, configured.url, configured)
@@ -340,6 +341,32 @@ def alike(settings: Settings, target: Target) -> list[RegistrySettings]:
     return [e for e in _entries_at(settings, target.url) if e.auth == auth] or [
         target.settings
     ]
+
+
+def named_targets(settings: Settings, name: str) -> list[Target]:
+    """The registry of a name or an address; all that the entry of this name is.
+    Raises UsageError(unknown_target, invalid_registry)."""
+    parts = settings.parts_of(name)
+    return [Target(r.name, r.url, r) for r in parts] or [target_of(settings, name)]
+
+
+def refuse_several(settings: Settings, name: str) -> None:
+    """Raises UsageError(unknown_target) for an entry that is several registries, where
+    one is to be named."""
+    parts = settings.parts_of(name)
+    if parts:
+        raise UsageError(
+            f"{name} is {len(parts)} registries, and one has to be named here",
+            code="unknown_target",
+            hint=f"{name} is  {', '.join(part.name for part in parts)}",
+        )
+
+
+def _meant(settings: Settings, text: str, access: AddressAccess) -> list[Target]:
+    parts = settings.parts_of(text.rstrip("/"))
+    if parts:
+        return [Target(r.name, r.url, r) for r in parts]
+    return _beside(settings, text, _parsed_target(settings, text, access))
 
 
 def _beside(settings: Settings, text: str, target: Target) -> list[Target]:

@@ -1,24 +1,35 @@
 """What `weighbridge registry check` prints."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+from msgspec import Struct
 
 from weighbridge.bootstrap.one_image.registry_check import CheckStep, RegistryCheck
 from weighbridge.cli.process.failure import advice
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
+from weighbridge.ports.protocols import ShownRights
 from weighbridge.presentation.forms.csv_json_markdown import json_text
 from weighbridge.presentation.forms.phrases import minute, plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
 
 
-def printed(done: RegistryCheck, output: Output, screen: Screen) -> str:
-    """A row a step; in JSON everything."""
+def printed(done: Sequence[RegistryCheck], output: Output, screen: Screen) -> str:
+    """A row a step; in JSON everything. Of several a list, or a column of names."""
     if output == "json":
-        return json_text(_as_json(done))
-    if output != "table":
-        return _STEPS.printed(done.steps, output, screen)
+        objects = [_as_json(each) for each in done]
+        return json_text(objects[0] if len(objects) == 1 else objects)
+    if output == "table":
+        return "\n\n".join(_text(each, screen) for each in done)
+    if len(done) == 1:
+        return _STEPS.printed(done[0].steps, output, screen)
+    rows = [_StepOf(each.name, step) for each in done for step in each.steps]
+    return _STEPS_OF_MANY.printed(rows, output, screen)
+
+
+def _text(done: RegistryCheck, screen: Screen) -> str:
     head = f"{done.name}  {done.url}  {done.kind}: {done.sign}"
     table = _STEPS.text(done.steps, screen, _foot(done))
     return f"{screen.wrapped(printable(head))}\n\n{table}"
@@ -47,9 +58,25 @@ def _foot(done: RegistryCheck) -> list[str]:
         f" {format_bytes(done.bytes_read)}, {format_duration(done.seconds)}",
         _quota(done),
     ]
+    if (rights := done.rights) is not None:
+        lines += [
+            f"rights {words.replace('_', ' ')}: {', '.join(names)}"
+            for words, names in _by_answer(rights).items()
+            if names
+        ]
     if done.certified_until is not None:
         lines.append(f"its certificate ends at {minute(done.certified_until)} UTC")
     return lines
+
+
+def _by_answer(rights: ShownRights) -> Mapping[str, list[str]]:
+    """One that was refused once is not fine, whatever was allowed besides."""
+    known = rights.used | rights.refused
+    return {
+        "used": sorted(rights.used - rights.refused),
+        "refused": sorted(rights.refused),
+        "not_tried": sorted(set(rights.needed) - known),
+    }
 
 
 def _quota(done: RegistryCheck) -> str:
@@ -98,6 +125,21 @@ _STEPS: Final[Table[CheckStep]] = Table(
 )
 
 
+class _StepOf(Struct, frozen=True):
+    """A step, and the name of its registry."""
+
+    registry: str
+    step: CheckStep
+
+
+_STEPS_OF_MANY: Final[Table[_StepOf]] = Table(
+    columns=(Column("registry", lambda row: row.registry, "name"),),
+    keys=("registry", *_STEPS.keys),
+    as_object=lambda row: {"registry": row.registry, **_as_object(row.step)},
+    has_keys_in_markdown=True,
+)
+
+
 def _as_json(done: RegistryCheck) -> Mapping[str, object]:
     found, limit, until = done.found, done.rate_limit, done.certified_until
     return {
@@ -114,5 +156,6 @@ def _as_json(done: RegistryCheck) -> Mapping[str, object]:
         "rate_limit_remaining": None if limit is None else limit.remaining,
         "rate_limit_window_s": None if limit is None else limit.window_s,
         "certified_until": None if until is None else f"{until:%Y-%m-%dT%H:%M:%SZ}",
+        "rights": None if done.rights is None else _by_answer(done.rights),
         "seconds": round(done.seconds, 3),
     }

@@ -9,6 +9,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    PrivateAttr,
     ValidationInfo,
     model_validator,
 )
@@ -32,6 +33,7 @@ from weighbridge.config.value.value_types import (
     Username,
 )
 from weighbridge.config.value.written_address import host_of, is_loopback
+from weighbridge.config.yaml.reader import Plain
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
@@ -165,6 +167,24 @@ class RegistrySettings(StrictModel):
     trusted_realm_hosts: Hosts = ()
     trusted_storage_hosts: Hosts = ()
     address_class: Literal["public", "private", "loopback"] | None = None
+
+    # No key: who writes an entry writes `name`.
+    _entry: str = PrivateAttr("")
+
+    @classmethod
+    def implied_url(cls, written: Mapping[str, Plain]) -> str | None:
+        """The URL of an entry whose other keys say it; None: it has to be written."""
+        return None
+
+    def parts(self) -> tuple["RegistrySettings", ...]:
+        """The registries that the entry is, each by a name of its own. Itself, but of
+        a kind whose keys may name several."""
+        return (self,)
+
+    @property
+    def entry(self) -> str:
+        """The name of the entry that it is, or is a part of."""
+        return self._entry or self.name
 
     @property
     def host(self) -> str:

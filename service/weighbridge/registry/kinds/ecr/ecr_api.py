@@ -37,6 +37,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
+from weighbridge.ports.protocols import ShownRights
 from weighbridge.registry.auth.token_server import token_errors
 from weighbridge.registry.exchange.paced_exchange import (
     PacedExchange,
@@ -263,6 +264,18 @@ def _unusable(reason: str) -> AuthError:
 
 _SERVICE: Final = "AmazonEC2ContainerRegistry_V20150921"
 _JSON_1_1: Final = "application/x-amz-json-1.1"
+_PREFIX: Final = "ecr:"
+NEEDED: Final = tuple(
+    f"{_PREFIX}{action}"
+    for action in (
+        "GetAuthorizationToken",
+        "DescribeRepositories",
+        "DescribeImages",
+        "BatchGetImage",
+        "GetDownloadUrlForLayer",
+    )
+)
+"""Actions of IAM (service authorization reference, Amazon ECR)."""
 _RIGHTS: Final = (
     "check the access key (`auth`, or what this machine has), this machine's clock, and"
     " that the policy allows ecr:{action}"
@@ -275,6 +288,7 @@ class ECRAPI(VendorAPI):
 
     http:    over a `SigningSender`
     account: whose registry it is, "" for the credentials' own
+    region:  where that is, for messages
     """
 
     def __init__(
@@ -284,11 +298,14 @@ class ECRAPI(VendorAPI):
         url: str,
         account: str,
         keys: KeySource,
+        region: str,
     ) -> None:
         super().__init__(http, exchange, url)
         self._account = account
+        self._place = f" in {region} for the account {account or 'that signs'}"
         self._of_account = {"registryId": account} if account else {}
         self._keys = keys
+        self.rights = ShownRights(NEEDED)
 
     def repositories(self) -> AsyncIterator[ListingPage]:
         """All repositories of the account that we may see."""
@@ -390,11 +407,15 @@ class ECRAPI(VendorAPI):
         except AuthError as error:
             if error.code not in ("unauthorized", "denied"):
                 raise
+            if error.code == "denied":
+                self.rights.refused.add(f"{_PREFIX}{action}")
             raise AuthError(
-                f"ECR refuses {action}: {error.message}",
+                f"ECR refuses {action}{self._place}: {error.message}",
                 code=error.code,
                 hint=_RIGHTS.format(action=action),
             ) from error
+        if answer.status_code == 200:
+            self.rights.used.add(f"{_PREFIX}{action}")
         return answer
 
     async def _post_once(

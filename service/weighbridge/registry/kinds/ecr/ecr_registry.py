@@ -6,7 +6,8 @@ are shown to the registry.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, DocumentError
 from weighbridge.net.http1.head import Sender
-from weighbridge.ports.protocols import ManifestAnswer
+from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer, ShownRights
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.exchange.paced_exchange import PacedExchange, api_client
 from weighbridge.registry.exchange.registry_request import RefusalWords
@@ -43,6 +44,7 @@ ECR_WORDS: Final = RefusalWords(
     sign_in="the policy must allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer",
 )
 _SERVICE: Final = "ecr"
+_BLOBS: Final = "ecr:GetDownloadUrlForLayer"
 _NEW_S: Final = 60.0
 """A password that is refused so soon is not replaced by another; and where none is
 given, none is asked for again in that time."""
@@ -112,6 +114,11 @@ class ECRRegistry(DistributionRegistry):
         self._batches = ManifestBatches(api.manifests, clock)
         api.counts.cost = self.cost
 
+    @property
+    def rights(self) -> ShownRights:
+        """Actions of IAM."""
+        return self._api.rights
+
     async def repositories(self) -> AsyncIterator[RepositoryListing]:
         """Pages of the account's repositories."""
         async for page in self._api.repositories():
@@ -144,6 +151,31 @@ class ECRRegistry(DistributionRegistry):
             return ManifestAnswer(found.content, found.media_type, digest)
         return await super().get_manifest(repository, reference, limit_bytes)
 
+    async def get_blob(
+        self, repository: str, digest: Digest, content_bytes: int, limit_bytes: int
+    ) -> bytes:
+        with self._noting(_BLOBS):
+            return await super().get_blob(
+                repository, digest, content_bytes, limit_bytes
+            )
+
+    async def get_range(
+        self, repository: str, digest: Digest, first: int, last: int
+    ) -> RangeAnswer:
+        with self._noting(_BLOBS):
+            return await super().get_range(repository, digest, first, last)
+
+    @contextmanager
+    def _noting(self, right: str) -> Iterator[None]:
+        """Notes whether the registry allows what this right is for."""
+        try:
+            yield
+        except AuthError as error:
+            if error.code == "denied":
+                self.rights.refused.add(right)
+            raise
+        self.rights.used.add(right)
+
     async def aclose(self) -> None:
         try:
             await self._batches.aclose()
@@ -169,8 +201,7 @@ def open_ecr(endpoint: Endpoint, access: KindAccess) -> DistributionRegistry:
     own = settings if isinstance(settings, ECRSettings) else None
     place = own.place if own else place_of(endpoint.origin[1])
     place = place or ECRPlace("", "", endpoint.url)
-    role_arn = own.role_arn if own else None
-    keys = keys_of(shown, role_arn, place.region)
+    keys = keys_of(shown, own.role if own else None, place.region)
     return ecr_registry(
         endpoint,
         api_endpoint(endpoint, place.api_url, access),
@@ -233,4 +264,4 @@ def open_ecr_api(
         connections, keys, SigningScope(place.region, _SERVICE), clock
     )
     http = api_client(known, exchange, sender)
-    return ECRAPI(http, exchange, known.url, place.account, keys)
+    return ECRAPI(http, exchange, known.url, place.account, keys, place.region)
