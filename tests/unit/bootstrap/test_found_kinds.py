@@ -102,7 +102,7 @@ async def test_what_is_stored_is_not_asked_again_until_the_address_changes(
     with a_database(tmp_path) as database:
         with database.write() as connection:
             put_registry(connection, registry_entry(settings, target, None), NOW)
-            note_kind(connection, URL, "distribution", "it said so")
+            note_kind(connection, URL, "quay", "it said so")
 
         stored = await find_kind(target, database, ask)
         _, moved = configured(tmp_path, url="https://moved.example")
@@ -112,6 +112,59 @@ async def test_what_is_stored_is_not_asked_again_until_the_address_changes(
     assert (stored.found.sign, stored.found.is_new) == ("it said so", False)
     assert fresh is not None
     assert (fresh.found.is_new, ask.asked) == (True, 1)
+
+
+async def test_what_showed_no_kind_is_asked_again_by_a_version_that_knows_others(
+    tmp_path: Path,
+) -> None:
+    settings, target = configured(tmp_path)
+    ask = Showing("harbor")
+    with a_database(tmp_path) as database:
+        with database.write() as connection:
+            put_registry(connection, registry_entry(settings, target, None), NOW)
+            note_kind(connection, URL, "distribution", "it showed none (of dockerhub)")
+
+        finding = await find_kind(target, database, ask)
+
+    assert finding is not None
+    assert (finding.found.shown, finding.found.is_new) == ("harbor", True)
+
+
+async def test_what_showed_no_kind_to_this_version_is_not_asked_again(
+    tmp_path: Path,
+) -> None:
+    settings, target = configured(tmp_path)
+    ask = Showing()
+    with a_database(tmp_path) as database:
+        with database.write() as connection:
+            put_registry(connection, registry_entry(settings, target, None), NOW)
+        first = await find_kind(target, database, ask)
+        assert first is not None
+        with database.write() as connection:
+            note_kind(connection, URL, first.found.shown, first.found.sign)
+
+        second = await find_kind(target, database, ask)
+
+    assert second is not None
+    assert (second.found.sign, second.found.is_new) == (first.found.sign, False)
+    assert first.found.sign.endswith("gitlab, google, harbor, quay)")
+    assert ask.asked == 1
+
+
+async def test_a_registry_that_is_away_stays_what_it_was_found_to_be(
+    tmp_path: Path,
+) -> None:
+    """A question without an answer takes the place of nothing."""
+    settings, target = configured(tmp_path)
+    with a_database(tmp_path) as database:
+        with database.write() as connection:
+            put_registry(connection, registry_entry(settings, target, None), NOW)
+            note_kind(connection, URL, "distribution", "it showed none")
+
+        finding = await find_kind(target, database, away)
+
+    assert finding is not None
+    assert (finding.found.sign, finding.found.is_new) == ("it showed none", False)
 
 
 async def test_a_stored_kind_that_this_version_has_not_is_asked_anew(

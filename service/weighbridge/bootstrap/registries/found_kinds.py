@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 ASKING_S: Final = 10.0
 """So long a registry may take to show what it is; the next crawl asks again."""
 
+_KNOWN: Final = f"(of {', '.join(k for k in REGISTRY_KINDS if k != DISTRIBUTION)})"
+"""Ends what is stored of a registry that shows no kind: by which it was not known."""
+
 Ask: TypeAlias = Callable[[], Awaitable[Recognised]]
 
 
@@ -52,11 +55,11 @@ async def find_kind(
     if entry is None or not is_left_to_us(target):
         return None
     stored = await stored_kind(entry, database)
-    if stored is not None or ask is None:
+    if ask is None or (stored is not None and not _may_be_more(stored.found)):
         return stored
     shown = await ask_kind(ask)
     if shown is None:
-        return None
+        return stored
     return suited(entry, shown.kind or DISTRIBUTION, shown.sign, is_new=True)
 
 
@@ -64,9 +67,17 @@ async def ask_kind(ask: Ask) -> Recognised | None:
     """What its answers show; None where they could not be had."""
     try:
         async with asyncio.timeout(ASKING_S):
-            return await ask()
+            shown = await ask()
     except (RegistryError, TransportError, TimeoutError):
         return None  # Whoever asks it for something is told why there is no answer.
+    if shown.kind is None:
+        return Recognised(None, f"{shown.sign} {_KNOWN}")
+    return shown
+
+
+def _may_be_more(found: FoundKind) -> bool:
+    """Whether it showed no kind to a version that knew others than this one."""
+    return found.shown == DISTRIBUTION and not found.sign.endswith(_KNOWN)
 
 
 async def stored_kind(
