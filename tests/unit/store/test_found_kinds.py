@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, an_entry
+from weighbridge.store.leases.claiming import claim
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.models import registries, repositories, storage_scopes
@@ -150,3 +151,36 @@ def test_storage_is_counted_anew_where_the_kind_keeps_it_otherwise(
 
     assert kept_once(database) == {"": once}
     assert list(verify(database, {}, datetime.now(UTC), lambda *_: None)) == []
+
+
+def test_many_repositories_are_moved_together_and_every_total_is_right(
+    database: Database,
+) -> None:
+    """Those that hold nothing, that share with others, and one that was in hand."""
+    worlds = [World(database, repository=f"a/r{number:02}") for number in range(12)]
+    base = a_layer("base", 70)
+    for number, world in enumerate(worlds[:9]):
+        images = {f"t{n}": an_image([base, a_layer(f"l{n}", 9)]) for n in range(number)}
+        world.crawl(images)
+    settle_all(database)
+    with database.write() as connection:
+        now, of = worlds[0].now + MINUTE, worlds[0].repository_id
+        taken = claim(connection, of, now=now, lease_s=60, owner="worker")
+    assert taken is not None
+
+    for kind in ("repository", "project", "registry"):
+        entry = replace(an_entry(), storage_scope=kind)
+        with database.write() as connection:
+            put_registry(connection, entry, now)
+        settle_all(database)
+
+        assert len(set(scopes(database).values())) == (
+            12 if kind == "repository" else 1
+        )
+        assert list(verify(database, {}, datetime.now(UTC), lambda *_: None)) == []
+    with database.read() as connection:
+        row = connection.execute(
+            select(repositories).where(repositories.c.id == worlds[0].repository_id)
+        ).one()
+    assert (row.lease_owner, row.due_at) == (None, now)
+    assert row.fence > taken.fence

@@ -16,7 +16,8 @@ what is in flight brings a row of its own. The shared totals are exact whenever 
 queue is empty; what a repository holds itself is exact always.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, select
@@ -72,6 +73,8 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.session import Database, alone
 
+_MOVED: Final = 5_000
+"""Blobs, or a whole repository's, that are moved between scopes at once."""
 _holding = repository_blobs.c
 _LAYERS: Final = Rows(
     select(layers.c.image_id, layers.c.blob_id).where(among_ids(layers.c.image_id))
@@ -127,19 +130,35 @@ def count_blobs(
 
 
 def move_holdings(
-    connection: Connection, repository_id: int, scope_id: int, other_id: int
+    connection: Connection, moves: Iterable[tuple[LedgerPlace, int]]
 ) -> None:
-    """Let all that a repository holds count in another storage scope, or in another
-    part of the same. The repository's row must be locked."""
-    configs = configs_of(connection, repository_id)
-    held = held_by(connection, configs)
-    fewer = {blob: -count for blob, count in held.items()}
-    moved = {
-        LedgerPlace(repository_id, scope_id): fewer,
-        LedgerPlace(repository_id, other_id): held,
-    }
-    more = sum(change_blobs(connection, moved).values())
-    add_deduplicated(connection, {repository_id: more})
+    """Let all that repositories hold count in another storage scope each, or in another
+    part of the same. The repositories' rows must be locked.
+
+    moves: each place, and the scope that it is to be in; a repository once
+    """
+    deltas: dict[LedgerPlace, Mapping[int, int]] = {}
+    blobs_moved = 0
+    for place, other_id in moves:
+        held = held_by(connection, configs_of(connection, place.repository_id))
+        if not held:
+            continue
+        deltas[place] = {blob: -count for blob, count in held.items()}
+        deltas[place._replace(scope_id=other_id)] = held
+        blobs_moved += len(held)
+        if blobs_moved >= _MOVED:
+            _move(connection, deltas)
+            deltas, blobs_moved = {}, 0
+    _move(connection, deltas)
+
+
+def _move(
+    connection: Connection, deltas: Mapping[LedgerPlace, Mapping[int, int]]
+) -> None:
+    more: Counter[int] = Counter()
+    for place, delta in change_blobs(connection, deltas).items():
+        more[place.repository_id] += delta
+    add_deduplicated(connection, more)
 
 
 def held_by(

@@ -29,6 +29,7 @@ from weighbridge.store.dialect.many_rows import Rows
 from weighbridge.store.leases.claiming import Claim, hold, is_ours, stale
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.holdings import move_holdings
+from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import (
     crawls,
     registries,
@@ -150,7 +151,7 @@ def adopt_repositories(
     scopes = put_scopes(connection, registry_id, [row.name for row in found])
     for row in found:
         scope_id = scopes[row.name]
-        move_holdings(connection, row.id, row.scope_id, scope_id)
+        move_holdings(connection, [(LedgerPlace(row.id, row.scope_id), scope_id)])
         # What was answered there was not answered here.
         mark_uncounted(connection, [row.id])
         mark_unmeasured(connection, [row.id])

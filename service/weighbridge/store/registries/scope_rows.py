@@ -4,12 +4,19 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, literal, select, update
+from sqlalchemy import Connection, bindparam, case, select, update
 
-from weighbridge.store.dialect import BulkInsert, among_texts, listed
+from weighbridge.store.dialect import (
+    BulkInsert,
+    BulkUpdate,
+    among_ids,
+    among_texts,
+    listed,
+)
 from weighbridge.store.dialect.many_rows import Rows
 from weighbridge.store.ledger.counts import mark_uncounted, mark_unmeasured
 from weighbridge.store.ledger.holdings import move_holdings
+from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import registries, repositories, storage_scopes
 from weighbridge.store.models.types import Moment
 from weighbridge.store.session import lock_repositories
@@ -30,6 +37,20 @@ _NEW_SCOPES: Final = BulkInsert(
     "deduplicated_bytes",
     "shared_bytes",
     "revision",
+)
+
+_MOVE: Final = BulkUpdate(repositories, key=["id"], values=["scope_id"])
+_NOW: Final = bindparam("now", type_=Moment())
+_LET_GO: Final = (
+    update(repositories)
+    .where(among_ids(_table.id))
+    .values(
+        due_at=case((_table.lease_owner.is_not(None), _NOW), else_=_table.due_at),
+        lease_until=None,
+        lease_owner=None,
+        fence=_table.fence + 1,
+        revision=_table.revision + 1,
+    )
 )
 
 
@@ -81,23 +102,14 @@ def change_scopes(connection: Connection, registry_id: int, now: datetime) -> No
     lock_repositories(connection, ids)
     rows = connection.execute(statement).all()
     scopes = put_scopes(connection, registry_id, [row.name for row in rows])
-    is_crawled = _table.lease_owner.is_not(None)
-    for row in rows:
-        scope_id = scopes[row.name]
-        if scope_id == row.scope_id:
-            continue
-        move_holdings(connection, row.id, row.scope_id, scope_id)
-        mark_uncounted(connection, [row.id])
-        mark_unmeasured(connection, [row.id])
-        connection.execute(
-            update(repositories)
-            .where(_table.id == row.id)
-            .values(
-                scope_id=scope_id,
-                due_at=case((is_crawled, literal(now, Moment())), else_=_table.due_at),
-                lease_until=None,
-                lease_owner=None,
-                fence=_table.fence + 1,
-                revision=_table.revision + 1,
-            )
-        )
+    moves = [
+        (LedgerPlace(row.id, row.scope_id), scopes[row.name])
+        for row in rows
+        if scopes[row.name] != row.scope_id
+    ]
+    move_holdings(connection, moves)
+    moved = [place.repository_id for place, _ in moves]
+    mark_uncounted(connection, moved)
+    mark_unmeasured(connection, moved)
+    connection.execute(_LET_GO, {"ids": listed(moved), "now": now})
+    _MOVE.set(connection, [(place.repository_id, scope) for place, scope in moves])
