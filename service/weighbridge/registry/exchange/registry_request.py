@@ -128,6 +128,10 @@ class RefusalWords(Struct, frozen=True):
     not_found: str = ""
 
 
+_NO_CATALOG: Final = (
+    "it has no catalog for us: name the repositories in `repositories.include`, such as"
+    " [team/app]"
+)
 ORDINARY: Final = RefusalWords()
 """Of a kind that says nothing of its own."""
 
@@ -199,7 +203,10 @@ def refusal(
         return AuthError(told, code="denied", hint=helps)
     if status == 404:
         code = _UNKNOWN.get(said.code, "not_found")
-        return NotFound(told, code=code, hint=words.not_found)
+        has_none = question.operation == "catalog"
+        return NotFound(
+            told, code=code, hint=_NO_CATALOG if has_none else words.not_found
+        )
     wait = asked_wait(answer.headers, now, words.wait_headers)
     return RegistryError(
         told,
