@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
+from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.login.docker_config import (
     DockerLogin,
     HelperError,
@@ -103,19 +104,30 @@ def broken(name: str, server: str) -> Login | None:
     raise HelperError(f"docker-credential-{name} is not in PATH")
 
 
-def test_an_identity_token_cannot_be_used_yet_and_is_told(tmp_path: Path) -> None:
-    entry = {"identitytoken": "x", "auth": "YTpi"}
+def test_an_identity_token_signs_in_as_a_refresh_token(tmp_path: Path) -> None:
+    entry = {"identitytoken": "refresh", "auth": auth("a:")["auth"]}
     ask = Helpers({("desktop", HOST): Login("<token>", Secret("refresh"))})
     configs = [{"auths": {HOST: entry}}, {"credsStore": "desktop"}]
 
     for config in configs:
         login = docker_config_credential(HOST, written(tmp_path, config), ask)
 
-        assert login.credential is None
-        assert login.warning is not None
-        assert login.warning.code == "credential_store_unsupported"
-        assert HOST in login.warning.message
-        assert "refresh" not in login.warning.message
+        assert login.warning is None
+        assert login.credential is not None
+        assert login.credential.refresh_token is not None
+        assert login.credential.refresh_token.reveal() == "refresh"
+        assert "refresh'" not in repr(login)
+
+
+@pytest.mark.parametrize("token", ["", None, 7, ["x"], {"a": "b"}])
+def test_what_is_no_identity_token_leaves_the_password(
+    tmp_path: Path, token: object
+) -> None:
+    entry = {"identitytoken": token, **auth("a:b")}
+
+    login = docker_config_credential(HOST, written(tmp_path, {"auths": {HOST: entry}}))
+
+    assert login.credential == Credential("a", Secret("b"))
 
 
 @pytest.mark.parametrize(

@@ -251,8 +251,6 @@ def _asked(ask: Ask, helper: str, host: str, names: LoginNames) -> DockerLogin:
         return DockerLogin(warning=Problem(exc.code, text))
     if login is None:
         return DockerLogin()
-    if login.username == IDENTITY_TOKEN:
-        return DockerLogin(warning=_unsupported(host, "an identity token"))
     return DockerLogin(Credential(login.username, login.secret))
 
 
@@ -309,8 +307,9 @@ def _is_same(key: str, host: str, names: LoginNames) -> bool:
 
 
 def _login(entry: Mapping[str, object], host: str, path: Path) -> DockerLogin | None:
-    if entry.get("identitytoken"):
-        return DockerLogin(warning=_unsupported(host, "an identity token"))
+    # As docker does: beside it, `auth` holds a user name with an empty password.
+    if isinstance(refresh := entry.get("identitytoken"), str) and refresh:
+        return DockerLogin(Credential(IDENTITY_TOKEN, Secret(refresh)))
     if isinstance(token := entry.get("registrytoken"), str) and token:
         return DockerLogin(Credential(token=Secret(token)))
     username, password = entry.get("username"), entry.get("password")
@@ -331,14 +330,6 @@ def _split(auth: str, host: str, path: Path) -> tuple[str, str]:
         raise _broken(path, f"`auth` of {host} has no colon inside")
     # Old versions of docker padded the password with NUL.
     return username, password.strip("\x00")
-
-
-def _unsupported(host: str, what: str) -> Problem:
-    return Problem(
-        "credential_store_unsupported",
-        f"docker keeps the login for {host} as {what}, which is not read yet: give"
-        " `auth` for this registry in weighbridge.yaml",
-    )
 
 
 def _broken(path: Path, reason: str) -> ConfigError:
