@@ -57,11 +57,14 @@ class Crawler:
         self._trusted = [host_of(replica.realm_url)] if trusts_realm else []
 
     def crawl(self, user: str = USER, password: str = PASSWORD) -> RegistryCrawl:
+        return self.crawl_as({"username": user, "password": password})
+
+    def crawl_as(self, auth: dict[str, str]) -> RegistryCrawl:
         registry = {
             "name": "plain",
             "kind": "distribution",
             "url": self._replica.url,
-            "auth": {"username": user, "password": password},
+            "auth": auth,
             "trusted_realm_hosts": self._trusted,
         }
         self._file.write_text(json.dumps({"registries": [registry]}))
@@ -186,6 +189,24 @@ def test_a_refresh_token_of_azure_is_exchanged_by_post(
     assert "token_get" not in asked
     assert "unauthorized" in codes(ended)
     assert any("refresh token" in fault.message for fault in ended.faults)
+    assert crawler.counted() == all_of(content)
+
+
+def test_an_identity_token_of_docker_login_is_exchanged_by_post(
+    content: RegistryContent, tmp_path: Path
+) -> None:
+    with sign_in_replica(azure(content)) as replica:
+        config = tmp_path / "config.json"
+        login = {"auth": "YTo=", "identitytoken": REFRESH_TOKEN}
+        config.write_text(json.dumps({"auths": {host_of(replica.url): login}}))
+        config.chmod(0o600)
+        crawler = Crawler(tmp_path, replica)
+        done = crawler.crawl_as({"docker_config": str(config)})
+        asked = replica.take_counts()
+
+    assert done.faults == ()
+    assert asked["token_post"] == 4
+    assert "token_get" not in asked
     assert crawler.counted() == all_of(content)
 
 
