@@ -132,28 +132,63 @@ def test_a_repository_that_vanishes_is_deleted_only_if_quay_says_so(
     assert crawl_quay(settings).faults == ()
 
 
-@pytest.mark.parametrize("what", ["deleted", "pushed again"])
-def test_a_tag_that_moves_while_pages_are_read_is_not_taken_for_deleted(
-    quay: Quay, tmp_path: Path, database_url: str, what: str
+def change_after_the_first_page(quay: Quay, tag: str, like: str | None = None) -> None:
+    def change(number: int) -> None:
+        quay.after_page = None
+        quay.change(LATER + timedelta(days=9), Change(LARGE, tag, like=like))
+
+    quay.after_page = change
+
+
+def test_a_tag_that_a_deletion_moved_between_two_pages_is_asked_for_and_stays(
+    quay: Quay, tmp_path: Path, database_url: str
 ) -> None:
-    """t000 to t249 come in this order."""
+    """t000 to t249 come in this order: t100 moves to the page that was read."""
+    settings = quay_settings(tmp_path, quay, database_url, include=[LARGE])
+    crawl_quay(settings)
+    before = live(database_url)
+    quay.take_counts()
+
+    change_after_the_first_page(quay, "t000")
+    done = crawl_quay(settings)
+
+    assert done.faults == ()
+    assert quay.take_counts()["head_manifest"] == 1
+    assert live(database_url) == before
+    assert crawl_quay(settings).faults == ()
+    assert before - live(database_url) == {"t000"}
+
+
+def test_a_tag_that_is_deleted_while_pages_are_read_is_asked_for_and_removed(
+    quay: Quay, tmp_path: Path, database_url: str
+) -> None:
+    settings = quay_settings(tmp_path, quay, database_url, include=[LARGE])
+    crawl_quay(settings)
+    before = live(database_url)
+    quay.take_counts()
+
+    change_after_the_first_page(quay, "t150")
+    done = crawl_quay(settings)
+
+    assert done.faults == ()
+    assert quay.take_counts()["head_manifest"] == 1
+    assert before - live(database_url) == {"t150"}
+
+
+def test_a_tag_that_is_pushed_again_while_pages_are_read_removes_nothing(
+    quay: Quay, tmp_path: Path, database_url: str
+) -> None:
     settings = quay_settings(tmp_path, quay, database_url, include=[LARGE])
     crawl_quay(settings)
     before = live(database_url)
 
-    def change(number: int) -> None:
-        quay.after_page = None
-        tag, like = ("t000", None) if what == "deleted" else ("t249", "t001")
-        quay.change(LATER + timedelta(days=9), Change(LARGE, tag, like=like))
-
-    quay.after_page = change
+    change_after_the_first_page(quay, "t249", like="t001")
     done = crawl_quay(settings)
 
     assert codes(done) == ["listing_changed"]
     assert live(database_url) == before
     assert crawl_quay(settings).faults == ()
-    gone = before - live(database_url)
-    assert gone == ({"t000"} if what == "deleted" else set())
+    assert live(database_url) == before
 
 
 @pytest.mark.parametrize(

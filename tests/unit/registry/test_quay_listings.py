@@ -154,12 +154,6 @@ def test_entries_that_are_no_tags_are_counted() -> None:
     assert (page.names, page.invalid, page.entries) == (("good",), 9, 10)
 
 
-def test_what_was_read_before_is_not_read_again() -> None:
-    entries = [an_entry(name=name) for name in ("a", "b", "c")]
-
-    assert parse_quay_tags(a_page(*entries), after=2).names == ("c",)
-
-
 def test_names_of_another_namespace_are_none_of_this_one() -> None:
     entries = [
         {"name": "api", "namespace": "acme"},

@@ -33,8 +33,8 @@ class TagPage(Struct, frozen=True):
 
     tags:         well-formed ones
     invalid:      how many entries were not tags at all
-    is_of_images: its entries are images with their tags: a tag that moves to another
-                 image while pages are read may be on none of them
+    is_of_images: its entries are images with their tags, or the newest come first: a
+                 tag that moves to another place while pages are read may be on none
     """
 
     tags: tuple[TagSeen, ...]

@@ -95,14 +95,11 @@ def _repository(entry: object, namespace: str) -> str | None:
     return full if is_repository_name(full) else None
 
 
-def parse_quay_tags(raw: bytes, after: int = 0) -> ListingPage:
+def parse_quay_tags(raw: bytes) -> ListingPage:
     """A page of `/api/v1/repository/NAMESPACE/NAME/tag/`. Raises
-    DocumentError(invalid_listing, ...).
-
-    after: how many entries at its beginning have been read before
-    """
+    DocumentError(invalid_listing, ...)."""
     page = page_members(raw, _LISTING)
-    entries = [_tag(entry) for entry in _entries(page, "tags")[after:]]
+    entries = [_tag(entry) for entry in _entries(page, "tags")]
     tags: dict[str, TagSeen] = {}
     for tag in entries:
         if tag is not None:
@@ -162,63 +159,44 @@ def _has_more(page: dict[str, object]) -> bool:
     return has_more
 
 
-def next_window(end: int) -> tuple[int, int]:
-    """`limit` and `page` of the page that goes farthest, of those that begin before
-    `end`, the place after the last entry that was read.
-
-    A page begins at `limit * (page - 1)`, so that its length decides where.
-    """
-
-    def reach(limit: int) -> int:
-        return ((end - 1) // limit + 1) * limit
-
-    limit = max(range(1, MOST_TAGS + 1), key=reach)
-    return limit, (end - 1) // limit + 1
-
-
 class TagPages:
-    """The pages of one listing of tags, each beginning with the end of the last one.
+    """The pages of one listing of tags, one after the other.
 
     Quay lists the newest tag first and says nowhere how many there are. A deletion
     while pages are read moves later tags up, the first of the next page onto one that
-    was read: it would be taken for deleted, and nothing would show it. So pages overlap
-    by an entry or more, which must be the same in both.
+    was read: it is on no page, and nothing shows it. So a tag that is on no page is not
+    deleted before the registry was asked for it (`TagPage.is_of_images`).
 
     url: of the listing, without a query
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._limit, self._page = MOST_TAGS, 1
-        self._last: list[object] = []
-        self._end = 0
+        self._page = 1
 
     @property
     def asked(self) -> str:
         """The URL of the page that is to be read now."""
-        asked = f"limit={self._limit}&page={self._page}&onlyActiveTags=true"
+        asked = f"limit={MOST_TAGS}&page={self._page}&onlyActiveTags=true"
         return f"{self._url}?{asked}"
 
     def read(self, raw: bytes) -> ListingPage:
-        """What this page has beyond the last one. Raises DocumentError, and
-        ListingError(listing_changed) where an entry may have been missed."""
+        """Raises DocumentError, and ListingError(listing_changed) where a page that
+        there was has nothing any more."""
         page = page_members(raw, _LISTING)
         entries, has_more = _entries(page, "tags"), _has_more(page)
         if page.get("page", self._page) != self._page:
             raise unusable_page(_LISTING, "it is not the page that was asked for")
-        if len(entries) > self._limit or (has_more and len(entries) < self._limit):
+        if len(entries) > MOST_TAGS or (has_more and len(entries) < MOST_TAGS):
             raise unusable_page(_LISTING, "it has another length than was asked for")
-        start = self._limit * (self._page - 1)
-        again, known = self._end - start, [_identity(entry) for entry in entries]
-        if known[:again] != self._last[len(self._last) - again :]:
+        if self._page > 1 and not entries:
             raise ListingError(
-                "the listing changed while it was read: two pages do not meet",
+                "the listing changed while it was read: its last page is empty",
                 code="listing_changed",
                 hint="the next crawl reads it again",
                 retryable=True,
             )
-        self._last, self._end = known, start + len(entries)
-        return parse_quay_tags(raw, after=again)
+        return parse_quay_tags(raw)
 
     def following(
         self, url: str, answer: httpx.Response, page: ListingPage
@@ -226,15 +204,8 @@ class TagPages:
         """The next page's URL, if this page says that there is one."""
         if page.next is None:
             return None
-        self._limit, self._page = next_window(self._end)
+        self._page += 1
         return self.asked
-
-
-def _identity(entry: object) -> object:
-    """What tells a tag from others, and what it was from what it became."""
-    if not isinstance(entry, dict):
-        return entry
-    return [entry.get(key) for key in ("name", "manifest_digest", "start_ts")]
 
 
 class TokenHeader(httpx.Auth):
