@@ -29,7 +29,7 @@ class FakeRegistry:
                  the operations are the methods' names, a listing's reference is
                  `repository#page`
     claims:      what HEAD says a tag's digest is, where it differs from the truth
-    is_of_images: whether its pages list images with their tags
+    tags_may_move: whether its pages list images with their tags
     unlisted:    tags that are there and on no page
     """
 
@@ -47,7 +47,7 @@ class FakeRegistry:
     invalid_tags: int = 0
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     false_heads: int = 0
-    is_of_images: bool = False
+    tags_may_move: bool = False
     unlisted: set[str] = field(default_factory=set)
 
     def put(self, repository: str, tag: str, image: ServedImage | Served) -> Digest:
@@ -88,7 +88,7 @@ class FakeRegistry:
             self._ask("tags", f"{repository}#{number}")
             invalid = self.invalid_tags if number == 0 else 0
             seen = tuple(TagSeen(name) for name in page)
-            yield TagPage(seen, invalid, self.is_of_images)
+            yield TagPage(seen, invalid, self.tags_may_move)
 
     async def head_manifest(self, repository: str, reference: str) -> Digest | None:
         self._ask("head_manifest", reference)

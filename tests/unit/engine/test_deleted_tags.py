@@ -54,7 +54,7 @@ async def test_f11_tags_that_are_not_wanted_make_no_loss_smaller(yard: Yard) -> 
 
 def listing_images(tags: int) -> FakeRegistry:
     """Several pages of images with their tags."""
-    registry = FakeRegistry(is_of_images=True)
+    registry = FakeRegistry(tags_may_move=True)
     image = a_served_image(some_layers(1000, 10))
     for number in range(tags):
         registry.put("shop/api", f"v{number:03}", image)

@@ -110,7 +110,7 @@ async def test_a_deletion_between_two_pages_hides_the_first_tag_of_the_next() ->
 
     seen = {tag.name for page in pages for tag in page.tags}
     assert set(names) - seen == {"t00100"}
-    assert all(page.is_of_images for page in pages)
+    assert all(page.tags_may_move for page in pages)
 
 
 async def test_a_push_between_two_pages_is_noticed() -> None:

@@ -33,13 +33,13 @@ class TagPage(Struct, frozen=True):
 
     tags:         well-formed ones
     invalid:      how many entries were not tags at all
-    is_of_images: its entries are images with their tags, or the newest come first: a
+    tags_may_move: its entries are images with their tags, or the newest come first: a
                  tag that moves to another place while pages are read may be on none
     """
 
     tags: tuple[TagSeen, ...]
     invalid: int = 0
-    is_of_images: bool = False
+    tags_may_move: bool = False
 
 
 class RepositoryListing(Struct, frozen=True):

@@ -61,8 +61,8 @@ class ListingPage(Struct, frozen=True):
     def as_repositories(self) -> RepositoryListing:
         return RepositoryListing(self.names, self.invalid)
 
-    def as_tags(self, *, is_of_images: bool = False) -> TagPage:
-        return TagPage(self.tags, self.invalid, is_of_images)
+    def as_tags(self, *, tags_may_move: bool = False) -> TagPage:
+        return TagPage(self.tags, self.invalid, tags_may_move)
 
 
 def page_members(raw: bytes, listing: str) -> dict[str, object]:

@@ -80,7 +80,7 @@ class _TagListing(Struct):
     seen: set[str] = field(default_factory=set)
     invalid: int = 0
     pages: int = 0
-    is_of_images: bool = False
+    tags_may_move: bool = False
 
 
 class RepositoryCrawl:
@@ -250,7 +250,7 @@ class RepositoryCrawl:
             async for page in self._context.registry.tags(self._claim.repository):
                 self._listing.pages += 1
                 self._listing.invalid += page.invalid
-                self._listing.is_of_images |= page.is_of_images
+                self._listing.tags_may_move |= page.tags_may_move
                 for tags in pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
                     await compare_listed(self._context, self._claim, tags)
                     await self._sharing.ask(tags, asking, self._known)
@@ -302,7 +302,7 @@ class RepositoryCrawl:
             self._context,
             self._claim,
             seen,
-            is_asked=listing.is_of_images and listing.pages > 1,
+            is_asked=listing.tags_may_move and listing.pages > 1,
         )
         return held
 

@@ -127,7 +127,7 @@ class ECRRegistry(DistributionRegistry):
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
         """Pages of one repository's tags, with digests. Raises NotFound too."""
         async for page in self._api.tags(repository):
-            yield page.as_tags(is_of_images=True)
+            yield page.as_tags(tags_may_move=True)
 
     async def get_manifest(
         self,

@@ -111,7 +111,7 @@ class GHCRRegistry(DistributionRegistry):
         if self._api is not None and kind is not None:
             try:
                 async for versions in self._api.versions(kind, repository):
-                    yield versions.as_tags(is_of_images=True)
+                    yield versions.as_tags(tags_may_move=True)
                 return
             except NotFound as exc:
                 # What may not be seen looks like what is not there: the registry has

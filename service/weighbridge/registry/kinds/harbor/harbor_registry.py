@@ -122,7 +122,7 @@ class HarborRegistry(DistributionRegistry):
         try:
             async for page in self._api.artifacts(repository):
                 is_empty = is_empty and not page.entries
-                yield page.as_tags(is_of_images=True)
+                yield page.as_tags(tags_may_move=True)
             is_wrong = is_empty and await self._api.count_artifacts(repository)
         except NotFound as exc:
             # A proxy that passes on `/v2/` alone has a page of its own for the rest.

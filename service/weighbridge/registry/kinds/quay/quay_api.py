@@ -165,7 +165,7 @@ class TagPages:
     Quay lists the newest tag first and says nowhere how many there are. A deletion
     while pages are read moves later tags up, the first of the next page onto one that
     was read: it is on no page, and nothing shows it. So a tag that is on no page is not
-    deleted before the registry was asked for it (`TagPage.is_of_images`).
+    deleted before the registry was asked for it (`TagPage.tags_may_move`).
 
     url: of the listing, without a query
     """

@@ -148,9 +148,9 @@ class QuayRegistry(DistributionRegistry):
             async for by_name in super().tags(repository):
                 yield by_name
         if first is not None:
-            yield first.as_tags(is_of_images=True)
+            yield first.as_tags(tags_may_move=True)
             async for page in listing:
-                yield page.as_tags(is_of_images=True)
+                yield page.as_tags(tags_may_move=True)
 
     async def aclose(self) -> None:
         try:
