@@ -282,6 +282,29 @@ async def test_a_limit_in_github_s_form_is_waited_for(
     assert ask.github.cost.throttled == 1
 
 
+@pytest.mark.parametrize("prefix", ["x-ratelimit", "ratelimit"])
+async def test_the_limit_of_the_api_is_told_as_github_writes_it(prefix: str) -> None:
+    at = int(START.timestamp()) + 2_400
+    said = {"limit": "5000", "remaining": "4987", "reset": str(at)}
+    headers = {f"{prefix}-{name}": value for name, value in said.items()}
+    pages = in_pages([a_row(1, "a")])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        page = pages(request)
+        page.headers.update(headers)
+        return page
+
+    ask = asking_github(answer)
+    await ask.tags()
+    told = ask.github.rate_limit
+
+    if prefix == "ratelimit":
+        assert told is None
+    else:
+        assert told is not None
+        assert (told.limit, told.remaining) == (5_000, 4_987)
+
+
 async def test_a_limit_that_ends_in_an_hour_ends_the_crawl() -> None:
     at = int(START.timestamp()) + 3_000
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(at)}

@@ -381,11 +381,18 @@ async def test_the_password_goes_to_no_token_server_but_gitlab_s() -> None:
 
 async def test_the_end_of_a_limit_that_is_not_reached_is_not_waited_for() -> None:
     """GitLab says it in every answer."""
-    said = {"ratelimit-remaining": "1999", "ratelimit-reset": "4102444800"}
+    said = {
+        "ratelimit-limit": "2000",
+        "ratelimit-remaining": "1999",
+        "ratelimit-reset": "4102444800",
+    }
     ask = asking_gitlab(lambda _: httpx.Response(404, headers=said), without_database)
 
     assert await ask.tags() == ["plain"]
     assert ask.time.sleeps == []
+    told = ask.registry.rate_limit
+    assert told is not None
+    assert (told.limit, told.remaining) == (2_000, 1_999)
 
 
 async def test_a_429_without_a_time_keeps_away_for_a_minute() -> None:

@@ -69,14 +69,22 @@ class RequestCounts:
 
     cost:       since the client was made; the shares of a crawl and of a job go to
                 `CRAWL_COST` and `JOB_COST` too
-    rate_limit: as it was told last
+    rate_limit: as it was told last, by headers whose names begin with `told_limit`
     """
 
-    def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        endpoint: Endpoint,
+        told_limit: str = ORDINARY.told_limit,
+    ) -> None:
         self.cost = RequestCost()
         self.rate_limit: RateLimit | None = None
         self._telemetry = telemetry
         self._name = endpoint.name
+        self._limit = f"{told_limit}-limit"
+        self._remaining = f"{told_limit}-remaining"
+        self._reset = f"{told_limit}-reset"
         self._by_answer: dict[tuple[Operation, int], Counter] = {}
         telemetry.begin_registry(endpoint.name)
         telemetry.registry_insecure.labels(endpoint.name).set(endpoint.is_insecure)
@@ -112,7 +120,7 @@ class RequestCounts:
             )
             self._by_answer[operation, answer.status] = counter
         counter.inc()
-        if "ratelimit-limit" in answer.headers:
+        if self._limit in answer.headers:
             self._note_quota(answer, now)
 
     def note_failure(self, operation: Operation, error: WeighbridgeError) -> None:
@@ -152,7 +160,7 @@ class RequestCounts:
     def _note_quota(self, answer: RegistryAnswer, now: datetime) -> None:
         headers = answer.headers
         told = parse_rate_limit(
-            headers.get("ratelimit-limit"), headers.get("ratelimit-remaining"), now
+            headers.get(self._limit), headers.get(self._remaining), now
         )
         if told is None:
             return
@@ -162,8 +170,8 @@ class RequestCounts:
         if told.remaining is not None:
             remaining = self._telemetry.registry_ratelimit_remaining
             remaining.labels(self._name).set(told.remaining)
-        if reset := _RESET.fullmatch(headers.get("ratelimit-reset")):
-            # Seconds from now in the IETF's draft, Unix time at GitLab.
+        if reset := _RESET.fullmatch(headers.get(self._reset)):
+            # Seconds from now in the IETF's draft, Unix time at GitLab and GitHub.
             at = int(reset[1])
             is_time = at >= _FIRST_UNIX_TIME
             gauge = self._telemetry.registry_ratelimit_reset_timestamp
@@ -248,7 +256,7 @@ class PacedExchange:
         on_answer: OnAnswer | None = None,
         words: RefusalWords = ORDINARY,
     ) -> None:
-        self.counts = RequestCounts(telemetry, endpoint)
+        self.counts = RequestCounts(telemetry, endpoint, words.told_limit)
         self._clock = clock
         self._gate = endpoint.gate or RateLimiter(
             concurrency=endpoint.concurrency,

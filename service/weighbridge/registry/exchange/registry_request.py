@@ -117,6 +117,7 @@ class RefusalWords(Struct, frozen=True):
     limit_wait_s: seconds to wait where such an answer does not say how long
     sign_in:      what whoever is refused can do, "" where that is the same everywhere
     not_found:    what a 404 may mean as well
+    told_limit:   how the names of the headers begin that tell a limit, in lower case
     """
 
     quota: str | None = None
@@ -126,6 +127,7 @@ class RefusalWords(Struct, frozen=True):
     limit_wait_s: float | None = None
     sign_in: str = ""
     not_found: str = ""
+    told_limit: str = "ratelimit"
 
 
 _NO_CATALOG: Final = (

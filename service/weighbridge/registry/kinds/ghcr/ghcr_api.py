@@ -57,6 +57,7 @@ GITHUB_WORDS: Final = RefusalWords(
     limit_wait_s=60.0,
     sign_in=RIGHTS_HINT,
     not_found=f"GitHub answers the same for what may not be seen: {RIGHTS_HINT}",
+    told_limit="x-ratelimit",
 )
 
 OwnerKind: TypeAlias = Literal["orgs", "users"]

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
+from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.errors import (
     DocumentError,
     ListingError,
@@ -71,6 +72,11 @@ class GHCRRegistry(DistributionRegistry):
         self._log = structlog.get_logger("weighbridge.registry")
         if api is not None:
             api.counts.cost = self.cost
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """That of the API, by the hour; the registry tells none."""
+        return None if self._api is None else self._api.counts.rate_limit
 
     async def ping(self) -> None:
         """Ask what costs nothing. Nobody gets past the registry's 401 without a token

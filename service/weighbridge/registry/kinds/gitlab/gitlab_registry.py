@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain import limits
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
+from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.errors import (
     AuthError,
     DocumentError,
@@ -141,6 +142,12 @@ class GitLabRegistry(DistributionRegistry):
         self._firsts = FirstRequests()
         if api is not None:
             api.counts.cost = self.cost
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """That of the API, where it tells one."""
+        told = None if self._api is None else self._api.counts.rate_limit
+        return told or super().rate_limit
 
     async def ping(self) -> None:
         """GitLab gives no token to somebody without a name who asks for nothing."""
