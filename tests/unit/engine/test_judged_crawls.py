@@ -47,6 +47,12 @@ def found(yard: Yard) -> list[Row[*tuple[object, ...]]]:
         return list(connection.execute(select(violations).order_by(violations.c.id)))
 
 
+def is_silent(yard: Yard) -> bool:
+    with yard.database.read() as connection:
+        said: bool = connection.execute(select(repositories.c.is_silent)).scalar_one()
+    return said
+
+
 async def test_the_first_crawl_is_silent_and_the_next_push_is_told(
     yard: Yard, told: Told
 ) -> None:
@@ -76,23 +82,27 @@ async def test_a_repository_that_comes_later_is_not_silent(
     assert told.events == ["opened"]
 
 
-async def test_silence_ends_with_the_first_whole_crawl(yard: Yard, told: Told) -> None:
+async def test_silence_ends_with_the_first_push_after_the_first_whole_crawl(
+    yard: Yard, told: Told
+) -> None:
     registry = FakeRegistry()
     registry.put("shop/a", "1", of_bytes(1))
     registry.put("shop/a", "2", of_bytes(2_000))
     broken = TransportError("no", code="timeout", retryable=False)
     registry.breaks["get_manifest", "2"] = broken
     await yard.crawl(registry)
-    with yard.database.read() as connection:
-        still = connection.execute(select(repositories.c.is_silent)).scalar_one()
     registry.breaks.clear()
     await yard.crawl(registry)
+    whole, silent = is_silent(yard), [(row.tag, row.is_silent) for row in found(yard)]
+    del registry.tags_by_repository["shop/a"]["1"]
+    await yard.crawl(registry)
+    deleted, before = is_silent(yard), list(told.events)
+    registry.put("shop/a", "3", of_bytes(3_000))
+    await yard.crawl(registry)
 
-    with yard.database.read() as connection:
-        then = connection.execute(select(repositories.c.is_silent)).scalar_one()
-    assert (still, then) == (True, False)
-    assert [(row.tag, row.is_silent) for row in found(yard)] == [("2", True)]
-    assert told.events == []
+    assert silent == [("2", True)]
+    assert (whole, deleted, is_silent(yard)) == (True, True, False)
+    assert (before, told.events) == ([], ["opened"])
 
 
 async def test_what_goes_takes_its_violations_along(yard: Yard, told: Told) -> None:

@@ -44,6 +44,7 @@ from weighbridge.store.read_model.summaries import (
     refresh_many,
     stale_repositories,
 )
+from weighbridge.store.registries.repository_rows import end_silence
 from weighbridge.store.session import Connection, lock_repositories
 from weighbridge.store.tags.judged_tags import (
     AT_ONCE,
@@ -329,6 +330,7 @@ def judge_many(
         # What was pushed just now does not stand behind what waits for its size.
         for number, tag_id in last.items():
             tags[number] += find_moved(connection, number, tag_id)
+    repositories = _end_silence(connection, repositories, tags)
     episodes = {each.id: Episodes(batch, each) for each in repositories}
     heirs = end_what_is_over(batch, episodes) if after == FIRST else {}
     judged = judge_images(batch, _with_heirs(tags, heirs))
@@ -338,6 +340,27 @@ def judge_many(
     open_and_end(batch, episodes, images, whole if after == FIRST else ())
     _note_judged(connection, tags, judged, unknown)
     return last
+
+
+def _end_silence(
+    connection: Connection,
+    repositories: Sequence[JudgedRepository],
+    tags: Mapping[int, Sequence[UnjudgedTag]],
+) -> list[JudgedRepository]:
+    """What a registry's first crawl has found is no news when its sizes become known
+    later, nor when some of it is deleted; it is with the first push after it."""
+    pushed = {
+        each.id
+        for each in repositories
+        if each.is_silent and each.complete_crawls
+        if any(tag.target and not tag.is_silent for tag in tags.get(each.id, ()))
+    }
+    if pushed:
+        end_silence(connection, pushed)
+    return [
+        each._replace(is_silent=False) if each.id in pushed else each
+        for each in repositories
+    ]
 
 
 def _with_heirs(

@@ -258,7 +258,6 @@ _CLOSE: Final = BulkUpdate(
         "last_crawl_at",
         "last_complete_crawl_at",
         "complete_crawls",
-        "is_silent",
         "missing_crawls",
         "held",
         "due_at",
@@ -311,7 +310,6 @@ class _Before(NamedTuple):
     deleted_at: datetime | None
     last_complete_crawl_at: datetime | None
     complete_crawls: int
-    is_silent: bool
     missing_crawls: int
     due_at: datetime
     requests: int
@@ -395,8 +393,6 @@ def _closed(closing: Closing, row: _Before) -> tuple[object, ...]:
         now,
         now if result.complete else _not_to_come(row.last_complete_crawl_at, now),
         row.complete_crawls + result.complete,
-        # From now on whatever comes is somebody's push.
-        row.is_silent and not result.complete,
         _missing_crawls(result, row.missing_crawls),
         json.dumps(sorted(result.held)) if result.held else None,
         row.due_at if is_wanted else closing.due_at,

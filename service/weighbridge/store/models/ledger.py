@@ -121,8 +121,8 @@ repositories = Table(
     # Whether a catalog has ever listed it: only then does it mean something that
     # one does not.
     Column("was_listed", Boolean, nullable=False),
-    # It came with its registry's first crawl, and its first complete crawl is not over:
-    # nobody is told of what is found.
+    # It came with its registry's first crawl, and since its first complete one nothing
+    # was pushed to it: nobody is told of what it stores.
     Column("is_silent", Boolean, nullable=False),
     Column("held", Text),  # JSON list of tags whose deletion waits for a second crawl
     Column("last_crawl_at", Moment),

@@ -385,8 +385,8 @@ JUDGED_AT_ONCE: Final = 1_000
 class JudgedRepository(NamedTuple):
     """A repository.
 
-    is_silent:       its registry is being crawled for the first time, and this is part
-                     of that
+    is_silent:       it came with its registry's first crawl, and since that was
+                     complete nothing was pushed to it
     complete_crawls: 0: its first crawl is not over
     limits_mark:     of the limits that its tags were marked by
     over_tags:       how many of its tags are marked as over a limit

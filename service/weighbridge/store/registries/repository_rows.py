@@ -48,6 +48,9 @@ _IDS_BY_NAME: Final = Rows(
         _table.registry_id == bindparam("registry"), among_texts(_table.name)
     )
 )
+_END_SILENCE: Final = (
+    update(repositories).where(among_ids(_table.id)).values(is_silent=False)
+)
 _NEW: Final = BulkInsert(
     repositories,
     "registry_id",
@@ -133,6 +136,13 @@ def put_repositories(
         put_empty_summaries(connection, [added[n] for n in new], now, is_stale=False)
         known |= added
     return known
+
+
+def end_silence(connection: Connection, repository_ids: Collection[int]) -> None:
+    """Somebody has pushed to them: from now on people are told of what they store. The
+    rows must be locked."""
+    ids = {"ids": listed(sorted(repository_ids))}
+    connection.execute(_END_SILENCE, ids)
 
 
 def adopt_repositories(
