@@ -19,6 +19,7 @@ IMAGE_BUCKETS: Final = tuple(10e6 * 2**power for power in range(11))
 VERDICTS: Final = ("pass", "warn", "fail", "error")
 OF_CHANNEL: Final = ("channel",)
 OF_VERDICT: Final = ("registry", "verdict")
+_OF_PROJECT: Final = ("registry", "project")
 
 _OF_WEBHOOK: Final = ("source",)
 _OF_REJECTION: Final = ("source", "reason")
@@ -131,6 +132,8 @@ class Telemetry:
             self.registry_request_failures: _OF_FAILED_REQUEST,
             self.crawl_failures: _OF_FAILED_CRAWL,
             self.size_conflicts: _OF_CONFLICT,
+            self.project_quota_used: _OF_PROJECT,
+            self.project_quota_limit: _OF_PROJECT,
             self.push_audits: OF_VERDICT,
             self.db_write_errors: (),
             self.task_duration: _OF_TASK,
@@ -175,6 +178,17 @@ class Telemetry:
         self.registry_ratelimit_reset_timestamp = self._gauge(
             "weighbridge_registry_ratelimit_reset_timestamp_seconds",
             "When the registry's next window begins, by its last answer.",
+        )
+
+        self.project_quota_used = self._gauge(
+            "weighbridge_registry_project_quota_used_bytes",
+            "Bytes that a project stores by the registry's own count.",
+            _OF_PROJECT,
+        )
+        self.project_quota_limit = self._gauge(
+            "weighbridge_registry_project_quota_limit_bytes",
+            "Bytes that a project may store, where the registry sets a limit.",
+            _OF_PROJECT,
         )
 
     def _add_trust(self) -> None:

@@ -173,6 +173,27 @@ class NamesRights(Protocol):
         """What its answers have shown."""
 
 
+class ProjectQuota(Struct, frozen=True):
+    """What one project of a registry stores, by the registry's word.
+
+    used_bytes:  as it counts them for the quota
+    limit_bytes: None: it sets no limit
+    """
+
+    project: str
+    used_bytes: int
+    limit_bytes: int | None
+
+
+@runtime_checkable
+class TellsQuotas(Protocol):
+    """A registry that tells what its projects may store."""
+
+    @property
+    def project_quotas(self) -> tuple[ProjectQuota, ...] | None:
+        """As they were told last; None: they were not asked for, or may not be read."""
+
+
 class Demand(Struct, frozen=True):
     """How many requests wait, of those that are not urgent and of those that are."""
 

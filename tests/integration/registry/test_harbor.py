@@ -14,10 +14,12 @@ from support.platform_content import MANIFESTS_PER_INDEX, platform_content
 from support.replica.brute_force import count_by_brute_force
 from support.replica.changes import Change
 from support.replica.stored import Counted, counted
+from weighbridge.bootstrap.one_image.registry_check import check_registries
 from weighbridge.bootstrap.one_image.weigh_image import inspect
 from weighbridge.demo.content.stored_documents import RegistryContent
 from weighbridge.demo.story import demo_content
 from weighbridge.errors import DocumentError
+from weighbridge.ports.protocols import ProjectQuota
 from weighbridge.store.reports.tags import tag_page
 from weighbridge.store.session import open_database
 
@@ -75,14 +77,14 @@ def test_a_thousand_tags_by_operation(tmp_path: Path, database_url: str) -> None
     assert harbor.violations == []
     assert [c.state for c in (cold, unchanged, changed)] == ["ok"] * 3
     assert cold.tags == 1000
-    assert asked == {"api": 3, "who": 1} | SIGN_IN | {
+    assert asked == {"api": 3, "quotas": 1, "who": 1} | SIGN_IN | {
         "get_manifest": 100 * MANIFESTS_PER_INDEX,
         "get_blob": 400,
         "get_range": 200,
     }
-    assert asked_again == {"api": 3, "who": 1}
+    assert asked_again == {"api": 3, "quotas": 1, "who": 1}
     # The ten indexes that are new begin a second page.
-    assert asked_last == {"api": 4, "who": 1} | SIGN_IN | {
+    assert asked_last == {"api": 4, "quotas": 1, "who": 1} | SIGN_IN | {
         "get_manifest": 10 * MANIFESTS_PER_INDEX,
         "get_blob": 40,
         "get_range": 20,
@@ -102,7 +104,7 @@ def test_a_thousand_artifacts_are_ten_pages(tmp_path: Path, database_url: str) -
     assert [c.state for c in (cold, unchanged)] == ["ok"] * 2
     assert asked["api"] == 12
     assert asked["get_manifest"] == 1000
-    assert asked_again == {"api": 12, "who": 1}
+    assert asked_again == {"api": 12, "quotas": 1, "who": 1}
 
 
 def test_all_projects_are_weighed_to_the_byte(
@@ -233,7 +235,7 @@ def test_a_cache_of_another_registry_is_listed_and_nothing_is_pulled_through_it(
     assert {fault.code for fault in first.faults} == {"proxy_cache"}
     assert asked["get_manifest"] > 0  # of the other projects
     again = harbor.take_counts()
-    assert again.keys() == {"api", "who"}
+    assert again.keys() == {"api", "quotas", "who"}
 
 
 def test_one_image_of_a_cache_is_not_pulled_through_it_either(
@@ -260,3 +262,23 @@ def test_one_image_is_weighed_by_the_registry(
 
     assert weighing.images
     assert harbor.take_counts()["api"] == 1
+
+
+def test_what_projects_store_is_told_with_the_right_to_list_quotas(
+    harbor: Harbor, tmp_path: Path, database_url: str
+) -> None:
+    harbor.quotas = {"shop": (5_000, 10_000), "library": (7, -1)}
+    settings = harbor_settings(tmp_path, harbor, database_url)
+    name = "harbor"
+
+    (told,) = check_registries(settings, name, None, 60)
+    harbor.quotas = None
+    (refused,) = check_registries(settings, name, None, 60)
+
+    assert told.project_quotas == (
+        ProjectQuota("shop", 5_000, 10_000),
+        ProjectQuota("library", 7, None),
+    )
+    assert refused.project_quotas is None
+    assert not told.has_failed
+    assert not refused.has_failed

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote
 from support.harbor_replica.listings import (
     artifact_entry,
     project_entry,
+    quota_entry,
     repository_entry,
 )
 from support.harbor_replica.state import Harbor, basic
@@ -51,6 +52,9 @@ def api(harbor: Harbor, asked: Request) -> Reply:
     if path == "/users/current":
         harbor.counts["who"] += 1
         return _who(harbor, is_robot=is_robot)
+    if path == "/quotas":
+        harbor.counts["quotas"] += 1
+        return _quotas(harbor, asked, query, is_robot=is_robot)
     harbor.counts["api"] += 1
     reply = _listing(harbor, asked, path, query, is_robot=is_robot)
     if harbor.expire_after is not None and harbor.counts["api"] >= harbor.expire_after:
@@ -72,6 +76,23 @@ def _who(harbor: Harbor, *, is_robot: bool) -> Reply:
             412, "get current user not available for security context: robot"
         )
     return json_reply(200, {"user_id": 3, "username": "weighbridge"})
+
+
+def _quotas(harbor: Harbor, asked: Request, query: str, *, is_robot: bool) -> Reply:
+    """`listQuotas` of src/server/v2.0/handler/quota.go: a right of the system's."""
+    if not is_robot or harbor.quotas is None:
+        return refusal(403, "forbidden") if is_robot else refusal(401, "unauthorized")
+    said = {key: values[0] for key, values in parse_qs(query).items()}
+    if said.get("reference") != "project":
+        harbor.violations.append(f"quotas of what: {asked.target}")
+    return _page(
+        harbor,
+        asked,
+        said,
+        list(harbor.quotas.items()),
+        lambda one: quota_entry(*one),
+        frozenset(("reference",)),
+    )
 
 
 def _listing(

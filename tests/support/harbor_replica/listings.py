@@ -30,6 +30,19 @@ def project_entry(harbor: Harbor, project: str) -> Mapping[str, object]:
     return entry
 
 
+def quota_entry(project: str, sizes: tuple[int, int]) -> Mapping[str, object]:
+    """`Quota` of swagger.yaml. sizes: used, and the limit, -1 for none"""
+    used, limit = sizes
+    return {
+        "id": 1,
+        "ref": {"id": 1, "name": project, "owner_name": "admin"},
+        "creation_time": NEVER,
+        "update_time": NEVER,
+        "hard": {"storage": limit},
+        "used": {"storage": used},
+    }
+
+
 def repository_entry(harbor: Harbor, repository: str) -> Mapping[str, object]:
     return {
         "id": 1,

@@ -35,6 +35,8 @@ class Harbor:
     is_user:      whether we are a user and no robot
     is_expired:   the robot is, and becomes nobody in particular
     expire_after: answers of the API after which it is
+    quotas:       bytes that projects store and may store (-1: any); None: our robot has
+                  no right to list them
     refusals:     so many requests to the API are answered 429
     links_to:     another host that the API names in `Link`
     bodies:       what is served in the place of a page, by its path and number
@@ -55,6 +57,7 @@ class Harbor:
     is_user: bool = False
     is_expired: bool = False
     expire_after: int | None = None
+    quotas: dict[str, tuple[int, int]] | None = None
     refusals: int = 0
     links_to: str = ""
     bodies: dict[tuple[str, int], object] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from prometheus_client import Gauge
 
 from support.fake_clock import FakeClock
 from support.handler_connections import HandlerConnections
@@ -77,6 +78,7 @@ async def test_a_password_is_shown_unasked_with_every_request_to_the_api() -> No
             projects=a_list({"name": "shop"}),
             current=refused(412, "PRECONDITION"),
             repositories=a_list({"name": "shop/api"}),
+            quotas=refused(403, "FORBIDDEN"),
         )
     )
 
@@ -85,11 +87,12 @@ async def test_a_password_is_shown_unasked_with_every_request_to_the_api() -> No
     assert ask.api.paths == [
         "/api/v2.0/projects?with_detail=false&sort=name&page=1&page_size=100",
         "/api/v2.0/users/current",
+        "/api/v2.0/quotas?reference=project&page=1&page_size=100",
         "/api/v2.0/projects/shop/repositories?sort=name&page=1&page_size=100",
     ]
     assert set(ask.api.sent("authorization")) == {OWNER.basic().reveal()}
     assert ask.connections.requests == []
-    assert ask.harbor.cost.by_operation == {"bulk": 2, "token": 1}
+    assert ask.harbor.cost.by_operation == {"bulk": 3, "token": 1}
 
 
 async def test_nobody_shows_nothing_and_is_not_asked_who_he_is() -> None:
@@ -248,3 +251,45 @@ async def test_a_404_that_is_not_harbor_s_says_nothing_of_the_repository() -> No
         await ask.tags("shop/api")
 
     assert caught.value.code == "not_a_registry"
+
+
+async def test_a_figure_that_harbor_tells_no_more_is_not_shown() -> None:
+    def quota(name: str, limit: int) -> dict[str, object]:
+        return {
+            "ref": {"name": name},
+            "used": {"storage": 5},
+            "hard": {"storage": limit},
+        }
+
+    told = [
+        a_list(quota("shop", 9), quota("old", 8)),
+        a_list(quota("shop", -1)),
+        httpx.Response(500, content="no"),
+    ]
+    by_path = answers(
+        projects=a_list({"name": "shop"}),
+        current=refused(412, "PRECONDITION"),
+        repositories=a_list({"name": "shop/api"}),
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/quotas"):
+            return told.pop(0) if len(told) > 1 else told[0]
+        return by_path(request)
+
+    ask = asking(answer)
+
+    def shown(gauge: Gauge) -> dict[str, float]:
+        (family,) = gauge.collect()
+        return {one.labels["project"]: one.value for one in family.samples}
+
+    of = ask.telemetry
+    await ask.repositories()
+    assert shown(of.project_quota_used) == {"shop": 5, "old": 5}
+    assert shown(of.project_quota_limit) == {"shop": 9, "old": 8}
+    await ask.repositories()
+    assert shown(of.project_quota_used) == {"shop": 5}
+    assert shown(of.project_quota_limit) == {}
+    assert await ask.repositories() == ["shop/api"]
+    assert ask.harbor.project_quotas is None
+    assert shown(of.project_quota_used) == {}

@@ -13,12 +13,14 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.globs import Patterns
 from weighbridge.errors import DocumentError, ListingError
+from weighbridge.ports.protocols import ProjectQuota
 from weighbridge.registry.exchange.paging import ListingPage
 from weighbridge.registry.kinds.harbor.harbor_api import (
     next_page,
     parse_artifacts,
     parse_harbor_repositories,
     parse_projects,
+    parse_quotas,
     read_artifact_count,
     repository_path,
 )
@@ -296,3 +298,49 @@ def test_the_system_information_shows_that_it_is_harbor(
 
     assert probe is not None
     assert probe.shows(answer) is is_harbor
+
+
+def a_quota(name: object, used: object, limit: object) -> dict[str, object]:
+    return {
+        "id": 7,
+        "ref": {"id": 4, "name": name, "owner_name": "admin"},
+        "hard": {"storage": limit},
+        "used": {"storage": used},
+    }
+
+
+def test_a_quota_without_a_limit_has_none() -> None:
+    entries = [a_quota("shop", 5_000, 10_000), a_quota("library", 0, -1)]
+
+    assert parse_quotas(json.dumps(entries).encode()) == [
+        ProjectQuota("shop", 5_000, 10_000),
+        ProjectQuota("library", 0, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        7,
+        {},
+        {"ref": None, "hard": None, "used": None},
+        a_quota("shop", -1, 10),
+        a_quota("shop", True, 10),
+        a_quota("shop", "5", 10),
+        a_quota("shop", 2**63, 10),
+        a_quota("a/b", 5, 10),
+        a_quota(None, 5, 10),
+    ],
+)
+def test_a_quota_that_cannot_be_read_tells_nothing(entry: object) -> None:
+    raw = json.dumps([entry, a_quota("good", 1, 2)]).encode()
+
+    assert parse_quotas(raw) == [ProjectQuota("good", 1, 2)]
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+def test_any_list_of_quotas_is_read_or_refused(value: object) -> None:
+    with suppress(DocumentError):
+        for quota in parse_quotas(json.dumps(value).encode()):
+            assert 0 <= quota.used_bytes < 2**63

@@ -35,9 +35,11 @@ from weighbridge.errors import NotFound, StoreError, WeighbridgeError
 from weighbridge.ports.protocols import (
     JOB_COST,
     NamesRights,
+    ProjectQuota,
     Registry,
     RequestCost,
     ShownRights,
+    TellsQuotas,
 )
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.telemetry import Telemetry
@@ -72,6 +74,7 @@ class RegistryCheck(Struct, frozen=True):
     requests: that were sent, repeats included, by what each was for
     certified_until: when the first certificate ends that was met; None: there was none
     rights:   what was allowed; None where this kind has no names of rights
+    project_quotas: None where the registry tells none, or not to us
     """
 
     name: str
@@ -87,6 +90,7 @@ class RegistryCheck(Struct, frozen=True):
     certified_until: datetime | None = None
     warnings: tuple[str, ...] = ()
     rights: ShownRights | None = None
+    project_quotas: tuple[ProjectQuota, ...] | None = None
 
     @property
     def has_failed(self) -> bool:
@@ -152,6 +156,9 @@ async def _checked(
             steps = await _Checking(connected, target).run()
             registry, found = connected.registry, connected.found
             rights = registry.rights if isinstance(registry, NamesRights) else None
+            quotas = None
+            if isinstance(registry, TellsQuotas):
+                quotas = registry.project_quotas
             warnings = tuple(problem.message for problem in connected.warnings)
     finally:
         JOB_COST.reset(mark)
@@ -170,6 +177,7 @@ async def _checked(
         found=found,
         rate_limit=registry.rate_limit,
         rights=rights,
+        project_quotas=quotas,
         certified_until=min(certified, default=None),
         warnings=warnings,
     )

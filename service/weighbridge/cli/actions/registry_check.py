@@ -9,7 +9,7 @@ from weighbridge.bootstrap.one_image.registry_check import CheckStep, RegistryCh
 from weighbridge.cli.process.failure import advice
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
-from weighbridge.ports.protocols import ShownRights
+from weighbridge.ports.protocols import ProjectQuota, ShownRights
 from weighbridge.presentation.forms.csv_json_markdown import json_text
 from weighbridge.presentation.forms.phrases import minute, plural
 from weighbridge.presentation.forms.screen import Output, Screen
@@ -64,9 +64,32 @@ def _foot(done: RegistryCheck) -> list[str]:
             for words, names in _by_answer(rights).items()
             if names
         ]
+    if quotas := done.project_quotas:
+        lines += [_project(quota) for quota in _fullest(quotas)]
+        if len(quotas) > _SHOWN:
+            lines.append(f"and {len(quotas) - _SHOWN:,} more; -o json has all of them")
     if done.certified_until is not None:
         lines.append(f"its certificate ends at {minute(done.certified_until)} UTC")
     return lines
+
+
+_SHOWN: Final = 10
+
+
+def _fullest(quotas: Sequence[ProjectQuota]) -> list[ProjectQuota]:
+    """The first ones by the share of the limit that is used, then by bytes."""
+
+    def share(quota: ProjectQuota) -> float:
+        limit = quota.limit_bytes
+        return 0.0 if limit is None else quota.used_bytes / max(limit, 1)
+
+    return sorted(quotas, key=lambda q: (-share(q), -q.used_bytes, q.project))[:_SHOWN]
+
+
+def _project(quota: ProjectQuota) -> str:
+    limit = quota.limit_bytes
+    of = "without a limit" if limit is None else f"of {format_bytes(limit)}"
+    return f"project {quota.project}: {format_bytes(quota.used_bytes)} stored, {of}"
 
 
 def _by_answer(rights: ShownRights) -> Mapping[str, list[str]]:
@@ -157,5 +180,15 @@ def _as_json(done: RegistryCheck) -> Mapping[str, object]:
         "rate_limit_window_s": None if limit is None else limit.window_s,
         "certified_until": None if until is None else f"{until:%Y-%m-%dT%H:%M:%SZ}",
         "rights": None if done.rights is None else _by_answer(done.rights),
+        "project_quotas": None
+        if done.project_quotas is None
+        else [
+            {
+                "project": quota.project,
+                "used_bytes": quota.used_bytes,
+                "limit_bytes": quota.limit_bytes,
+            }
+            for quota in done.project_quotas
+        ],
         "seconds": round(done.seconds, 3),
     }

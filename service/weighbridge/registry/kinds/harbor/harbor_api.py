@@ -8,7 +8,7 @@ for nobody, 412 for a robot.
 """
 
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +18,7 @@ from weighbridge.domain import limits
 from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.ports.protocols import ProjectQuota
 from weighbridge.registry.exchange.paced_exchange import (
     PacedExchange,
     answer_of,
@@ -91,6 +92,31 @@ def read_artifact_count(raw: bytes) -> int | None:
     """`artifact_count` of a repository. Raises DocumentError(invalid_listing, ...)."""
     count = page_members(raw, _LISTING).get("artifact_count")
     return count if type(count) is int else None
+
+
+def parse_quotas(raw: bytes) -> list[ProjectQuota]:
+    """A page of `/quotas` (`Quota` of swagger.yaml). An entry that cannot be read tells
+    nothing. Raises DocumentError(invalid_listing, ...)."""
+    found = [_quota(entry) for entry in _entries(raw)]
+    return [quota for quota in found if quota is not None]
+
+
+def _quota(entry: object) -> ProjectQuota | None:
+    project = _project(_member(entry, "ref"))
+    used = _member(_member(entry, "used"), "storage")
+    limit = _member(_member(entry, "hard"), "storage")
+    if project is None or not _is_size(used):
+        return None
+    # -1 is no limit.
+    return ProjectQuota(project, used, limit if _is_size(limit) else None)
+
+
+def _member(entry: object, key: str) -> object:
+    return entry.get(key) if isinstance(entry, dict) else None
+
+
+def _is_size(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _entries(raw: bytes) -> list[object]:
@@ -203,6 +229,9 @@ _WHO: Final[dict[str, object]] = {
 }
 _PAGE: Final[dict[str, object]] = PAGE | {"follow": False}
 """Another host, where no password is shown, would answer as it answers nobody."""
+_QUOTAS: Final = _PAGE | {"handles": frozenset((401, 403, 404))}
+MOST_QUOTAS: Final = 1_000
+"""Of so many projects quotas are read."""
 _BY_NAME: Final = "sort=name"
 _BY_AGE: Final = "sort=id"
 
@@ -277,6 +306,26 @@ class HarborAPI(VendorAPI):
             lambda raw: parse_artifacts(raw, repository),
             limits.TAGS_PER_REPOSITORY,
         )
+
+    async def quotas(self) -> tuple[ProjectQuota, ...] | None:
+        """What projects store; None where we may not read it, or are nobody. Raises
+        what is raised for any page."""
+        if not self._is_named:
+            return None
+        found: dict[str, ProjectQuota] = {}
+        for number in range(1, MOST_QUOTAS // PAGE_LENGTH + 1):
+            response = await self.http.get(
+                f"{self.url}/quotas?reference=project&page={number}"
+                f"&page_size={PAGE_LENGTH}",
+                extensions=_QUOTAS,
+            )
+            if response.status_code != 200:
+                return None
+            told = parse_quotas(response.content)
+            found |= {quota.project: quota for quota in told}
+            if len(told) < PAGE_LENGTH:
+                break
+        return tuple(found.values())
 
     async def send(self, url: str) -> httpx.Response:
         """Ask for a page, and follow no redirect."""

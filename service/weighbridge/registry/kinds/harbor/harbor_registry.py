@@ -12,7 +12,10 @@ pulls decide what the cache keeps.
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
+
+from prometheus_client import Gauge
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
@@ -24,9 +27,10 @@ from weighbridge.errors import (
     NotFound,
     RateLimited,
     RegistryError,
+    TransportError,
 )
 from weighbridge.net.http1.head import Sender
-from weighbridge.ports.protocols import ManifestAnswer, RangeAnswer
+from weighbridge.ports.protocols import ManifestAnswer, ProjectQuota, RangeAnswer
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.exchange.paced_exchange import PacedExchange, api_client
 from weighbridge.registry.exchange.registry_request import RefusalWords
@@ -77,6 +81,10 @@ class HarborRegistry(DistributionRegistry):
         # Of projects: whether they are caches of another registry.
         self._caches: dict[str, bool] = {}
         self._asking = asyncio.Lock()
+        self._gauges = (telemetry.project_quota_used, telemetry.project_quota_limit)
+        self._name = endpoint.name
+        self._quotas: tuple[ProjectQuota, ...] | None = None
+        self._shown: set[tuple[Gauge, str]] = set()
         api.counts.cost = self.cost
 
     async def repositories(self) -> AsyncIterator[RepositoryListing]:
@@ -92,6 +100,7 @@ class HarborRegistry(DistributionRegistry):
                 hint=HARBOR_WORDS.sign_in,
             )
         self._caches |= {name: name in caches for name in listed.names}
+        await self._ask_quotas()
         if listed.invalid:
             yield RepositoryListing((), listed.invalid)
         failed: DocumentError | RegistryError | None = None
@@ -136,6 +145,28 @@ class HarborRegistry(DistributionRegistry):
                 hint="the next crawl reads it again",
                 retryable=True,
             )
+
+    @property
+    def project_quotas(self) -> tuple[ProjectQuota, ...] | None:
+        """Asked for with the list of projects."""
+        return self._quotas
+
+    async def _ask_quotas(self) -> None:
+        """Whatever comes of it, the crawl goes on."""
+        self._quotas = None
+        with suppress(DocumentError, RegistryError, TransportError):
+            self._quotas = await self._api.quotas()
+        used, limit = self._gauges
+        told: dict[tuple[Gauge, str], int] = {}
+        for quota in self._quotas or ():
+            told[used, quota.project] = quota.used_bytes
+            if quota.limit_bytes is not None:
+                told[limit, quota.project] = quota.limit_bytes
+        for gauge, project in self._shown - told.keys():
+            gauge.remove(self._name, project)
+        for (gauge, project), size in told.items():
+            gauge.labels(self._name, project).set(size)
+        self._shown = set(told)
 
     async def head_manifest(self, repository: str, reference: str) -> Digest | None:
         await self._refuse_cache(repository)
