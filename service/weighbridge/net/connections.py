@@ -19,9 +19,15 @@ from typing import Final
 import httpx
 from msgspec import Struct
 
+from weighbridge.domain.limits import CONNECT_DEADLINE_S
 from weighbridge.net.connection.connect import Connection, Connector
 from weighbridge.net.failure.request_failures import CutOff, KeptConnectionClosed
-from weighbridge.net.guard.addresses import OriginRoute, Resolver, SystemResolver
+from weighbridge.net.guard.addresses import (
+    OriginRoute,
+    Proxy,
+    Resolver,
+    SystemResolver,
+)
 from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
 from weighbridge.net.http1.head import HTTPRequest, request_bytes
 
@@ -34,12 +40,14 @@ class PoolRules(Struct, frozen=True):
     rest_s:      a connection rests for as long between two requests, while there are
                  fewer connections than twice the requests in flight
     distrust_s:  for as long after a sign of a desync nothing is kept
+    connect_s:   a connection is to be there after as long, with TLS
     """
 
     connections: int = 32
     keepalive_s: float = 30.0
     rest_s: float = 0.005
     distrust_s: float = 60.0
+    connect_s: float = CONNECT_DEADLINE_S
 
 
 class Pool:
@@ -129,6 +137,7 @@ class Connections:
     connections:    requests in flight to one origin
     on_certificate: told of every TLS connection until when the server's certificate
                     holds
+    proxy:          what all of them go through, None for none; nothing else says one
     """
 
     def __init__(
@@ -141,12 +150,16 @@ class Connections:
         on_desync: Callable[[str], None] | None = None,
         on_certificate: Callable[[datetime], None] | None = None,
         rules: PoolRules | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
+        self._proxy = proxy
         self._rules = rules or PoolRules(connections, keepalive_s)
         self._own_resolver: SystemResolver | None = None
         if resolver is None:
             resolver = self._own_resolver = SystemResolver()
-        self._connector = Connector(resolver, tls, on_certificate)
+        self._connector = Connector(
+            resolver, tls, on_certificate, self._rules.connect_s
+        )
         self._on_desync = on_desync
         self._pools: dict[OriginRoute, Pool] = {}
         self._recent: tuple[OriginRoute, Pool] | None = None
@@ -157,7 +170,7 @@ class Connections:
         `request_failures`."""
         ends_at = asyncio.get_running_loop().time() + request.deadline_s
         wire = request_bytes(request)
-        route = _route(request)
+        route = _route(request, self._proxy)
         pool = self._pool(route)
         if pool.slots.locked():
             async with _until(ends_at):
@@ -249,11 +262,13 @@ class Connections:
             self._on_desync(str(route))
 
 
-def _route(request: HTTPRequest) -> OriginRoute:
+def _route(request: HTTPRequest, proxy: Proxy | None) -> OriginRoute:
     address = request.address
     if not address.port or not address.host:
         raise httpx.UnsupportedProtocol("an address begins with http:// or https://")
-    return OriginRoute(address.scheme, address.host, address.port, request.ceiling)
+    return OriginRoute(
+        address.scheme, address.host, address.port, request.ceiling, proxy
+    )
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ from weighbridge.net.connections import Connections
 from weighbridge.net.failure.request_failures import our_errors
 from weighbridge.net.guard.addresses import Reach, address_of
 from weighbridge.net.http1.head import parse
+from weighbridge.net.proxy.tunnel import proxy_of
 from weighbridge.net.transport import Transport, client_over
 from weighbridge.notify.render.content import MessageContent, content_of
 
@@ -200,7 +201,7 @@ def _no_answer(channel: str, url: str, exc: TransportError) -> NotifyError:
         f"channel {channel}: {_without_address(exc.message, url)}",
         code=exc.code,
         retryable=exc.code not in _NEVER_BETTER,
-        hint=_HINTS.get(exc.code, ""),
+        hint=_HINTS.get(exc.code, exc.hint if exc.code.startswith("proxy_") else ""),
     )
 
 
@@ -260,7 +261,12 @@ def transport_of(channel: HTTPSettings) -> Transport:
     # The system's certificates are read by the first connection that needs them.
     ca_file = ca_file_of(channel)
     tls = None if ca_file is None else client_tls(ca_file)
-    connections = Connections(connections=CONNECTIONS, tls=tls, keepalive_s=0.0)
+    connections = Connections(
+        connections=CONNECTIONS,
+        tls=tls,
+        keepalive_s=0.0,
+        proxy=proxy_of(channel.proxy),
+    )
     return Transport(connections, ceiling=ceiling_of(channel))
 
 

@@ -172,7 +172,10 @@ def test_every_fault_is_told_at_once(folder: Path) -> None:
         (f"kind: slack, url: '{SLACK}', secret: {SECRET}", "secret is for kind: web"),
         (f"kind: slack, url: '{SLACK}', to: [a@b.example]", "to is for kind: email"),
         ("kind: apprise, url: 'ntfy://x', allow_private: true", "allow_private is for"),
-        (f"kind: slack, url: '{SLACK}', proxy: 'http://p'", "proxy = http://p must be"),
+        (
+            f"kind: slack, url: '{SLACK}', proxy: 'http://p'",
+            "proxy must be a mapping",
+        ),
         (f"kind: slack, url: '{SLACK}', name: a.b", "name is repeated"),
     ],
 )

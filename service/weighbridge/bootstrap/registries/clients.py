@@ -37,6 +37,7 @@ from weighbridge.net.guard.addresses import (
     classify,
     reach_of_host,
 )
+from weighbridge.net.proxy.tunnel import proxy_of
 from weighbridge.ports.protocols import Pacing, Registry
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
@@ -238,6 +239,7 @@ def _endpoint(
         trusted_realm_hosts=frozenset(configured.trusted_realm_hosts),
         trusted_storage_hosts=frozenset(configured.trusted_storage_hosts),
         ca_file=None if configured.ca_file is None else str(configured.ca_file),
+        proxy=proxy_of(configured.proxy),
     )
 
 
@@ -260,6 +262,9 @@ async def find_reach(
     literal = reach_of_host(host)
     if literal is not None:
         return literal
+    if configured is not None and configured.proxy is not None:
+        # The proxy looks it up, and what a look-up here brings says nothing of that.
+        return None
     if database is not None:
         # In a thread: what else is served meanwhile does not wait for the database.
         stored = await asyncio.to_thread(_stored_reach, target, database)

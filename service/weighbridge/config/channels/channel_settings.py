@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.policies.policy_files import NAME_CHARACTERS, RegistryPattern
 from weighbridge.config.value.clashes import Clash
+from weighbridge.config.value.proxy_settings import OptionalProxy
 from weighbridge.config.value.value_types import (
     PATTERNS,
     ReadableFile,
@@ -63,13 +64,6 @@ def _label_pattern(value: object) -> str:
     return text
 
 
-def _none(value: object) -> None:
-    if value is not None:
-        raise PydanticCustomError(
-            "invalid_value", "must be null: proxies are not known to this version"
-        )
-
-
 def _one_or_more(value: object) -> object:
     """`critical` is `[critical]`; a list becomes what pydantic takes from Python."""
     if isinstance(value, str):
@@ -99,7 +93,6 @@ def _between(least_s: int, most_s: int) -> Callable[[object, ValidationInfo], in
 
 
 LabelPattern = Annotated[str, PlainValidator(_label_pattern)]
-NoProxy = Annotated[None, PlainValidator(_none)]
 Severities = Annotated[
     tuple[Severity, ...], Field(max_length=3), BeforeValidator(_one_or_more)
 ]
@@ -244,7 +237,7 @@ class HTTPSettings(ReachSettings):
     """
 
     plain_http: bool = False
-    proxy: NoProxy = None
+    proxy: OptionalProxy = None
 
 
 class URLSettings(ChannelSettings):

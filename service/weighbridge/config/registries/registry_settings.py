@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.value.clashes import auth_clash, transport_clash, without
+from weighbridge.config.value.proxy_settings import OptionalProxy
 from weighbridge.config.value.value_types import (
     PATTERNS,
     Hosts,
@@ -162,6 +163,7 @@ class RegistrySettings(StrictModel):
     platforms: Platforms = (DEFAULT,)
     interval: Interval | None = None
     limits: LimitSettings = LimitSettings()
+    proxy: OptionalProxy = None
     ca_file: ReadableFile | None = None
     plain_http: bool = False
     trusted_realm_hosts: Hosts = ()

@@ -61,6 +61,18 @@ def auth_clash(keys: frozenset[str]) -> Clash | None:
     return None
 
 
+def proxy_clash(keys: frozenset[str]) -> Clash | None:
+    """keys: those of `proxy` that have a value"""
+    passwords = keys & {"password", "password_file"}
+    if len(passwords) > 1:
+        return Clash("password", "twin_keys", "excludes password_file: keep one")
+    if passwords and "username" not in keys:
+        return Clash("username", "missing_key", "is missing")
+    if "username" in keys and not passwords:
+        return Clash("password_file", "missing_key", "is missing (or password)")
+    return None
+
+
 def transport_clash(url: str, *, plain_http: bool) -> Clash | None:
     """url: a checked one"""
     if url.startswith("https:"):

@@ -14,7 +14,15 @@ _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|\\")
 
 
 def check_url(text: str) -> str:
-    """`scheme://host[:port]`, in lower case and without the slash at its end."""
+    """A registry's `scheme://host[:port]`, as `check_origin` has it."""
+    return check_origin(text, "auth: {username, password_file}")
+
+
+def check_origin(text: str, login: str) -> str:
+    """`scheme://host[:port]`, in lower case and without the slash at its end.
+
+    login: the keys that are meant for a user and a password
+    """
     if _NOT_IN_A_URL.search(text):
         raise _no_url("holds a space or another character that no URL has")
     try:
@@ -29,7 +37,8 @@ def check_url(text: str) -> str:
     if "@" in parts.netloc:
         raise PydanticCustomError(
             "secret_in_url",
-            "must not hold a user or password: use auth: {username, password_file}",
+            "must not hold a user or password: use {login}",
+            {"login": login},
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _no_url("must start with https:// or http:// and name a host")

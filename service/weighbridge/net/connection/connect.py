@@ -30,14 +30,19 @@ from weighbridge.net.failure.request_failures import (
     HandshakeFailed,
     KeptConnectionClosed,
     NameNotFound,
+    unreached,
 )
 from weighbridge.net.guard.addresses import (
     CheckedAddress,
     OriginRoute,
+    Proxy,
+    Reach,
     Resolver,
+    check_beyond_proxy,
     checked,
 )
 from weighbridge.net.http1.answer import AnswerReader, HTTPAnswer
+from weighbridge.net.proxy.tunnel import open_tunnel, timed_out, unreachable
 
 _READABLE: Final = select.POLLIN
 
@@ -209,18 +214,28 @@ class Connection(asyncio.Protocol):
             self._on_desync()
 
 
+_OF_PROXY: Final = 0.8
+"""The part of the time for a connection that a proxy has to open it; TLS comes after
+that."""
+
+
 class Connector:
-    """Makes connections that passed the guard. Every failure is an httpx error."""
+    """Makes connections that passed the guard. Every failure is an httpx error.
+
+    deadline_s: for one connection, with TLS
+    """
 
     def __init__(
         self,
         resolver: Resolver,
         tls: ssl.SSLContext | None,
         on_certificate: Callable[[datetime], None] | None = None,
+        deadline_s: float = CONNECT_DEADLINE_S,
     ) -> None:
         self._resolver = resolver
         self._tls = tls
         self._on_certificate = on_certificate
+        self._deadline_s = deadline_s
 
     async def connect(
         self,
@@ -230,17 +245,20 @@ class Connector:
     ) -> Connection:
         """A connection to an address of `route` within its ceiling.
 
-        Raises httpx.ConnectError (NameNotFound, AddressNotAllowed, HandshakeFailed),
-        httpx.ConnectTimeout, CutOff.
+        Raises httpx.ConnectError (NameNotFound, AddressNotAllowed, HandshakeFailed,
+        ProxyFailed), httpx.ConnectTimeout, CutOff.
         """
         try:
-            async with asyncio.timeout(CONNECT_DEADLINE_S):
-                sock = await self._dial(route)
+            async with asyncio.timeout(self._deadline_s):
+                if route.proxy is None:
+                    sock = await self._dial(route)
+                else:
+                    sock = await self._dial_through(route.proxy, route)
                 make = partial(Connection, sock, on_lost, on_desync)
                 connection = await self._speak(route, sock, make)
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(
-                f"no connection in {CONNECT_DEADLINE_S:.3g} s"
+                f"no connection in {self._deadline_s:.3g} s"
             ) from exc
         if not connection.open:
             raise CutOff("the server closed the connection at once")
@@ -263,6 +281,37 @@ class Connector:
             raise AddressNotAllowed(exc.message) from exc
         except OSError as exc:
             raise httpx.ConnectError(f"no connection: {exc.strerror or exc}") from exc
+
+    async def _dial_through(self, proxy: Proxy, route: OriginRoute) -> socket.socket:
+        try:
+            check_beyond_proxy(route.host, route.port, route.ceiling)
+        except AddressRefused as exc:
+            raise AddressNotAllowed(exc.message) from exc
+        limit_s = _OF_PROXY * self._deadline_s
+        try:
+            async with asyncio.timeout(limit_s):
+                sock = await self._dial_proxy(proxy)
+                try:
+                    await open_tunnel(sock, proxy, route.host, route.port)
+                except BaseException:
+                    sock.close()
+                    raise
+                return sock
+        except TimeoutError as exc:
+            raise timed_out(proxy, limit_s) from exc
+
+    async def _dial_proxy(self, proxy: Proxy) -> socket.socket:
+        """It may be near: whoever configures it says so by its address."""
+        try:
+            return await open_socket(
+                await checked(self._resolver, proxy.host, proxy.port, Reach.LOOPBACK)
+            )
+        except AddressRefused as exc:
+            raise unreachable(proxy, exc.message) from exc
+        except socket.gaierror as exc:
+            raise unreachable(proxy, "its name does not resolve") from exc
+        except OSError as exc:
+            raise unreachable(proxy, unreached(exc)) from exc
 
     async def _speak(
         self, route: OriginRoute, sock: socket.socket, make: Callable[[], Connection]

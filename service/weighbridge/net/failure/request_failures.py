@@ -6,7 +6,8 @@ RequestError (httpx)
 ├── ConnectError        no connection
 │   ├── NameNotFound    the name has no address
 │   ├── AddressNotAllowed   it has one that may not be reached
-│   └── HandshakeFailed     TLS ended before a byte of HTTP was sent
+│   ├── HandshakeFailed     TLS ended before a byte of HTTP was sent
+│   └── ProxyFailed     the proxy made none
 ├── ReadError           no whole answer
 │   ├── CutOff          the connection ended inside the answer or before it
 │   │   └── KeptConnectionClosed   before it, on a connection that was kept
@@ -41,6 +42,16 @@ class AddressNotAllowed(httpx.ConnectError):
 
 class HandshakeFailed(httpx.ConnectError):
     """No trusted TLS connection; no byte of the request has left."""
+
+
+class ProxyFailed(httpx.ConnectError):
+    """The proxy made no connection; no byte of the request has left."""
+
+    def __init__(self, message: str, code: str, hint: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+        self.retryable = retryable
 
 
 class CutOff(httpx.ReadError):
@@ -120,6 +131,10 @@ def translated(
             hint="name the host in trusted_storage_hosts if it is yours"
             if hop
             else "set address_class if the registry is meant to be there",
+        )
+    if isinstance(exc, ProxyFailed):
+        return TransportError(
+            message, code=exc.code, retryable=exc.retryable, hint=exc.hint
         )
     kind = next(kind for type_, kind in _KINDS if isinstance(exc, type_))
     hint = kind.hint

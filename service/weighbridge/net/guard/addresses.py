@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from functools import lru_cache
@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 from msgspec import Struct
 
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AddressRefused
 
 _THREADS = 4
@@ -213,13 +214,53 @@ async def checked(
     name gets past a check of the first. Raises AddressRefused; OSError if the
     resolver has no answer.
     """
-    if not 0 < port < 65_536:
-        # The system's resolver would take 99999 as 34463, modulo 65,536.
-        raise AddressRefused(f"{host}: port {port} is not between 1 and 65535")
+    _check_port(host, port)
     answers = await resolver(host)
     if not 0 < len(answers) <= _ADDRESSES_PER_NAME:
         raise AddressRefused(f"{host} has {len(answers)} addresses: 1 to 64 are taken")
     return tuple(_allowed(answer, host, port, ceiling) for answer in answers)
+
+
+def _check_port(host: str, port: int) -> None:
+    if not 0 < port < 65_536:
+        # The system's resolver would take 99999 as 34463, modulo 65,536.
+        raise AddressRefused(f"{host}: port {port} is not between 1 and 65535")
+
+
+# What some reader may take for another host than we do is no name (RFC 3986 2.1 lets
+# `127%2e0.0.1` be one).
+_NAME: Final = re.compile(r"[a-z0-9._-]{1,253}", re.ASCII)
+# URL Standard, "ends in a number": such a host is an address or nothing.
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_NEAR_DOMAINS: Final = frozenset({"local", "internal"})  # RFC 6762, ICANN 2024
+
+
+def check_beyond_proxy(host: str, port: int, ceiling: Reach) -> None:
+    """Whether a proxy may be asked for this host. Raises AddressRefused.
+
+    The proxy looks the name up, so that only what the host says of itself is judged:
+    a literal is of its class; a name under `localhost` is loopback; a name without a
+    dot, or under `local` or `internal`, is private.
+    """
+    _check_port(host, port)
+    bare = host.rstrip(".").lower()
+    reach = reach_of_host(bare)
+    if reach is None:
+        reach = _reach_of_name(host, bare)
+    if reach > ceiling:
+        raise AddressRefused(
+            f"{host} is {reach.name.lower()} by its name; through the proxy this"
+            f" request may go to {ceiling.name.lower()} addresses at most"
+        )
+
+
+def _reach_of_name(host: str, bare: str) -> Reach:
+    _, dot, last = bare.rpartition(".")
+    if _NAME.fullmatch(bare) is None or _NUMBER.fullmatch(last):
+        raise AddressRefused(f"{host!r} is neither a name nor an address")
+    if last == "localhost":
+        return Reach.LOOPBACK
+    return Reach.PRIVATE if not dot or last in _NEAR_DOMAINS else Reach.PUBLIC
 
 
 def _allowed(answer: str, host: str, port: int, ceiling: Reach) -> CheckedAddress:
@@ -385,17 +426,34 @@ def _origin_parts(text: str) -> tuple[str, str, int, bytes]:
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-class OriginRoute(NamedTuple):
-    """An origin under a ceiling. A connection that was opened under one ceiling is
-    never lent to a request under another. (A tuple, for it is hashed per request.)
+class Proxy(Struct, frozen=True):
+    """An HTTP proxy that connections are made through.
 
-    host: as httpx encodes it (IDNA, IPv6 without brackets)
+    login: user name and password as they are now, None for neither. Raises ConfigError
+    """
+
+    host: str
+    port: int
+    login: Callable[[], tuple[str, Secret] | None]
+
+    def __str__(self) -> str:
+        return origin_text("http", self.host, self.port)
+
+
+class OriginRoute(NamedTuple):
+    """An origin under a ceiling. A connection that was opened under one ceiling, or
+    through one proxy, is never lent to a request under another. (A tuple, for it is
+    hashed per request.)
+
+    host:  as httpx encodes it (IDNA, IPv6 without brackets)
+    proxy: what it is reached through, None for directly
     """
 
     scheme: str
     host: str
     port: int
     ceiling: Reach
+    proxy: Proxy | None = None
 
     def __str__(self) -> str:
         return origin_text(self.scheme, self.host, self.port)

@@ -14,7 +14,7 @@ from weighbridge.domain.image.reference import LOGIN_HINT, without_login
 from weighbridge.errors import UsageError
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
-from weighbridge.net.guard.addresses import Reach, origin, reach_of_host
+from weighbridge.net.guard.addresses import Proxy, Reach, origin, reach_of_host
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.login.credentials import Credential, CredentialSource
 from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
@@ -34,6 +34,7 @@ class Endpoint(Struct, frozen=True):
     requests_per_second: None for no limit
     trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
     contact:  whom the registry's operator may ask about us, for the User-Agent
+    proxy:    what all that belongs to it is asked through; None: nothing
     gate:     what is shared with other clients that ask it; None: there are none
     """
 
@@ -48,6 +49,7 @@ class Endpoint(Struct, frozen=True):
     trusted_storage_hosts: frozenset[str] = field(default_factory=frozenset)
     ca_file: str | None = None
     contact: str = ""
+    proxy: Proxy | None = None
     gate: RateLimiter | None = None
 
     def __post_init__(self) -> None:
@@ -67,7 +69,9 @@ class Endpoint(Struct, frozen=True):
     @property
     def is_insecure(self) -> bool:
         """Whether requests leave this machine without TLS."""
-        return self.url.startswith("http://") and self.ceiling is not Reach.LOOPBACK
+        return self.url.startswith("http://") and (
+            self.ceiling is not Reach.LOOPBACK or self.proxy is not None
+        )
 
 
 def registry_url(address: str, *, plain_http: bool | None = None) -> str:
@@ -155,4 +159,5 @@ class KindAccess(Struct, frozen=True):
             tls=client_tls(endpoint.ca_file),
             on_desync=lambda _: counter.labels(endpoint.name).inc(),
             on_certificate=None if is_api else self.on_certificate,
+            proxy=endpoint.proxy,
         )
