@@ -17,6 +17,8 @@ from weighbridge.telemetry import Telemetry
 
 REGISTRY_URL = "https://registry.example"
 OWNER = Credential("owner", Secret("correct horse"))
+IDENTITY = Credential("<token>", Secret("refresh-canary"))
+"""What `docker login` keeps where the registry gave it an identity token."""
 
 
 def an_endpoint(

@@ -8,7 +8,7 @@ import pytest
 
 from support.fake_clock import START
 from support.ghcr_client import API, asking_github
-from support.registry_client import OWNER, an_endpoint
+from support.registry_client import IDENTITY, OWNER, an_endpoint
 from weighbridge.config import RegistrySettings
 from weighbridge.config.registries.registry_settings import AuthSettings
 from weighbridge.domain.text.printable import Secret
@@ -395,6 +395,14 @@ async def test_a_ping_without_credentials_asks_for_no_token() -> None:
     await ask.github.ping()
 
     assert ask.registry.paths == ["/v2/"]
+
+
+async def test_the_api_is_never_shown_an_identity_token_of_docker() -> None:
+    ask = asking_github(in_pages([a_row(1, "a")]), credential=IDENTITY)
+
+    assert await ask.tags() == ["a"]
+
+    assert ask.api.sent("authorization") == [None]
 
 
 async def test_the_scope_of_the_challenge_to_a_ping_is_never_asked_for() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from support.gitlab_client import API, asking_gitlab
 from support.registry_client import (
+    IDENTITY,
     OWNER,
     REGISTRY_URL,
     error_answer,
@@ -24,6 +25,7 @@ from weighbridge.errors import (
     RegistryError,
 )
 from weighbridge.registry.kinds.gitlab.gitlab_api import Listed
+from weighbridge.registry.kinds.gitlab.gitlab_registry import api_credential
 from weighbridge.registry.login.credentials import Credential
 
 TOKEN = Credential(token=Secret("glpat-canary"))
@@ -71,6 +73,14 @@ async def test_the_registry_s_own_list_is_asked_a_thousand_a_page() -> None:
 
     assert await ask.tags() == ["a", "b", "c"]
     assert ask.of_registry.paths == [OWN, f"{OWN}&last=b"]
+
+
+def test_the_api_is_shown_a_person_s_password_and_no_identity_token() -> None:
+    person = Credential("ann", TOKEN.token)
+
+    assert api_credential(None, person) == TOKEN
+    assert api_credential(None, IDENTITY) is None
+    assert api_credential(TOKEN.token, IDENTITY) == TOKEN
 
 
 async def test_whether_there_is_such_a_list_is_asked_once() -> None:

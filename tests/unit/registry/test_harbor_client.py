@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 
 from support.fake_clock import FakeClock
 from support.handler_connections import HandlerConnections
-from support.registry_client import OWNER, REGISTRY_URL, an_endpoint
+from support.registry_client import IDENTITY, OWNER, REGISTRY_URL, an_endpoint
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.errors import (
     AuthError,
@@ -95,9 +95,13 @@ async def test_a_password_is_shown_unasked_with_every_request_to_the_api() -> No
     assert ask.harbor.cost.by_operation == {"bulk": 3, "token": 1}
 
 
-async def test_nobody_shows_nothing_and_is_not_asked_who_he_is() -> None:
+@pytest.mark.parametrize("credential", [None, IDENTITY], ids=["nobody", "identity"])
+async def test_nobody_shows_nothing_and_is_not_asked_who_he_is(
+    credential: Credential | None,
+) -> None:
+    """Nor does who has only an identity token of docker: it is for token servers."""
     ask = asking(
-        answers(projects=a_list({"name": "shop"}), repositories=a_list()), None
+        answers(projects=a_list({"name": "shop"}), repositories=a_list()), credential
     )
 
     assert await ask.repositories() == []

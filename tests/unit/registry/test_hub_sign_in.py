@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.hub_client import API, AskingHub, asking_hub
-from support.registry_client import OWNER, error_answer, json_answer
+from support.registry_client import IDENTITY, OWNER, error_answer, json_answer
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import AuthError, TransportError
 from weighbridge.registry.kinds.dockerhub.hub_api import (
@@ -59,6 +59,15 @@ async def test_the_password_is_posted_once_and_the_token_shown_after_that() -> N
     assert "authorization" not in first.headers
     assert [r.headers["authorization"] for r in others] == ["Bearer jwt-1"] * 2
     assert ask.registry.requests == []
+
+
+async def test_the_api_never_sees_an_identity_token_of_docker() -> None:
+    ask = asking_hub(lambda _: json_answer(PAGE), credential=IDENTITY)
+
+    await look(ask)
+
+    assert ask.api.sent("authorization") == [None]
+    assert [request.method for request in ask.api.requests] == ["GET"]
 
 
 async def test_who_asks_at_the_same_time_waits_for_one_token() -> None:

@@ -78,6 +78,12 @@ class Credential(Struct, frozen=True):
         POST."""
         return self.password if self.username in REFRESH_TOKEN_USERS else None
 
+    @property
+    def api_password(self) -> Secret | None:
+        """The password, where a vendor's API may see it: a refresh token is for token
+        servers alone."""
+        return None if self.refresh_token is not None else self.password
+
     def basic(self) -> Secret:
         """The value of `Authorization` for HTTP Basic (RFC 7617, UTF-8)."""
         password = "" if self.password is None else self.password.reveal()

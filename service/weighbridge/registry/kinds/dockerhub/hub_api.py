@@ -278,7 +278,8 @@ class HubSignIn(httpx.Auth):
     async def _token(self, refused: _Token | None) -> tuple[_Token | None, bool]:
         """A token, and whether it was fetched for this very request."""
         credential = self._credential
-        if credential is None or credential.password is None:
+        password = None if credential is None else credential.api_password
+        if credential is None or password is None:
             return None, False
         async with self._lock:  # those who wait get the token of the first
             if self._is_refused:
@@ -286,7 +287,7 @@ class HubSignIn(httpx.Auth):
             if self._kept is not None and self._is_good(self._kept, refused):
                 return self._kept, False
             self._kept = None
-            self._kept = await self._sign_in(credential, credential.password)
+            self._kept = await self._sign_in(credential, password)
             return self._kept, True
 
     def _is_good(self, kept: _Token, refused: _Token | None) -> bool:

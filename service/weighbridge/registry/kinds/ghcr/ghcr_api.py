@@ -142,8 +142,8 @@ class ShownToken(httpx.Auth):
     def auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._credential is not None and self._credential.password is not None:
-            shown = bearer(self._credential.password).reveal()
+        if self._credential is not None and self._credential.api_password is not None:
+            shown = bearer(self._credential.api_password).reveal()
             request.headers["Authorization"] = shown
         yield request
 

@@ -147,7 +147,7 @@ def open_ghcr(endpoint: Endpoint, access: KindAccess) -> GHCRRegistry:
     settings = access.settings
     own = settings if isinstance(settings, GHCRSettings) else None
     api_url = None if own is None else own.known_api_url
-    has_token = endpoint.credential is not None and endpoint.credential.password
+    has_token = endpoint.credential is not None and endpoint.credential.api_password
     api: PackageAPI | None = None
     # The registry's client comes last: what it says of itself in the metrics stays.
     if own is not None and own.owners and api_url is not None and has_token:

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from weighbridge.domain import limits
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import (
     AuthError,
     DocumentError,
@@ -350,11 +351,9 @@ def open_gitlab(endpoint: Endpoint, access: KindAccess) -> GitLabRegistry:
         connections = access.connections(endpoint)
         return GitLabRegistry(endpoint, connections, access.telemetry, access.clock)
     token = own.current_api_token() if own else None
-    credential = endpoint.credential
-    shown = token or (credential and credential.password)
     of_api = replace(
         api_endpoint(endpoint, api_url, access),
-        credential=Credential(token=shown) if shown else None,
+        credential=api_credential(token, endpoint.credential),
     )
     api = open_gitlab_api(
         of_api,
@@ -376,6 +375,15 @@ def open_gitlab(endpoint: Endpoint, access: KindAccess) -> GitLabRegistry:
         listed,
         has_api_token=token is not None,
     )
+
+
+def api_credential(
+    token: Secret | None, credential: Credential | None
+) -> Credential | None:
+    """What the API is shown: its own token, or the password of the registry where that
+    is a person's, which is a token as well. None: nothing."""
+    shown = token or (credential and credential.api_password)
+    return Credential(token=shown) if shown else None
 
 
 def open_gitlab_api(

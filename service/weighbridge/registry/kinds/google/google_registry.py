@@ -297,9 +297,9 @@ def _token(
 ) -> GoogleToken | None:
     if key is not None:
         return SignedToken(key, clock) if can_sign() else None
-    if credential is None or credential.password is None:
+    if credential is None or credential.api_password is None:
         return None
     # Credential helpers call it by names of their own: _dcgcloud_token, _dcgcr_...
     if credential.username.startswith(("oauth2accesstoken", "_dcg")):
-        return GivenToken(credential.password)
+        return GivenToken(credential.api_password)
     return None

@@ -280,7 +280,7 @@ def open_harbor_api(
     """endpoint: the registry's: both have one host, one limit and one credential"""
     exchange = PacedExchange(endpoint, telemetry, clock, words=HARBOR_WORDS)
     credential = endpoint.credential
-    is_named = credential is not None and credential.password is not None
+    is_named = credential is not None and credential.api_password is not None
     sign_in = HarborSignIn(credential) if credential is not None and is_named else None
     http = api_client(endpoint, exchange, connections, sign_in)
     return HarborAPI(http, exchange, endpoint.url, is_named=is_named)
