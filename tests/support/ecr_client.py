@@ -75,6 +75,7 @@ def asking_ecr(
         PLACE,
         keys or SomeKeys(),
     )
+    assert isinstance(client, ECRRegistry)
     return AskingECR(client, asked[1], asked[0], time)
 
 

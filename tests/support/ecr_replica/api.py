@@ -28,26 +28,28 @@ def api(ecr: ECRState, asked: Request) -> Reply:
     action = found[1] if found else ""
     is_post = asked.method == "POST" and asked.target == "/"
     if not is_post or asked.headers.get("content-type") != _JSON:
-        return _violation(ecr, asked, "UnknownOperationException")
+        return violation(ecr, asked, "UnknownOperationException")
     if action not in _ACTIONS:
-        return _violation(ecr, asked, "UnknownOperationException")
+        return violation(ecr, asked, "UnknownOperationException")
     ecr.counts[action] += 1
     if fault := fault_of(ecr, asked):
-        return _error(fault, "The security token included in the request is invalid.")
+        return error_reply(
+            fault, "The security token included in the request is invalid."
+        )
     if waiting := ecr.refused.get(action):
-        return _error(waiting.pop(0), "no")
+        return error_reply(waiting.pop(0), "no")
     if ecr.throttled[action] > 0:
         ecr.throttled[action] -= 1
-        return _error("ThrottlingException", "Rate exceeded")
+        return error_reply("ThrottlingException", "Rate exceeded")
     if action in ecr.denied:
         who = "User: arn:aws:iam::123456789012:user/weighbridge"
         words = f"{who} is not authorized to perform: ecr:{action}"
-        return _error("AccessDeniedException", words)
+        return error_reply("AccessDeniedException", words)
     question = json.loads(asked.body)
     if fault := fault_in_question(action, question):
-        return _violating(ecr, f"{action}: {fault}")
+        return violating(ecr, f"{action}: {fault}")
     if question.get("registryId", ecr.account) != ecr.account:
-        return _error("RepositoryNotFoundException", "not in this registry")
+        return error_reply("RepositoryNotFoundException", "not in this registry")
     reply = _ACTIONS[action](ecr, question)
     is_as_told = reply.status == 200 and not (action == PAGED and ecr.page_members)
     if is_as_told and (fault := fault_in_answer(action, json.loads(reply.body))):
@@ -68,7 +70,7 @@ def _describe_repositories(ecr: ECRState, asked: Asked) -> Reply:
         }
         for name in ecr.content.repositories()
     ]
-    return _page(
+    return page_of(
         ecr, "DescribeRepositories", asked, "repositories", "repositoryName", entries
     )
 
@@ -77,29 +79,31 @@ def _describe_images(ecr: ECRState, asked: Asked) -> Reply:
     name = asked.get("repositoryName")
     tags = ecr.content.tags(name) if isinstance(name, str) else None
     if tags is None or name is None:
-        return _unknown(name)
+        return unknown(name)
     wanted = asked.get("filter", {})
     if not isinstance(wanted, dict) or not wanted.keys() <= {
         "tagStatus",
         "imageStatus",
     }:
-        return _violating(ecr, f"filter {wanted}")
+        return violating(ecr, f"filter {wanted}")
     status = wanted.get("tagStatus", "ANY")
     if status not in ("TAGGED", "UNTAGGED", "ANY") or "imageIds" in asked:
-        return _violating(ecr, f"filter {wanted}")
+        return violating(ecr, f"filter {wanted}")
     entries = [
         entry
-        for entry in _images(ecr, name, tags)
+        for entry in images_of(ecr, name, tags)
         if status == "ANY" or ("imageTags" in entry) == (status == "TAGGED")
     ]
-    reply = _page(ecr, "DescribeImages", asked, "imageDetails", "imageDigest", entries)
+    reply = page_of(
+        ecr, "DescribeImages", asked, "imageDetails", "imageDigest", entries
+    )
     ecr.pages += 1
     if ecr.after_page is not None:
         ecr.after_page(ecr.pages)
     return reply
 
 
-def _images(ecr: ECRState, name: str, tags: Sequence[str]) -> list[dict[str, object]]:
+def images_of(ecr: ECRState, name: str, tags: Sequence[str]) -> list[dict[str, object]]:
     """All images of a repository: those with tags, and the parts of an index."""
     found: dict[str, tuple[Served, list[str]]] = {}
     for tag in tags:
@@ -138,7 +142,7 @@ def _size(ecr: ECRState, name: str, served: Served) -> int:
     return max((_size(ecr, name, part) for part in parts if part), default=0)
 
 
-def _page(
+def page_of(
     ecr: ECRState,
     action: str,
     asked: Asked,
@@ -148,7 +152,7 @@ def _page(
 ) -> Reply:
     length, token = asked.get("maxResults", 100), asked.get("nextToken")
     if type(length) is not int or not 1 <= length <= 1_000:
-        return _violating(ecr, f"maxResults {length}")
+        return violating(ecr, f"maxResults {length}")
     first = ""
     rest = json.dumps(
         {k: v for k, v in asked.items() if k != "nextToken"}, sort_keys=True
@@ -156,7 +160,9 @@ def _page(
     if token is not None:
         of, first = ecr.next_tokens.get(token, ("", ""))
         if of != f"{action} {rest}":
-            return _error("InvalidParameterException", "Invalid parameter at nextToken")
+            return error_reply(
+                "InvalidParameterException", "Invalid parameter at nextToken"
+            )
     # A token names the entry that comes next, whatever has gone before it.
     left = [entry for entry in entries if str(entry[sorted_by]) >= first]
     end = min(length, ecr.most_results)
@@ -169,21 +175,21 @@ def _page(
         body["nextToken"] = following
     if action == PAGED:
         body |= ecr.page_members
-    return _json(200, body)
+    return api_reply(200, body)
 
 
 def _batch_get_image(ecr: ECRState, asked: Asked) -> Reply:
     name, wanted = asked.get("repositoryName"), asked.get("imageIds")
     accepted = asked.get("acceptedMediaTypes", [])
     if not isinstance(name, str) or ecr.content.tags(name) is None:
-        return _unknown(name)
+        return unknown(name)
     if not isinstance(wanted, list) or not 1 <= len(wanted) <= 100 or not accepted:
-        return _violating(ecr, "imageIds of BatchGetImage")
+        return violating(ecr, "imageIds of BatchGetImage")
     images, failures = [], []
     for one in wanted:
         digest = one.get("imageDigest", "")
         if one.keys() != {"imageDigest"} or not _DIGEST.fullmatch(digest):
-            return _violating(ecr, f"imageId {one}")
+            return violating(ecr, f"imageId {one}")
         served = ecr.content.manifest(name, digest)
         if served is None or digest in ecr.hidden | ecr.lost:
             failures.append(
@@ -195,7 +201,7 @@ def _batch_get_image(ecr: ECRState, asked: Asked) -> Reply:
             )
             continue
         if served.media_type not in accepted:
-            return _violating(ecr, f"{served.media_type} is not accepted")
+            return violating(ecr, f"{served.media_type} is not accepted")
         text = served.content.decode()
         images.append(
             {
@@ -207,19 +213,19 @@ def _batch_get_image(ecr: ECRState, asked: Asked) -> Reply:
             }
         )
     ecr.counts["manifests"] += len(images)
-    return _json(200, {"images": images, "failures": failures})
+    return api_reply(200, {"images": images, "failures": failures})
 
 
 def _authorization(ecr: ECRState, asked: Asked) -> Reply:
     if asked:
-        return _violating(ecr, "registryIds, which is deprecated")
+        return violating(ecr, "registryIds, which is deprecated")
     password = ecr.new_password()
     given = {
         "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
         "expiresAt": ecr.expires_at or time.time() + 12 * 3600,
         "proxyEndpoint": f"https://{ecr.account}.dkr.ecr.{ecr.region}.amazonaws.com",
     }
-    return _json(200, {"authorizationData": [given]})
+    return api_reply(200, {"authorizationData": [given]})
 
 
 _ACTIONS: Final[Mapping[str, Callable[[ECRState, Asked], Reply]]] = {
@@ -230,28 +236,28 @@ _ACTIONS: Final[Mapping[str, Callable[[ECRState, Asked], Reply]]] = {
 }
 
 
-def _unknown(name: object) -> Reply:
+def unknown(name: object) -> Reply:
     words = f"The repository with name '{name}' does not exist in the registry"
-    return _error("RepositoryNotFoundException", words)
+    return error_reply("RepositoryNotFoundException", words)
 
 
-def _violation(ecr: ECRState, asked: Request, name: str) -> Reply:
+def violation(ecr: ECRState, asked: Request, name: str) -> Reply:
     target = asked.headers.get("x-amz-target", "")
     ecr.violations.append(
         f"{asked.method} {asked.target} {target} {asked.body[:200]!r}"
     )
-    return _error(name, "no")
+    return error_reply(name, "no")
 
 
-def _violating(ecr: ECRState, what: str) -> Reply:
+def violating(ecr: ECRState, what: str) -> Reply:
     ecr.violations.append(what)
-    return _error("InvalidParameterException", f"Invalid parameter: {what}")
+    return error_reply("InvalidParameterException", f"Invalid parameter: {what}")
 
 
-def _error(name: str, message: str) -> Reply:
+def error_reply(name: str, message: str) -> Reply:
     status = 500 if name == "ServerException" else 400
-    return _json(status, {"__type": name, "message": message})
+    return api_reply(status, {"__type": name, "message": message})
 
 
-def _json(status: int, value: object) -> Reply:
+def api_reply(status: int, value: object) -> Reply:
     return Reply(status, (("Content-Type", _JSON),), json.dumps(value).encode())

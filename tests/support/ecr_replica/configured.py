@@ -68,7 +68,7 @@ def parted_settings(
     near = []
     for part in settings.registries:
         assert isinstance(part, ECRSettings)
-        account, region, _ = astuple(part.place)
+        account, region, *_ = astuple(part.place)
         ecr = by_place.pop((account, region))
         at = {
             "url": ecr.registry_url,

@@ -82,7 +82,7 @@ def test_a_host_of_ecr_says_account_region_and_api(
 @pytest.mark.parametrize(
     "host",
     [
-        "public.ecr.aws",
+        "public.ecr.aws.evil.example",
         f"{HOST}.evil.example",
         f"evil{HOST}",
         "1111.dkr.ecr.eu-central-1.amazonaws.com",
@@ -338,3 +338,15 @@ def test_what_is_shown_is_the_entry_as_it_is_written(tmp_path: Path) -> None:
     assert isinstance(entry, dict)
     assert isinstance(entry["regions"], ShownValue)
     assert entry["regions"].value == ["eu-west-1", "us-east-1"]
+
+
+def test_the_public_registry_has_its_api_in_one_region(tmp_path: Path) -> None:
+    found = an_entry(tmp_path, KEY, url="https://public.ecr.aws")
+
+    api = "https://api.ecr-public.us-east-1.amazonaws.com"
+    assert found.place == ECRPlace("", "us-east-1", api, is_public=True)
+
+
+def test_the_public_registry_is_a_plain_one_unless_the_kind_is_written() -> None:
+    """Most who read it have no account, and nobody is asked for a key of theirs."""
+    assert KINDS.kind_of("auto", "https://public.ecr.aws") == "distribution"

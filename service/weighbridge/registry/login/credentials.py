@@ -98,8 +98,9 @@ class CredentialSource(Protocol):
     def __str__(self) -> str:
         """Who this is, for messages."""
 
-    async def credential(self, refused: Secret | None) -> Credential:
-        """The one that is good now. Raises AuthError, TransportError, RegistryError.
+    async def credential(self, refused: Secret | None) -> Credential | None:
+        """The one that is good now; None: the registry is asked as nobody. Raises
+        AuthError, TransportError, RegistryError.
 
         refused: the `Authorization` that the registry did not take, None for none;
                  where that is of the credential at hand, another one is asked for

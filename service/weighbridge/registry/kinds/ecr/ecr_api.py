@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import httpx
 from msgspec import Struct
@@ -70,11 +70,11 @@ def parse_ecr_repositories(raw: bytes, account: str) -> ListingPage:
     """An answer to DescribeRepositories. Entries of another account than `account` are
     counted as invalid; "" for any. Raises DocumentError(invalid_listing, ...)."""
     page = page_members(raw, _LISTING)
-    entries = _entries(page, "repositories")
+    entries = listed_entries(page, "repositories")
     names = [_repository(entry, account) for entry in entries]
     good = tuple(dict.fromkeys(name for name in names if name is not None))
-    following = _next(page)
-    key = _key(good, following)
+    following = next_token(page)
+    key = page_key(good, following)
     return ListingPage(good, names.count(None), next=following, key=key)
 
 
@@ -94,7 +94,7 @@ def parse_ecr_images(raw: bytes, repository: str) -> ListingPage:
     page = page_members(raw, _LISTING)
     tags: dict[str, TagSeen] = {}
     invalid = 0
-    for entry in _entries(page, "imageDetails"):
+    for entry in listed_entries(page, "imageDetails"):
         names, bad = _tags_of(entry, repository)
         invalid += bad
         for name in names:
@@ -102,8 +102,8 @@ def parse_ecr_images(raw: bytes, repository: str) -> ListingPage:
             if (before := tags.get(name)) and before.digest != seen.digest:
                 seen = TagSeen(name)
             tags[name] = seen
-    following = _next(page)
-    key = _key(tuple(tags), following)
+    following = next_token(page)
+    key = page_key(tuple(tags), following)
     return ListingPage(tuple(tags), invalid, tuple(tags.values()), None, following, key)
 
 
@@ -138,7 +138,7 @@ def read_epoch(value: object) -> datetime | None:
     return datetime.fromtimestamp(value, UTC) if 0 < value < _END_OF_TIME else None
 
 
-def _entries(page: dict[str, object], key: str) -> list[object]:
+def listed_entries(page: dict[str, object], key: str) -> list[object]:
     # An absent list says nothing; taken as an empty one it would delete everything.
     entries = page.get(key)
     if not isinstance(entries, list):
@@ -146,13 +146,13 @@ def _entries(page: dict[str, object], key: str) -> list[object]:
     return entries
 
 
-def _key(names: Sequence[str], following: str | None) -> str:
+def page_key(names: Sequence[str], following: str | None) -> str:
     """Pages without a name are told apart by what follows them; a page that comes again
     under ever new tokens, by its first name."""
     return "" if names else following or ""
 
 
-def _next(page: dict[str, object]) -> str | None:
+def next_token(page: dict[str, object]) -> str | None:
     """Raises DocumentError where it cannot be told whether this is the last page."""
     following = page.get("nextToken")
     if following is None:
@@ -235,7 +235,9 @@ def parse_ecr_token(raw: bytes, now: datetime) -> RegistryPassword:
     except WeighbridgeError as exc:
         # `from None`: the cause may quote the body.
         raise _unusable(f"its answer is not JSON ({exc.code})") from None
-    found = _listed(page.get("authorizationData") if isinstance(page, dict) else None)
+    data = page.get("authorizationData") if isinstance(page, dict) else None
+    # Of the public registry it is one, of others a list of one.
+    found = _listed([data] if isinstance(data, dict) else data)
     text = found[0].get("authorizationToken") if found else None
     if not isinstance(text, str):
         raise _unusable("its answer holds no token")
@@ -262,11 +264,9 @@ def _unusable(reason: str) -> AuthError:
     )
 
 
-_SERVICE: Final = "AmazonEC2ContainerRegistry_V20150921"
 _JSON_1_1: Final = "application/x-amz-json-1.1"
-_PREFIX: Final = "ecr:"
 NEEDED: Final = tuple(
-    f"{_PREFIX}{action}"
+    f"ecr:{action}"
     for action in (
         "GetAuthorizationToken",
         "DescribeRepositories",
@@ -278,7 +278,7 @@ NEEDED: Final = tuple(
 """Actions of IAM (service authorization reference, Amazon ECR)."""
 _RIGHTS: Final = (
     "check the access key (`auth`, or what this machine has), this machine's clock, and"
-    " that the policy allows ecr:{action}"
+    " that the policy allows {right}"
 )
 
 
@@ -289,7 +289,15 @@ class ECRAPI(VendorAPI):
     http:    over a `SigningSender`
     account: whose registry it is, "" for the credentials' own
     region:  where that is, for messages
+
+    service:    that requests are signed for; actions of IAM begin with it, too
+    model_name: what the service model calls it
+    needed:     actions of IAM
     """
+
+    service: ClassVar = "ecr"
+    model_name: ClassVar = "AmazonEC2ContainerRegistry_V20150921"
+    needed: ClassVar[tuple[str, ...]] = NEEDED
 
     def __init__(
         self,
@@ -305,11 +313,11 @@ class ECRAPI(VendorAPI):
         self._place = f" in {region} for the account {account or 'that signs'}"
         self._of_account = {"registryId": account} if account else {}
         self._keys = keys
-        self.rights = ShownRights(NEEDED)
+        self.rights = ShownRights(self.needed)
 
     def repositories(self) -> AsyncIterator[ListingPage]:
         """All repositories of the account that we may see."""
-        return self._pages(
+        return self.pages_of(
             "DescribeRepositories",
             {},
             lambda raw: parse_ecr_repositories(raw, self._account),
@@ -318,7 +326,7 @@ class ECRAPI(VendorAPI):
 
     def tags(self, repository: str) -> AsyncIterator[ListingPage]:
         """The tags of one repository. Raises NotFound(name_unknown) too."""
-        return self._pages(
+        return self.pages_of(
             "DescribeImages",
             # The parts of an index are images without a tag.
             {"repositoryName": repository, "filter": {"tagStatus": "TAGGED"}},
@@ -361,13 +369,14 @@ class ECRAPI(VendorAPI):
         action, _, body = url.partition(" ")
         return await self._post(action, body, "bulk", PAGE_BODY_BYTES)
 
-    def _pages(
+    def pages_of(
         self,
         action: str,
         question: dict[str, object],
         parse: Callable[[bytes], ListingPage],
         most: int,
     ) -> AsyncIterator[ListingPage]:
+        """All pages of a listing, as long as they may be; most: entries."""
         whole = {**self._of_account, **question, "maxResults": PAGE_LENGTH}
 
         def page_after(
@@ -397,6 +406,7 @@ class ECRAPI(VendorAPI):
         self, action: str, body: str, operation: Operation, body_limit: int
     ) -> httpx.Response:
         """With another key where the first is refused: it may have ended."""
+        right = f"{self.service}:{action}"
         try:
             answer = await self._post_once(action, body, operation, body_limit)
             if answer.status_code == 401 and await self._keys.renew():
@@ -408,14 +418,14 @@ class ECRAPI(VendorAPI):
             if error.code not in ("unauthorized", "denied"):
                 raise
             if error.code == "denied":
-                self.rights.refused.add(f"{_PREFIX}{action}")
+                self.rights.refused.add(right)
             raise AuthError(
                 f"ECR refuses {action}{self._place}: {error.message}",
                 code=error.code,
-                hint=_RIGHTS.format(action=action),
+                hint=_RIGHTS.format(right=right),
             ) from error
         if answer.status_code == 200:
-            self.rights.used.add(f"{_PREFIX}{action}")
+            self.rights.used.add(right)
         return answer
 
     async def _post_once(
@@ -426,7 +436,7 @@ class ECRAPI(VendorAPI):
             content=body.encode(),
             headers={
                 "Content-Type": _JSON_1_1,
-                "X-Amz-Target": f"{_SERVICE}.{action}",
+                "X-Amz-Target": f"{self.model_name}.{action}",
             },
             extensions={
                 "operation": operation,

@@ -48,6 +48,7 @@ _SUFFIX: Final = "|".join(map(re.escape, _SUFFIXES))
 _HOST: Final = re.compile(
     rf"([0-9]{{12}})\.dkr[.-]ecr(-fips)?\.({_REGION})\.({_SUFFIX}|on\.aws)", re.ASCII
 )
+PUBLIC_HOST: Final = "public.ecr.aws"
 _DUAL_STACK: Final = "on.aws"
 _FIPS_OF_ITS_OWN: Final = "amazonaws.com"
 """Where the host of FIPS begins with `ecr-fips`; elsewhere with `api.ecr-fips`."""
@@ -79,16 +80,26 @@ class ECRPlace(Struct, frozen=True):
 
     account: 12 digits; "" for the one that the credentials belong to
     api_url: `scheme://host[:port]`
+    is_public: it is the one that everybody may read, with an API of its own
     """
 
     account: str
     region: str
     api_url: str
+    is_public: bool = False
+
+
+_PUBLIC: Final = ECRPlace(
+    "", "us-east-1", "https://api.ecr-public.us-east-1.amazonaws.com", is_public=True
+)
+"""Its API is in that region alone (botocore, data/ecr-public)."""
 
 
 def place_of(host: str) -> ECRPlace | None:
     """What a host of ECR says; None for another host."""
     found = _HOST.fullmatch(host)
+    if host == PUBLIC_HOST:
+        return _PUBLIC
     if found is None:
         return None
     account, fips, region, suffix = found.groups("")
@@ -201,6 +212,7 @@ class ECRSettings(RegistrySettings):
             self.account or (said.account if said else ""),
             self.region or (said.region if said else ""),
             self.api_url or (said.api_url if said else ""),
+            is_public=said is not None and said.is_public,
         )
 
     @model_validator(mode="after")
@@ -262,7 +274,7 @@ class ECRSettings(RegistrySettings):
             ("account", self.account, said.account),
             ("region", self.region, said.region),
         ):
-            if own not in (None, by_host):
+            if by_host and own not in (None, by_host):
                 words = f"contradicts the url, which says {by_host}"
                 return Clash(key, "invalid_value", words, own or "")
         return None

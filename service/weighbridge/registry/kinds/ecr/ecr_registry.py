@@ -7,7 +7,7 @@ are shown to the registry.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -36,14 +36,17 @@ from weighbridge.registry.kinds.ecr.ecr_kind import (
     place_of,
 )
 from weighbridge.registry.kinds.ecr.manifest_batches import ManifestBatches
+from weighbridge.registry.kinds.ecr.public_api import PublicECRAPI
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
+_NO_LISTING: Final = (
+    "or name the repositories in `repositories.include`: that needs no key"
+)
 ECR_WORDS: Final = RefusalWords(
     sign_in="the policy must allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer",
 )
-_SERVICE: Final = "ecr"
 _BLOBS: Final = "ecr:GetDownloadUrlForLayer"
 _NEW_S: Final = 60.0
 """A password that is refused so soon is not replaced by another; and where none is
@@ -67,7 +70,7 @@ class ECRLogin:
     def __str__(self) -> str:
         return str(self._keys)
 
-    async def credential(self, refused: Secret | None) -> Credential:
+    async def credential(self, refused: Secret | None) -> Credential | None:
         async with self._lock:  # those who wait get the password of the first
             now = self._clock.monotonic()
             if self._refusal is not None and now - self._began_at < _NEW_S:
@@ -186,6 +189,92 @@ class ECRRegistry(DistributionRegistry):
                 await super().aclose()
 
 
+class PublicLogin(ECRLogin):
+    """Where the API gives no password the registry is asked as nobody, which it allows
+    less often."""
+
+    async def credential(self, refused: Secret | None) -> Credential | None:
+        try:
+            return await super().credential(refused)
+        except AuthError:
+            return None
+
+
+class PublicECRRegistry(DistributionRegistry):
+    """`ports.Registry` of public.ecr.aws; `cost` is that of both hosts. What belongs to
+    whoever signs is listed by the API; all else, and everything where that is refused,
+    by `/v2`."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        connections: Sender,
+        telemetry: Telemetry,
+        clock: Clock,
+        api: PublicECRAPI,
+    ) -> None:
+        super().__init__(endpoint, connections, telemetry, clock=clock)
+        self._api = api
+        self._lock = asyncio.Lock()
+        self._own: set[str] = set()
+        self._knows_all = False
+        api.counts.cost = self.cost
+
+    @property
+    def rights(self) -> ShownRights:
+        """Actions of IAM."""
+        return self._api.rights
+
+    async def repositories(self) -> AsyncIterator[RepositoryListing]:
+        """Pages of one's own repositories. Raises AuthError where they cannot be
+        listed: there is no catalog of all."""
+        try:
+            async for page in self._api.repositories():
+                self._own.update(page.names)
+                yield page.as_repositories()
+        except AuthError as error:
+            self._knows_all = True
+            hint = f"{error.hint}; {_NO_LISTING}" if error.hint else _NO_LISTING
+            raise AuthError(error.message, code=error.code, hint=hint) from error
+        self._knows_all = True
+
+    async def tags(self, repository: str) -> AsyncIterator[TagPage]:
+        """Pages of one repository's tags, of one's own with digests. Raises NotFound
+        too."""
+        is_begun = False
+        if await self._is_own(repository):
+            try:
+                async for page in self._api.tags(repository):
+                    is_begun = True
+                    yield page.as_tags(tags_may_move=True)
+            except AuthError:
+                if is_begun:
+                    raise  # Half of it is no listing.
+            else:
+                return
+        async for found in super().tags(repository):
+            yield found
+
+    async def _is_own(self, repository: str) -> bool:
+        if repository not in self._own:
+            async with self._lock:  # many repositories are crawled side by side
+                if not self._knows_all:
+                    await self._list_own()
+        return repository in self._own
+
+    async def _list_own(self) -> None:
+        with suppress(AuthError):
+            async for page in self._api.repositories():
+                self._own.update(page.names)
+        self._knows_all = True
+
+    async def aclose(self) -> None:
+        try:
+            await self._api.aclose()
+        finally:
+            await super().aclose()
+
+
 def open_ecr(endpoint: Endpoint, access: KindAccess) -> DistributionRegistry:
     """One that is closed by whoever opened it. endpoint: not of the API
 
@@ -221,19 +310,16 @@ def ecr_registry(
     clock: Clock,
     place: ECRPlace,
     keys: KeySource,
-) -> ECRRegistry:
+) -> ECRRegistry | PublicECRRegistry:
     """endpoint, of_api: of the registry and of the API; so are the connections. No
     credential of theirs is shown: the key signs, and the password is asked for."""
     api = open_ecr_api(of_api, connections[1], telemetry, clock, place, keys)
-    login = ECRLogin(api, keys, clock)
     # The registry's client comes last: what it says of itself in the metrics stays.
-    return ECRRegistry(
-        replace(endpoint, credential=None, login=login),
-        connections[0],
-        telemetry,
-        clock,
-        api,
-    )
+    if isinstance(api, PublicECRAPI):
+        known = replace(endpoint, credential=None, login=PublicLogin(api, keys, clock))
+        return PublicECRRegistry(known, connections[0], telemetry, clock, api)
+    known = replace(endpoint, credential=None, login=ECRLogin(api, keys, clock))
+    return ECRRegistry(known, connections[0], telemetry, clock, api)
 
 
 class _Signer:
@@ -260,8 +346,7 @@ def open_ecr_api(
     """endpoint: of the API"""
     known = replace(endpoint, credential=None, login=_Signer(keys))
     exchange = PacedExchange(known, telemetry, clock)
-    sender = SigningSender(
-        connections, keys, SigningScope(place.region, _SERVICE), clock
-    )
-    http = api_client(known, exchange, sender)
-    return ECRAPI(http, exchange, known.url, place.account, keys, place.region)
+    kind = PublicECRAPI if place.is_public else ECRAPI
+    scope = SigningScope(place.region, kind.service)
+    http = api_client(known, exchange, SigningSender(connections, keys, scope, clock))
+    return kind(http, exchange, known.url, place.account, keys, place.region)
