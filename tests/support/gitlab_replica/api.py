@@ -4,10 +4,12 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
+from support.answer_shapes import Member, misfits, misfits_of_each
+from support.gitlab_replica.schema import DATA, REPOSITORY, TAG, TOKEN
 from support.gitlab_replica.state import GitLab, basic, project_of
 from support.vendor_hosts import Fields, Reply, Request, json_reply
 
@@ -77,7 +79,9 @@ def _repositories(
     if names is None:
         word = "Group" if whose == "groups" else "Project"
         return json_reply(404, {"message": f"404 {word} Not Found"})
-    return _rest_page(lab, asked, names, lambda name: _repository(lab, name))
+    return _rest_page(
+        lab, asked, names, lambda name: _repository(lab, name), REPOSITORY
+    )
 
 
 def _rest_tags(
@@ -89,7 +93,12 @@ def _rest_tags(
         return json_reply(404, {"message": "404 Not found"})
     tags = list(lab.content.tags(name) or ())
     return _rest_page(
-        lab, asked, tags, lambda tag: _tag(name, tag), is_keyset=not lab.has_numbers
+        lab,
+        asked,
+        tags,
+        lambda tag: _tag(name, tag),
+        TAG,
+        is_keyset=not lab.has_numbers,
     )
 
 
@@ -113,7 +122,9 @@ def _sign_in(lab: GitLab, asked: Request, query: str) -> Reply:
     if kind != "repository" or actions != "pull" or name in lab.unreadable:
         name = ""  # A token is given, and is good for nothing.
     token = lab.new_pull_token(name if is_shown else "")
-    return json_reply(200, {"token": token})
+    answer = {"token": token}
+    lab.violations += misfits(answer, TOKEN)
+    return json_reply(200, answer)
 
 
 def _repositories_of(lab: GitLab, whose: str, path: str) -> list[str] | None:
@@ -135,6 +146,7 @@ def _rest_page(
     asked: Request,
     names: list[str],
     entry: Callable[[str], dict[str, object]],
+    schema: Mapping[str, Member],
     *,
     is_keyset: bool = False,
 ) -> Reply:
@@ -160,8 +172,9 @@ def _rest_page(
             ("X-Page", str(number)),
             ("X-Next-Page", str(number + 1) if has_more else ""),
         )
-    of = path.rpartition("/")[2]
-    return _page(lab, of, list(map(entry, shown)), head)
+    of, entries = path.rpartition("/")[2], list(map(entry, shown))
+    lab.violations += misfits_of_each(entries, schema)
+    return _page(lab, of, entries, head)
 
 
 def _page(lab: GitLab, of: str, value: object, head: Fields) -> Reply:
@@ -213,6 +226,7 @@ def _graph(lab: GitLab, asked: Request, *, sees: bool) -> Reply:
     tags = _connection(lab, repository, int(arguments[1]), after)
     count = len(lab.content.tags(repository) or ())
     data = {"containerRepository": {"tagsCount": count, "tags": tags}}
+    lab.violations += misfits(data, DATA)
     return _page(lab, "tags", {"data": data}, ())
 
 

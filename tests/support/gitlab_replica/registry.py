@@ -5,7 +5,9 @@ import re
 from typing import Final
 from urllib.parse import parse_qs
 
+from support.answer_shapes import misfits_of_each
 from support.gitlab_replica.api import SERVICE
+from support.gitlab_replica.schema import OWN_TAG
 from support.gitlab_replica.state import GitLab
 from support.vendor_hosts import Fields, Reply, Request, json_reply
 from weighbridge.demo.http.server import answer as registry_answer
@@ -77,7 +79,9 @@ def _own_tags(lab: GitLab, name: str, query: str) -> Reply:
             [f'<{base}?n={length}&before={shown[0]}>; rel="previous"'] if last else []
         )
         head += (("Link", ", ".join([*links, f'<{following}>; rel="next"'])),)
-    body = json.dumps([_tag(lab, name, tag) for tag in shown]).encode()
+    entries = [_tag(lab, name, tag) for tag in shown]
+    lab.violations += misfits_of_each(entries, OWN_TAG)
+    body = json.dumps(entries).encode()
     return Reply(200, head, lab.page_body("tags", body))
 
 

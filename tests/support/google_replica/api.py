@@ -14,6 +14,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from support.answer_shapes import misfits
+from support.google_replica.schema import BY_NAME
 from support.google_replica.state import ACCESS_TOKEN, KEY, Google
 from support.vendor_hosts import Reply, Request, json_reply
 
@@ -107,6 +109,7 @@ def _page(
     if end < len(entries):
         body["nextPageToken"] = token = secrets.token_urlsafe(9) + "+/="
         google.page_tokens[token] = path, end
+    google.violations += misfits(body, BY_NAME[key])
     if google.api_edit is not None:
         google.api_edit(body)
     return json_reply(200, body)

@@ -1,16 +1,18 @@
 """What `/api/v2.0` of Harbor answers: swagger.yaml and src/server/v2.0/handler."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 from urllib.parse import parse_qs, unquote
 
+from support.answer_shapes import Member, misfits, misfits_of_each
 from support.harbor_replica.listings import (
     artifact_entry,
     project_entry,
     quota_entry,
     repository_entry,
 )
+from support.harbor_replica.schema import ARTIFACT, PROJECT, QUOTA, REPOSITORY
 from support.harbor_replica.state import Harbor, basic
 from support.vendor_hosts import Fields, Reply, Request, json_reply
 
@@ -91,6 +93,7 @@ def _quotas(harbor: Harbor, asked: Request, query: str, *, is_robot: bool) -> Re
         said,
         list(harbor.quotas.items()),
         lambda one: quota_entry(*one),
+        QUOTA,
         frozenset(("reference",)),
     )
 
@@ -112,7 +115,12 @@ def _listing(
     if encoded is None:
         names = _repositories(harbor, project)
         return _page(
-            harbor, asked, said, names, lambda name: repository_entry(harbor, name)
+            harbor,
+            asked,
+            said,
+            names,
+            lambda name: repository_entry(harbor, name),
+            REPOSITORY,
         )
     # The router decodes once, `unescapePathParams` once more.
     name = f"{project}/{unquote(unquote(encoded))}"
@@ -123,7 +131,9 @@ def _listing(
         harbor.counts["repository"] += 1
         if not is_there:
             return refusal(404, f"repository {name} not found")
-        return json_reply(200, repository_entry(harbor, name))
+        entry = repository_entry(harbor, name)
+        harbor.violations += misfits(entry, REPOSITORY)
+        return json_reply(200, entry)
     if said.get("sort") != "id" or said.get("with_tag") != "true":
         harbor.violations.append(f"artifacts in no order: {asked.target}")
     artifacts = harbor.artifacts(name) if is_there else {}
@@ -133,6 +143,7 @@ def _listing(
         said,
         list(artifacts.items()),
         lambda one: artifact_entry(harbor, name, *one),
+        ARTIFACT,
         _ARTIFACT_KEYS,
     )
 
@@ -156,6 +167,7 @@ def _projects(
         said,
         names,
         lambda name: project_entry(harbor, name),
+        PROJECT,
         frozenset(("with_detail", "name")),
     )
 
@@ -166,6 +178,7 @@ def _page(
     said: dict[str, str],
     items: Sequence[ItemT],
     entry: Callable[[ItemT], object],
+    schema: Mapping[str, Member],
     more: frozenset[str] = frozenset(),
 ) -> Reply:
     number, length = int(said.get("page", "1")), int(said.get("page_size", "10"))
@@ -180,6 +193,7 @@ def _page(
     if link := _link(harbor, asked, number, length, total):
         fields += (("Link", link),)
     shown = [entry(item) for item in items[start : start + length]]
+    harbor.violations += misfits_of_each(shown, schema)
     body = harbor.bodies.get((path, number), shown)
     if harbor.after_page is not None:
         harbor.after_page(path, number)

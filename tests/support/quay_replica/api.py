@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
+from support.answer_shapes import Member, misfits
 from support.quay_replica.listings import repository_entry, tag_entry
-from support.quay_replica.schema import REPOSITORIES, TAGS, Member, misfits
+from support.quay_replica.schema import REPOSITORIES, TAGS
 from support.quay_replica.state import API_TOKEN, Quay
 from support.vendor_hosts import Reply, Request, json_reply
 

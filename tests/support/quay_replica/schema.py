@@ -2,22 +2,11 @@
 writes it. There is no published document of them: its own description names no members
 of answers."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
+from support.answer_shapes import NULL, Member
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """types: of its value; of: what each element of it holds, where it is a list"""
-
-    types: tuple[type, ...]
-    source: str
-    is_required: bool = True
-    of: "Mapping[str, Member] | None" = None
-
-
-_NULL: Final = type(None)
 _TAG_PY: Final = "endpoints/api/tag.py _tag_dict"
 _TAG_LIST: Final = "endpoints/api/tag.py ListRepositoryTags.get"
 _BASE: Final = "endpoints/api/repository_models_interface.py RepositoryBaseElement"
@@ -32,7 +21,7 @@ TAG: Final[Mapping[str, Member]] = {
     "end_ts": Member((int,), _TAG_PY, is_required=False),
     "manifest_digest": Member((str,), _TAG_PY),
     "is_manifest_list": Member((bool,), _TAG_PY),
-    "size": Member((int, _NULL), _TAG_PY),
+    "size": Member((int, NULL), _TAG_PY),
     "last_modified": Member((str,), _TAG_PY, is_required=False),
     "expiration": Member((str,), _TAG_PY, is_required=False),
     # Of an index, in versions that keep some children only.
@@ -49,14 +38,14 @@ TAGS: Final[Mapping[str, Member]] = {
 REPOSITORY: Final[Mapping[str, Member]] = {
     "namespace": Member((str,), _BASE),
     "name": Member((str,), _BASE),
-    "description": Member((str, _NULL), _BASE),
+    "description": Member((str, NULL), _BASE),
     "is_public": Member((bool,), _BASE),
     "kind": Member((str,), _BASE),
-    "state": Member((str, _NULL), _BASE),
-    "last_modified": Member((int, _NULL), _BASE, is_required=False),
+    "state": Member((str, NULL), _BASE),
+    "last_modified": Member((int, NULL), _BASE, is_required=False),
     "popularity": Member((int, float), _BASE, is_required=False),
     "is_starred": Member((bool,), _BASE, is_required=False),
-    "quota_report": Member((dict, _NULL), _BASE, is_required=False),
+    "quota_report": Member((dict, NULL), _BASE, is_required=False),
 }
 REPOSITORIES: Final[Mapping[str, Member]] = {
     "repositories": Member((list,), _REPOSITORIES, of=REPOSITORY),
@@ -70,26 +59,3 @@ PROBLEM: Final[Mapping[str, Member]] = {
     "type": Member((str,), _PROBLEM),
     "status": Member((int,), _PROBLEM),
 }
-
-
-def misfits(value: object, schema: Mapping[str, Member], place: str = "$") -> list[str]:
-    """Where the body is not as Quay writes it; also a member that Quay never has."""
-    return list(_misfits(value, schema, place))
-
-
-def _misfits(value: object, schema: Mapping[str, Member], place: str) -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield f"{place}: no object"
-        return
-    required = {name for name, member in schema.items() if member.is_required}
-    if missing := required - value.keys():
-        yield f"{place}: without {sorted(missing)}"
-    if unknown := value.keys() - schema.keys():
-        yield f"{place}: {sorted(unknown)} is never there"
-    for name in value.keys() & schema.keys():
-        member, found = schema[name], value[name]
-        if type(found) not in member.types:
-            yield f"{place}.{name}: {found!r}, against {member.source}"
-        elif member.of is not None and isinstance(found, list):
-            for number, each in enumerate(found):
-                yield from _misfits(each, member.of, f"{place}.{name}[{number}]")

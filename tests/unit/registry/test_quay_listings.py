@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.answer_shapes import Member, misfits
 from support.data import documents
 from support.quay_replica.schema import (
     PROBLEM,
     REPOSITORIES,
     TAGS,
-    Member,
-    misfits,
 )
 from weighbridge.domain.image.digest import Digest, digest_of
 from weighbridge.domain.registry.listing import TagSeen
