@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.listening import listening
+from support.listening import listening, listening_in_thread
 from support.serving import free_address
 
 OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -80,6 +80,14 @@ async def scripted_proxy() -> AsyncIterator[ScriptedProxy]:
     """A ScriptedProxy that listens until the block ends."""
     proxy = ScriptedProxy()
     async with listening(proxy.serve) as proxy.port:
+        yield proxy
+
+
+@contextmanager
+def scripted_proxy_in_thread() -> Iterator[ScriptedProxy]:
+    """The same, for tests that have no event loop."""
+    proxy = ScriptedProxy()
+    with listening_in_thread(proxy.serve) as proxy.port:
         yield proxy
 
 

@@ -33,7 +33,9 @@ def a_loopback_endpoint(
 @asynccontextmanager
 async def connected(endpoint: Endpoint) -> AsyncIterator[DistributionRegistry]:
     """A client that is closed when the block ends."""
-    registry = DistributionRegistry(endpoint, Connections(), Telemetry())
+    registry = DistributionRegistry(
+        endpoint, Connections(proxy=endpoint.proxy), Telemetry()
+    )
     try:
         yield registry
     finally:

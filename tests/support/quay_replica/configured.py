@@ -1,7 +1,7 @@
 """A configuration that crawls the replica of Quay."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.quay_replica.state import API_TOKEN, ROBOT, ROBOT_PASSWORD, Quay
@@ -21,6 +21,7 @@ def quay_settings(
     namespaces: Sequence[str] = (),
     has_token: bool = False,
     signs_in: bool = False,
+    more: Mapping[str, object] | None = None,
 ) -> Settings:
     """One registry, `quay`, by way of a file."""
     registry: dict[str, object] = {
@@ -36,6 +37,7 @@ def quay_settings(
         registry["api_token_file"] = str(folder / "api-token")
     if signs_in:
         registry["auth"] = {"username": ROBOT, "password": ROBOT_PASSWORD}
+    registry |= more or {}
     path = folder / "weighbridge.yaml"
     path.write_text(json.dumps({"registries": [registry]}), encoding="utf-8")
     return load_settings(str(path), {}, KINDS, database_url=database_url)

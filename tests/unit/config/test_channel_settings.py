@@ -227,6 +227,14 @@ def test_a_private_address_may_be_said_and_then_needs_no_encryption(
     )
 
 
+def test_a_private_address_beyond_a_proxy_needs_encryption(folder: Path) -> None:
+    keys = "name: x, kind: webhook, url: 'http://10.0.0.7/hook', allow_private: true"
+    proxy = "proxy: {url: 'http://p.example:3128'}"
+
+    assert fault(folder, f"{keys}, {proxy}").startswith("url is not encrypted")
+    channel(folder, f"{keys}, {proxy}, plain_http: true", WebhookChannelSettings)
+
+
 def test_plain_http_may_be_said(folder: Path) -> None:
     keys = "name: x, kind: webhook, url: 'http://hook.example/x', plain_http: true"
 

@@ -300,6 +300,15 @@ def test_http_beyond_loopback_has_to_be_said_config_file_011(folder: Path) -> No
     assert "plain_http: true" in error.message
 
 
+def test_loopback_beyond_a_proxy_is_another_machines(folder: Path) -> None:
+    keys = "name: r, url: 'http://127.0.0.1:5000', proxy: {url: 'http://p.example:1'}"
+
+    error = refused(folder, f"registries: [{{{keys}}}]\n")
+
+    assert error.code == "insecure_transport"
+    assert "plain_http: true" in error.message
+
+
 def test_plain_http_contradicts_an_https_url(folder: Path) -> None:
     error = refused(folder, f"{HUB}    plain_http: true\n")
 

@@ -33,6 +33,9 @@ PROXY = Proxy("p.example", 3128, lambda: None)
         ("::ffff:127.0.0.1", Reach.LOOPBACK),
         ("localhost", Reach.LOOPBACK),
         ("a.localhost.", Reach.LOOPBACK),
+        ("localhost.localdomain", Reach.LOOPBACK),
+        ("64:ff9b::7f00:1", Reach.LOOPBACK),
+        ("2002:7f00:1::", Reach.LOOPBACK),
     ],
 )
 def test_a_host_is_as_near_as_it_says(host: str, reach: Reach) -> None:
@@ -50,7 +53,18 @@ def test_a_host_is_as_near_as_it_says(host: str, reach: Reach) -> None:
         "0xa9fea9fe",
         "fd00:ec2::254",
         "0",
+        "fe80::1%eth0",
+        "::ffff:a9fe:a9fe",
+        "metadata.google.internal",
+        "METADATA.google.internal.",
+        "metadata.goog",
+        "metadata",
+        "instance-data.ec2.internal",
         "127%2e0.0.1",
+        "127.0.0.1 x",
+        "127.0.0.1\r\nX: y",
+        "\uff11\uff12\uff17.0.0.1",
+        "[::1]",
         "1.2.3.4.5",
         "r.example\r\nX: y",
         "",
@@ -68,10 +82,16 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
         check_beyond_proxy("r.example", port, Reach.LOOPBACK)
 
 
-@given(st.text(max_size=300))
-def test_any_host_is_allowed_or_refused(host: str) -> None:
+@given(
+    st.text(max_size=300)
+    | st.builds(
+        "{}{}".format, st.sampled_from(["127.0.0.1", "::1", "r.example"]), st.text()
+    ),
+    st.sampled_from([Reach.PUBLIC, Reach.PRIVATE, Reach.LOOPBACK]),
+)
+def test_any_host_is_allowed_or_refused(host: str, ceiling: Reach) -> None:
     try:
-        check_beyond_proxy(host, 443, Reach.PUBLIC)
+        check_beyond_proxy(host, 443, ceiling)
     except AddressRefused:
         return
     # What is written into the request is one word.

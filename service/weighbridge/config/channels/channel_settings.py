@@ -129,7 +129,8 @@ def check_http_url(text: str, said: Mapping[str, object]) -> None:
     if is_near and said.get("allow_private") is False:
         words = "leads to a private address: set allow_private: true if that is meant"
         raise refused_secretly("address_refused", words)
-    is_clear = parts.scheme == "http" and not is_near
+    is_beyond = said.get("proxy") is not None or not is_near
+    is_clear = parts.scheme == "http" and is_beyond
     if is_clear and said.get("plain_http") is False:
         words = "is not encrypted: use https, or set plain_http: true"
         raise refused_secretly("insecure_transport", words)

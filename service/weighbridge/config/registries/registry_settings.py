@@ -213,4 +213,7 @@ class RegistrySettings(StrictModel):
 
     @model_validator(mode="after")
     def _says_how_it_is_reached(self) -> Self:
-        return without(self, transport_clash(self.url, plain_http=self.plain_http))
+        clash = transport_clash(
+            self.url, plain_http=self.plain_http, has_proxy=self.proxy is not None
+        )
+        return without(self, clash)

@@ -73,13 +73,15 @@ def proxy_clash(keys: frozenset[str]) -> Clash | None:
     return None
 
 
-def transport_clash(url: str, *, plain_http: bool) -> Clash | None:
-    """url: a checked one"""
+def transport_clash(
+    url: str, *, plain_http: bool, has_proxy: bool = False
+) -> Clash | None:
+    """url: a checked one. Through a proxy even loopback is another machine's."""
     if url.startswith("https:"):
         if plain_http:
             words = "contradicts the https URL"
             return Clash("plain_http", "insecure_transport", words)
-    elif not plain_http and not is_loopback(host_of(url)):
+    elif not plain_http and (has_proxy or not is_loopback(host_of(url))):
         words = "is not encrypted: use https, or set plain_http: true"
         return Clash("url", "insecure_transport", words, url)
     return None
@@ -154,7 +156,11 @@ def _transport(entry: Mapping[str, Plain]) -> Clash | None:
     if not isinstance(url, str) or not isinstance(plain_http, bool):
         return None
     try:
-        return transport_clash(check_url(url), plain_http=plain_http)
+        return transport_clash(
+            check_url(url),
+            plain_http=plain_http,
+            has_proxy=entry.get("proxy") is not None,
+        )
     except PydanticCustomError:
         return None
 

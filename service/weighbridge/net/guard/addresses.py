@@ -232,19 +232,32 @@ def _check_port(host: str, port: int) -> None:
 _NAME: Final = re.compile(r"[a-z0-9._-]{1,253}", re.ASCII)
 # URL Standard, "ends in a number": such a host is an address or nothing.
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_LITERAL: Final = re.compile(r"[0-9a-fx.:]{1,45}", re.ASCII)
+_HOME_DOMAINS: Final = frozenset({"localhost", "localdomain"})  # RFC 6761; /etc/hosts
 _NEAR_DOMAINS: Final = frozenset({"local", "internal"})  # RFC 6762, ICANN 2024
+# Names of 169.254.169.254 in networks of Google and Amazon.
+_METADATA_NAMES: Final = frozenset(
+    {
+        "metadata",
+        "metadata.google.internal",
+        "metadata.goog",
+        "instance-data",
+        "instance-data.ec2.internal",
+    }
+)
 
 
 def check_beyond_proxy(host: str, port: int, ceiling: Reach) -> None:
     """Whether a proxy may be asked for this host. Raises AddressRefused.
 
     The proxy looks the name up, so that only what the host says of itself is judged:
-    a literal is of its class; a name under `localhost` is loopback; a name without a
-    dot, or under `local` or `internal`, is private.
+    a literal is of its class; a name under `localhost` or `localdomain` is loopback; a
+    name without a dot, or under `local` or `internal`, is private; one of a cloud's
+    metadata is never asked for.
     """
     _check_port(host, port)
     bare = host.rstrip(".").lower()
-    reach = reach_of_host(bare)
+    reach = reach_of_host(bare) if _LITERAL.fullmatch(bare) else None
     if reach is None:
         reach = _reach_of_name(host, bare)
     if reach > ceiling:
@@ -258,7 +271,9 @@ def _reach_of_name(host: str, bare: str) -> Reach:
     _, dot, last = bare.rpartition(".")
     if _NAME.fullmatch(bare) is None or _NUMBER.fullmatch(last):
         raise AddressRefused(f"{host!r} is neither a name nor an address")
-    if last == "localhost":
+    if bare in _METADATA_NAMES:
+        raise AddressRefused(f"{host} is never reached")
+    if last in _HOME_DOMAINS:
         return Reach.LOOPBACK
     return Reach.PRIVATE if not dot or last in _NEAR_DOMAINS else Reach.PUBLIC
 
