@@ -27,12 +27,14 @@ class DockerRegistry:
 
     pid:       of its process, for the signals of whoever started it
     authority: who signed its certificate; None: it speaks plain http
+    prefix:    the path below which /v2/ is, such as `/team`
     """
 
     port: int
     folder: Path
     pid: int = 0
     authority: Authority | None = None
+    prefix: str = ""
 
     @property
     def address(self) -> str:
@@ -40,7 +42,7 @@ class DockerRegistry:
 
     @property
     def url(self) -> str:
-        return f"http{'s' if self.authority else ''}://{self.address}"
+        return f"http{'s' if self.authority else ''}://{self.address}{self.prefix}"
 
     @property
     def verify(self) -> ssl.SSLContext | bool:
@@ -63,6 +65,7 @@ def docker_registry(
     port: int | None = None,
     settings: Mapping[str, object] | None = None,
     authority: Authority | None = None,
+    prefix: str = "",
 ) -> Iterator[DockerRegistry]:
     """A registry that runs until the block ends.
 
@@ -70,12 +73,15 @@ def docker_registry(
     auth:     the `auth` section of its configuration, see `htpasswd`
     settings: further top-level sections
     authority: signs its certificate, for localhost and 127.0.0.1
+    prefix:   the path below which /v2/ is
 
     Skips the test where the program is not installed; fails there in CI.
     """
     program = _find_program()
     folder.mkdir(parents=True, exist_ok=True)
-    registry = DockerRegistry(port or _free_port(), folder, authority=authority)
+    registry = DockerRegistry(
+        port or _free_port(), folder, authority=authority, prefix=prefix
+    )
     config = folder / "config.yml"
     config.write_text(yaml.safe_dump(_config(registry, auth, settings or {})))
     with (folder / "log").open("ab") as log:
@@ -128,6 +134,8 @@ def _config(
     settings: Mapping[str, object],
 ) -> dict[str, object]:
     http: dict[str, object] = {"addr": registry.address, "secret": "for tests only"}
+    if registry.prefix:
+        http["prefix"] = f"{registry.prefix}/"
     if registry.authority is not None:
         pem = str(registry.authority.server_file("localhost", "127.0.0.1"))
         http["tls"] = {"certificate": pem, "key": pem}

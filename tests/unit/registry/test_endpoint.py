@@ -80,6 +80,15 @@ def test_an_endpoint_keeps_one_spelling_of_its_url() -> None:
     assert an_endpoint(url="https://HUB.example/").url == "https://hub.example"
 
 
-def test_an_endpoint_without_an_address_is_refused() -> None:
+def test_an_endpoint_keeps_the_prefix_below_which_it_is() -> None:
+    url = "https://HUB.example/Team/docker/"
+
+    assert an_endpoint(url=url).url == "https://hub.example/Team/docker"
+
+
+@pytest.mark.parametrize(
+    "url", ["hub.example/a", "https://hub.example/a?b", "https:///a"]
+)
+def test_an_endpoint_without_an_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError):
-        an_endpoint(url="https://registry.example/with/a/path")
+        an_endpoint(url=url)

@@ -37,6 +37,27 @@ def test_the_next_page_of_the_same_listing_is_followed(
     assert (following.host, following.fragment) == ("registry.example", "")
 
 
+BELOW = httpx.URL("https://registry.example/team/v2/_catalog?n=2")
+
+
+@pytest.mark.parametrize("path", ["/v2/_catalog", "/team/v2/_catalog"])
+def test_a_registry_need_not_know_of_the_prefix_before_it(path: str) -> None:
+    following = next_url(BELOW, [f'<{path}?last=a%2Fb&n=2>; rel="next"'])
+
+    assert str(following) == "https://registry.example/team/v2/_catalog?last=a%2Fb&n=2"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v2/x/tags/list", "/_catalog", "/catalog", "/other/v2/_catalog", "/v2/", "/"],
+)
+def test_a_link_out_of_the_prefix_is_refused(path: str) -> None:
+    with pytest.raises(ListingError) as refused:
+        next_url(BELOW, [f'<{path}?last=a>; rel="next"'])
+
+    assert refused.value.code == "link_refused"
+
+
 @pytest.mark.parametrize("links", [[], [""], ['</a>; rel="prev"'], ["</a>"]])
 def test_without_a_next_link_the_listing_has_ended(links: list[str]) -> None:
     assert next_url(HERE, links) is None

@@ -322,10 +322,12 @@ def _earlier(
 
 def _by_address(item: NamedImage) -> str:
     """The reference as anybody reads it. The name that a registry has in a
-    configuration here is another one's in that of the service, or nobody's."""
-    if item.target.settings is None:
+    configuration here is another one's in that of the service, or nobody's; only of a
+    registry below a prefix it is all that there is."""
+    parts = urlsplit(item.target.url)
+    if item.target.settings is None or parts.path:
         return str(item.reference)
-    host = urlsplit(item.target.url).netloc
+    host = parts.netloc
     known = DOCKER_HUB if KINDS.hosts.get(DOCKER_HUB) == host else host
     return str(replace(item.reference, registry=known))
 

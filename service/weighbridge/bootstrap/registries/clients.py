@@ -295,7 +295,8 @@ def _stored_reach(target: Target, database: "Database") -> Reach | None:
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
-    scheme, _, authority = url.partition("://")
+    scheme, _, rest = url.partition("://")
+    authority = rest.partition("/")[0]
     host, _, port = authority.rpartition(":")
     if not host or authority.endswith("]"):
         return authority.strip("[]"), 443 if scheme == "https" else 80
@@ -311,7 +312,8 @@ def _credential(
         return Credential(auth.username or "", password), ()
     if target.settings is not None and auth is None:
         return None, ()
-    host = target.url.partition("://")[2]
+    # docker knows no prefixes.
+    host = target.url.partition("://")[2].partition("/")[0]
     path = auth.docker_config if auth is not None else docker_config
     ask = partial(ask_helper, environ=os.environ)
     names = _login_names(host)

@@ -23,9 +23,9 @@ from weighbridge.config.value.value_types import (
     Hosts,
     Interval,
     Platforms,
+    PrefixedURL,
     ReadableFile,
     RegistryName,
-    RegistryURL,
     RepositoryPattern,
     SecretFile,
     SecretText,
@@ -147,7 +147,8 @@ class RegistrySettings(StrictModel):
               registry is; all are one registry
     host_pattern: the whole host of each other registry that is known for it, in lower
               case, where a vendor has one for each customer
-    url:      `scheme://host[:port]`, checked and without a slash at its end
+    url:      `scheme://host[:port][/prefix]`, checked and without a slash at its end;
+              a kind whose registries are below no prefix takes none
     interval: seconds between two crawls of a repository, None for the default
     """
 
@@ -156,7 +157,7 @@ class RegistrySettings(StrictModel):
 
     name: RegistryName
     kind: str = AUTO
-    url: RegistryURL
+    url: PrefixedURL
     auth: AuthSettings | None = None
     repositories: RepositorySettings = RepositorySettings()
     tags: TagSettings = TagSettings()

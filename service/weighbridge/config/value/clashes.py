@@ -11,7 +11,7 @@ from msgspec import Struct
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.value.written_address import (
-    check_url,
+    check_prefixed_url,
     host_of,
     is_loopback,
     split_bind,
@@ -157,7 +157,7 @@ def _transport(entry: Mapping[str, Plain]) -> Clash | None:
         return None
     try:
         return transport_clash(
-            check_url(url),
+            check_prefixed_url(url),
             plain_http=plain_http,
             has_proxy=entry.get("proxy") is not None,
         )

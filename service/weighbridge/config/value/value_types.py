@@ -26,7 +26,11 @@ from weighbridge.config.file.regular_file import (
     read_secret_file,
     why_unreadable,
 )
-from weighbridge.config.value.written_address import check_url, split_bind
+from weighbridge.config.value.written_address import (
+    check_prefixed_url,
+    check_url,
+    split_bind,
+)
 from weighbridge.domain import limits
 from weighbridge.domain.access.roles import Network, parse_network
 from weighbridge.domain.image.platform import Platform, parse_platform
@@ -204,6 +208,10 @@ def _url(value: object) -> str:
     return check_url(text_of(value))
 
 
+def _prefixed_url(value: object) -> str:
+    return check_prefixed_url(text_of(value))
+
+
 def _bind(value: object) -> str:
     text = text_of(value)
     split_bind(text)
@@ -273,6 +281,7 @@ ReadableFile = Annotated[Path, PlainValidator(_readable_file)]
 SecretFile = Annotated[Path, PlainValidator(_secret_file)]
 RegistryName = Annotated[str, PlainValidator(_name)]
 RegistryURL = Annotated[str, PlainValidator(_url)]
+PrefixedURL = Annotated[str, PlainValidator(_prefixed_url)]
 Bind = Annotated[str, PlainValidator(_bind)]
 Hosts = tuple[Annotated[str, PlainValidator(_host)], ...]
 Networks = Annotated[

@@ -13,9 +13,34 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|\\")
 
 
+_LOGIN: Final = "auth: {username, password_file}"
+# What no server and no proxy reads in two ways: nothing is encoded, and no segment is
+# `.` or `..`.
+_PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", re.ASCII)
+PREFIX_CHARACTERS: Final = 255
+
+
 def check_url(text: str) -> str:
     """A registry's `scheme://host[:port]`, as `check_origin` has it."""
-    return check_origin(text, "auth: {username, password_file}")
+    return check_origin(text, _LOGIN)
+
+
+def check_prefixed_url(text: str) -> str:
+    """The same, and the path below which `/v2/` is, in the letters that it has."""
+    scheme, separator, rest = text.partition("://")
+    host, slash, path = rest.partition("/")
+    prefix = f"{slash}{path}".rstrip("/")
+    if "@" in text or "?" in text or "#" in text or not prefix:
+        return check_url(text)
+    origin = check_url(f"{scheme}{separator}{host}")
+    if f"{prefix}/".endswith("/v2/"):
+        raise _no_url("must end before /v2, which is added to it")
+    if len(prefix) > PREFIX_CHARACTERS or _PREFIX.fullmatch(prefix) is None:
+        raise _no_url(
+            "has a path with more than segments of letters, digits, '.', '_', '~'"
+            " and '-'"
+        )
+    return f"{origin}{prefix}"
 
 
 def check_origin(text: str, login: str) -> str:

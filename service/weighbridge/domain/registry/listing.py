@@ -76,8 +76,8 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def registry_address(url: str, aliases: Mapping[str, str] = NO_ALIASES) -> str:
-    """`scheme://host:port` of a registry's URL: two URLs with one address lead to one
-    registry. In lower case, the port always said.
+    """`scheme://host:port[/prefix]` of a registry's URL: two URLs with one address lead
+    to one registry. In lower case but for the prefix, the port always said.
 
     aliases: hosts that are known to be others, each with the one that it is
 
@@ -85,7 +85,7 @@ def registry_address(url: str, aliases: Mapping[str, str] = NO_ALIASES) -> str:
     127.0.0.1 are two addresses.
     """
     try:
-        parts = urlsplit(url.lower())
+        parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return url
@@ -94,7 +94,8 @@ def registry_address(url: str, aliases: Mapping[str, str] = NO_ALIASES) -> str:
     # RFC 1034 3.1: a dot at the end names the same host.
     host = parts.hostname.rstrip(".")
     host = aliases.get(host, host)
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    place = f"{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
 
 
 def main_url(url: str, aliases: Mapping[str, str]) -> str:

@@ -28,7 +28,8 @@ class Endpoint(Struct, frozen=True):
     """One entry of the configuration, or an address given ad hoc.
 
     name:     as configured, or the host
-    url:      http(s)://host[:port]; kept as `registry_url` spells it
+    url:      http(s)://host[:port][/prefix], below which /v2/ is; kept as
+              `registry_url` spells it
     ceiling:  the most private class of addresses that it may lead us to
     login:    where a credential comes from that ends, in place of `credential`
     requests_per_second: None for no limit
@@ -75,7 +76,8 @@ class Endpoint(Struct, frozen=True):
 
 
 def registry_url(address: str, *, plain_http: bool | None = None) -> str:
-    """The URL of `host[:port]` or `http(s)://host[:port]` as a person writes it.
+    """The URL of `host[:port]` or `http(s)://host[:port][/prefix]` as a person writes
+    it.
 
     As docker does it: loopback speaks plain HTTP, all others HTTPS unless
     `plain_http` says it. Raises UsageError(invalid_registry), AddressRefused for an
@@ -84,6 +86,8 @@ def registry_url(address: str, *, plain_http: bool | None = None) -> str:
     scheme, separator, rest = address.rpartition("://")
     host = rest.rstrip("/")
     url = _parsed(f"{scheme or 'https'}://{host}", address)
+    if not separator and url.path not in ("", "/"):
+        raise no_registry(address)
     if not separator:
         is_plain = plain_http
         if is_plain is None:
@@ -97,7 +101,7 @@ def _parsed(text: str, address: str) -> httpx.URL:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
         raise no_registry(address) from exc
-    is_bare = url.path in ("", "/") and not (url.query or url.fragment or url.userinfo)
+    is_bare = not (url.query or url.fragment or url.userinfo)
     _, host, port = origin(url)
     if not host or not 0 < port < 65_536 or not is_bare:
         raise no_registry(address)

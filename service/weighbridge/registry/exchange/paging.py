@@ -153,15 +153,19 @@ def next_url(current: httpx.URL, links: list[str]) -> httpx.URL | None:
     """The next page by the `Link` header's values, or None on the last.
 
     Scheme, host, port and path stay as they are: the next page of a listing is
-    the same listing. Raises ListingError(link_refused).
+    the same listing. A registry that does not know of the prefix that a proxy puts
+    before it names the path without it. Raises ListingError(link_refused).
     """
     target = linked(links, "next")
     if target is None:
         return None
     url = same_origin(current, target)
-    if _path(url) != _path(current):
+    path, own = _path(url), _path(current)
+    if path == own:
+        return url
+    if not (path.startswith(b"/v2/") and own.endswith(path)):
         raise _refused("it leads to another path")
-    return url
+    return url.copy_with(raw_path=own + url.raw_path.removeprefix(path))
 
 
 def linked(links: list[str], relation: str) -> str | None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -162,7 +161,8 @@ def _meant(
 
 
 def _host_of(registry: RegistryReport) -> str:
-    return urlsplit(main_url(registry.url, KINDS.hosts)).netloc
+    # With its prefix, which no reference can name: it is then known by its name alone.
+    return main_url(registry.url, KINDS.hosts).partition("://")[2]
 
 
 def _limit(

@@ -86,6 +86,7 @@ class DockerHubSettings(RegistrySettings):
         dict.fromkeys(("docker.io", "index.docker.io", _HOST), _HOST)
     )
 
+    url: RegistryURL
     api_url: RegistryURL | None = None
     namespaces: Annotated[tuple[Namespace, ...], Field(max_length=NAMESPACES)] = ()
 

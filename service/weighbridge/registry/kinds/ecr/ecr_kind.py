@@ -166,6 +166,7 @@ class ECRSettings(RegistrySettings):
 
     host_pattern: ClassVar = _HOST
 
+    url: RegistryURL
     api_url: RegistryURL | None = None
     account: Account | None = None
     region: Region | None = None

@@ -63,6 +63,7 @@ class GHCRSettings(RegistrySettings):
     hosts: ClassVar = MappingProxyType({_HOST: _HOST})
     host_pattern: ClassVar = _RESIDENT
 
+    url: RegistryURL
     api_url: RegistryURL | None = None
     organizations: Owners = ()
     users: Owners = ()

@@ -19,7 +19,7 @@ from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.value.clashes import Clash, transport_clash, without
 from weighbridge.config.value.value_types import (
     PATTERNS,
-    RegistryURL,
+    PrefixedURL,
     SecretFile,
     SecretText,
 )
@@ -93,7 +93,7 @@ class GitLabSettings(RegistrySettings):
 
     hosts: ClassVar = MappingProxyType({_HOST: _HOST})
 
-    api_url: RegistryURL | None = None
+    api_url: PrefixedURL | None = None
     api_token: SecretText | None = None
     api_token_file: SecretFile | None = None
     groups: Paths = ()

@@ -82,6 +82,7 @@ class GoogleSettings(RegistrySettings):
     hosts: ClassVar = MappingProxyType({host: host for host in _CONTAINER_REGISTRY})
     host_pattern: ClassVar = _ARTIFACT_HOST
 
+    url: RegistryURL
     key_file: Annotated[ReadableFile, AfterValidator(_key_file)] | None = None
     api_url: RegistryURL | None = None
     location: Annotated[str, PlainValidator(_location)] | None = None

@@ -17,7 +17,7 @@ from weighbridge.config import RegistrySettings
 from weighbridge.config.file.regular_file import read_secret_file
 from weighbridge.config.registries.registry_settings import AUTO
 from weighbridge.config.value.clashes import Clash, without
-from weighbridge.config.value.value_types import SecretFile, SecretText
+from weighbridge.config.value.value_types import RegistryURL, SecretFile, SecretText
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
 from weighbridge.domain.text.printable import Secret
 from weighbridge.registry.exchange.kind_signs import KindProbe, KindSigns
@@ -60,6 +60,7 @@ class QuaySettings(RegistrySettings):
 
     hosts: ClassVar = MappingProxyType({QUAY_IO: QUAY_IO})
 
+    url: RegistryURL
     api_token: SecretText | None = None
     api_token_file: SecretFile | None = None
     namespaces: Annotated[
