@@ -109,3 +109,70 @@ def test_an_overlap_is_said_beside_the_other_faults(tmp_path: Path) -> None:
 
     assert "shop and all are one registry" in error.message
     assert "registries[2].url" in error.message
+
+
+def test_entries_below_two_paths_of_a_host_are_two_registries(tmp_path: Path) -> None:
+    settings = loaded(
+        tmp_path,
+        'name: root, url: "https://Host.example"',
+        'name: one, url: "https://Host.example/Team/one/"',
+        'name: two, url: "https://host.example/team/one"',
+    )
+
+    assert [(r.url, r.prefix) for r in settings.registries] == [
+        ("https://host.example", ""),
+        ("https://host.example/Team/one", "/Team/one"),
+        ("https://host.example/team/one", "/team/one"),
+    ]
+
+
+def test_two_entries_below_one_path_are_one_registry(tmp_path: Path) -> None:
+    error = refused(
+        tmp_path,
+        'name: one, url: "https://host.example/a"',
+        'name: two, url: "https://host.example:443/a/"',
+    )
+
+    assert "one and two are one registry (https://host.example:443/a)" in error.message
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/a/../b", "/a/./b", "/..", "/a//b", "//a", "/a/%2e%2e/b", "/a%2fb"),
+        *("/a;x", "/a/..;/b", "/a:b", "/a@b", "/.hidden", "/~a", "/ä", "/a b"),
+        *("/v2", "/a/v2", "/a/v2/", "/" + "a" * 256, "/a?x=1", "/a#x"),
+    ],
+)
+def test_a_path_that_a_server_may_read_otherwise_is_refused(
+    tmp_path: Path, path: str
+) -> None:
+    error = refused(tmp_path, f'name: one, url: "https://host.example{path}"')
+
+    assert error.code == "invalid_url"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://docker.io/acme",
+        "https://quay.io/acme",
+        "https://ghcr.io/acme",
+        "https://europe-docker.pkg.dev/project/images",
+        "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop",
+    ],
+)
+def test_a_known_host_has_no_path(tmp_path: Path, url: str) -> None:
+    error = refused(tmp_path, f'name: one, url: "{url}"')
+
+    assert "repositories.include" in error.message
+
+
+def test_the_service_itself_has_no_path(tmp_path: Path) -> None:
+    file = tmp_path / "weighbridge.yaml"
+    file.write_text('web: {external_url: "https://host.example/a"}\n')
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings(str(file), {}, KINDS)
+
+    assert caught.value.code == "invalid_url"
