@@ -27,11 +27,7 @@ class DockerRegistry:
 
     pid:       of its process, for the signals of whoever started it
     authority: who signed its certificate; None: it speaks plain http
-<<<<<<< HEAD
     prefix:    the path below which /v2/ is, such as `/team`
-=======
-    prefix:    what all of its paths begin with
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
     """
 
     port: int
@@ -77,11 +73,7 @@ def docker_registry(
     auth:     the `auth` section of its configuration, see `htpasswd`
     settings: further top-level sections
     authority: signs its certificate, for localhost and 127.0.0.1
-<<<<<<< HEAD
     prefix:   the path below which /v2/ is
-=======
-    prefix:   its `http.prefix`
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 
     Skips the test where the program is not installed; fails there in CI.
     """

@@ -28,9 +28,8 @@ def told(
     body: object,
     headers: Mapping[str, str] | None = None,
     host: str = "",
-    prefix: str = "",
 ) -> ParsedDelivery:
-    return read_body(source, json.dumps(body).encode(), headers or {}, host, prefix)
+    return read_body(source, json.dumps(body).encode(), headers or {}, host)
 
 
 def event_of(action: str = "push", **target: object) -> dict[str, object]:

@@ -23,10 +23,10 @@ from weighbridge.config.value.value_types import (
     PATTERNS,
     Bind,
     DatabaseURL,
-    HostURL,
     KeptFor,
     Networks,
     RedisURL,
+    RegistryURL,
     RepositoryPattern,
     SecretFile,
     StrictModel,
@@ -50,7 +50,7 @@ class WebSettings(StrictModel):
 
     bind: Bind = BIND
     anonymous_read: bool = False
-    external_url: HostURL | None = None
+    external_url: RegistryURL | None = None
     trusted_proxies: Networks = ()
 
 

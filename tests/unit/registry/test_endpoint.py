@@ -91,15 +91,4 @@ def test_an_endpoint_keeps_the_prefix_below_which_it_is() -> None:
 )
 def test_an_endpoint_without_an_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError):
-<<<<<<< HEAD
         an_endpoint(url=url)
-=======
-        an_endpoint(url="https://registry.example/a?b")
-
-
-def test_an_endpoint_below_a_path_keeps_it_as_it_is_written() -> None:
-    endpoint = an_endpoint(url="https://HUB.example/Team/docker/")
-
-    assert endpoint.url == "https://hub.example/Team/docker"
-    assert endpoint.place.prefix == "/Team/docker"
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)

@@ -327,18 +327,7 @@ def _by_address(item: NamedImage) -> str:
     parts = urlsplit(item.target.url)
     if item.target.settings is None or parts.path:
         return str(item.reference)
-<<<<<<< HEAD
     host = parts.netloc
-=======
-    if item.target.settings.prefix:
-        raise UsageError(
-            f"{item.target.name} is below a path of its host, so no address names"
-            " its images to the service",
-            code="invalid_server",
-            hint="use the policies here: --config FILE or --policy FILE",
-        )
-    host = urlsplit(item.target.url).netloc
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
     known = DOCKER_HUB if KINDS.hosts.get(DOCKER_HUB) == host else host
     return str(replace(item.reference, registry=known))
 

@@ -10,9 +10,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
-from urllib.parse import urlsplit
 
-import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -25,11 +23,9 @@ from weighbridge.bootstrap.registries.targets import (
     alike,
     kind_of,
     login_of,
-    prefixes_beside,
 )
 from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
-from weighbridge.config.value.written_address import prefix_of
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.registry.found_kind import FoundKind
 from weighbridge.domain.registry.listing import main_url
@@ -39,7 +35,6 @@ from weighbridge.net.guard.addresses import (
     SystemResolver,
     checked,
     classify,
-    origin,
     reach_of_host,
 )
 from weighbridge.net.proxy.tunnel import proxy_of
@@ -187,7 +182,6 @@ async def registry_client(
     ceiling = seen or Reach.PUBLIC
     limits = limited(settings, target, loopback=ceiling is Reach.LOOPBACK)
     endpoint = _endpoint(target, ceiling, credential, limits.pace)
-    endpoint = replace(endpoint, others=prefixes_beside(settings, target))
     clock, configured = Clock(), target.settings
     gate_of = partial((gates or RateLimiters()).of, limits, clock)
     access = KindAccess(
@@ -301,16 +295,12 @@ def _stored_reach(target: Target, database: "Database") -> Reach | None:
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
-<<<<<<< HEAD
     scheme, _, rest = url.partition("://")
     authority = rest.partition("/")[0]
     host, _, port = authority.rpartition(":")
     if not host or authority.endswith("]"):
         return authority.strip("[]"), 443 if scheme == "https" else 80
     return host.strip("[]"), int(port)
-=======
-    return origin(httpx.URL(url))[1:]
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 
 
 def _credential(
@@ -322,16 +312,12 @@ def _credential(
         return Credential(auth.username or "", password), ()
     if target.settings is not None and auth is None:
         return None, ()
-<<<<<<< HEAD
     # docker knows no prefixes.
     host = target.url.partition("://")[2].partition("/")[0]
-=======
-    host, prefix = urlsplit(target.url).netloc, prefix_of(target.url)
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
     path = auth.docker_config if auth is not None else docker_config
     ask = partial(ask_helper, environ=os.environ)
     names = _login_names(host)
-    docker = partial(docker_config_credential, host, path, ask, names, prefix)
+    docker = partial(docker_config_credential, host, path, ask, names)
     login = login_of(target.access, host, docker)
     return login.credential, (login.warning,) if login.warning else ()
 

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.file.regular_file import read_secret_file
-from weighbridge.config.value.clashes import Clash, auth_clash, transport_clash, without
+from weighbridge.config.value.clashes import auth_clash, transport_clash, without
 from weighbridge.config.value.proxy_settings import OptionalProxy
 from weighbridge.config.value.value_types import (
     PATTERNS,
@@ -33,7 +33,7 @@ from weighbridge.config.value.value_types import (
     TagPattern,
     Username,
 )
-from weighbridge.config.value.written_address import host_of, is_loopback, prefix_of
+from weighbridge.config.value.written_address import host_of, is_loopback
 from weighbridge.config.yaml.reader import Plain
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.image.reference import is_repository_name
@@ -147,20 +147,13 @@ class RegistrySettings(StrictModel):
               registry is; all are one registry
     host_pattern: the whole host of each other registry that is known for it, in lower
               case, where a vendor has one for each customer
-<<<<<<< HEAD
     url:      `scheme://host[:port][/prefix]`, checked and without a slash at its end;
               a kind whose registries are below no prefix takes none
-=======
-    is_api_below_a_path: whether the vendor's own API (`api_url`) may be
-    url:      `scheme://host[:port][/prefix]`, checked and without a slash at its end;
-              `/v2` follows it
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
     interval: seconds between two crawls of a repository, None for the default
     """
 
     hosts: ClassVar[Mapping[str, str]] = MappingProxyType({})
     host_pattern: ClassVar[re.Pattern[str] | None] = None
-    is_api_below_a_path: ClassVar[bool] = False
 
     name: RegistryName
     kind: str = AUTO
@@ -201,11 +194,6 @@ class RegistrySettings(StrictModel):
         return host_of(self.url)
 
     @property
-    def prefix(self) -> str:
-        """What of the URL stands between the host and `/v2`, "" for nothing."""
-        return prefix_of(self.url)
-
-    @property
     def wanted_repositories(self) -> Patterns:
         """Which repositories are crawled, by their whole names."""
         return self.repositories.patterns
@@ -230,23 +218,3 @@ class RegistrySettings(StrictModel):
             self.url, plain_http=self.plain_http, has_proxy=self.proxy is not None
         )
         return without(self, clash)
-
-    @model_validator(mode="after")
-    def _has_its_place(self) -> Self:
-        """At a host that is known the registry is the whole host: what follows it is
-        meant as a namespace or a repository."""
-        pattern = type(self).host_pattern
-        is_known = self.host in self.hosts or (
-            pattern is not None and pattern.fullmatch(self.host) is not None
-        )
-        api_url = getattr(self, "api_url", None)  # a key of several kinds, not of all
-        if api_url and prefix_of(api_url) and not self.is_api_below_a_path:
-            words = "must end after the host: no path, no query"
-            return without(self, Clash("api_url", "invalid_url", words, api_url))
-        if not self.prefix or not is_known:
-            return self
-        words = (
-            f"must end after {self.host}, which has no path before /v2: name what is"
-            " meant in repositories.include"
-        )
-        return without(self, Clash("url", "invalid_url", words, self.url))

@@ -157,11 +157,7 @@ def _transport(entry: Mapping[str, Plain]) -> Clash | None:
         return None
     try:
         return transport_clash(
-<<<<<<< HEAD
             check_prefixed_url(url),
-=======
-            check_url(url, may_have_prefix=True),
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
             plain_http=plain_http,
             has_proxy=entry.get("proxy") is not None,
         )

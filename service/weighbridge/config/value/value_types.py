@@ -209,11 +209,7 @@ def _url(value: object) -> str:
 
 
 def _prefixed_url(value: object) -> str:
-<<<<<<< HEAD
     return check_prefixed_url(text_of(value))
-=======
-    return check_url(text_of(value), may_have_prefix=True)
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 
 
 def _bind(value: object) -> str:
@@ -284,13 +280,8 @@ RedisURL = Annotated[Secret, PlainValidator(_redis_url)]
 ReadableFile = Annotated[Path, PlainValidator(_readable_file)]
 SecretFile = Annotated[Path, PlainValidator(_secret_file)]
 RegistryName = Annotated[str, PlainValidator(_name)]
-<<<<<<< HEAD
 RegistryURL = Annotated[str, PlainValidator(_url)]
 PrefixedURL = Annotated[str, PlainValidator(_prefixed_url)]
-=======
-HostURL = Annotated[str, PlainValidator(_url)]
-RegistryURL = Annotated[str, PlainValidator(_prefixed_url)]
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 Bind = Annotated[str, PlainValidator(_bind)]
 Hosts = tuple[Annotated[str, PlainValidator(_host)], ...]
 Networks = Annotated[

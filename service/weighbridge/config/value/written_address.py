@@ -10,12 +10,9 @@ from pydantic_core import PydanticCustomError
 from weighbridge.domain.text.printable import REDACTED, Secret
 
 _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}", re.ASCII)
-_PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+", re.ASCII)
-_PREFIX_CHARACTERS: Final = 255
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|\\")
 
 
-<<<<<<< HEAD
 _LOGIN: Final = "auth: {username, password_file}"
 # What no server and no proxy reads in two ways: nothing is encoded, and no segment is
 # `.` or `..`.
@@ -44,19 +41,12 @@ def check_prefixed_url(text: str) -> str:
             " and '-'"
         )
     return f"{origin}{prefix}"
-=======
-def check_url(text: str, *, may_have_prefix: bool = False) -> str:
-    """A registry's `scheme://host[:port]`, as `check_origin` has it."""
-    login = "auth: {username, password_file}"
-    return check_origin(text, login, may_have_prefix=may_have_prefix)
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 
 
-def check_origin(text: str, login: str, *, may_have_prefix: bool = False) -> str:
+def check_origin(text: str, login: str) -> str:
     """`scheme://host[:port]`, in lower case and without the slash at its end.
 
     login: the keys that are meant for a user and a password
-    may_have_prefix: whether a path may follow, which stays as it is written
     """
     if _NOT_IN_A_URL.search(text):
         raise _no_url("holds a space or another character that no URL has")
@@ -81,37 +71,14 @@ def check_origin(text: str, login: str, *, may_have_prefix: bool = False) -> str
         raise _no_url("names no valid host")
     if port == 0:
         raise _no_url("has a port outside 1 to 65535")
-    if "?" in text or "#" in text:
+    if parts.path not in ("", "/") or "?" in text or "#" in text:
         raise _no_url("must end after the host: no path, no query")
-    prefix = parts.path.rstrip("/")
-    if prefix and not may_have_prefix:
-        raise _no_url("must end after the host: no path, no query")
-    return f"{parts.scheme}://{parts.netloc.lower()}{_checked_prefix(prefix)}"
-
-
-def _checked_prefix(prefix: str) -> str:
-    """Nothing in it is read in another way by a server: no dots that climb, no escapes,
-    no empty parts."""
-    if not prefix:
-        return ""
-    if prefix.endswith("/v2"):
-        raise _no_url("must end before /v2, which every registry has")
-    if len(prefix) > _PREFIX_CHARACTERS or not _PREFIX.fullmatch(prefix):
-        raise _no_url(
-            "has a path that is none: parts of letters, digits, '.', '_' and '-', each"
-            " after one slash"
-        )
-    return prefix
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def host_of(url: str) -> str:
     """The host of a checked URL, without brackets and port."""
     return urlsplit(url).hostname or ""
-
-
-def prefix_of(url: str) -> str:
-    """What of a checked URL stands between the host and `/v2`: "" or `/a/path`."""
-    return urlsplit(url).path
 
 
 def shown_url(url: Secret) -> str:

@@ -77,12 +77,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 def registry_address(url: str, aliases: Mapping[str, str] = NO_ALIASES) -> str:
     """`scheme://host:port[/prefix]` of a registry's URL: two URLs with one address lead
-<<<<<<< HEAD
     to one registry. In lower case but for the prefix, the port always said.
-=======
-    to one registry. Scheme and host in lower case, the port always said; in a path
-    capitals count (RFC 3986 6.2.2.1).
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 
     aliases: hosts that are known to be others, each with the one that it is
 
@@ -99,18 +94,12 @@ def registry_address(url: str, aliases: Mapping[str, str] = NO_ALIASES) -> str:
     # RFC 1034 3.1: a dot at the end names the same host.
     host = parts.hostname.rstrip(".")
     host = aliases.get(host, host)
-<<<<<<< HEAD
     place = f"{f'[{host}]' if ':' in host else host}:{port}"
     return f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
-=======
-    authority = f"{f'[{host}]' if ':' in host else host}:{port}"
-    return f"{parts.scheme}://{authority}{parts.path.rstrip('/')}"
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 
 
 def main_url(url: str, aliases: Mapping[str, str]) -> str:
     """A registry's checked URL, with the host that it is. aliases: as above"""
-    scheme, separator, place = url.partition("://")
-    authority, slash, prefix = place.partition("/")
+    scheme, separator, authority = url.partition("://")
     host, colon, port = authority.partition(":")
-    return f"{scheme}{separator}{aliases.get(host, host)}{colon}{port}{slash}{prefix}"
+    return f"{scheme}{separator}{aliases.get(host, host)}{colon}{port}"

@@ -10,13 +10,11 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from weighbridge.config import RegistrySettings
-from weighbridge.config.value.written_address import prefix_of
 from weighbridge.domain.image.reference import LOGIN_HINT, without_login
 from weighbridge.errors import UsageError
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.guard.addresses import Proxy, Reach, origin, reach_of_host
-from weighbridge.net.guard.place import Place
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.login.credentials import Credential, CredentialSource
 from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
@@ -30,13 +28,8 @@ class Endpoint(Struct, frozen=True):
     """One entry of the configuration, or an address given ad hoc.
 
     name:     as configured, or the host
-<<<<<<< HEAD
     url:      http(s)://host[:port][/prefix], below which /v2/ is; kept as
               `registry_url` spells it
-=======
-    url:      http(s)://host[:port][/prefix]; its host kept as `registry_url` spells it
-    others:   prefixes of other entries at this host
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
     ceiling:  the most private class of addresses that it may lead us to
     login:    where a credential comes from that ends, in place of `credential`
     requests_per_second: None for no limit
@@ -58,29 +51,16 @@ class Endpoint(Struct, frozen=True):
     ca_file: str | None = None
     contact: str = ""
     proxy: Proxy | None = None
-    others: frozenset[str] = field(default_factory=frozenset)
     gate: RateLimiter | None = None
 
     def __post_init__(self) -> None:
         # One spelling, without a slash at the end.
-        prefix = prefix_of(self.url).rstrip("/")
-        host = self.url.rstrip("/").removesuffix(prefix)
-        force_setattr(self, "url", f"{registry_url(host)}{prefix}")
+        force_setattr(self, "url", registry_url(self.url))
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port."""
+        """Scheme, host and port: what the credential belongs to."""
         return origin(httpx.URL(self.url))
-
-    @property
-    def place(self) -> Place:
-        """What the credential belongs to."""
-        return Place(self.origin, self.prefix, self.others)
-
-    @property
-    def prefix(self) -> str:
-        """What its paths begin with, "" for nothing."""
-        return prefix_of(self.url)
 
     @property
     def who(self) -> Credential | CredentialSource | None:

@@ -85,19 +85,12 @@ FindNext: TypeAlias = Callable[[str, AnswerT, ListingPage], str | None]
 """From a page's URL, its answer, and what was read of it to the next page's URL."""
 
 
-def by_link(prefix: str = "") -> FindNext[RegistryAnswer]:
-    """The next page by the `Link` header (distribution-spec, "Listing Tags").
-
-    prefix: of the registry's paths, see `next_url`
-    """
-
-    def find_next(url: str, answer: RegistryAnswer, page: ListingPage) -> str | None:
-        links = answer.headers.get_list("link")
-        # Most listings are of one page: their URL is not even parsed.
-        following = next_url(httpx.URL(url), links, prefix) if links else None
-        return None if following is None else str(following)
-
-    return find_next
+def by_link(url: str, answer: RegistryAnswer, page: ListingPage) -> str | None:
+    """The next page by the `Link` header (distribution-spec, "Listing Tags")."""
+    links = answer.headers.get_list("link")
+    # Most listings are of one page: their URL is not even parsed.
+    following = next_url(httpx.URL(url), links) if links else None
+    return None if following is None else str(following)
 
 
 async def pages(
@@ -156,40 +149,23 @@ class _SeenPages:
             raise _loop(f"{_EMPTY_PAGES} pages in a row bring no name")
 
 
-def next_url(
-    current: httpx.URL, links: list[str], prefix: str = ""
-) -> httpx.URL | None:
+def next_url(current: httpx.URL, links: list[str]) -> httpx.URL | None:
     """The next page by the `Link` header's values, or None on the last.
 
     Scheme, host, port and path stay as they are: the next page of a listing is
-<<<<<<< HEAD
     the same listing. A registry that does not know of the prefix that a proxy puts
     before it names the path without it. Raises ListingError(link_refused).
-=======
-    the same listing. Raises ListingError(link_refused).
-
-    prefix: what stands before a registry's own paths. One behind a proxy that takes it
-            away names its pages without it; then the query alone is taken
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
     """
     target = linked(links, "next")
     if target is None:
         return None
     url = same_origin(current, target)
-<<<<<<< HEAD
     path, own = _path(url), _path(current)
     if path == own:
         return url
     if not (path.startswith(b"/v2/") and own.endswith(path)):
         raise _refused("it leads to another path")
     return url.copy_with(raw_path=own + url.raw_path.removeprefix(path))
-=======
-    if _path(url) == _path(current):
-        return url
-    if prefix and prefix.encode() + _path(url) == _path(current):
-        return current.copy_with(query=url.query)
-    raise _refused("it leads to another path")
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 
 
 def linked(links: list[str], relation: str) -> str | None:

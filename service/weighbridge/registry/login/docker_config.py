@@ -217,13 +217,10 @@ def docker_config_credential(
     path: Path | None = None,
     ask: Ask = _ask_nobody,
     names: LoginNames = NO_OTHER_NAMES,
-    prefix: str = "",
 ) -> DockerLogin:
     """The login for `host` (`name[:port]`); an absent file holds none.
 
-    names:  by which docker knows this registry
-    prefix: of the registry's paths at this host, "" for none. Then a login of the
-            host with this path is asked for first, and one with another path never
+    names: by which docker knows this registry
 
     1. The helper that `credHelpers` names for this host, and nothing else then.
     2. An entry of `auths`.
@@ -233,10 +230,9 @@ def docker_config_credential(
     """
     if path is None or (config := _read(path)) is None:
         return DockerLogin()
-    path_of_login = prefix.strip("/")
-    if helper := _helper(config, host, names, path_of_login):
+    if helper := _helper(config, host, names):
         return _asked(ask, helper, host, names)
-    for entry in _entries(config, host, names, path_of_login):
+    for entry in _entries(config, host, names):
         if login := _login(entry, host, path):
             return login
     if isinstance(store := config.get("credsStore"), str) and store:
@@ -277,30 +273,25 @@ def _read(path: Path) -> Mapping[str, object] | None:
     return config
 
 
-def _helper(
-    config: Mapping[str, object], host: str, names: LoginNames, path: str
-) -> str:
+def _helper(config: Mapping[str, object], host: str, names: LoginNames) -> str:
     helpers = config.get("credHelpers")
     if not isinstance(helpers, dict):
         return ""
     for key, helper in helpers.items():
-        if not isinstance(helper, str) or not helper:
-            continue
-        if _is_same(key, host, names) and _fits(key, path):
+        if isinstance(helper, str) and helper and _is_same(key, host, names):
             return helper
     return ""
 
 
 def _entries(
-    config: Mapping[str, object], host: str, names: LoginNames, path: str
+    config: Mapping[str, object], host: str, names: LoginNames
 ) -> list[Mapping[str, object]]:
-    """The entries of this host: the key that has the path too first, then the one that
-    is nothing but the host."""
+    """The entries of this host, the key that is nothing but the host first."""
     auths = config.get("auths")
     if not isinstance(auths, dict):
         return []
-    keys = [key for key in auths if _is_same(key, host, names) and _fits(key, path)]
-    keys.sort(key=lambda key: (bool(path) and _path_of(key) != path, key != host))
+    keys = [key for key in auths if _is_same(key, host, names)]
+    keys.sort(key=lambda key: key != host)
     return [entry for key in keys if isinstance(entry := auths[key], dict)]
 
 
@@ -308,18 +299,6 @@ def _host_of(key: str) -> str:
     """`https://host/v1/`, `host/path` and `host` name the same registry."""
     _, scheme, rest = key.rpartition("://")
     return (rest if scheme else key).partition("/")[0].lower()
-
-
-def _path_of(key: str) -> str:
-    """What follows the host, without the version of the protocol."""
-    _, scheme, rest = key.rpartition("://")
-    path = (rest if scheme else key).partition("/")[2].strip("/")
-    return re.sub(r"(?:^|/)v[12]$", "", path)
-
-
-def _fits(key: str, path: str) -> bool:
-    """Whether a login may be shown to a registry below this path, "" for none."""
-    return not path or _path_of(key) in ("", path)
 
 
 def _is_same(key: str, host: str, names: LoginNames) -> bool:

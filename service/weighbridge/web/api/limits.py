@@ -161,15 +161,8 @@ def _meant(
 
 
 def _host_of(registry: RegistryReport) -> str:
-<<<<<<< HEAD
     # With its prefix, which no reference can name: it is then known by its name alone.
     return main_url(registry.url, KINDS.hosts).partition("://")[2]
-=======
-    """As it stands before a reference; "" for a registry below a path, which no
-    reference names by its address."""
-    parts = urlsplit(main_url(registry.url, KINDS.hosts))
-    return "" if parts.path else parts.netloc
->>>>>>> e6fededa (Crawl registries below a path of their host, each with its own credential, rows and limits)
 
 
 def _limit(

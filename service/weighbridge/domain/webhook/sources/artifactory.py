@@ -29,11 +29,8 @@ def read(delivery: RawDelivery) -> Outcome:
     domain = event.get("domain", "docker")
     if domain != "docker" or kind not in _PUSHED | {"deleted"}:
         return "not_a_push"
-    repository = _repository(data, delivery)
-    if repository is None:
-        return "unknown_registry"
     return pushed(
-        repository,
+        _repository(data, delivery.host),
         data.get("tag"),
         digest=f"sha256:{text_of(data.get('sha256'))}",
         is_delete=kind == "deleted",
@@ -41,14 +38,11 @@ def read(delivery: RawDelivery) -> Outcome:
     )
 
 
-def _repository(data: Members, delivery: RawDelivery) -> str | None:
+def _repository(data: Members, host: str) -> str:
     """Docker clients name Artifactory's repository in the host or in the path, see
-    jfrog.com/help, "Reverse Proxy Settings". The path of the API is that of one
-    (`/artifactory/api/docker/KEY`); None: of another one than this registry is."""
+    jfrog.com/help, "Reverse Proxy Settings"."""
     key, image = text_of(data.get("repo_key")), text_of(data.get("image_name"))
-    if delivery.prefix and key:
-        return image if delivery.prefix.rpartition("/")[2] == key else None
-    first = delivery.host.partition(".")[0]
+    first = host.partition(".")[0]
     is_in_host = first == key or first.endswith(f"-{key}")
     return image if is_in_host or not key else f"{key}/{image}"
 

@@ -109,7 +109,6 @@ class DistributionRegistry:
     ) -> None:
         self._endpoint = endpoint
         self._questions = Questions(endpoint.url, full_name)
-        self._find_next = by_link(endpoint.prefix)
         self._client = RegistryClient(
             endpoint,
             connections,
@@ -292,7 +291,7 @@ class DistributionRegistry:
                 raise
 
         entries = 0
-        async for page in pages(ask, first_url, read, self._find_next):
+        async for page in pages(ask, first_url, read, by_link):
             entries += page.entries
             if entries > most:
                 raise ListingError(

@@ -84,8 +84,7 @@ Paths = Annotated[
 class GitLabSettings(RegistrySettings):
     """An entry of GitLab's container registry.
 
-    api_url:   `scheme://host[:port][/path]` of GitLab itself, with its relative URL
-               root; None: gitlab.com for its own
+    api_url:   `scheme://host[:port]` of GitLab itself; None: gitlab.com for its own
                registry, and unknown for others
     api_token: shown to that alone; without one, the password of `auth` is
     groups:    whose repositories are crawled, those of all groups and projects below
@@ -93,7 +92,6 @@ class GitLabSettings(RegistrySettings):
     """
 
     hosts: ClassVar = MappingProxyType({_HOST: _HOST})
-    is_api_below_a_path: ClassVar = True
 
     api_url: PrefixedURL | None = None
     api_token: SecretText | None = None

@@ -262,8 +262,8 @@ class GitLabRegistry(DistributionRegistry):
                 self._client.counts.note_failure(question.operation, error)
                 raise
 
-        entries, find_next = 0, by_link(self._endpoint.prefix)
-        async for page in pages(ask, question.url, read, find_next):
+        entries = 0
+        async for page in pages(ask, question.url, read, by_link):
             entries += page.entries
             if entries > limits.TAGS_PER_REPOSITORY:
                 raise ListingError(
