@@ -136,6 +136,7 @@ async def test_variables_of_the_environment_name_no_proxy(
     ("answer", "code", "retryable", "words"),
     [
         (b"HTTP/1.1 407 %s\r\n\r\n", "proxy_auth", False, "answers 407"),
+        (b"HTTP/1.0 401 No\r\n\r\n", "proxy_auth", False, "answers 401"),
         (b"HTTP/1.1 403 No\r\n\r\nno", "proxy_refused", False, "answers 403"),
         (b"HTTP/1.1 405 No\r\n\r\n", "proxy_refused", False, "answers 405"),
         (b"HTTP/1.1 302 Go\r\nLocation: http://x/\r\n\r\n", "proxy_refused", False, ""),

@@ -139,7 +139,8 @@ def test_a_wrong_password_is_said_of_the_proxy(behind: Behind, capsys: Capture) 
     out, err = told(capsys, "crawl", code=3)
 
     err += out
-    assert f"the proxy {behind.proxy.url} answers 40" in err
+    assert f"the proxy {behind.proxy.url} answers 401" in err
+    assert "password_file of this proxy" in err
     assert "wr0ng-c4nary" not in err
 
 

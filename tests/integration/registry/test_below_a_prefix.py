@@ -13,7 +13,10 @@ import pytest
 from support.docker_registry import docker_registry
 from support.images_oci import Pusher, made_image, made_layer
 from support.listening import listening_in_thread
+from support.real_registry import a_loopback_endpoint, connected
+from support.scripted_registry import Reply, scripted_registry
 from weighbridge.cli.main import run
+from weighbridge.domain.image.digest import digest_of
 
 Capture = pytest.CaptureFixture[str]
 PREFIX = "/Team_1/docker"
@@ -119,6 +122,29 @@ def test_a_registry_below_a_prefix_is_crawled_checked_and_weighed(
     with closing(sqlite3.connect("w.db")) as connection:
         rows = connection.execute("SELECT address FROM registries").fetchall()
     assert rows == [(url,)]
+
+
+async def test_realm_and_redirects_of_a_registry_below_a_prefix_are_followed() -> None:
+    config = b'{"os":"linux"}'
+    digest = digest_of(config)
+    async with scripted_registry() as server:
+        blob = f"/team/v2/shop/app/blobs/{digest}"
+        realm = f'Bearer realm="{server.url}/team/token",service="s"'
+        scope = "service=s&scope=repository%3Ashop%2Fapp%3Apull"
+        server.on("GET", blob, Reply(401, (("WWW-Authenticate", realm),)), shows="")
+        server.on("GET", f"/team/token?{scope}", Reply(body=b'{"token":"abc"}'))
+        server.on(
+            "GET",
+            blob,
+            Reply(307, (("Location", "/team/storage/x"),)),
+            shows="Bearer abc",
+        )
+        server.on("GET", "/team/storage/x", Reply(body=config))
+        endpoint = a_loopback_endpoint(f"{server.url}/team")
+        async with connected(endpoint) as registry:
+            content = await registry.get_blob("shop/app", digest, len(config), 1024)
+
+    assert content == config
 
 
 @pytest.mark.parametrize(

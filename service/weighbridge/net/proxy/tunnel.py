@@ -26,6 +26,8 @@ ANSWER_BYTES: Final = 8 * KIB
 _BEGINNING: Final = b"HTTP/1."
 _BLANK_LINE: Final = b"\r\n\r\n"
 _PASSING: Final = frozenset({408, 429})
+_NO_LOGIN: Final = frozenset({401, 407})
+"""tinyproxy answers 401 where the password is wrong, and 407 where there is none."""
 
 
 def proxy_of(settings: "ProxySettings | None") -> Proxy | None:
@@ -115,11 +117,11 @@ def _garbled(proxy: Proxy, why: str) -> ProxyFailed:
 
 def _refusal(proxy: Proxy, status: int, place: str) -> ProxyFailed:
     said = f"the proxy {proxy} answers {status}"
-    if status == 407:
+    if status in _NO_LOGIN:
         return ProxyFailed(
             f"{said}: it does not know who asks",
             "proxy_auth",
-            "set username and password_file of this proxy",
+            "set username and password_file of this proxy, or correct them",
             retryable=False,
         )
     if status >= 500 or status in _PASSING:
