@@ -159,3 +159,22 @@ async def test_a_password_that_cannot_be_read_is_told_to_each_who_asks(
     async with clients.use(target):
         pass
     await clients.aclose()
+
+
+async def test_a_client_is_replaced_once_its_password_is(
+    database: Database, tmp_path: Path
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("p")
+    target = a_target(auth=AuthSettings(username="me", password_file=secret))
+    clients = clients_of(database, Hand())
+    async with clients.use(target) as first, clients.use(target) as same:
+        pass
+    secret.write_text("another")
+
+    async with clients.use(target) as second:
+        pass
+    await clients.aclose()
+
+    assert same is first
+    assert second is not first

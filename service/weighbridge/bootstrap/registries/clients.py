@@ -3,7 +3,6 @@ them.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,13 +15,13 @@ from msgspec.structs import replace
 
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.found_kinds import find_kind, told_of
+from weighbridge.bootstrap.registries.logins import NO_LOGIN, TargetLogin, find_login
 from weighbridge.bootstrap.registries.targets import (
     AddressAccess,
     Target,
     address_of,
     alike,
     kind_of,
-    login_of,
 )
 from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
@@ -42,15 +41,6 @@ from weighbridge.ports.protocols import Pacing, Registry
 from weighbridge.registry.client import RegistryClient
 from weighbridge.registry.exchange.endpoint import Endpoint, KindAccess
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
-from weighbridge.registry.login.credentials import (
-    NO_OTHER_NAMES,
-    Credential,
-    LoginNames,
-)
-from weighbridge.registry.login.docker_config import (
-    ask_helper,
-    docker_config_credential,
-)
 from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
 from weighbridge.registry.recognition import Recognised, recognise
 from weighbridge.telemetry import Telemetry
@@ -144,6 +134,7 @@ class OpenClient(Struct, frozen=True):
     warnings: what is to be said about its credentials and its kind
     ping:     ask whether it is there and lets us in; raises as the others do
     found:    what it was found to be; None where that is written or not known
+    login:    who asks, and by which files
     """
 
     registry: Registry
@@ -151,6 +142,7 @@ class OpenClient(Struct, frozen=True):
     warnings: tuple[Problem, ...]
     ping: Callable[[], Awaitable[None]]
     found: FoundKind | None = None
+    login: TargetLogin = NO_LOGIN
 
 
 @asynccontextmanager
@@ -177,11 +169,11 @@ async def registry_client(
     """
     seen = await find_reach(target, database)
     # In a thread: a credential helper may take seconds.
-    credential, warnings = await asyncio.to_thread(_credential, target, docker_config)
+    login = await asyncio.to_thread(find_login, target, docker_config)
     # A name without an address is held to the most careful class.
     ceiling = seen or Reach.PUBLIC
     limits = limited(settings, target, loopback=ceiling is Reach.LOOPBACK)
-    endpoint = _endpoint(target, ceiling, credential, limits.pace)
+    endpoint = _endpoint(target, ceiling, login, limits.pace)
     clock, configured = Clock(), target.settings
     gate_of = partial((gates or RateLimiters()).of, limits, clock)
     access = KindAccess(
@@ -200,9 +192,9 @@ async def registry_client(
         access = replace(access, settings=finding.settings)
     kind = REGISTRY_KINDS[kind_of(target) if found is None else found.kind]
     registry = kind.open(endpoint, access)
-    warnings += told_of(found)
+    warnings = login.warnings + told_of(found)
     try:
-        yield OpenClient(registry, seen, warnings, registry.ping, found)
+        yield OpenClient(registry, seen, warnings, registry.ping, found, login)
     finally:
         await registry.aclose()
 
@@ -221,14 +213,15 @@ async def shown_kind(endpoint: Endpoint, access: KindAccess) -> Recognised:
 
 
 def _endpoint(
-    target: Target, ceiling: Reach, credential: Credential | None, pace: Pace
+    target: Target, ceiling: Reach, login: TargetLogin, pace: Pace
 ) -> Endpoint:
     configured = target.settings
     endpoint = Endpoint(
         name=target.name,
         url=main_url(target.url, KINDS.hosts),
         ceiling=ceiling,
-        credential=credential,
+        credential=login.credential,
+        login=login.source,
         requests_per_second=pace.requests_per_second,
         concurrency=pace.concurrency,
     )
@@ -301,28 +294,3 @@ def _host_and_port(url: str) -> tuple[str, int]:
     if not host or authority.endswith("]"):
         return authority.strip("[]"), 443 if scheme == "https" else 80
     return host.strip("[]"), int(port)
-
-
-def _credential(
-    target: Target, docker_config: Path | None
-) -> tuple[Credential | None, tuple[Problem, ...]]:
-    auth = target.settings.auth if target.settings else None
-    if auth is not None and auth.docker_config is None:
-        password = auth.current_password()
-        return Credential(auth.username or "", password), ()
-    if target.settings is not None and auth is None:
-        return None, ()
-    # docker knows no prefixes.
-    host = target.url.partition("://")[2].partition("/")[0]
-    path = auth.docker_config if auth is not None else docker_config
-    ask = partial(ask_helper, environ=os.environ)
-    names = _login_names(host)
-    docker = partial(docker_config_credential, host, path, ask, names)
-    login = login_of(target.access, host, docker)
-    return login.credential, (login.warning,) if login.warning else ()
-
-
-def _login_names(host: str) -> LoginNames:
-    """What docker calls the registry of this host, whatever its kind is said to be."""
-    known = (kind.login_names for kind in REGISTRY_KINDS.values())
-    return next((names for names in known if host in names.hosts), NO_OTHER_NAMES)

@@ -136,7 +136,11 @@ class KeptClients:
             await kept.opened.aclose()
 
     def _is_old(self, kept: _KeptClient) -> bool:
-        return self._monotonic() - kept.since > RENEW_S
+        """Whether it is not given out any more: one of its files has been replaced, or
+        it has lived for long."""
+        if self._monotonic() - kept.since > RENEW_S:
+            return True
+        return kept.connected.login.seen.have_changed()
 
     async def _open(self, target: Target) -> _KeptClient:
         stack = AsyncExitStack()

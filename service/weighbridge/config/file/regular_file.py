@@ -5,9 +5,11 @@ import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
+
+from msgspec import Struct
 
 from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError
@@ -93,6 +95,44 @@ def why_unreadable(error: OSError | ValueError) -> str:
 def _refuse_irregular(found: os.stat_result, path: str | Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
+
+
+FileState: TypeAlias = tuple[str, int, int, int]
+"""Its path, time of change, number of bytes and inode; 0 if absent."""
+
+
+def file_state(path: str | Path) -> FileState:
+    """A value that changes whenever the file does, or what a link on its way leads to:
+    Kubernetes replaces a mounted secret by a link to another folder."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return str(path), 0, 0, 0
+    # st_mtime would not tell that a file which nobody could read now may be read.
+    return str(path), found.st_ctime_ns, found.st_size, found.st_ino
+
+
+class SeenFiles(Struct, frozen=True):
+    """Files as they were at one moment."""
+
+    states: tuple[FileState, ...] = ()
+
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> "SeenFiles":
+        """As they are now."""
+        return cls(tuple(map(file_state, paths)))
+
+    def again(self) -> "SeenFiles":
+        """The same files as they are now."""
+        return SeenFiles(tuple(file_state(path) for path, *_ in self.states))
+
+    def have_changed(self) -> bool:
+        """Whether one is another now. One that is not there is not: who replaces a file
+        may do so in two steps."""
+        return any(
+            now != then and any(now[1:])
+            for now, then in zip(self.again().states, self.states, strict=True)
+        )
 
 
 DEFAULT_FILES: Final = ("weighbridge.yaml", "/etc/weighbridge/weighbridge.yaml")

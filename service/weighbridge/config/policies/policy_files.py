@@ -15,7 +15,12 @@ from msgspec import Struct
 from pydantic import Field, PlainValidator, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from weighbridge.config.file.regular_file import find_config_file, why_unreadable
+from weighbridge.config.file.regular_file import (
+    FileState,
+    file_state,
+    find_config_file,
+    why_unreadable,
+)
 from weighbridge.config.value.value_types import (
     PATTERNS,
     RepositoryPattern,
@@ -211,8 +216,7 @@ class PolicyKeys(StrictModel):
     policy_files: PathPatterns = ()
 
 
-State: TypeAlias = tuple[tuple[str, int, int, int], ...]
-"""Of each file its path, time of change, number of bytes and inode; 0 if absent."""
+State: TypeAlias = tuple[FileState, ...]
 
 
 class PolicySource(Struct, frozen=True):
@@ -235,7 +239,7 @@ class PolicySource(Struct, frozen=True):
         if self.file is None:
             return ()
         folder = FilePath(self.file).parent
-        return tuple(map(_state, (self.file, *policy_paths(folder, self.patterns))))
+        return tuple(map(file_state, (self.file, *policy_paths(folder, self.patterns))))
 
 
 def load_policies(path: str | None, environ: Mapping[str, str]) -> PolicySource:
@@ -265,15 +269,6 @@ def read_policies(file: str) -> PolicySource:
     if faults := [fault for draft in (main, *others) for fault in draft.in_order()]:
         raise config_error(faults)
     return PolicySource(policy_set(policies), file, patterns)
-
-
-def _state(path: str) -> tuple[str, int, int, int]:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return path, 0, 0, 0
-    # st_mtime would not tell that a file which nobody could read now may be read.
-    return path, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 FILES: Final = 1_000

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, Literal, Self
 
@@ -105,6 +106,11 @@ class AuthSettings(StrictModel):
         given = {key for key, value in self if value is not None}
         return without(self, auth_clash(frozenset(given)))
 
+    @property
+    def file(self) -> Path | None:
+        """Where the secret is, whose content may be replaced at any time."""
+        return self.password_file or self.docker_config
+
     def current_password(self) -> Secret | None:
         """The password as it is now: its file is read again, because it may have
         been rotated. Raises ConfigError(secret_file)."""
@@ -202,6 +208,13 @@ class RegistrySettings(StrictModel):
     def named_repositories(self) -> tuple[str, ...]:
         """Whole names among these: they are asked for even where nothing lists them."""
         return tuple(filter(is_repository_name, self.wanted_repositories.include))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that its keys name, whose content may be replaced at any time."""
+        parts = [part for part in (self, self.auth, self.proxy) if part is not None]
+        values = (value for part in parts for _, value in part)
+        return tuple(value for value in values if isinstance(value, Path))
 
     @property
     def signs_in(self) -> bool:

@@ -115,9 +115,8 @@ class Authorizer:
         there was none, one request goes ahead, and all others wait for what it
         learns: of each kind of scope, and of each scope while no challenge came.
         Whoever has a grant must say when it is over (`note_over`)."""
-        credential = self._endpoint.credential
-        if credential is not None and credential.token is not None:
-            return Grant(bearer(credential.token))
+        if self._has_own_token:
+            return await self._own_token(None)
         ahead_for = await self._go_ahead(scope)
         if ahead_for:
             return Grant(ahead_for=ahead_for)
@@ -125,6 +124,16 @@ class Authorizer:
         if way_in is None:
             return Grant()
         return await self._take(way_in, scope, refused=None)
+
+    @property
+    def _has_own_token(self) -> bool:
+        """Whether it was given a token that is shown as it is."""
+        credential = self._endpoint.credential
+        return credential is not None and credential.token is not None
+
+    async def _own_token(self, refused: Secret | None) -> Grant:
+        credential = await self._credential(refused)
+        return Grant(None if credential is None else credential.authorization())
 
     async def _go_ahead(self, scope: str) -> tuple[str, ...]:
         """What this request is to find out; empty where others have done so."""
@@ -153,9 +162,10 @@ class Authorizer:
 
         Raises AuthError(auth_error, realm_refused).
         """
-        credential = self._endpoint.credential
-        has_own_token = credential is not None and credential.token is not None
-        if refused.is_final or has_own_token:
+        if self._has_own_token:
+            grant = await self._own_token(refused.authorization)
+            return None if grant.authorization == refused.authorization else grant
+        if refused.is_final:
             return None
         # gcr.io sends a 401 without any challenge: what is known then still holds.
         way_in = self._learned.get(_kind(scope))
@@ -255,6 +265,20 @@ class Authorizer:
 
     async def _fetch_token(self, wanted: _Wanted, realm: Realm) -> _Kept:
         credential = await self._credential(None) if realm.with_credential else None
+        try:
+            return await self._fetch_as(credential, wanted, realm)
+        except AuthError:
+            if credential is None:
+                raise
+            # It may have been replaced since it was read.
+            renewed = await self._credential(credential.authorization())
+            if renewed == credential:
+                raise
+            return await self._fetch_as(renewed, wanted, realm)
+
+    async def _fetch_as(
+        self, credential: Credential | None, wanted: _Wanted, realm: Realm
+    ) -> _Kept:
         url = _token_url(realm.url, wanted)
         authorization = None if credential is None else credential.basic()
         request = TokenRequest(

@@ -84,6 +84,11 @@ class Credential(Struct, frozen=True):
         servers alone."""
         return None if self.refresh_token is not None else self.password
 
+    def authorization(self) -> Secret:
+        """What it is known by: the value of `Authorization` that shows it to whom it
+        is shown without a token server."""
+        return self.basic() if self.token is None else bearer(self.token)
+
     def basic(self) -> Secret:
         """The value of `Authorization` for HTTP Basic (RFC 7617, UTF-8)."""
         password = "" if self.password is None else self.password.reveal()

@@ -217,10 +217,13 @@ def docker_config_credential(
     path: Path | None = None,
     ask: Ask = _ask_nobody,
     names: LoginNames = NO_OTHER_NAMES,
+    *,
+    must_exist: bool = False,
 ) -> DockerLogin:
     """The login for `host` (`name[:port]`); an absent file holds none.
 
-    names: by which docker knows this registry
+    names:      by which docker knows this registry
+    must_exist: somebody has named the file: that it is absent is an error
 
     1. The helper that `credHelpers` names for this host, and nothing else then.
     2. An entry of `auths`.
@@ -228,7 +231,7 @@ def docker_config_credential(
 
     Raises ConfigError(docker_config) for a file that cannot be read.
     """
-    if path is None or (config := _read(path)) is None:
+    if path is None or (config := _read(path, must_exist=must_exist)) is None:
         return DockerLogin()
     if helper := _helper(config, host, names):
         return _asked(ask, helper, host, names)
@@ -254,12 +257,12 @@ def _asked(ask: Ask, helper: str, host: str, names: LoginNames) -> DockerLogin:
     return DockerLogin(Credential(login.username, login.secret))
 
 
-def _read(path: Path) -> Mapping[str, object] | None:
+def _read(path: Path, *, must_exist: bool) -> Mapping[str, object] | None:
     try:
         raw = read_regular(path, _FILE_BYTES)
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError) as exc:
+        if isinstance(exc, FileNotFoundError) and not must_exist:
+            return None
         raise _broken(path, f"it {why_unreadable(exc)}") from exc
     if len(raw) > _FILE_BYTES:
         raise _broken(path, "it is larger than 1 MiB")
