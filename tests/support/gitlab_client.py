@@ -49,11 +49,12 @@ def asking_gitlab(
     token: Credential | None = None,
     listed: tuple[Listed, ...] = (),
     has_api: bool = True,
+    api_url: str = API,
 ) -> AskingGitLab:
     """A host without a handler may not be asked. token: of the API"""
     time, telemetry = FakeClock(), Telemetry()
     asked = HandlerConnections(api), HandlerConnections(registry)
-    endpoint = an_endpoint(url=API, credential=token)
+    endpoint = an_endpoint(url=api_url, credential=token)
     opened = open_gitlab_api(endpoint, asked[0], telemetry, time.clock)
     client = GitLabRegistry(
         an_endpoint(credential=credential),

@@ -28,8 +28,9 @@ def told(
     body: object,
     headers: Mapping[str, str] | None = None,
     host: str = "",
+    prefix: str = "",
 ) -> ParsedDelivery:
-    return read_body(source, json.dumps(body).encode(), headers or {}, host)
+    return read_body(source, json.dumps(body).encode(), headers or {}, host, prefix)
 
 
 def event_of(action: str = "push", **target: object) -> dict[str, object]:

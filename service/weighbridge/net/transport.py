@@ -20,39 +20,43 @@ from weighbridge.net.guard.addresses import (
     origin,
     origin_text,
 )
+from weighbridge.net.guard.place import Place
 from weighbridge.net.http1.answer import HTTPAnswer
 from weighbridge.net.http1.head import HTTPRequest, Sender
 
 REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 _CARRIED_AWAY: Final = frozenset({b"accept", b"user-agent", b"range"})
-"""What another origin than the first one is told; all else may be a secret."""
+"""What others than the registry are told; all else may be a secret."""
 
 
 async def follow(
     connections: Sender,
     request: HTTPRequest,
     trusted_storage_hosts: frozenset[str] = frozenset(),
+    home: Place | None = None,
 ) -> tuple[HTTPAnswer, Address]:
     """The answer to a GET or HEAD at the end of at most five redirects, and the address
     that gave it.
 
-    Once a redirect has left the first origin, Accept, User-Agent and Range are all that
+    Once a redirect has left home, Accept, User-Agent and Range are all that
     is sent, even if a later one comes back. Where a body was longer than `body_limit`,
     an answer that is no success has an empty one, and of a 200 to a request for a range
     only the status counts: it tells that the range was ignored.
 
     trusted_storage_hosts: "host" or "host:port" that a redirect may lead to wherever
                            they are
+    home: what may see all that is sent; None: the origin of the request
 
     Raises TransportError (deadline, header_too_large, content_encoding_refused,
     too_large, connection_reset, tls_error, connect_error, dns_error, bad_answer,
     bad_request, redirect_refused, too_many_redirects), AddressRefused
     (address_refused, or redirect_refused after a redirect) and RegistryError
-    (unauthorized: another origin than the first asks for credentials).
+    (unauthorized: somebody who is not at home asks for credentials).
     """
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + request.deadline_s
-    home, ceiling = request.address, request.ceiling
+    first, ceiling = request.address, request.ceiling
+    home = home or Place(first.origin)
     away = False
     for hop in range(REDIRECTS + 1):
         address = request.address
@@ -70,7 +74,7 @@ async def follow(
             _judge_budget(answer, request)
             return answer, address
         target = address_of_url(next_url(httpx.URL(address.text), answer.fields))
-        away = away or target.origin != home.origin
+        away = away or not home.holds(target)
         is_named = _is_named(target, trusted_storage_hosts)
         request = replace(
             request,
@@ -80,7 +84,7 @@ async def follow(
             deadline_s=ends_at - loop.time(),
         )
     raise TransportError(
-        f"{home.shown} redirects more than {REDIRECTS} times",
+        f"{first.shown} redirects more than {REDIRECTS} times",
         code="too_many_redirects",
         retryable=False,
     )
@@ -176,7 +180,7 @@ class Transport(httpx.AsyncBaseTransport):
     body with `close` whole. Raises httpx.RequestError, see `request_failures`.
 
     ceiling, body_limit:   of requests that say nothing else
-    trusted_storage_hosts: see `follow`
+    trusted_storage_hosts, home: see `follow`
     """
 
     def __init__(
@@ -186,11 +190,13 @@ class Transport(httpx.AsyncBaseTransport):
         ceiling: Reach = Reach.PUBLIC,
         body_limit: int = MANIFEST_BODY_BYTES,
         trusted_storage_hosts: frozenset[str] = frozenset(),
+        home: Place | None = None,
     ) -> None:
         self._connections = connections
         self._ceiling = ceiling
         self._body_limit = body_limit
         self._trusted_storage_hosts = trusted_storage_hosts
+        self._home = home
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer to one request."""
@@ -208,7 +214,7 @@ class Transport(httpx.AsyncBaseTransport):
         )
         if said.get("follow", False):
             hosts = self._trusted_storage_hosts
-            answer, _ = await follow(self._connections, ours, hosts)
+            answer, _ = await follow(self._connections, ours, hosts, self._home)
         else:
             answer = await self._connections.send(ours)
         return _response(answer, request)

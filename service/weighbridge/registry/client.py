@@ -55,7 +55,7 @@ class RegistryClient:
         words: RefusalWords = ORDINARY,
     ) -> None:
         self._endpoint = endpoint
-        self._home = endpoint.origin
+        self._home = endpoint.place
         self._connections = connections
         self._exchange = PacedExchange(endpoint, telemetry, clock, on_answer, words)
         self.counts = self._exchange.counts
@@ -133,14 +133,14 @@ class RegistryClient:
     ) -> RegistryAnswer:
         request = self._request(question, authorization)
         hosts = self._endpoint.trusted_storage_hosts
-        answer, address = await follow(self._connections, request, hosts)
+        answer, address = await follow(self._connections, request, hosts, self._home)
         is_unread = answer.over_budget and answer.status == 200
         return RegistryAnswer(
             status=answer.status,
             headers=Fields(answer.fields),
             content=None if is_unread else answer.body,
             is_proven=answer.framing != "close",
-            is_away=address.origin != self._home,
+            is_away=address is not request.address and not self._home.holds(address),
         )
 
     def _request(

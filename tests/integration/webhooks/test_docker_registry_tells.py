@@ -42,7 +42,7 @@ def printed_settings(folder: Path) -> dict[str, object]:
 
 @contextmanager
 def told_registry(
-    folder: Path, address: str, database_url: str
+    folder: Path, address: str, database_url: str, prefix: str = ""
 ) -> Iterator[DockerRegistry]:
     """A registry with that block, and a configuration of ours for it in the folder."""
     port = free_address().rpartition(":")[2]
@@ -51,7 +51,7 @@ def told_registry(
         "registries": [
             {
                 "name": "near",
-                "url": f"http://127.0.0.1:{port}",
+                "url": f"http://127.0.0.1:{port}{prefix}",
                 "repositories": {"include": ["shop/*"]},
             }
         ],
@@ -61,12 +61,13 @@ def told_registry(
     (folder / "weighbridge.yaml").write_text(yaml.safe_dump(configured))
     settings = printed_settings(folder)
     with docker_registry(
-        folder / "registry", port=int(port), settings=settings
+        folder / "registry", port=int(port), settings=settings, prefix=prefix
     ) as registry:
         yield registry
 
 
 def test_the_printed_block_has_pushes_told_and_kept(tmp_path: Path) -> None:
+    """Below a path of a host, which changes nothing of what is told."""
     address = free_address()
     image = made_image(made_layer("one", b"one" * 500))
     command = [sys.executable, "-m", "weighbridge", "up"]
@@ -80,7 +81,7 @@ def test_the_printed_block_has_pushes_told_and_kept(tmp_path: Path) -> None:
             return {(row.repository, row.tag) for row in rows}
 
         with (
-            told_registry(tmp_path, address, url) as registry,
+            told_registry(tmp_path, address, url, "/team/docker") as registry,
             serving(command, tmp_path, address, "/readyz"),
             Pusher(registry.url) as pusher,
         ):

@@ -257,3 +257,29 @@ def test_the_environment_may_name_another_folder() -> None:
 
     assert docker_config_path({}, home) == home / ".docker" / "config.json"
     assert docker_config_path({"DOCKER_CONFIG": "/x"}, home) == Path("/x/config.json")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        pytest.param([HOST, f"{HOST}/a", f"{HOST}/b"], f"{HOST}/a", id="its own first"),
+        pytest.param([f"https://{HOST}/a/v2/", HOST], f"https://{HOST}/a/v2/", id="v2"),
+        pytest.param([f"{HOST}/b", f"https://{HOST}/v2/"], f"https://{HOST}/v2/"),
+    ],
+)
+def test_a_registry_below_a_path_has_its_own_login_or_that_of_the_host(
+    keys: list[str], expected: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path, {"auths": {k: auth(f"u:{k}") for k in keys}})
+
+    login = docker_config_credential(HOST, path, prefix="/a")
+
+    assert user_and_password(login) == ("u", expected)
+
+
+def test_the_login_of_another_path_is_never_shown(tmp_path: Path) -> None:
+    config = {"auths": {f"{HOST}/b": auth("u:p")}, "credHelpers": {f"{HOST}/b": "x"}}
+
+    login = docker_config_credential(HOST, written(tmp_path, config), prefix="/a")
+
+    assert login == DockerLogin()

@@ -272,6 +272,22 @@ async def test_graphql_is_asked_for_no_more_than_it_shows() -> None:
     assert ask.of_api.sent("private-token") == ["glpat-canary"] * 3
 
 
+async def test_a_gitlab_below_a_path_is_asked_below_it_alone() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return repositories("acme/shop/api")
+        after = json.loads(request.content)["variables"].get("after")
+        return graph_page(0, 20, "MjA=") if after is None else graph_page(20, 1, None)
+
+    url = f"{API}/gitlab"
+    ask = asking_gitlab(handler, without_database, token=TOKEN, api_url=url)
+
+    assert len(await ask.tags()) == 21
+    listing, *graph = [str(request.url) for request in ask.of_api.requests]
+    assert listing.startswith(f"{url}/api/v4/projects/")
+    assert graph == [f"{url}/api/graphql"] * 2
+
+
 async def test_graphql_with_fewer_tags_than_it_counts_is_doubted() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":

@@ -49,7 +49,20 @@ def test_a_registry_need_not_know_of_the_prefix_before_it(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/v2/x/tags/list", "/_catalog", "/catalog", "/other/v2/_catalog", "/v2/", "/"],
+    [
+        *(
+            "/v2/x/tags/list",
+            "/_catalog",
+            "/catalog",
+            "/other/v2/_catalog",
+            "/v2/",
+            "/",
+        ),
+        pytest.param("/team/../other/v2/_catalog", id="climbs"),
+        pytest.param("../../other/v2/_catalog", id="climbs, relative"),
+        pytest.param("/team/%2e%2e/other/v2/_catalog", id="climbs, escaped"),
+        pytest.param("/team/team/v2/_catalog", id="the prefix twice"),
+    ],
 )
 def test_a_link_out_of_the_prefix_is_refused(path: str) -> None:
     with pytest.raises(ListingError) as refused:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from support.registry_client import OWNER, an_endpoint
 from weighbridge.errors import AuthError
@@ -154,3 +155,48 @@ def test_any_realm_is_allowed_or_refused(realm: str) -> None:
         result = error.code
 
     assert result in ("registry.example", "realm_refused")
+
+
+BELOW = replace(
+    OWN, url="https://registry.example/a", others=frozenset({"/b", "/a/inner"})
+)
+
+
+def test_a_realm_below_the_prefix_gets_the_credential() -> None:
+    realm = allowed_realm("https://registry.example/a/v2/token?x=1", BELOW)
+
+    assert realm.with_credential
+
+
+@pytest.mark.parametrize("path", ["/token", "/a/../token", "/a/%2e%2e/x", "/ab/token"])
+def test_a_realm_that_leaves_the_prefix_needs_to_be_trusted(path: str) -> None:
+    trusting_host = frozenset({"registry.example"})
+    url = f"https://registry.example{path}"
+
+    with pytest.raises(AuthError) as refused:
+        allowed_realm(url, BELOW)
+    named = allowed_realm(url, replace(BELOW, trusted_realm_hosts=trusting_host))
+
+    assert refused.value.code == "realm_refused"
+    assert "trusted_realm_hosts" in refused.value.hint
+    assert named.with_credential
+
+
+@pytest.mark.parametrize("path", ["/b/v2/token", "/a/inner/v2/token", "/a/../b/token"])
+def test_a_realm_of_another_entry_is_refused_even_where_its_host_is_trusted(
+    path: str,
+) -> None:
+    trusted = replace(BELOW, trusted_realm_hosts=frozenset({"registry.example"}))
+
+    with pytest.raises(AuthError) as refused:
+        allowed_realm(f"https://registry.example{path}", trusted)
+
+    assert "another registry of this host" in refused.value.message
+
+
+def test_nobody_is_shown_to_a_realm_beside_the_prefix() -> None:
+    realm = allowed_realm(
+        "https://registry.example/token", replace(BELOW, credential=None)
+    )
+
+    assert not realm.with_credential

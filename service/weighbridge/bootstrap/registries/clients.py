@@ -22,6 +22,7 @@ from weighbridge.bootstrap.registries.targets import (
     address_of,
     alike,
     kind_of,
+    prefixes_beside,
 )
 from weighbridge.config import Settings
 from weighbridge.config.settings import Pace
@@ -174,6 +175,7 @@ async def registry_client(
     ceiling = seen or Reach.PUBLIC
     limits = limited(settings, target, loopback=ceiling is Reach.LOOPBACK)
     endpoint = _endpoint(target, ceiling, login, limits.pace)
+    endpoint = replace(endpoint, others=prefixes_beside(settings, target))
     clock, configured = Clock(), target.settings
     gate_of = partial((gates or RateLimiters()).of, limits, clock)
     access = KindAccess(

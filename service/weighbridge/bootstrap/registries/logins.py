@@ -11,6 +11,7 @@ from msgspec import Struct
 from weighbridge.bootstrap.registries.targets import Target, login_of
 from weighbridge.config.file.regular_file import SeenFiles
 from weighbridge.config.registries.registry_settings import AuthSettings
+from weighbridge.config.value.written_address import prefix_of
 from weighbridge.domain.image.document import Problem
 from weighbridge.errors import ConfigError
 from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
@@ -57,7 +58,7 @@ def find_login(target: Target, docker_config: Path | None) -> TargetLogin:
     auth = configured.auth
     if auth is None:
         return TargetLogin(way=_KIND_S_OWN if configured.signs_in else NO_LOGIN.way)
-    read = partial(_configured, auth, _host_of(target))
+    read = partial(_configured, auth, _host_of(target), prefix_of(target.url))
     found = read()
     credential = found.credential
     source = None
@@ -70,10 +71,10 @@ def find_login(target: Target, docker_config: Path | None) -> TargetLogin:
 _KIND_S_OWN: Final = "what this kind has keys of its own for"
 
 
-def _configured(auth: AuthSettings, host: str) -> DockerLogin:
+def _configured(auth: AuthSettings, host: str, prefix: str) -> DockerLogin:
     if auth.docker_config is None:
         return DockerLogin(Credential(auth.username or "", auth.current_password()))
-    login = _docker_login(host, auth.docker_config, must_exist=True)
+    login = _docker_login(host, auth.docker_config, prefix, must_exist=True)
     if login.credential is None and login.warning is None:
         raise ConfigError(
             f"{auth.docker_config} has no login for {host}",
@@ -108,15 +109,17 @@ def _way(auth: AuthSettings, credential: Credential | None) -> str:
 
 
 def _docker_login(
-    host: str, path: Path | None, *, must_exist: bool = False
+    host: str, path: Path | None, prefix: str = "", *, must_exist: bool = False
 ) -> DockerLogin:
     ask = partial(ask_helper, environ=os.environ)
     names = _login_names(host)
-    return docker_config_credential(host, path, ask, names, must_exist=must_exist)
+    return docker_config_credential(
+        host, path, ask, names, prefix=prefix, must_exist=must_exist
+    )
 
 
 def _host_of(target: Target) -> str:
-    """docker knows no prefixes."""
+    """docker itself knows no prefixes."""
     return target.url.partition("://")[2].partition("/")[0]
 
 

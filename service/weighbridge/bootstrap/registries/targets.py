@@ -4,6 +4,7 @@ that is not configured.
 
 from collections.abc import Callable, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.registries.registry_settings import AUTO
-from weighbridge.config.value.written_address import host_of
+from weighbridge.config.value.written_address import host_of, prefix_of
 from weighbridge.domain.image.digest import is_digest
 from weighbridge.domain.image.reference import (
     DOCKER_HUB_NAMES,
@@ -93,7 +94,7 @@ class Target(Struct, frozen=True):
     """One registry to crawl, configured or given ad hoc.
 
     name:     as it is stored and shown
-    url:      http(s)://host[:port]
+    url:      http(s)://host[:port], of an entry with its path
     settings: None for an address that is not configured
     only:     these repositories, None for all
     access:   how an address that is not configured is reached
@@ -187,6 +188,7 @@ def _parsed_target(settings: Settings, text: str, access: AddressAccess) -> Targ
     if separator:
         url = _url(f"{scheme}://{host}")
         target = _at(settings, host, url, access, repository)
+        _refuse_below(settings, target, repository)
     else:
         target = target_of(settings, host, access, repository)
     if repository:
@@ -272,7 +274,9 @@ def target_of(
     schemes = (None, True, False) if said is None else (said,)
     urls = [_url(name, plain_http=scheme) for scheme in schemes]
     found = [_at(settings, name, url, access, repository) for url in urls]
-    return next((target for target in found if target.settings), found[0])
+    target = next((target for target in found if target.settings), found[0])
+    _refuse_below(settings, target, repository)
+    return target
 
 
 def refuse_registry(text: str, scheme: str = "") -> None:
@@ -330,6 +334,38 @@ def _entries_at(settings: Settings, url: str) -> list[RegistrySettings]:
 def address_of(url: str) -> str:
     """What the registry at this URL is known by, whatever its host is called."""
     return registry_address(url, KINDS.hosts)
+
+
+def prefixes_beside(settings: Settings, target: Target) -> frozenset[str]:
+    """Prefixes of the other entries at the host of a target."""
+    origin = address_of(_without_prefix(target.url))
+    there = (e for e in settings.registries if e.prefix)
+    found = {e.prefix for e in there if address_of(_without_prefix(e.url)) == origin}
+    return frozenset(found - {prefix_of(target.url)})
+
+
+def _without_prefix(url: str) -> str:
+    return url.removesuffix(prefix_of(url))
+
+
+def _refuse_below(settings: Settings, target: Target, path: str) -> None:
+    """A reference names what is at the root of a host, as docker reads it. Raises
+    UsageError(unknown_target) where nothing is configured there, and what follows
+    begins as the path of an entry does: that one is meant, by its name."""
+    if target.settings is not None:
+        return
+    host = urlsplit(target.url).netloc
+    for entry in settings.registries:
+        if not entry.prefix or urlsplit(entry.url).netloc != host:
+            continue
+        if f"/{path}/".startswith(f"{entry.prefix}/"):
+            rest = f"/{path}".removeprefix(entry.prefix).strip("/")
+            raise UsageError(
+                f"{host}{entry.prefix} is the registry {entry.name}, and an address"
+                " names what is at the root of its host",
+                code="unknown_target",
+                hint=f"write  {entry.name}{f'/{rest}' if rest else ''}",
+            )
 
 
 def alike(settings: Settings, target: Target) -> list[RegistrySettings]:

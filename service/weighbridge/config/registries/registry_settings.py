@@ -34,7 +34,7 @@ from weighbridge.config.value.value_types import (
     TagPattern,
     Username,
 )
-from weighbridge.config.value.written_address import host_of, is_loopback
+from weighbridge.config.value.written_address import host_of, is_loopback, prefix_of
 from weighbridge.config.yaml.reader import Plain
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.image.reference import is_repository_name
@@ -198,6 +198,11 @@ class RegistrySettings(StrictModel):
     @property
     def host(self) -> str:
         return host_of(self.url)
+
+    @property
+    def prefix(self) -> str:
+        """What of the URL stands between the host and `/v2`, "" for nothing."""
+        return prefix_of(self.url)
 
     @property
     def wanted_repositories(self) -> Patterns:

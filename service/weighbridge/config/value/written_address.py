@@ -81,6 +81,11 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
+def prefix_of(url: str) -> str:
+    """What of a checked URL stands between the host and `/v2`: "" or `/a/path`."""
+    return urlsplit(url).path
+
+
 def shown_url(url: Secret) -> str:
     """The URL of a database or of Redis without user, password and parameters."""
     scheme, _, rest = url.reveal().partition(":")

@@ -226,11 +226,13 @@ class RawDelivery(Struct, frozen=True):
 
     headers: by their names in lower case
     host:    of the registry that the body is about, `host[:port]`, as configured
+    prefix:  of its paths, "" for none
     """
 
     document: object
     headers: Mapping[str, str]
     host: str
+    prefix: str = ""
 
     def header(self, name: str) -> str:
         """ "" where it was not sent."""

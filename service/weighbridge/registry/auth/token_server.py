@@ -25,7 +25,12 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
-from weighbridge.net.guard.addresses import Reach, origin, reach_of_host, redact_url
+from weighbridge.net.guard.addresses import (
+    Reach,
+    origin,
+    reach_of_host,
+    redact_url,
+)
 from weighbridge.net.transport import REDIRECT_STATUSES
 from weighbridge.registry.exchange.endpoint import Endpoint
 from weighbridge.registry.login.credentials import is_bearer_token
@@ -167,7 +172,10 @@ def allowed_realm(text: str, endpoint: Endpoint) -> Realm:
     home_scheme, home_host, home_port = endpoint.origin
     if home_scheme == "https" and scheme != "https":
         raise realm_refused(url, "it is not https, and the registry is", _NOT_LIFTED)
-    if (host, port) == (home_host, home_port):
+    place, is_at_home = endpoint.place, (host, port) == (home_host, home_port)
+    if is_at_home and place.is_of_another(url.raw_path):
+        raise realm_refused(url, "it is of another registry of this host", _NOT_LIFTED)
+    if is_at_home and place.holds_path(url.raw_path):
         return Realm(url, True, endpoint.ceiling)
     if _is_trusted(host, port, endpoint.trusted_realm_hosts):
         # Whoever names a host in the configuration has lifted the ceiling for it.
@@ -175,6 +183,10 @@ def allowed_realm(text: str, endpoint: Endpoint) -> Realm:
     is_pair = _TOKEN_HOSTS.get(home_host) == host and port == home_port == 443
     if is_pair and scheme == home_scheme == "https":
         return Realm(url, True, endpoint.ceiling)
+    if is_at_home and endpoint.who is None:
+        return Realm(url, False, endpoint.ceiling)
+    if is_at_home:
+        raise realm_refused(url, f"it is not below {place.prefix}, as the registry is")
     if _is_literal(host):
         raise realm_refused(url, "it is not the registry's own address")
     if endpoint.who is not None:

@@ -10,11 +10,13 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from weighbridge.config import RegistrySettings
+from weighbridge.config.value.written_address import prefix_of
 from weighbridge.domain.image.reference import LOGIN_HINT, without_login
 from weighbridge.errors import UsageError
 from weighbridge.net.connection.connect import client_tls
 from weighbridge.net.connections import Connections
 from weighbridge.net.guard.addresses import Proxy, Reach, origin, reach_of_host
+from weighbridge.net.guard.place import Place
 from weighbridge.ports.protocols import Registry
 from weighbridge.registry.login.credentials import Credential, CredentialSource
 from weighbridge.registry.pacing.rate_limiter import Clock, RateLimiter
@@ -31,6 +33,7 @@ class Endpoint(Struct, frozen=True):
     url:      http(s)://host[:port][/prefix], below which /v2/ is; kept as
               `registry_url` spells it
     ceiling:  the most private class of addresses that it may lead us to
+    others:   prefixes of other entries at its host
     login:    where a credential comes from that ends, in place of `credential`
     requests_per_second: None for no limit
     trusted_realm_hosts, trusted_storage_hosts: `host` or `host:port`
@@ -51,6 +54,7 @@ class Endpoint(Struct, frozen=True):
     ca_file: str | None = None
     contact: str = ""
     proxy: Proxy | None = None
+    others: frozenset[str] = field(default_factory=frozenset)
     gate: RateLimiter | None = None
 
     def __post_init__(self) -> None:
@@ -59,8 +63,13 @@ class Endpoint(Struct, frozen=True):
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: what the credential belongs to."""
+        """Scheme, host and port."""
         return origin(httpx.URL(self.url))
+
+    @property
+    def place(self) -> Place:
+        """What the credential belongs to."""
+        return Place(self.origin, prefix_of(self.url), self.others)
 
     @property
     def who(self) -> Credential | CredentialSource | None:

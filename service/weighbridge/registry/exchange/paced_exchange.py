@@ -430,6 +430,7 @@ def api_client(
             connections,
             ceiling=endpoint.ceiling,
             trusted_storage_hosts=endpoint.trusted_storage_hosts,
+            home=endpoint.place,
         ),
     )
     http = client_over(

@@ -218,11 +218,14 @@ def docker_config_credential(
     ask: Ask = _ask_nobody,
     names: LoginNames = NO_OTHER_NAMES,
     *,
+    prefix: str = "",
     must_exist: bool = False,
 ) -> DockerLogin:
     """The login for `host` (`name[:port]`); an absent file holds none.
 
     names:      by which docker knows this registry
+    prefix:     of the registry's paths at this host, "" for none. Then a login of the
+                host with this path is asked for first, one with another path never
     must_exist: somebody has named the file: that it is absent is an error
 
     1. The helper that `credHelpers` names for this host, and nothing else then.
@@ -233,9 +236,10 @@ def docker_config_credential(
     """
     if path is None or (config := _read(path, must_exist=must_exist)) is None:
         return DockerLogin()
-    if helper := _helper(config, host, names):
+    path_of_login = prefix.strip("/")
+    if helper := _helper(config, host, names, path_of_login):
         return _asked(ask, helper, host, names)
-    for entry in _entries(config, host, names):
+    for entry in _entries(config, host, names, path_of_login):
         if login := _login(entry, host, path):
             return login
     if isinstance(store := config.get("credsStore"), str) and store:
@@ -276,25 +280,30 @@ def _read(path: Path, *, must_exist: bool) -> Mapping[str, object] | None:
     return config
 
 
-def _helper(config: Mapping[str, object], host: str, names: LoginNames) -> str:
+def _helper(
+    config: Mapping[str, object], host: str, names: LoginNames, path: str
+) -> str:
     helpers = config.get("credHelpers")
     if not isinstance(helpers, dict):
         return ""
     for key, helper in helpers.items():
-        if isinstance(helper, str) and helper and _is_same(key, host, names):
+        if not isinstance(helper, str) or not helper:
+            continue
+        if _is_same(key, host, names) and _fits(key, path):
             return helper
     return ""
 
 
 def _entries(
-    config: Mapping[str, object], host: str, names: LoginNames
+    config: Mapping[str, object], host: str, names: LoginNames, path: str
 ) -> list[Mapping[str, object]]:
-    """The entries of this host, the key that is nothing but the host first."""
+    """The entries of this host: the key that has the path too first, then the one that
+    is nothing but the host."""
     auths = config.get("auths")
     if not isinstance(auths, dict):
         return []
-    keys = [key for key in auths if _is_same(key, host, names)]
-    keys.sort(key=lambda key: key != host)
+    keys = [key for key in auths if _is_same(key, host, names) and _fits(key, path)]
+    keys.sort(key=lambda key: (bool(path) and _path_of(key) != path, key != host))
     return [entry for key in keys if isinstance(entry := auths[key], dict)]
 
 
@@ -302,6 +311,18 @@ def _host_of(key: str) -> str:
     """`https://host/v1/`, `host/path` and `host` name the same registry."""
     _, scheme, rest = key.rpartition("://")
     return (rest if scheme else key).partition("/")[0].lower()
+
+
+def _path_of(key: str) -> str:
+    """What follows the host, without the version of the protocol."""
+    _, scheme, rest = key.rpartition("://")
+    path = (rest if scheme else key).partition("/")[2].strip("/")
+    return re.sub(r"(?:^|/)v[12]$", "", path)
+
+
+def _fits(key: str, path: str) -> bool:
+    """Whether a login may be shown to a registry below this path, "" for none."""
+    return not path or _path_of(key) in ("", path)
 
 
 def _is_same(key: str, host: str, names: LoginNames) -> bool:

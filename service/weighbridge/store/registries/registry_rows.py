@@ -159,7 +159,9 @@ def adopt_name(
     if known is None:
         return
     if named is not None:
-        _rename(connection, named.id, name, named.url.partition("://")[2])
+        # No name holds a slash: behind one, a repository is meant.
+        place = named.url.partition("://")[2].replace("/", "+")
+        _rename(connection, named.id, name, place)
     _rename(connection, known.id, known.name, name)
 
 

@@ -76,6 +76,7 @@ def _hook(webhook: WebhookSettings, registry: RegistrySettings) -> Hook:
         source=webhook.source,
         registry=registry.name,
         host=urlsplit(registry.url).netloc,
+        prefix=registry.prefix,
         secrets=webhook.current_secrets,
         files=webhook.files,
         is_ours=is_ours,

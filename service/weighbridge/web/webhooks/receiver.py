@@ -70,6 +70,7 @@ class Hook(Struct, frozen=True):
     """One sender, and the registry that it speaks for.
 
     host:     of the registry, `host[:port]`
+    prefix:   of its paths, "" for none
     secrets:  all that are valid now, read anew; raises ConfigError
     files:    those that hold secrets: once one of them changes, they are read anew
     is_ours:  whether this repository, and this tag of it, are handled at all
@@ -81,6 +82,7 @@ class Hook(Struct, frozen=True):
     secrets: Callable[[], Sequence[Secret]]
     files: Sequence[Path] = ()
     is_ours: Callable[[PushSeen], bool] = lambda _: True
+    prefix: str = ""
 
 
 class Reception(Struct, frozen=True):
@@ -282,7 +284,7 @@ class WebhookReceiver:
 
     async def _taken(self, hook: Hook, shown: ShownSecret, body: bytes) -> Response:
         self._telemetry.webhook_events.labels(hook.source).inc()
-        told = parse_delivery(hook.source, body, shown.headers, hook.host)
+        told = parse_delivery(hook.source, body, shown.headers, hook.host, hook.prefix)
         await self._keep(hook, told)
         if told.reply is None:
             return Response(status_code=202)

@@ -233,6 +233,15 @@ def test_artifactory_has_its_repository_in_the_host_or_in_the_path(
     assert push.repository == repository
 
 
+def test_artifactory_below_the_path_of_a_repository_tells_of_that_alone() -> None:
+    api = "/artifactory/api/docker"
+    own = told("artifactory", docker_of(), prefix=f"{api}/docker-local")
+    other = told("artifactory", docker_of(), prefix=f"{api}/docker-other")
+
+    assert [push.repository for push in own.pushes] == ["shop/api"]
+    assert (other.pushes, other.useless) == ((), ("unknown_registry",))
+
+
 def test_an_older_artifactory_sends_no_envelope() -> None:
     data = docker_of()["data"]
     assert isinstance(data, dict)

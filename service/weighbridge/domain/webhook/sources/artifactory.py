@@ -29,8 +29,11 @@ def read(delivery: RawDelivery) -> Outcome:
     domain = event.get("domain", "docker")
     if domain != "docker" or kind not in _PUSHED | {"deleted"}:
         return "not_a_push"
+    repository = _repository(data, delivery)
+    if repository is None:
+        return "unknown_registry"
     return pushed(
-        _repository(data, delivery.host),
+        repository,
         data.get("tag"),
         digest=f"sha256:{text_of(data.get('sha256'))}",
         is_delete=kind == "deleted",
@@ -38,11 +41,14 @@ def read(delivery: RawDelivery) -> Outcome:
     )
 
 
-def _repository(data: Members, host: str) -> str:
+def _repository(data: Members, delivery: RawDelivery) -> str | None:
     """Docker clients name Artifactory's repository in the host or in the path, see
-    jfrog.com/help, "Reverse Proxy Settings"."""
+    jfrog.com/help, "Reverse Proxy Settings". The path of the API is that of one
+    (`/artifactory/api/docker/KEY`); None: of another one than this registry is."""
     key, image = text_of(data.get("repo_key")), text_of(data.get("image_name"))
-    first = host.partition(".")[0]
+    if delivery.prefix and key:
+        return image if delivery.prefix.rpartition("/")[2] == key else None
+    first = delivery.host.partition(".")[0]
     is_in_host = first == key or first.endswith(f"-{key}")
     return image if is_in_host or not key else f"{key}/{image}"
 

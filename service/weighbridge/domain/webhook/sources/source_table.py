@@ -46,15 +46,20 @@ SOURCE_NAMES: Final = tuple(sorted(SOURCES))
 
 
 def read_body(
-    source: str, body: bytes, headers: Mapping[str, str], host: str = ""
+    source: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    host: str = "",
+    prefix: str = "",
 ) -> ParsedDelivery:
     """What the body tells; never raises.
 
     headers: by their names in lower case
     host:    of the registry that the sender speaks for, `host[:port]`
+    prefix:  of its paths, "" for none
     """
     try:
-        delivery = RawDelivery(parse_json(body), headers, host)
+        delivery = RawDelivery(parse_json(body), headers, host, prefix)
         sender = SOURCES[source]
         if sender.handshake and (reply := sender.handshake(delivery)) is not None:
             return ParsedDelivery(reply=reply)

@@ -145,7 +145,7 @@ class GitLabAPI(VendorAPI):
         if self._refused is not None:
             raise self._refused
         asked = httpx.URL(url)
-        if asked.path != _GRAPH:
+        if not str(asked).startswith(f"{self.url}{_GRAPH}"):
             # Where a redirect leads, nobody knows us: a list is shorter there.
             return await self.http.get(url, extensions=PAGE | {"follow": False})
         sent = {"query": GRAPH_TAGS, "variables": dict(asked.params)}
