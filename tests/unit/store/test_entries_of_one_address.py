@@ -257,6 +257,32 @@ def test_a_name_goes_to_the_address_that_it_is_given(database: Database) -> None
     assert report(database, "old.example:5000", "acme/old").tags == 1
 
 
+def test_the_name_that_an_entry_below_a_path_leaves_has_no_slash(
+    database: Database,
+) -> None:
+    """Behind a slash a repository is meant."""
+    below = "https://old.example:5000/team/docker"
+    an_entry_world(database, "hub", "acme/old", below).crawl({"1": ONE})
+    an_entry_world(database, "hub.example", "acme/new").crawl({"1": TWO})
+
+    configure(database, hub=URL)
+
+    assert report(database, "hub", "acme/new").tags == 1
+    assert report(database, "old.example:5000+team+docker", "acme/old").tags == 1
+
+
+def test_two_paths_of_one_host_share_nothing(database: Database) -> None:
+    an_entry_world(database, "a", "acme/app", f"{URL}/a").crawl({"1": ONE})
+    an_entry_world(database, "b", "acme/app", f"{URL}/b").crawl({"1": ONE})
+
+    configure(database, a=f"{URL}/a", b=f"{URL}/b", root=URL)
+
+    found = reports(database)
+    assert list(found) == ["a", "b"]
+    assert [r.shared_bytes for r in found.values()] == [0, 0]
+    assert is_sound(database)
+
+
 def test_a_repository_follows_the_entry_that_wants_it_now(database: Database) -> None:
     """One entry for all becomes one entry a team: nothing is counted twice."""
     an_entry_world(database, "hub", "shop/app").crawl({"1": ONE})
