@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PYTHON VENV
 
-.PHONY: help setup run run-distributed test test-long unit bench soak check fix clean dashboards image
+.PHONY: help setup run run-distributed test test-long unit bench requests soak check fix clean dashboards image
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,9 @@ test-long: setup ## Run what takes long: recorded images, kills, faults, a milli
 bench: setup ## Compare with wrk, skopeo and httpx: make bench ROUNDS=3 ONLY=cold-crawl
 	@scripts/servers
 	@scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ONLY:%=--only %) $(if $(WRITE),--write) $(ARGS)
+
+requests: setup ## Count what crawls ask of each kind of registry: make requests WRITE=1
+	@scripts/requests $(if $(WRITE),--write) $(ARGS)
 
 soak: setup ## A quarter of an hour of kills, or --steady: make soak ARGS=--steady SOAK_MINUTES=2
 	@scripts/servers

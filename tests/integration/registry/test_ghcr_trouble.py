@@ -79,11 +79,14 @@ def test_a_version_that_is_deleted_while_pages_are_read_hides_no_other(
     assert live(database_url) == before - set(gone)
 
 
-@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize(("after", "missed"), [(1, 0), (3, 1), (2, 0)])
 def test_a_version_that_is_pushed_while_pages_are_read_hides_no_other(
-    small: GitHub, app_of: Configure, database_url: str, after: int
+    small: GitHub, app_of: Configure, database_url: str, after: int, missed: int
 ) -> None:
+    """After the third page the last tag of the second moves there: no page has it, and
+    the registry is asked for it."""
     crawl_github(app_of(small))
+    small.take_counts()
     before = live(database_url)
 
     def push(number: int) -> None:
@@ -94,7 +97,8 @@ def test_a_version_that_is_pushed_while_pages_are_read_hides_no_other(
     small.after_page = push
     done = crawl_github(app_of(small))
 
-    assert [fault.code for fault in done.faults] == ["listing_changed"]
+    assert small.take_counts().get("head_manifest", 0) == missed
+    assert done.faults == ()
     assert live(database_url) == before
     assert crawl_github(app_of(small)).faults == ()
     assert live(database_url) == before
@@ -120,7 +124,7 @@ def test_a_tag_that_moves_to_a_version_that_was_read_is_not_deleted(
     small.after_page = move
     done = crawl_github(app_of(small))
 
-    assert served == [1, 3, 2, 1]
+    assert served == [1, 3, 2]
     assert done.faults == ()
     assert live(database_url) == before
 

@@ -202,10 +202,10 @@ class PackageAPI(VendorAPI):
         """The versions of one package, with their tags. Raises NotFound too, and
         BeyondPages before the first page.
 
-        Read from the last page to the first. While that lasts, what is deleted moves an
-        entry to a page that comes after, and there it is seen again; what is pushed
-        comes first, and the first page, which was asked before all others too, shows
-        it. Read forward, a deletion would hide an entry and leave no trace.
+        The first page says how many there are; then they are read from the last one to
+        it. What is pushed or deleted meanwhile moves entries between pages, and one of
+        them may be on none that was read: its tags are not deleted before the registry
+        was asked for them (`TagPage.tags_may_move`).
         """
         owner, _, name = repository.partition("/")
         url = (
@@ -224,21 +224,16 @@ class PackageAPI(VendorAPI):
                 hint="the next crawl reads it again",
                 retryable=True,
             )
-        if last == 1:
-            yield first
-            return
-        newest = first
-        async for page in self.listing(
-            f"{url}{last}",
-            parse_versions,
-            _page_before,
-            most=limits.TAGS_PER_REPOSITORY,
-            is_exact=True,
-        ):
-            newest = page
-            yield page
-        if (newest.key, newest.tags) != (first.key, first.tags):
-            raise _changed()
+        if last > 1:
+            async for page in self.listing(
+                f"{url}{last}",
+                parse_versions,
+                _page_before,
+                most=limits.TAGS_PER_REPOSITORY,
+                is_exact=True,
+            ):
+                yield page
+        yield first
 
     async def send(self, url: str) -> httpx.Response:
         extensions = PAGE | {"handles": _BAD_REQUEST}
@@ -264,15 +259,6 @@ class PackageAPI(VendorAPI):
         return response
 
 
-def _changed() -> ListingError:
-    return ListingError(
-        "the listing changed while it was read: its first page has other versions",
-        code="listing_changed",
-        hint="the next crawl reads it again",
-        retryable=True,
-    )
-
-
 def _next_page(url: str, answer: httpx.Response, page: ListingPage) -> str | None:
     """By the `Link` header. Of what it names only the number of the page is new: the
     path is that of `/organizations/ID`, and another host is refused."""
@@ -285,9 +271,10 @@ def _next_page(url: str, answer: httpx.Response, page: ListingPage) -> str | Non
 
 
 def _page_before(url: str, answer: httpx.Response, page: ListingPage) -> str | None:
+    """Down to the second: the first was read before all others."""
     current = httpx.URL(url)
     number = _number(current)
-    return None if number == 1 else str(current.copy_set_param("page", number - 1))
+    return None if number <= 2 else str(current.copy_set_param("page", number - 1))
 
 
 def _last_page(url: str, answer: httpx.Response) -> int:
