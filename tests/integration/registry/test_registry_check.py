@@ -121,8 +121,9 @@ def test_people_read_the_same(guarded: Guarded, capsys: Capture) -> None:
 
     out, _ = checked(capsys)
 
-    first, _, head, *lines = out.splitlines()
+    first, who, _, head, *lines = out.splitlines()
     assert first.startswith(f"hub  {guarded.registry.url}  distribution: its answers")
+    assert who == f"signs in with: user {OWNER!r}, from the configuration"
     assert head.split() == ["STEP", "RESULT", "SEEN"]
     assert [line.split("  ")[0] for line in lines[:4]] == [
         "sign in",

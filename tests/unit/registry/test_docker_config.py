@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -86,6 +87,59 @@ def test_a_login_is_not_lent_to_another_host(other: str, tmp_path: Path) -> None
     login = docker_config_credential(other, path, names=DOCKERHUB.login_names)
 
     assert login == DockerLogin()
+
+
+@pytest.mark.parametrize(
+    ("key", "host", "is_meant"),
+    [
+        ("*.example", "registry.example", True),
+        ("reg*.example", "registry.example", True),
+        ("https://*.example/v1/", "registry.example", True),
+        ("*.example:5000", HOST, True),
+        ("*.*", "registry.example", True),
+        ("*.example", HOST, False),
+        ("*.example", "a.registry.example", False),
+        ("*", "registry.example", False),
+        ("*.example", "example", False),
+        ("registry.example:*", HOST, False),
+        ("*.example", "registry.example.evil", False),
+    ],
+)
+def test_a_key_of_several_hosts_means_those_that_kubernetes_says(
+    key: str, host: str, *, is_meant: bool, tmp_path: Path
+) -> None:
+    path = written(tmp_path, {"auths": {key: auth("ann:secret")}})
+
+    assert (docker_config_credential(host, path) != DockerLogin()) is is_meant
+
+
+def test_the_key_that_says_most_of_the_host_goes_first(tmp_path: Path) -> None:
+    auths = {"*.example:5000": auth("c:3"), "reg*.example:5000": auth("b:2")}
+    several = written(tmp_path, {"auths": auths})
+    assert user_and_password(docker_config_credential(HOST, several)) == ("b", "2")
+
+    exact = written(tmp_path, {"auths": auths | {HOST: auth("a:1")}})
+    assert user_and_password(docker_config_credential(HOST, exact)) == ("a", "1")
+
+
+@given(key=st.text("a*.:/-%[", max_size=12), host=st.text("a.:-", max_size=12))
+def test_any_key_gives_a_login_or_none(key: str, host: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = written(Path(folder), {"auths": {key: auth("ann:secret")}})
+
+        login = docker_config_credential(host, path)
+
+    assert login == DockerLogin() or user_and_password(login) == ("ann", "secret")
+
+
+def test_a_file_that_somebody_named_has_to_be_there(tmp_path: Path) -> None:
+    absent = tmp_path / "config.json"
+
+    assert docker_config_credential(HOST, absent) == DockerLogin()
+    with pytest.raises(ConfigError, match="No such file") as missing:
+        docker_config_credential(HOST, absent, must_exist=True)
+
+    assert missing.value.code == "docker_config"
 
 
 class Helpers:

@@ -72,6 +72,7 @@ class RegistryCheck(Struct, frozen=True):
     kind:     what it is crawled as; sign: why
     found:    None where its kind is written, told by its host, or not known
     requests: that were sent, repeats included, by what each was for
+    signs_in_with: where the credential is from, for people; never the secret
     certified_until: when the first certificate ends that was met; None: there was none
     rights:   what was allowed; None where this kind has no names of rights
     project_quotas: None where the registry tells none, or not to us
@@ -91,6 +92,7 @@ class RegistryCheck(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     rights: ShownRights | None = None
     project_quotas: tuple[ProjectQuota, ...] | None = None
+    signs_in_with: str = ""
 
     @property
     def has_failed(self) -> bool:
@@ -180,6 +182,7 @@ async def _checked(
         project_quotas=quotas,
         certified_until=min(certified, default=None),
         warnings=warnings,
+        signs_in_with=connected.login.way,
     )
 
 

@@ -30,9 +30,13 @@ def printed(done: Sequence[RegistryCheck], output: Output, screen: Screen) -> st
 
 
 def _text(done: RegistryCheck, screen: Screen) -> str:
-    head = f"{done.name}  {done.url}  {done.kind}: {done.sign}"
+    head = printable(f"{done.name}  {done.url}  {done.kind}: {done.sign}")
     table = _STEPS.text(done.steps, screen, _foot(done))
-    return f"{screen.wrapped(printable(head))}\n\n{table}"
+    head = screen.wrapped(head)
+    if done.signs_in_with:
+        who = printable(f"signs in with: {done.signs_in_with}")
+        head += f"\n{screen.wrapped(who)}"
+    return f"{head}\n\n{table}"
 
 
 def warnings_of(done: RegistryCheck) -> list[str]:
@@ -172,6 +176,7 @@ def _as_json(done: RegistryCheck) -> Mapping[str, object]:
         "kind_sign": printable(done.sign),
         "kind_shown": None if found is None else found.shown,
         "kind_advice": printable(found.advice) if found and found.advice else None,
+        "signs_in_with": printable(done.signs_in_with) or None,
         "steps": _STEPS.objects(done.steps),
         "requests": dict(done.requests),
         "bytes_read": done.bytes_read,

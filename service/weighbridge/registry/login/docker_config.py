@@ -298,12 +298,20 @@ def _entries(
     config: Mapping[str, object], host: str, names: LoginNames, path: str
 ) -> list[Mapping[str, object]]:
     """The entries of this host: the key that has the path too first, then the one that
-    is nothing but the host."""
+    is nothing but the host; those of several hosts last, and of these the one that says
+    most of it."""
     auths = config.get("auths")
     if not isinstance(auths, dict):
         return []
     keys = [key for key in auths if _is_same(key, host, names) and _fits(key, path)]
     keys.sort(key=lambda key: (bool(path) and _path_of(key) != path, key != host))
+    of_several = [
+        key
+        for key in auths
+        if _fits_host(_host_of(key), host.lower()) and _fits(key, path)
+    ]
+    of_several.sort(key=lambda key: -len(_host_of(key).replace("*", "")))
+    keys += (key for key in of_several if key not in keys)
     return [entry for key in keys if isinstance(entry := auths[key], dict)]
 
 
@@ -328,6 +336,27 @@ def _fits(key: str, path: str) -> bool:
 def _is_same(key: str, host: str, names: LoginNames) -> bool:
     found, host = _host_of(key), host.lower()
     return found == host or (found in names.hosts and host in names.hosts)
+
+
+def _fits_host(pattern: str, host: str) -> bool:
+    """Whether a key such as `*.example.com` means this host too: `*` stands for any
+    text inside one label, and for no port (Kubernetes, "Images", "Interpretation of
+    config.json")."""
+    (name, port), (wanted, number) = (_split_port(text) for text in (pattern, host))
+    pairs = name.split("."), wanted.split(".")
+    if "*" not in name or port != number or len(pairs[0]) != len(pairs[1]):
+        return False
+    return all(map(_fits_label, *pairs))
+
+
+def _split_port(address: str) -> tuple[str, str]:
+    name, _, port = address.partition(":")
+    return name, port
+
+
+def _fits_label(pattern: str, label: str) -> bool:
+    words = map(re.escape, pattern.split("*"))
+    return re.fullmatch("[a-z0-9-]*".join(words), label, re.ASCII) is not None
 
 
 def _login(entry: Mapping[str, object], host: str, path: Path) -> DockerLogin | None:
