@@ -70,3 +70,17 @@ def test_a_file_that_is_gone_is_an_error_and_asks_nobody(tmp_path: Path) -> None
         login_of(auth)
 
     assert gone.value.code == "docker_config"
+
+
+def test_a_helper_that_gives_no_login_is_an_error_and_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"credsStore": "not-installed"}))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ConfigError) as none:
+        login_of(AuthSettings(docker_config=path))
+
+    assert none.value.code == "docker_config"
+    assert "docker-credential-not-installed is not in PATH" in none.value.message

@@ -64,8 +64,7 @@ def find_login(target: Target, docker_config: Path | None) -> TargetLogin:
     source = None
     if credential is not None and auth.file is not None:
         source = KeptLogin(credential, seen, lambda: read().credential)
-    warnings = (found.warning,) if found.warning else ()
-    return TargetLogin(credential, source, warnings, _way(auth, credential), seen)
+    return TargetLogin(credential, source, way=_way(auth, credential), seen=seen)
 
 
 _KIND_S_OWN: Final = "what this kind has keys of its own for"
@@ -75,9 +74,10 @@ def _configured(auth: AuthSettings, host: str, prefix: str) -> DockerLogin:
     if auth.docker_config is None:
         return DockerLogin(Credential(auth.username or "", auth.current_password()))
     login = _docker_login(host, auth.docker_config, prefix, must_exist=True)
-    if login.credential is None and login.warning is None:
+    if login.credential is None:
+        lacking = f"{auth.docker_config} has no login for {host}"
         raise ConfigError(
-            f"{auth.docker_config} has no login for {host}",
+            lacking if login.warning is None else login.warning.message,
             code="docker_config",
             hint=f"run `docker login {host}` and mount what it writes, or remove `auth`"
             " where the registry lets everybody read",
@@ -102,8 +102,6 @@ def _of_address(target: Target, docker_config: Path | None) -> TargetLogin:
 
 
 def _way(auth: AuthSettings, credential: Credential | None) -> str:
-    if credential is None:
-        return f"{NO_LOGIN.way}: {auth.docker_config} gave none"
     where = "the configuration" if auth.file is None else str(auth.file)
     return f"{credential}, from {where}"
 
