@@ -31,9 +31,11 @@ Answering = Callable[[httpx.Request], httpx.Response]
 class Asking:
     """A client of Harbor, and what its API and its registry were asked."""
 
-    def __init__(self, answering: Answering, credential: Credential | None) -> None:
+    def __init__(
+        self, answering: Answering, credential: Credential | None, telemetry: Telemetry
+    ) -> None:
         self.api, self.connections = (HandlerConnections(answering) for _ in range(2))
-        self.telemetry, time = Telemetry(), FakeClock()
+        self.telemetry, time = telemetry, FakeClock()
         endpoint = an_endpoint(credential=credential)
         listings = open_harbor_api(endpoint, self.api, self.telemetry, time.clock)
         self.harbor = HarborRegistry(
@@ -50,13 +52,21 @@ class Asking:
         return [tag.name async for page in pages for tag in page.tags]
 
 
-def asking(answering: Answering, credential: Credential | None = OWNER) -> Asking:
-    return Asking(answering, credential)
+def asking(
+    answering: Answering,
+    credential: Credential | None = OWNER,
+    telemetry: Telemetry | None = None,
+) -> Asking:
+    return Asking(answering, credential, telemetry or Telemetry())
 
 
 def a_list(*entries: object) -> httpx.Response:
     fields = {"x-total-count": str(len(entries))}
     return httpx.Response(200, json=list(entries), headers=fields)
+
+
+def a_quota(name: str) -> dict[str, object]:
+    return {"ref": {"name": name}, "used": {"storage": 5}, "hard": {"storage": 9}}
 
 
 def refused(status: int, code: str) -> httpx.Response:
@@ -297,3 +307,57 @@ async def test_a_figure_that_harbor_tells_no_more_is_not_shown() -> None:
     assert await ask.repositories() == ["shop/api"]
     assert ask.harbor.project_quotas is None
     assert shown(of.project_quota_used) == {}
+
+
+async def test_a_later_client_hides_the_figures_that_an_earlier_one_has_shown() -> None:
+    """A client lives for minutes, and the next crawl may have another one."""
+    told = {"quotas": a_list({"ref": {"name": "shop"}, "used": {"storage": 5}})}
+    by_path = {
+        "projects": a_list({"name": "shop"}),
+        "current": refused(412, "PRECONDITION"),
+        "repositories": a_list({"name": "shop/api"}),
+    }
+    telemetry = Telemetry()
+    telemetry.project_quota_used.labels("other", "shop").set(7)
+
+    def shown() -> dict[tuple[str, str], float]:
+        (family,) = telemetry.project_quota_used.collect()
+        return {
+            (one.labels["registry"], one.labels["project"]): one.value
+            for one in family.samples
+        }
+
+    earlier = asking(answers(**by_path, **told), telemetry=telemetry)
+    await earlier.repositories()
+    before = shown()
+    later = asking(
+        answers(**by_path, quotas=refused(403, "FORBIDDEN")), telemetry=telemetry
+    )
+    await later.repositories()
+
+    assert before == {("other", "shop"): 7, (an_endpoint().name, "shop"): 5}
+    assert shown() == {("other", "shop"): 7}
+
+
+async def test_a_quota_that_cannot_be_read_does_not_end_their_list() -> None:
+    """A page with one of these has as many entries as any other."""
+    pages = {
+        "1": a_list({"ref": None}, *(a_quota(f"p{n}") for n in range(99))),
+        "2": a_list(a_quota("last")),
+    }
+    by_path = answers(
+        projects=a_list({"name": "shop"}),
+        current=refused(412, "PRECONDITION"),
+        repositories=a_list({"name": "shop/api"}),
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/quotas"):
+            return pages[request.url.params["page"]]
+        return by_path(request)
+
+    ask = asking(answer)
+    await ask.repositories()
+
+    assert ask.harbor.project_quotas is not None
+    assert [quota.project for quota in ask.harbor.project_quotas][-1] == "last"

@@ -94,11 +94,10 @@ def read_artifact_count(raw: bytes) -> int | None:
     return count if type(count) is int else None
 
 
-def parse_quotas(raw: bytes) -> list[ProjectQuota]:
-    """A page of `/quotas` (`Quota` of swagger.yaml). An entry that cannot be read tells
-    nothing. Raises DocumentError(invalid_listing, ...)."""
-    found = [_quota(entry) for entry in _entries(raw)]
-    return [quota for quota in found if quota is not None]
+def parse_quotas(raw: bytes) -> list[ProjectQuota | None]:
+    """A page of `/quotas` (`Quota` of swagger.yaml), entry by entry; None for one that
+    cannot be read. Raises DocumentError(invalid_listing, ...)."""
+    return [_quota(entry) for entry in _entries(raw)]
 
 
 def _quota(entry: object) -> ProjectQuota | None:
@@ -322,7 +321,7 @@ class HarborAPI(VendorAPI):
             if response.status_code != 200:
                 return None
             told = parse_quotas(response.content)
-            found |= {quota.project: quota for quota in told}
+            found |= {quota.project: quota for quota in told if quota is not None}
             if len(told) < PAGE_LENGTH:
                 break
         return tuple(found.values())

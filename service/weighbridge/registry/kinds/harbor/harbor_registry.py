@@ -84,7 +84,6 @@ class HarborRegistry(DistributionRegistry):
         self._gauges = (telemetry.project_quota_used, telemetry.project_quota_limit)
         self._name = endpoint.name
         self._quotas: tuple[ProjectQuota, ...] | None = None
-        self._shown: set[tuple[Gauge, str]] = set()
         api.counts.cost = self.cost
 
     async def repositories(self) -> AsyncIterator[RepositoryListing]:
@@ -162,11 +161,19 @@ class HarborRegistry(DistributionRegistry):
             told[used, quota.project] = quota.used_bytes
             if quota.limit_bytes is not None:
                 told[limit, quota.project] = quota.limit_bytes
-        for gauge, project in self._shown - told.keys():
+        # By the gauges themselves: an earlier client may have set them.
+        shown = {
+            (gauge, name) for gauge in self._gauges for name in self._shown_by(gauge)
+        }
+        for gauge, project in shown - told.keys():
             gauge.remove(self._name, project)
         for (gauge, project), size in told.items():
             gauge.labels(self._name, project).set(size)
-        self._shown = set(told)
+
+    def _shown_by(self, gauge: Gauge) -> list[str]:
+        """The projects of this registry that a gauge shows."""
+        labels = [one.labels for family in gauge.collect() for one in family.samples]
+        return [own["project"] for own in labels if own["registry"] == self._name]
 
     async def head_manifest(self, repository: str, reference: str) -> Digest | None:
         await self._refuse_cache(repository)
