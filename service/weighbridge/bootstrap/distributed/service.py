@@ -6,7 +6,14 @@ can write could write anything: shown is what has the name and the labels of a m
 ours, and a registry or channel that is configured here.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Container,
+    Iterator,
+    Mapping,
+)
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from math import inf
@@ -23,6 +30,7 @@ from weighbridge.beat import Beat
 from weighbridge.bootstrap.registries.clients import RateLimiters
 from weighbridge.bootstrap.registries.probing import Paces, alone
 from weighbridge.config import Settings
+from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.domain.report.inventory import SOURCES, RegistryState
 from weighbridge.domain.text.printable import Secret
 from weighbridge.engine.schedule.tick_job import show_waiting
@@ -169,7 +177,16 @@ _BUCKETS: Final = tuple(
     )
 )
 """In the order in which they have to be told."""
-_VALUES: Final[Mapping[str, Collection[str]]] = {
+
+
+class _Projects(Container[str]):
+    """Names that a project of a registry can have: which there are only that knows."""
+
+    def __contains__(self, name: object) -> bool:
+        return is_repository_name(f"{name}/a")
+
+
+_VALUES: Final[Mapping[str, Container[str]]] = {
     "operation": get_args(Operation),
     "code": ("1xx", "2xx", "3xx", "4xx", "5xx", "401", "403", "404", "429"),
     "reason": (
@@ -179,6 +196,7 @@ _VALUES: Final[Mapping[str, Collection[str]]] = {
     "task": QUEUE_OF,
     "verdict": VERDICTS,
     "source": SOURCES,
+    "project": _Projects(),
     "le": _BUCKETS,
 }
 _PARTS: Final = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
@@ -194,7 +212,7 @@ class CrawlMetrics(Collector):
         channels: Collection[str] = (),
     ) -> None:
         self.numbers = Numbers()
-        self._values = {
+        self._values: Mapping[str, Container[str]] = {
             **_VALUES,
             "registry": frozenset(registries),
             "channel": frozenset(channels),

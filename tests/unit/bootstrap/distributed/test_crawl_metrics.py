@@ -20,6 +20,7 @@ def counted(telemetry: Telemetry) -> None:
     telemetry.registry_request_duration.labels("hub").observe(0.3)
     telemetry.registry_ratelimit_remaining.labels("hub").set(90)
     telemetry.registry_insecure.labels("hub").set(0)
+    telemetry.project_quota_used.labels("hub", "shop").set(5)
     telemetry.crawl_failures.labels("hub", "unreachable").inc()
     telemetry.db_write_errors.inc()
     telemetry.push_audits.labels("hub", "fail").inc()
@@ -62,6 +63,27 @@ def test_broker_003_numbers_of_strange_names_are_not_shown() -> None:
 
     assert "evil" not in text
     assert f"{REQUESTS}{{" not in text
+
+
+def test_a_service_knows_the_values_of_every_label_of_its_crawls() -> None:
+    """A scrape with one that it does not know would fail as a whole."""
+    telemetry = Telemetry()
+    labels = {
+        (family.name, each)
+        for metric, names in telemetry.of_crawls.items()
+        for family in metric.describe()
+        for each in [tuple(sorted((name, "evil!") for name in names))]
+    }
+    numbers = {
+        Series(f"{name}{part}", each): 1.0
+        for name, each in labels
+        if each
+        for part in ("", "_total", "_count")
+    }
+
+    text = generate_latest(shown(Numbers(numbers, numbers), "hub")).decode()
+
+    assert "evil" not in text
 
 
 def test_the_same_labels_in_another_order_are_not_shown_twice() -> None:
