@@ -226,3 +226,17 @@ async def test_a_message_goes_through_the_proxy(tmp_path: Path, kind: str) -> No
     assert "password_file" in error.hint
     assert "SECRET" not in error.message + error.hint
     assert PROXY_SECRET not in error.message + error.hint
+
+
+async def test_variables_lead_no_message_through_a_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with message_sink() as sink, scripted_proxy() as proxy:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv(name.lower(), proxy.url)
+        async with a_channel(tmp_path, kind="webhook", url=sink.url) as channel:
+            await channel.send(a_message())
+
+    assert len(sink.taken) == 1
+    assert proxy.heads == []

@@ -235,6 +235,25 @@ def test_a_private_address_beyond_a_proxy_needs_encryption(folder: Path) -> None
     channel(folder, f"{keys}, {proxy}, plain_http: true", WebhookChannelSettings)
 
 
+def test_a_proxys_password_is_read_again_and_not_shown(folder: Path) -> None:
+    secret = folder / "proxy"
+    secret.write_text("c4nary\n")
+    proxy = "{url: 'http://p.example:3128', username: bob, password_file: proxy}"
+    keys = f"name: x, kind: slack, url: '{SLACK}', proxy: {proxy}"
+    found = channel(folder, keys, PostSettings).proxy
+    assert found is not None
+    first = found.current_login()
+
+    secret.write_text("c4nary-rotated\n")
+    second = found.current_login()
+
+    assert first is not None
+    assert second is not None
+    assert (first[0], first[1].reveal()) == ("bob", "c4nary")
+    assert (second[0], second[1].reveal()) == ("bob", "c4nary-rotated")
+    assert "c4nary" not in repr((found, first, second))
+
+
 def test_plain_http_may_be_said(folder: Path) -> None:
     keys = "name: x, kind: webhook, url: 'http://hook.example/x', plain_http: true"
 
