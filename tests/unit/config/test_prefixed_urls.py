@@ -46,3 +46,16 @@ def test_any_path_is_refused_or_read_alike_by_all(path: str) -> None:
 )
 def test_a_prefix_keeps_its_letters(written: str, url: str) -> None:
     assert check_prefixed_url(written) == url
+
+
+@pytest.mark.parametrize("path", ["", "/a", "/a/"])
+@pytest.mark.parametrize("mark", ["?token=", "#"])
+def test_what_stands_in_a_query_is_not_shown(path: str, mark: str) -> None:
+    """It may be a token."""
+    with pytest.raises(PydanticCustomError) as refused:
+        check_prefixed_url(f"https://r.example{path}{mark}c4nary")
+
+    assert refused.value.context == {
+        "message": "must have no query and no fragment",
+        "shown": "",
+    }

@@ -125,7 +125,7 @@ class KeptClients:
     async def _close_unused(self) -> None:
         """What nobody has used for long: connections are not kept for ever."""
         for key, kept in list(self._kept.items()):
-            if not kept.users and self._is_old(kept):
+            if not kept.users and self._is_aged(kept):
                 self._kept.pop(key)
                 await self._leave(kept)
 
@@ -138,9 +138,10 @@ class KeptClients:
     def _is_old(self, kept: _KeptClient) -> bool:
         """Whether it is not given out any more: one of its files has been replaced, or
         it has lived for long."""
-        if self._monotonic() - kept.since > RENEW_S:
-            return True
-        return kept.connected.login.seen.have_changed()
+        return self._is_aged(kept) or kept.connected.login.seen.have_changed()
+
+    def _is_aged(self, kept: _KeptClient) -> bool:
+        return self._monotonic() - kept.since > RENEW_S
 
     async def _open(self, target: Target) -> _KeptClient:
         stack = AsyncExitStack()

@@ -71,8 +71,14 @@ def check_origin(text: str, login: str) -> str:
         raise _no_url("names no valid host")
     if port == 0:
         raise _no_url("has a port outside 1 to 65535")
-    if parts.path not in ("", "/") or "?" in text or "#" in text:
-        raise _no_url("must end after the host: no path, no query")
+    if "?" in text or "#" in text:
+        # What stands there may be a token: it is not shown.
+        message = "must have no query and no fragment"
+        raise PydanticCustomError(
+            "invalid_url", "{message}", {"message": message, "shown": ""}
+        )
+    if parts.path not in ("", "/"):
+        raise _no_url("must end after the host: no path")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
