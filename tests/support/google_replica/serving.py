@@ -33,7 +33,7 @@ def google_settings(
     database_url: str,
     *,
     include: Sequence[str] = ("acme/*",),
-    auth: Mapping[str, str] | None = None,
+    auth: Mapping[str, str] | str | None = None,
     signs_in: bool = True,
     has_api: bool = False,
 ) -> Settings:
@@ -47,7 +47,7 @@ def google_settings(
         "repositories": {"include": list(include)},
     }
     if auth is not None:
-        entry["auth"] = dict(auth)
+        entry["auth"] = auth if isinstance(auth, str) else dict(auth)
     elif signs_in:
         entry["key_file"] = str(key_file(folder, private_key))
     if has_api:

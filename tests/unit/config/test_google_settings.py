@@ -9,6 +9,7 @@ import pytest
 from support.google_replica.state import KEY, key_file
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import load_settings
+from weighbridge.config.effective import effective_settings
 from weighbridge.errors import ConfigError
 from weighbridge.registry.kinds.google.google_key import read_key_file
 from weighbridge.registry.kinds.google.google_kind import (
@@ -158,3 +159,17 @@ def test_a_file_that_is_no_key_is_refused_without_showing_it(
 
     assert why in words
     assert "canary" not in words
+
+
+def test_it_may_be_asked_as_what_this_machine_is(tmp_path: Path) -> None:
+    path = tmp_path / "weighbridge.yaml"
+    path.write_text(
+        "registries:\n  - name: cloud\n    url: https://gcr.io\n    auth: ambient\n"
+    )
+
+    (entry,) = load_settings(str(path), {}, KINDS).registries
+
+    assert entry.is_ambient
+    assert entry.signs_in
+    shown: Any = effective_settings(str(path), {}, KINDS)
+    assert shown["registries"][0]["auth"].value == "ambient"

@@ -236,6 +236,26 @@ def test_credentials_are_said_in_exactly_one_way(folder: Path, auth: str) -> Non
     assert "registries[0].auth." in error.message
 
 
+@pytest.mark.parametrize("word", ["ambiant", "''", "AMBIENT"])
+def test_another_word_than_ambient_is_refused(folder: Path, word: str) -> None:
+    error = refused(folder, f"{HUB}    auth: {word}\n")
+
+    assert error.code == "invalid_auth"
+    assert "must be ambient, or keys such as username" in error.message
+
+
+@pytest.mark.parametrize("kind", ["auto", "distribution", "harbor", "ghcr", "quay"])
+def test_a_registry_without_an_ambient_way_says_which_have_one(
+    folder: Path, kind: str
+) -> None:
+    text = "    url: https://registry.example.com\n    auth: ambient\n"
+    error = refused(folder, f"registries:\n  - name: plain\n    kind: {kind}\n{text}")
+
+    assert error.code == "invalid_auth"
+    assert "cannot be ambient for this registry" in error.message
+    assert "kind: google" in error.message
+
+
 def test_an_empty_password_is_refused(folder: Path) -> None:
     error = refused(folder, f"{HUB}    auth: {{username: acme, password: ''}}\n")
 

@@ -162,16 +162,16 @@ def test_a_token_is_signed_for_the_api_alone_and_for_an_hour(tmp_path: Path) -> 
     assert json.loads(raw(head))["kid"] == key.key_id
 
 
-def test_a_token_is_made_again_before_it_ends(tmp_path: Path) -> None:
+async def test_a_token_is_made_again_before_it_ends(tmp_path: Path) -> None:
     time = FakeClock()
     key = read_key_file(key_file(tmp_path, signing_key()[0]))
     token = SignedToken(key, time.clock)
-    first = token.authorization().reveal()
+    first = (await token.authorization()).reveal()
 
     time.advance(timedelta(minutes=49).total_seconds())
-    assert token.authorization().reveal() == first
+    assert (await token.authorization()).reveal() == first
     time.advance(timedelta(minutes=2).total_seconds())
-    assert token.authorization().reveal() != first
+    assert (await token.authorization()).reveal() != first
 
 
 def test_a_key_that_cannot_sign_is_refused_without_showing_it(tmp_path: Path) -> None:

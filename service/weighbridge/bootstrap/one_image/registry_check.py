@@ -244,7 +244,9 @@ class _Checking:
 
     async def _sign_in(self) -> str:
         await self._connected.ping()
-        return "it answers and lets us in"
+        is_own = self._connected.login.credential is None
+        login = self._connected.asks_as() if is_own else ""
+        return f"it answers and lets us in{f', as {login}' if login else ''}"
 
     async def _list(self) -> str:
         """Until a page has something that is to be crawled."""

@@ -136,6 +136,7 @@ class OpenClient(Struct, frozen=True):
     ping:     ask whether it is there and lets us in; raises as the others do
     found:    what it was found to be; None where that is written or not known
     login:    who asks, and by which files
+    asks_as:  whose credential it asks for by itself, "" where it does not
     """
 
     registry: Registry
@@ -144,6 +145,7 @@ class OpenClient(Struct, frozen=True):
     ping: Callable[[], Awaitable[None]]
     found: FoundKind | None = None
     login: TargetLogin = NO_LOGIN
+    asks_as: Callable[[], str] = str
 
 
 @asynccontextmanager
@@ -196,7 +198,15 @@ async def registry_client(
     registry = kind.open(endpoint, access)
     warnings = login.warnings + told_of(found)
     try:
-        yield OpenClient(registry, seen, warnings, registry.ping, found, login)
+        yield OpenClient(
+            registry,
+            seen,
+            warnings,
+            registry.ping,
+            found,
+            login,
+            lambda: registry.asks_as,
+        )
     finally:
         await registry.aclose()
 

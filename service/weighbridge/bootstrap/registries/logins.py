@@ -58,6 +58,8 @@ def find_login(target: Target, docker_config: Path | None) -> TargetLogin:
     auth = configured.auth
     if auth is None:
         return TargetLogin(way=_KIND_S_OWN if configured.signs_in else NO_LOGIN.way)
+    if auth.is_ambient:
+        return TargetLogin(way="the credentials of this machine", seen=seen)
     read = partial(_configured, auth, _host_of(target), prefix_of(target.url))
     found = read()
     credential = found.credential

@@ -11,13 +11,17 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.file.regular_file import read_secret_file
-from weighbridge.config.value.clashes import auth_clash, transport_clash, without
+from weighbridge.config.value.clashes import Clash, auth_clash, transport_clash, without
 from weighbridge.config.value.proxy_settings import OptionalProxy
 from weighbridge.config.value.value_types import (
     PATTERNS,
@@ -101,8 +105,22 @@ class AuthSettings(StrictModel):
     password_file: SecretFile | None = None
     docker_config: ReadableFile | None = None
 
+    # No key: it is written `auth: ambient`.
+    _is_ambient: bool = PrivateAttr(False)
+
+    @property
+    def is_ambient(self) -> bool:
+        """Whether it is what this machine is, instead."""
+        return self._is_ambient
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> object:
+        return AMBIENT if self._is_ambient else write(self)
+
     @model_validator(mode="after")
     def _is_one_way(self) -> Self:
+        if self._is_ambient:
+            return self
         given = {key for key, value in self if value is not None}
         return without(self, auth_clash(frozenset(given)))
 
@@ -117,6 +135,25 @@ class AuthSettings(StrictModel):
         if self.password_file is not None:
             return read_secret_file(self.password_file)
         return self.password
+
+
+AMBIENT: Final = "ambient"
+"""In place of a mapping: what this machine is to the vendor's cloud."""
+
+
+def _ambient_or(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Raises PydanticCustomError(invalid_auth) for another word."""
+    if not isinstance(value, str):
+        return check(value)
+    if value != AMBIENT:
+        raise PydanticCustomError(
+            "invalid_auth",
+            "must be {ambient}, or keys such as username and password_file",
+            {"ambient": AMBIENT},
+        )
+    ambient = AuthSettings.model_construct()
+    ambient._is_ambient = True
+    return ambient
 
 
 class RepositorySettings(StrictModel):
@@ -151,6 +188,7 @@ class RegistrySettings(StrictModel):
 
     hosts:    the hosts that are known for this kind, each with the one where the
               registry is; all are one registry
+    has_ambient: whether it knows what this machine is, by `auth: ambient`
     host_pattern: the whole host of each other registry that is known for it, in lower
               case, where a vendor has one for each customer
     url:      `scheme://host[:port][/prefix]`, checked and without a slash at its end;
@@ -160,11 +198,12 @@ class RegistrySettings(StrictModel):
 
     hosts: ClassVar[Mapping[str, str]] = MappingProxyType({})
     host_pattern: ClassVar[re.Pattern[str] | None] = None
+    has_ambient: ClassVar[bool] = False
 
     name: RegistryName
     kind: str = AUTO
     url: PrefixedURL
-    auth: AuthSettings | None = None
+    auth: Annotated[AuthSettings | None, WrapValidator(_ambient_or)] = None
     repositories: RepositorySettings = RepositorySettings()
     tags: TagSettings = TagSettings()
     platforms: Platforms = (DEFAULT,)
@@ -231,8 +270,22 @@ class RegistrySettings(StrictModel):
         return self.address_class == "loopback" or is_loopback(self.host)
 
     @model_validator(mode="after")
-    def _says_how_it_is_reached(self) -> Self:
+    def _says_how_it_is_reached_and_as_whom(self) -> Self:
         clash = transport_clash(
             self.url, plain_http=self.plain_http, has_proxy=self.proxy is not None
         )
-        return without(self, clash)
+        return without(self, clash or self._ambient_clash())
+
+    @property
+    def is_ambient(self) -> bool:
+        """Whether it is asked as what this machine is."""
+        return self.auth is not None and self.auth.is_ambient
+
+    def _ambient_clash(self) -> Clash | None:
+        if not self.is_ambient or self.has_ambient:
+            return None
+        words = (
+            "cannot be ambient for this registry: only kind: ecr and kind: google take"
+            " the credentials of this machine; give username and password_file"
+        )
+        return Clash("auth", "invalid_auth", words)

@@ -130,6 +130,10 @@ def no_registry(address: str) -> UsageError:
 class KindRegistry(Registry, Protocol):
     """A `ports.Registry` that can be asked whether it is there."""
 
+    @property
+    def asks_as(self) -> str:
+        """Whose credential it asks for by itself, "" where it does not."""
+
     async def ping(self) -> None:
         """Ask whether it is there and lets us in; raises as the others do."""
 

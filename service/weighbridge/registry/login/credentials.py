@@ -96,6 +96,16 @@ class Credential(Struct, frozen=True):
         return Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
 
 
+class GivenCredential(Struct, frozen=True):
+    """One that was given for a time.
+
+    lasts_s: seconds from now in which it is used, already cut short
+    """
+
+    credential: Credential
+    lasts_s: float
+
+
 class CredentialSource(Protocol):
     """A credential that a registry gives for a time, and that is asked for once a
     request needs it."""

@@ -123,6 +123,10 @@ class DistributionRegistry:
         return self._endpoint.name
 
     @property
+    def asks_as(self) -> str:
+        return "" if self._endpoint.login is None else str(self._endpoint.login)
+
+    @property
     def cost(self) -> RequestCost:
         return self._client.counts.cost
 

@@ -52,7 +52,7 @@ from weighbridge.registry.exchange.paging import (
 from weighbridge.registry.exchange.registry_request import Operation
 from weighbridge.registry.exchange.vendor_api import VendorAPI, read_digest, read_size
 from weighbridge.registry.kinds.ecr.aws_keys import KeySource
-from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.credentials import Credential, GivenCredential
 from weighbridge.registry.pacing.rate_limiter import Clock
 
 _LISTING: Final = "ECR's listing"
@@ -206,16 +206,6 @@ def _named(entry: dict[str, object]) -> Digest:
     return found or Digest("")
 
 
-class RegistryPassword(Struct, frozen=True):
-    """What opens `/v2`.
-
-    lasts_s: seconds from now in which it is used, already cut short
-    """
-
-    credential: Credential
-    lasts_s: float
-
-
 _LASTS_S: Final = 12 * 3600.0
 """How long a token is good (GetAuthorizationToken)."""
 _EARLY: Final = 0.1
@@ -223,7 +213,7 @@ _EARLY: Final = 0.1
 _LEAST_S: Final = 60.0
 
 
-def parse_ecr_token(raw: bytes, now: datetime) -> RegistryPassword:
+def parse_ecr_token(raw: bytes, now: datetime) -> GivenCredential:
     """An answer to GetAuthorizationToken, at `now`.
 
     A time of expiry that is over already or further away than a token can be good is
@@ -249,7 +239,7 @@ def parse_ecr_token(raw: bytes, now: datetime) -> RegistryPassword:
     if not (user and user.isprintable() and colon and password):
         raise _unusable("its token holds no user and password")
     lasts = _lasts_s(found[0].get("expiresAt"), now)
-    return RegistryPassword(Credential(user, Secret(password)), lasts)
+    return GivenCredential(Credential(user, Secret(password)), lasts)
 
 
 def _lasts_s(expires_at: object, now: datetime) -> float:
@@ -357,7 +347,7 @@ class ECRAPI(VendorAPI):
                 return NOTHING_FETCHED
             raise
 
-    async def registry_password(self, clock: Clock) -> RegistryPassword:
+    async def registry_password(self, clock: Clock) -> GivenCredential:
         """A new one. Raises AuthError, TransportError, RegistryError."""
         with token_errors(_unusable):
             answer = await self._ask(

@@ -165,6 +165,7 @@ class ECRSettings(RegistrySettings):
     """
 
     host_pattern: ClassVar = _HOST
+    has_ambient: ClassVar = True
 
     url: RegistryURL
     api_url: RegistryURL | None = None
@@ -294,7 +295,7 @@ class ECRSettings(RegistrySettings):
 
     def _login(self) -> Clash | None:
         auth = self.auth
-        if self.kind == AUTO:
+        if self.kind == AUTO or self.is_ambient:
             return None  # What `docker login` has left opens the registry alone.
         if auth is not None and auth.docker_config is not None:
             words = (

@@ -8,6 +8,7 @@ are shown to the registry.
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
@@ -38,6 +39,7 @@ from weighbridge.registry.kinds.ecr.ecr_kind import (
 from weighbridge.registry.kinds.ecr.manifest_batches import ManifestBatches
 from weighbridge.registry.kinds.ecr.public_api import PublicECRAPI
 from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.given_login import GivenLogin
 from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
@@ -48,57 +50,13 @@ ECR_WORDS: Final = RefusalWords(
     sign_in="the policy must allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer",
 )
 _BLOBS: Final = "ecr:GetDownloadUrlForLayer"
-_NEW_S: Final = 60.0
-"""A password that is refused so soon is not replaced by another; and where none is
-given, none is asked for again in that time."""
 
 
-class ECRLogin:
-    """The password of the registry: asked for once it is needed, renewed before its
-    end, and replaced where the registry refuses it."""
+class ECRLogin(GivenLogin):
+    """The password of the registry, which the API gives."""
 
     def __init__(self, api: ECRAPI, keys: KeySource, clock: Clock) -> None:
-        self._api = api
-        self._keys = keys
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._kept: Credential | None = None
-        self._refusal: AuthError | None = None
-        self._began_at = 0.0
-        self._until = 0.0
-
-    def __str__(self) -> str:
-        return str(self._keys)
-
-    async def credential(self, refused: Secret | None) -> Credential | None:
-        async with self._lock:  # those who wait get the password of the first
-            now = self._clock.monotonic()
-            if self._refusal is not None and now - self._began_at < _NEW_S:
-                raise self._refusal
-            kept = self._kept
-            is_refused = kept is not None and kept.basic() == refused
-            if is_refused and now - self._began_at < _NEW_S:
-                raise AuthError(
-                    "the registry refuses the password that ECR's API has just given",
-                    code="unauthorized",
-                    hint="check that `url` and `api_url` are of one account and region",
-                )
-            if kept is None or is_refused or now >= self._until:
-                kept = await self._ask()
-            return kept
-
-    async def _ask(self) -> Credential:
-        self._refusal = None
-        try:
-            given = await self._api.registry_password(self._clock)
-        except AuthError as error:
-            # Hundreds wait for it, and would each be told the same.
-            self._refusal, self._began_at = error, self._clock.monotonic()
-            raise
-        self._kept = given.credential
-        self._began_at = self._clock.monotonic()
-        self._until = self._began_at + given.lasts_s
-        return self._kept
+        super().__init__(keys, partial(api.registry_password, clock), clock, _refused)
 
 
 class ECRRegistry(DistributionRegistry):
@@ -320,6 +278,14 @@ def ecr_registry(
         return PublicECRRegistry(known, connections[0], telemetry, clock, api)
     known = replace(endpoint, credential=None, login=ECRLogin(api, keys, clock))
     return ECRRegistry(known, connections[0], telemetry, clock, api)
+
+
+def _refused() -> AuthError:
+    return AuthError(
+        "the registry refuses the password that ECR's API has just given",
+        code="unauthorized",
+        hint="check that `url` and `api_url` are of one account and region",
+    )
 
 
 class _Signer:

@@ -228,5 +228,5 @@ class GoogleAPISignIn(httpx.Auth):
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        request.headers["Authorization"] = self._token.authorization().reveal()
+        request.headers["Authorization"] = (await self._token.authorization()).reveal()
         yield request

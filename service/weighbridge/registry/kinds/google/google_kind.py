@@ -81,6 +81,7 @@ class GoogleSettings(RegistrySettings):
 
     hosts: ClassVar = MappingProxyType({host: host for host in _CONTAINER_REGISTRY})
     host_pattern: ClassVar = _ARTIFACT_HOST
+    has_ambient: ClassVar = True
 
     url: RegistryURL
     key_file: Annotated[ReadableFile, AfterValidator(_key_file)] | None = None

@@ -31,6 +31,10 @@ from weighbridge.registry.exchange.vendor_api import api_endpoint
 from weighbridge.registry.kinds.distribution.distribution_registry import (
     DistributionRegistry,
 )
+from weighbridge.registry.kinds.google.google_ambient import (
+    AmbientToken,
+    ambient_login,
+)
 from weighbridge.registry.kinds.google.google_api import (
     GOOGLE_API_URL,
     GoogleAPI,
@@ -50,6 +54,7 @@ from weighbridge.registry.kinds.google.google_listing import (
     parse_google_tags,
 )
 from weighbridge.registry.kinds.google.google_token import (
+    TOKEN_USER,
     GivenToken,
     GoogleToken,
     SignedToken,
@@ -62,6 +67,7 @@ from weighbridge.registry.kinds.google.google_walk import (
     nothing_below,
 )
 from weighbridge.registry.login.credentials import Credential
+from weighbridge.registry.login.given_login import GivenLogin
 from weighbridge.registry.pacing.rate_limiter import Clock
 from weighbridge.telemetry import Telemetry
 
@@ -265,8 +271,11 @@ def open_google(endpoint: Endpoint, access: KindAccess) -> GoogleRegistry:
     if own is not None and own.key_file is not None:
         key = read_key_file(own.key_file)
         endpoint = replace(endpoint, credential=key.credential())
+    login = ambient_login(access.clock) if own is not None and own.is_ambient else None
+    if login is not None:
+        endpoint = replace(endpoint, login=login)
     # The registry's client comes last: what it says of itself in the metrics stays.
-    api = None if own is None else _open_api(own, key, endpoint, access)
+    api = None if own is None else _open_api(own, key, login, endpoint, access)
     return GoogleRegistry(
         endpoint,
         access.connections(endpoint),
@@ -278,11 +287,18 @@ def open_google(endpoint: Endpoint, access: KindAccess) -> GoogleRegistry:
 
 
 def _open_api(
-    own: GoogleSettings, key: ServiceKey | None, endpoint: Endpoint, access: KindAccess
+    own: GoogleSettings,
+    key: ServiceKey | None,
+    login: GivenLogin | None,
+    endpoint: Endpoint,
+    access: KindAccess,
 ) -> GoogleAPI | None:
     """None where it is not said in which location, or who we are."""
     location = own.location or location_of(own.host)
-    token = _token(key, endpoint.credential, access.clock) if location else None
+    if not location:
+        return None
+    token: GoogleToken | None = None if login is None else AmbientToken(login)
+    token = token or _token(key, endpoint.credential, access.clock)
     if token is None:
         return None
     there = api_endpoint(endpoint, own.api_url or GOOGLE_API_URL, access)
@@ -300,6 +316,6 @@ def _token(
     if credential is None or credential.api_password is None:
         return None
     # Credential helpers call it by names of their own: _dcgcloud_token, _dcgcr_...
-    if credential.username.startswith(("oauth2accesstoken", "_dcg")):
+    if credential.username.startswith((TOKEN_USER, "_dcg")):
         return GivenToken(credential.api_password)
     return None

@@ -19,6 +19,8 @@ from weighbridge.registry.pacing.rate_limiter import Clock
 
 AUDIENCE: Final = "https://artifactregistry.googleapis.com/"
 """Whom a token is for; it is of no use anywhere else."""
+TOKEN_USER: Final = "oauth2accesstoken"  # noqa: S105 - a user name
+"""The user name by which Google's registries take an access token for the password."""
 _LASTS_S: Final = 3_600
 """The longest that Google takes."""
 _USED_S: Final = 3_000.0
@@ -27,8 +29,8 @@ _USED_S: Final = 3_000.0
 class GoogleToken(Protocol):
     """Who we are at Google's API."""
 
-    def authorization(self) -> Secret:
-        """The value of the header."""
+    async def authorization(self) -> Secret:
+        """The value of the header. Raises AuthError."""
 
 
 class GivenToken(Struct, frozen=True):
@@ -36,7 +38,7 @@ class GivenToken(Struct, frozen=True):
 
     token: Secret
 
-    def authorization(self) -> Secret:
+    async def authorization(self) -> Secret:
         return bearer(self.token)
 
 
@@ -49,7 +51,7 @@ class SignedToken:
         self._clock = clock
         self._sign()
 
-    def authorization(self) -> Secret:
+    async def authorization(self) -> Secret:
         if self._clock.monotonic() >= self._until:
             self._sign()
         return self._authorization
