@@ -27,7 +27,8 @@ test: setup ## Run all tests, with the servers that they need
 
 test-long: setup ## Run what takes long: recorded images, kills, faults, a million tags
 	@scripts/servers
-	@scripts/test --databases sqlite,postgresql -m long
+	@scripts/test --databases sqlite,postgresql --hypothesis-profile many \
+		-m 'long or hypothesis'
 	@# Large databases, and how long things take: on a disk, as in real use.
 	@TMPDIR=$${TMPDIR:-/tmp} scripts/test --databases sqlite,postgresql \
 		--timeout 7200 tests/load

@@ -9,7 +9,9 @@ from hypothesis import settings
 from support.database import Engine
 
 # A loaded machine is slow now and then; how long an example takes is no property.
-settings.register_profile("weighbridge", deadline=None)
+settings.register_profile("weighbridge", deadline=None, max_examples=25)
+# For `make test-long`: --hypothesis-profile many
+settings.register_profile("many", deadline=None, max_examples=400)
 settings.load_profile("weighbridge")
 
 _ENGINES: Final = get_args(Engine)
@@ -52,7 +54,6 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_finish() -> None:
-    gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
     gc.enable()

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.serving import PLAIN
 from support.tokens import bearer
 from support.wait import wait_in_thread
 
@@ -41,7 +42,9 @@ class Running:
     def status(self, listener: str, path: str, token: str | None = None) -> int:
         headers = bearer(token) if token else {}
         url = f"{self.addresses[listener]}{path}"
-        return httpx.get(url, headers=headers, trust_env=False, timeout=10).status_code
+        return httpx.get(
+            url, headers=headers, trust_env=False, verify=PLAIN, timeout=10
+        ).status_code
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from support.promtool import promtool
-from support.serving import free_address
+from support.serving import PLAIN, free_address
 from support.wait import wait_in_thread
 
 _DEMO = re.compile(r"weighbridge inspect (127\.0\.0\.1:\d+)/")
@@ -42,7 +42,7 @@ class Running:
         return found[1]
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", trust_env=False, timeout=10)
+        return httpx.get(f"{self.url}{path}", trust_env=False, verify=PLAIN, timeout=10)
 
     def wait_until_ready(self) -> None:
         wait_in_thread(self.is_ready, "it serves", seen=self.errors.read_text)
@@ -189,18 +189,23 @@ def test_it_logs_no_small_talk(demo: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "most"),
+    ("seed", "most", "phases"),
     [
-        (1, 4),
-        # The same with more that is asked for.
+        (1, 4, "examples,fuzzing,stateful"),
+        # The same with more that is asked for, and every value at its bounds.
         *(
-            pytest.param(seed, 400, marks=[pytest.mark.long, pytest.mark.timeout(900)])
+            pytest.param(
+                seed,
+                400,
+                "examples,coverage,fuzzing,stateful",
+                marks=[pytest.mark.long, pytest.mark.timeout(900)],
+            )
             for seed in range(2, 6)
         ),
     ],
 )
 def test_what_the_description_allows_is_taken_and_nothing_else(
-    demo: Running, tmp_path: Path, seed: int, most: int
+    demo: Running, tmp_path: Path, seed: int, most: int, phases: str
 ) -> None:
     """schemathesis makes requests of the description, holds answers against it, and
     wants wrong requests refused. What is no HTTP at all is logged, so this comes
@@ -209,7 +214,7 @@ def test_what_the_description_allows_is_taken_and_nothing_else(
     command = [sys.executable, "-m", "schemathesis.cli", "run"]
     command += [f"{demo.url}/api/v1/openapi.json", "--checks", "all"]
     command += ["--seed", str(seed), "--max-examples", str(most), "--no-color"]
-    command += ["--phases", "examples,coverage,fuzzing,stateful"]
+    command += ["--phases", phases]
 
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, check=False
@@ -285,22 +290,9 @@ def test_ctrl_c_ends_it_with_130(tmp_path: Path) -> None:
         running.process.wait()
 
 
-def test_after_sigterm_the_database_is_one_whole_file(tmp_path: Path) -> None:
-    # What is still in a write-ahead log would be missing from a copy of the file.
-    running = start(tmp_path, "--demo", "--database", f"sqlite:///{tmp_path / 'w.db'}")
-    try:
-        running.wait_until_ready()
-
-        running.process.send_signal(signal.SIGTERM)
-
-        assert running.process.wait(60) == 0, running.said
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["stderr", "w.db"]
-    finally:
-        running.process.kill()
-        running.process.wait()
-
-
-def test_a_kept_demo_is_not_lived_through_twice(tmp_path: Path) -> None:
+def test_a_kept_demo_is_one_whole_file_and_not_lived_through_twice(
+    tmp_path: Path,
+) -> None:
     said = []
     for _ in range(2):
         running = start(
@@ -309,6 +301,12 @@ def test_a_kept_demo_is_not_lived_through_twice(tmp_path: Path) -> None:
         try:
             running.wait_until_ready()
             said.append(running.said)
+
+            running.process.send_signal(signal.SIGTERM)
+
+            assert running.process.wait(60) == 0, running.said
+            # What is still in a write-ahead log would be missing from a copy.
+            assert sorted(p.name for p in tmp_path.iterdir()) == ["stderr", "w.db"]
         finally:
             running.process.kill()
             running.process.wait()

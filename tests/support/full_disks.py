@@ -8,6 +8,7 @@ import httpx
 from support.database_faults import write_errors
 from support.faulty_crawls import NAME, embedded
 from support.replica.process import Replica
+from support.serving import PLAIN
 from support.wait import wait_in_thread
 from support.web_app import create_app
 from support.web_service import served
@@ -51,7 +52,7 @@ def crawl_into_a_full_disk(
             telemetry=telemetry,
         ),
         served(app) as address,
-        httpx.Client(base_url=address, trust_env=False) as client,
+        httpx.Client(base_url=address, trust_env=False, verify=PLAIN) as client,
     ):
         assert client.get("/metrics/repositories").status_code == 200
         wait_in_thread(lambda: write_errors(telemetry) > 0, "the disk is full")

@@ -13,6 +13,7 @@ import httpx
 
 from support.database_faults import crawl, write_errors
 from support.replica.process import Replica
+from support.serving import PLAIN
 from support.web_app import create_app
 from support.web_service import served
 from weighbridge.store.session import open_database
@@ -61,7 +62,7 @@ def crawl_locked_out(url: str, replica: Replica, seconds: float) -> None:
     app = create_app(database, telemetry, WebOptions())
     with (
         served(app) as address,
-        httpx.Client(base_url=address, trust_env=False) as client,
+        httpx.Client(base_url=address, trust_env=False, verify=PLAIN) as client,
         ThreadPoolExecutor(1) as beside,
     ):
         with locked(Path(url.removeprefix("sqlite:///"))):

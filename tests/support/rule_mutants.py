@@ -25,16 +25,21 @@ class Mutant:
     name:   which rule, which number, and what it became
     rule:   the name of the rule
     file:   the file that it is in
-    text:   that file with the change; of alerts only those of this name
     alerts: those that it may change: the rule's own name, or, of a recording rule,
             the names of all that are made of its series
+    group:  the changed rule's group, without other alerts
     """
 
     name: str
     rule: str
     file: str
-    text: str
     alerts: tuple[str, ...]
+    group: Mapping[str, object]
+
+    @property
+    def text(self) -> str:
+        """That file with the change; of alerts only those of this name."""
+        return str(yaml.safe_dump({"groups": [self.group]}, sort_keys=False))
 
 
 def mutants(file: Path, users: Mapping[str, Sequence[str]]) -> Iterator[Mutant]:
@@ -49,18 +54,24 @@ def mutants(file: Path, users: Mapping[str, Sequence[str]]) -> Iterator[Mutant]:
             name = str(rule.get("alert") or rule["record"])
             alerts = (name,) if "alert" in rule else tuple(users[name])
             for what, changed in _changes(rule):
-                text = _file(group, number, changed)
                 place = f"{group['name']} {number}"
-                yield Mutant(f"{name} {place}: {what}", name, file.name, text, alerts)
+                yield Mutant(
+                    f"{name} {place}: {what}",
+                    name,
+                    file.name,
+                    alerts,
+                    _group(group, number, changed),
+                )
 
 
-def _file(group: dict[str, object], number: int, changed: dict[str, object]) -> str:
+def _group(
+    group: dict[str, object], number: int, changed: dict[str, object]
+) -> dict[str, object]:
     rules = group["rules"]
     assert isinstance(rules, list)
     others = [*rules[:number], changed, *rules[number + 1 :]]
     kept = [rule for rule in others if rule.get("alert") == changed.get("alert")]
-    whole = {"groups": [{**group, "rules": kept}]}
-    return str(yaml.safe_dump(whole, sort_keys=False))
+    return {**group, "rules": kept}
 
 
 def _changes(rule: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:

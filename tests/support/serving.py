@@ -3,6 +3,7 @@
 import itertools
 import os
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,10 @@ from support.wait import wait_in_thread
 
 READY_S: Final = 60.0
 
+
+PLAIN: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For httpx where no certificate is looked at: it trusts nobody, and is made once. With
+its own, httpx reads all authorities of the system for each request."""
 
 _PORTS: Final = 2_000
 """Of each process that runs tests, below those that a system gives out by itself: so
@@ -56,7 +61,9 @@ def serving(
     def is_ready() -> bool:
         assert process.poll() is None, log_of(folder)
         try:
-            answer = httpx.get(f"http://{address}{ready}", trust_env=False)
+            answer = httpx.get(
+                f"http://{address}{ready}", trust_env=False, verify=PLAIN
+            )
         except httpx.TransportError:
             return False
         return answer.status_code == 200

@@ -21,7 +21,7 @@ from support.database import Engine
 from support.generated_content import generated_content
 from support.message_sink import message_sink
 from support.postgres import a_postgresql_url, run_tool
-from support.serving import free_address, serving
+from support.serving import PLAIN, free_address, serving
 from support.wait import wait_in_thread
 from weighbridge.demo.http.server import RunningDemo
 from weighbridge.store.schema import REVISION
@@ -122,6 +122,7 @@ def make(url: str) -> None:
                 json={"events": [event]},
                 headers={"Authorization": f"Bearer {_SECRET}"},
                 trust_env=False,
+                verify=PLAIN,
             ).raise_for_status()
             wait_in_thread(lambda: bool(sink.taken), "a message")
         _run(place, "token", "create", "--role", "read", "--name", "grafana")

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from support.missing import skip_or_fail
-from support.serving import free_address
+from support.serving import PLAIN, free_address
 from support.wait import wait_in_thread
 from support.weighbridge_up import weighbridge_up
 
@@ -81,6 +81,8 @@ def test_health_is_answered_within_a_second_beside_5500_that_hold__api_018(
 
 def seconds_of_health(address: str) -> float:
     began = time.monotonic()
-    answer = httpx.get(f"http://{address}/healthz", trust_env=False, timeout=60)
+    answer = httpx.get(
+        f"http://{address}/healthz", trust_env=False, verify=PLAIN, timeout=60
+    )
     assert answer.status_code == 200
     return time.monotonic() - began

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from support.database import a_database
+from support.serving import PLAIN
 from support.wait import wait_in_thread
 from support.web_app import create_app
 from weighbridge.config import Settings
@@ -76,7 +77,10 @@ def test_health_is_answered_beside_a_thousand_that_only_hold__api_018(
             connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ")
 
         answer = httpx.get(
-            f"http://127.0.0.1:{address[1]}/healthz", trust_env=False, timeout=30
+            f"http://127.0.0.1:{address[1]}/healthz",
+            trust_env=False,
+            verify=PLAIN,
+            timeout=30,
         )
 
         assert answer.status_code == 200
@@ -102,7 +106,7 @@ def test_a_byte_now_and_then_does_not_keep_a_connection__api_018(
 
 def test_a_kept_connection_may_ask_again_later(address: tuple[str, int]) -> None:
     url = f"http://127.0.0.1:{address[1]}/healthz"
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, verify=PLAIN) as client:
         first = client.get(url)
         ends_at = time.monotonic() + HEAD_S * 1.5
         wait_in_thread(lambda: time.monotonic() > ends_at, "a while")

@@ -13,6 +13,7 @@ import httpx
 
 from support.guarded_registry import a_free_port
 from support.own_image import USER, OwnImage, last_stage
+from support.serving import PLAIN
 from support.wait import wait_in_thread
 
 READY_S: Final = 60.0
@@ -71,7 +72,10 @@ def serving(image: OwnImage, said: Path, *arguments: str) -> Iterator[str]:
     def is_ready() -> bool:
         assert process.poll() is None, said.read_text()
         try:
-            return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+            return (
+                httpx.get(f"{url}/readyz", trust_env=False, verify=PLAIN).status_code
+                == 200
+            )
         except httpx.TransportError:
             return False
 
@@ -92,7 +96,7 @@ def test_it_serves_and_crawls_the_demo(image: OwnImage, tmp_path: Path) -> None:
         asked = image.weighbridge("inspect", f"{demo}/tutorial/hello", "-o", "json")
         keep = ("--database", "/data/demo.db")
         crawled = image.weighbridge("crawl", demo, *keep, "-o", "json")
-        page = httpx.get(f"{url}/", trust_env=False).text
+        page = httpx.get(f"{url}/", trust_env=False, verify=PLAIN).text
 
     assert health.stdout == f"alive: {url}\n"
     assert image.weighbridge("health", "--url", url).returncode == 1
@@ -106,7 +110,7 @@ def test_it_serves_and_crawls_the_demo(image: OwnImage, tmp_path: Path) -> None:
 def test_it_serves_what_it_keeps_in_data(full: OwnImage, tmp_path: Path) -> None:
     said = tmp_path / "said"
     with serving(full, said, "up") as url:
-        metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+        metrics = httpx.get(f"{url}/metrics", trust_env=False, verify=PLAIN).text
 
     assert "weighbridge_build_info" in metrics
     assert "keeps   sqlite:////data/weighbridge.db" in said.read_text()

@@ -9,6 +9,7 @@ import pytest
 
 from support.alert_rules import DEPLOY
 from support.alerting import alertmanager_with
+from support.serving import PLAIN
 from support.wait import wait_in_thread
 
 DOWN: Final = {"alertname": "WeighbridgeDown"}
@@ -48,7 +49,7 @@ def name_of(labels: dict[str, str]) -> str:
 
 def states(url: str) -> dict[str, str]:
     """Each alert's name and registry, with its state."""
-    alerts = httpx.get(f"{url}/api/v2/alerts", trust_env=False).json()
+    alerts = httpx.get(f"{url}/api/v2/alerts", trust_env=False, verify=PLAIN).json()
     return {name_of(alert["labels"]): alert["status"]["state"] for alert in alerts}
 
 
@@ -97,7 +98,9 @@ def test_what_follows_from_another_alert_is_quiet(
         for labels in firing
     }
 
-    answer = httpx.post(f"{url}/api/v2/alerts", json=posted, trust_env=False)
+    answer = httpx.post(
+        f"{url}/api/v2/alerts", json=posted, trust_env=False, verify=PLAIN
+    )
 
     assert answer.status_code == 200, answer.text
     wait_in_thread(

@@ -14,6 +14,7 @@ import pytest
 
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.faulty_crawls import CrawledDatabase
+from support.serving import PLAIN
 from support.two_moments import TwoMoments
 from support.wait import wait_in_thread
 
@@ -121,7 +122,10 @@ def up_logging_to(
         process.wait()
 
 
-@pytest.mark.parametrize("where", ['2>"$FULL/log"', "2>/dev/full", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    "where",
+    ['2>"$FULL/log"', pytest.param("2>/dev/full", marks=pytest.mark.long), ">&- 2>&-"],
+)
 def test_f42_up_serves_and_crawls_though_its_log_takes_nothing(
     moments: TwoMoments,
     database: CrawledDatabase,
@@ -135,7 +139,7 @@ def test_f42_up_serves_and_crawls_though_its_log_takes_nothing(
         def is_ready() -> bool:
             assert process.poll() is None, f"it ended with {process.returncode}"
             try:
-                answer = httpx.get(f"{url}/readyz", trust_env=False)
+                answer = httpx.get(f"{url}/readyz", trust_env=False, verify=PLAIN)
             except httpx.TransportError:
                 return False
             return answer.status_code == 200

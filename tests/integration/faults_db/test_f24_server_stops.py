@@ -14,6 +14,7 @@ from support.full_disks import is_through
 from support.killed_crawls import begun_crawl
 from support.postgres import Cluster
 from support.replica.process import Replica
+from support.serving import PLAIN
 from support.wait import wait_in_thread
 from support.web_app import create_app
 from support.web_service import served
@@ -69,7 +70,10 @@ def test_f24_the_service_says_503_and_keeps_its_last_inventory(
     clock = FakeClock()
     app = create_app(database, Telemetry(), WebOptions(), clock=lambda: clock.elapsed)
     crawl(replica, database)
-    with served(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with (
+        served(app) as url,
+        httpx.Client(base_url=url, trust_env=False, verify=PLAIN) as client,
+    ):
         before = inventory(client)
         assert client.get("/readyz").status_code == 200
 

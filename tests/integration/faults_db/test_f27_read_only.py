@@ -13,6 +13,7 @@ from support.faulty_crawls import NAME, embedded
 from support.mounts import MIB, SmallDisk, on_a_small_disk
 from support.postgres import Cluster
 from support.replica.process import Replica
+from support.serving import PLAIN
 from support.web_app import create_app
 from support.web_service import served
 from weighbridge.config import RegistrySettings
@@ -72,7 +73,7 @@ def assert_reads_are_served(url: str, replica: Replica) -> None:
     with (
         embedded(database, RegistrySettings(name=NAME, url=replica.url)),
         served(app) as address,
-        httpx.Client(base_url=address, trust_env=False) as client,
+        httpx.Client(base_url=address, trust_env=False, verify=PLAIN) as client,
     ):
         for path in PATHS:
             answer = client.get(path)

@@ -14,6 +14,7 @@ from support.far_server import far_server, run_beside
 from support.postgres import Cluster
 from support.replica.process import Replica
 from support.service_process import Command, service_process
+from support.serving import PLAIN
 from support.steady_asking import Asked, steady_asking
 from support.wait import wait_in_thread
 
@@ -141,4 +142,6 @@ def test_f41_sigterm_ends_a_service_whose_server_is_frozen(
 
 def scrape_once(url: str) -> None:
     """So that there is an inventory to go on with."""
-    httpx.get(f"{url}/metrics/repositories", trust_env=False).raise_for_status()
+    httpx.get(
+        f"{url}/metrics/repositories", trust_env=False, verify=PLAIN
+    ).raise_for_status()

@@ -10,7 +10,7 @@ from support.database import Engine
 from support.message_sink import message_sink
 from support.message_stage import Stage, a_message_stage, now, wait_for
 from support.outbox_world import OutboxWorld
-from support.serving import free_address
+from support.serving import PLAIN, free_address
 from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, Route
 
 
@@ -29,7 +29,7 @@ def test_f38_a_receiver_that_was_down_is_told_once_it_is_back(stage: Stage) -> N
 
         def status() -> dict[str, object]:
             answer = httpx.get(
-                f"http://{address}/api/v1/notifications", trust_env=False
+                f"http://{address}/api/v1/notifications", trust_env=False, verify=PLAIN
             )
             items: list[dict[str, object]] = answer.json()["items"]
             return items[0]
@@ -39,7 +39,9 @@ def test_f38_a_receiver_that_was_down_is_told_once_it_is_back(stage: Stage) -> N
         with message_sink(port) as sink:
             wait_for(lambda: sink.taken, "the message")
             wait_for(lambda: status()["state"] == "ok", "that it is noted")
-            metrics = httpx.get(f"http://{address}/metrics", trust_env=False).text
+            metrics = httpx.get(
+                f"http://{address}/metrics", trust_env=False, verify=PLAIN
+            ).text
 
     (message,) = sink.received
     assert [item["violation_id"] for item in message.items] == [one]

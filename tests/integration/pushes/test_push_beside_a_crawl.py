@@ -10,6 +10,7 @@ from sqlalchemy import select
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import OCI_MANIFEST, Pusher, made_image, made_layer
 from support.pushing import PushStage, a_push_stage
+from support.serving import PLAIN
 from weighbridge.store.models import crawls, repositories
 
 # Either way the crawl takes twelve seconds, and PostgreSQL has no lock on a whole file.
@@ -87,7 +88,9 @@ def test_a_push_does_not_wait_for_the_end_of_a_long_crawl(stage: PushStage) -> N
 
     with stage.database.read() as connection:
         state = connection.execute(select(repositories.c.state)).scalar_one()
-    listed = httpx.get(f"{stage.registry.url}/v2/shop/app/tags/list", trust_env=False)
+    listed = httpx.get(
+        f"{stage.registry.url}/v2/shop/app/tags/list", trust_env=False, verify=PLAIN
+    )
     assert state == "ok"
     assert len(listed.json()["tags"]) == TAGS + 1
     assert stage.digest("shop/app", "new") == NEW.digest

@@ -8,6 +8,7 @@ import pytest
 
 from support.images_oci import MadeImage, Pusher, made_image, made_layer
 from support.pushing import PushStage, a_push_stage, skopeo_push
+from support.serving import PLAIN
 
 # On PostgreSQL pushes are looked at by workers: test_pushes_and_workers.py.
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
@@ -79,7 +80,9 @@ def test_what_was_pushed_is_counted(stage: PushStage) -> None:
     stage.wait_for(lambda: "1.0" in stage.tags("shop/app"), "the tag")
 
     def metrics() -> str:
-        return httpx.get(f"http://{stage.address}/metrics", trust_env=False).text
+        return httpx.get(
+            f"http://{stage.address}/metrics", trust_env=False, verify=PLAIN
+        ).text
 
     verdict = 'weighbridge_push_audits_total{registry="near",verdict="pass"} 1.0'
     # It is counted once the verdict is stored, a moment after the tag can be read.

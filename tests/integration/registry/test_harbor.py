@@ -91,6 +91,7 @@ def test_a_thousand_tags_by_operation(tmp_path: Path, database_url: str) -> None
     }
 
 
+@pytest.mark.long  # 2 s; the test above has the pages and what each costs
 def test_a_thousand_artifacts_are_ten_pages(tmp_path: Path, database_url: str) -> None:
     """The same where each tag names an image of its own."""
     with harbor_replica(a_harbor(generated_content(layers=1, shared=1))) as harbor:

@@ -20,6 +20,7 @@ from support.mixed_fleet import (
     readable,
 )
 from support.service_process import service_process
+from support.serving import PLAIN
 from support.wait import wait_in_thread
 from weighbridge.web.routes.app import ROUTES
 
@@ -150,7 +151,7 @@ def paths() -> list[str]:
 
 
 def get(url: str, path: str) -> str:
-    answer = httpx.get(f"{url}{path}", trust_env=False, timeout=60)
+    answer = httpx.get(f"{url}{path}", trust_env=False, verify=PLAIN, timeout=60)
     return f"{answer.headers}\n{answer.text}"
 
 
@@ -158,5 +159,9 @@ def ask_for_a_crawl(url: str) -> None:
     """Of what is well, of what throttles and of what is dead."""
     for name in ALL:
         httpx.post(
-            f"{url}/api/v1/crawls", json={"registry": name}, trust_env=False, timeout=60
+            f"{url}/api/v1/crawls",
+            json={"registry": name},
+            trust_env=False,
+            verify=PLAIN,
+            timeout=60,
         )

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from support.database import a_database
 from support.redis_server import a_redis
+from support.serving import PLAIN
 from support.wait import PATIENCE_S, wait_in_thread
 from support.web_app import create_app
 from support.web_service import served
@@ -61,7 +62,7 @@ def slowest_answer(tmp_path: Path, *, is_frozen: bool) -> float:
             app = create_app(database, Telemetry(), WebOptions(), reception)
             with (
                 served(app) as url,
-                httpx.Client(trust_env=False, timeout=60) as client,
+                httpx.Client(trust_env=False, verify=PLAIN, timeout=60) as client,
             ):
                 if is_frozen:
                     redis.freeze()
@@ -109,6 +110,7 @@ def test_a_look_is_asked_of_the_workers_as_soon_as_a_push_is_kept(
                     content=body_of(a_push()),
                     headers={"authorization": f"Bearer {SECRET}"},
                     trust_env=False,
+                    verify=PLAIN,
                 )
             wait_in_thread(lambda: client.llen("push") == 1, "a look is asked for")
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from support.database import a_database
 from support.fake_jobs import FakeJobs
+from support.serving import PLAIN
 from support.wait import wait_in_thread
 from support.web_app import create_app
 from support.web_service import served
@@ -35,7 +36,10 @@ def test_f25_a_locked_database_is_503_and_what_is_sent_again_is_kept_once(
         app = create_app(
             database, Telemetry(), WebOptions(), Reception([a_hook()], jobs)
         )
-        with served(app) as url, httpx.Client(trust_env=False, timeout=30) as client:
+        with (
+            served(app) as url,
+            httpx.Client(trust_env=False, verify=PLAIN, timeout=30) as client,
+        ):
 
             def post(number: int) -> httpx.Response:
                 return client.post(

@@ -12,7 +12,7 @@ import pytest
 
 from support.message_sink import MessageSink, message_sink, ok, slow
 from support.outbox_world import OutboxWorld
-from support.serving import free_address
+from support.serving import PLAIN, free_address
 from support.worker_crew import Crew, a_crew
 from weighbridge.domain.message.grouping import MESSAGES_A_MINUTE, Route
 
@@ -72,7 +72,9 @@ def test_f38_a_worker_that_is_killed_while_it_tells_is_replaced(
     assert ids == {one}
 
     def shown() -> bool:
-        text = httpx.get(f"http://{address}/metrics", trust_env=False).text
+        text = httpx.get(
+            f"http://{address}/metrics", trust_env=False, verify=PLAIN
+        ).text
         return re.search(_COUNTED, text) is not None
 
     # What the killed one had counted may be lost with it.

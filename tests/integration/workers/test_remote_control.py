@@ -93,12 +93,13 @@ def asked(crew: Crew, command: str) -> object:
     ("command", "shown"),
     [
         ("ping", "pong"),
-        ("active", "[]"),
-        ("reserved", "[]"),
         ("registered", CRAWL),
-        ("stats", "prefetch_count"),
-        ("active_queues", QUEUES[0]),
         ("conf", "beat_schedule"),
+        # A second each, and the way is the same.
+        pytest.param("active", "[]", marks=pytest.mark.long),
+        pytest.param("reserved", "[]", marks=pytest.mark.long),
+        pytest.param("stats", "prefetch_count", marks=pytest.mark.long),
+        pytest.param("active_queues", QUEUES[0], marks=pytest.mark.long),
     ],
 )
 @pytest.mark.usefixtures("worker")

@@ -15,6 +15,7 @@ import pytest
 from support.data import recorded_path
 from support.replica.changes import Change
 from support.replica.fleet import Fleet
+from support.serving import PLAIN
 
 _TESTS: Final = Path(__file__).resolve().parents[2]
 
@@ -43,11 +44,15 @@ class Replica:
     def change(self, *changes: Change) -> None:
         """Move and remove tags; the next answer knows it."""
         said = [change.as_json() for change in changes]
-        answer = httpx.post(f"{self.url}/_changes", json=said, trust_env=False)
+        answer = httpx.post(
+            f"{self.url}/_changes", json=said, trust_env=False, verify=PLAIN
+        )
         answer.raise_for_status()
 
     def _counts(self, method: str) -> dict[str, int]:
-        answer = httpx.request(method, f"{self.url}/_counts", trust_env=False)
+        answer = httpx.request(
+            method, f"{self.url}/_counts", trust_env=False, verify=PLAIN
+        )
         answer.raise_for_status()
         counted: dict[str, int] = answer.json()
         return counted

@@ -283,7 +283,7 @@ async def test_others_are_told_of_chunks_where_there_are_others(
 
 
 @pytest.mark.long_on("postgresql")  # no statement of its own
-@pytest.mark.parametrize("tags", [1_000, 1_999])
+@pytest.mark.parametrize("tags", [pytest.param(1_000, marks=pytest.mark.long), 1_999])
 async def test_what_one_process_has_in_hand_is_not_shared(
     yard: Yard, tags: int
 ) -> None:
@@ -429,6 +429,7 @@ async def test_who_takes_part_ends_when_whoever_shared_it_was_taken_over(
     assert_same(dump_of(alone.database), before)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 async def test_what_others_heard_of_a_tag_before_its_push_does_not_come_back(
     yard: Yard,
 ) -> None:

@@ -43,6 +43,7 @@ def test_what_waits_for_the_settler_is_right_once_it_has_been_settled(
     assert counted(database) == stored(database)
 
 
+@pytest.mark.long_on("postgresql")  # the first test has its statements
 @pytest.mark.parametrize("scope", ["project", "registry"])
 @pytest.mark.parametrize("seed", seeds(200, 4, quick=1))
 def test_entries_of_one_address_keep_each_blob_once(

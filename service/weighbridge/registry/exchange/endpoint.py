@@ -171,9 +171,11 @@ class KindAccess(Struct, frozen=True):
     def connections(self, endpoint: Endpoint, *, is_api: bool = False) -> Connections:
         """Those of one client. is_api: its certificate is not the registry's"""
         counter = self.telemetry.registry_desync
+        # The system's certificates are read by the first connection that needs them.
+        ca_file = endpoint.ca_file
         return Connections(
             connections=endpoint.concurrency,
-            tls=client_tls(endpoint.ca_file),
+            tls=None if ca_file is None else client_tls(ca_file),
             on_desync=lambda _: counter.labels(endpoint.name).inc(),
             on_certificate=None if is_api else self.on_certificate,
             proxy=endpoint.proxy,
