@@ -44,7 +44,7 @@ soak: setup ## A quarter of an hour of kills, or --steady: make soak ARGS=--stea
 	@scripts/servers
 	@scripts/soak $(ARGS)
 
-unit: setup ## Run the quick tests: no sockets, a minute or two
+unit: setup ## Run the quick tests: no sockets, under a minute on two cores
 	@scripts/test --numprocesses auto -m 'not slow and not long' tests/unit
 
 check: setup ## Format, lint, types, import contracts
