@@ -1,7 +1,6 @@
 """HTTP proxies on loopback: one that follows a script, and the real tinyproxy."""
 
 import asyncio
-import os
 import shutil
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.listening import listening, listening_in_thread
+from support.missing import skip_or_fail
 from support.serving import free_address
 
 OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -117,9 +117,7 @@ def tinyproxy(
     """
     program = shutil.which("tinyproxy")
     if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("tinyproxy is not installed")
-        pytest.skip("tinyproxy is not installed")
+        skip_or_fail("tinyproxy is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     proxy = TinyProxy(int(free_address().rpartition(":")[2]), folder)
     config = folder / "tinyproxy.conf"

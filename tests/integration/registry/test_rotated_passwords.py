@@ -97,8 +97,9 @@ def test_a_password_may_be_replaced_between_crawls_and_in_the_middle_of_one(
         before = asked(registry)
 
         def rotate() -> None:
-            is_under_way = lambda: asked(registry) > before + 5  # noqa: E731
-            wait_in_thread(is_under_way, "a crawl", deadline_s=20)
+            wait_in_thread(
+                lambda: asked(registry) > before + 5, "a crawl", deadline_s=20
+            )
             mounted.replace(THIRD)
             htpasswd(users, USER, THIRD)
 
