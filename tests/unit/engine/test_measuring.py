@@ -9,7 +9,14 @@ import pytest
 
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
-from support.images import a_layer, a_served_image
+from support.images import (
+    Served,
+    a_config,
+    a_layer,
+    a_manifest,
+    a_served_image,
+    descriptor_json,
+)
 from weighbridge.domain.image.digest import Digest
 from weighbridge.errors import TransportError
 from weighbridge.ports.protocols import RangeAnswer
@@ -63,6 +70,27 @@ async def test_a_layer_that_cannot_be_had_now_is_asked_for_once_in_each_crawl(
 
     assert registry.asked["get_range", BASE.digest] == 2
     assert yard.tags("shop/web")["1"].uncompressed_confidence == "unknown"
+
+
+async def test_a_config_that_was_read_to_see_what_it_is_is_not_asked_for_again(
+    yard: Yard,
+) -> None:
+    """What cosign and BuildKit store has the type of an image's config."""
+    registry = FakeRegistry()
+    config = a_config(1, written={"os": "", "architecture": ""})
+    statement = Served(b'{"critical":{}}', "application/vnd.in-toto+json")
+    registry.blobs |= {config.digest: config.raw, statement.digest: statement.raw}
+    written = {"layers": [descriptor_json(statement)]}
+    signature = a_manifest([], config, written=written)
+    registry.put("shop/api", "1", signature)
+
+    await yard.crawl(registry, measure=True)
+
+    assert registry.asked["get_blob", config.digest] == 1
+    assert registry.asked["blob_length", config.digest] == 0
+    assert registry.asked["blob_length", statement.digest] == 1
+    stored = len(signature.raw) + len(config.raw) + len(statement.raw)
+    assert yard.repository("shop/api").deduplicated_bytes == stored
 
 
 @dataclass

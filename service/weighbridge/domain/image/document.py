@@ -91,6 +91,7 @@ class Artifact(Struct, frozen=True):
 
     may_be: the image that it is after all if its config turns out to be an image's,
             see `artifact.may_be_image`; None: its config need not be read
+    is_config_read: its config was read whole, and is as long as is said here
     """
 
     digest: Digest
@@ -101,6 +102,7 @@ class Artifact(Struct, frozen=True):
     config: Descriptor | None
     blobs: tuple[Layer, ...]
     may_be: Manifest | None = None
+    is_config_read: bool = False
 
     @property
     def stored_bytes(self) -> int:

@@ -244,8 +244,7 @@ class Reader:
             return await self.image(repository, parsed, hint)
         if parsed.may_be is None:
             return parsed
-        image = await self._image(repository, parsed.may_be, hint)
-        return image or replace(parsed, may_be=None)
+        return await self._image_after_all(repository, parsed, parsed.may_be, hint)
 
     async def image(
         self, repository: str, manifest: Manifest, hint: Platform | None
@@ -260,21 +259,27 @@ class Reader:
             problem = Problem("config_missing", "the registry does not have the config")
             return build_image(manifest, None, hint, (problem,))
 
-    async def _image(
-        self, repository: str, manifest: Manifest, hint: Platform | None
-    ) -> Image | None:
-        """The image of what is called an artifact; None where its config is there and
-        no image's, or where there is none: nobody can pull it then."""
+    async def _image_after_all(
+        self,
+        repository: str,
+        artifact: Artifact,
+        manifest: Manifest,
+        hint: Platform | None,
+    ) -> Image | Artifact:
+        """What is called an artifact, where that is true; its image where nobody can
+        say that it is none. Without a config nobody can pull it."""
+        artifact = replace(artifact, may_be=None)
         try:
             image, is_image = await self._with_config(repository, manifest, hint)
+            artifact = replace(artifact, is_config_read=True)
             if is_image is None:
                 is_image = await self._is_archive(repository, manifest.layers[0])
-            return image if is_image else None
+            return image if is_image else artifact
         except DocumentError as exc:
             # Other tools read more than we do, so that it may be one.
             return build_image(manifest, None, hint, (_config_problem(exc),))
         except NotFound:
-            return None
+            return artifact
 
     async def _is_archive(self, repository: str, layer: Layer) -> bool:
         """Whether a layer's first bytes are those of an archive. A registry that does

@@ -147,7 +147,8 @@ def _claims_about_others(
                 yield _child_claim(child.descriptor, missing)
         case Artifact():
             if document.config is not None:
-                yield _descriptor_claim(document.config)
+                config = _descriptor_claim(document.config)
+                yield config._replace(is_read=document.is_config_read)
             yield from (_layer_claim(blob, False) for blob in document.blobs)
         case Unweighable():
             return
