@@ -147,7 +147,7 @@ class Crawler:
             after_crawl_id=last_crawl,
         )
         return await parts.writer.read(
-            report_of, site, request, self.recorder.facts, (), parts.progress
+            report_of, site, request, self.recorder.facts, ()
         )
 
     async def crawl_now(

@@ -26,6 +26,7 @@ from weighbridge.engine.crawl_requests.crawl_report import (
     CrawlReport,
     RegistryCrawl,
 )
+from weighbridge.ports.protocols import RequestCost
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.store.reports.repositories import Troubled
 
@@ -54,17 +55,15 @@ def half_way() -> Progress:
     return Progress(
         registry="harbor",
         url="https://harbor.example",
-        stage="looking",
+        stage="crawling",
         repositories_done=18,
         repositories_known=51,
         tags=812,
         tags_known=2_061,
         images=640,
-        requests=1_640,
-        throttled=3,
-        bytes_read=3_380_000,
         weighed_bytes=402_000_000_000,
         now="shop/api",
+        costs=[RequestCost(1_640, 3_380_000, 3)],
     )
 
 

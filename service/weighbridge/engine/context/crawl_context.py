@@ -21,7 +21,7 @@ from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.engine.tags.tag_request import TagFault
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError
-from weighbridge.ports.protocols import Registry
+from weighbridge.ports.protocols import Registry, RequestCost
 from weighbridge.store.crawls.crawl_rows import CrawlResult
 from weighbridge.store.facts.images import find_known, keep_documents
 from weighbridge.store.leases.jobs import Job
@@ -214,6 +214,7 @@ class Progress(Struct):
 
     registry:      what is crawled now: the first names, and how many more there are
     url:           of that registry, while it is one
+    stage:         `measuring` while layers were asked for last
     repositories_known, tags_known: None while their listing has not ended
     weighed_bytes: compressed bytes of the distinct images read so far
     now:           the repository that was begun last
@@ -229,13 +230,36 @@ class Progress(Struct):
     images: int = 0
     layers_done: int = 0
     layers_known: int | None = None
-    requests: int = 0
-    throttled: int = 0
-    bytes_read: int = 0
     weighed_bytes: int = 0
     now: str = ""
+    costs: list[RequestCost] = field(default_factory=list)
     _crawled: dict[str, str] = field(default_factory=dict)
     _known: dict[str, int | None] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        """Of all registries together, as the next two."""
+        return sum(cost.requests for cost in self.costs)
+
+    @property
+    def throttled(self) -> int:
+        """Requests that were answered with 429."""
+        return sum(cost.throttled for cost in self.costs)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the bodies of answers."""
+        return sum(cost.bytes_read for cost in self.costs)
+
+    def follow(self, cost: RequestCost) -> None:
+        """What a registry's client has asked counts from now on, as it grows."""
+        if not any(cost is followed for followed in self.costs):
+            self.costs.append(cost)
+
+    def begin_repository(self, name: str, cost: RequestCost) -> None:
+        """This one is crawled now."""
+        self.now, self.stage = name, "crawling"
+        self.follow(cost)
 
     def begin(self, registry: str, url: str) -> None:
         """One more registry is crawled, beside those that are."""

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import asdict
 
 from weighbridge.domain.report.inventory import RegistryState, RepositoryState
-from weighbridge.engine.context.crawl_context import CrawlOutcome, Progress
+from weighbridge.engine.context.crawl_context import CrawlOutcome
 from weighbridge.engine.context.parts import Site, Watcher
 from weighbridge.errors import (
     UNAUTHORIZED,
@@ -306,7 +306,6 @@ def report_of(
     request: CrawlRequest,
     facts: RequestFacts,
     warnings: Sequence[str],
-    progress: Progress,
 ) -> RegistryCrawl:
     """All that came of a request that has ended."""
     state, reason = _state(facts)
@@ -332,7 +331,6 @@ def report_of(
     crawl.images, crawl.weighed_bytes = weighed(connection, total.ids)
     crawl.requests += facts.cost.requests
     crawl.bytes_read += facts.cost.bytes_read
-    progress.requests, progress.bytes_read = crawl.requests, crawl.bytes_read
     crawl.repositories = crawl.complete + crawl.partial + crawl.failed
     crawl.faults, crawl.warnings = tuple(total.faults), tuple(warnings)
     crawl.resumed_at = request.asked_at if request.is_resumed else None

@@ -228,9 +228,7 @@ async def _crawl_now(
     finally:
         renewing.cancel()
     await parts.writer.settle()
-    return await parts.writer.read(
-        report_of, site, request, recorder.facts, warnings, parts.progress
-    )
+    return await parts.writer.read(report_of, site, request, recorder.facts, warnings)
 
 
 async def _wait_for(

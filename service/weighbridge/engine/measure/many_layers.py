@@ -187,7 +187,9 @@ class _Measuring(Struct):
             await self.context.writer.write(note_measured, reopened)
 
     async def _measure_batch(self, batch: Sequence[Unmeasured]) -> bool:
-        self.context.progress.stage = "measuring"
+        progress = self.context.progress
+        progress.stage = "measuring"
+        progress.follow(self.context.registry.cost)
         self.asked |= {_key(item) for item in batch}
         answers: dict[tuple[int, Digest], MeasuredBlob | None] = {}
         try:
@@ -224,8 +226,6 @@ async def _ask(
             answers[_key(item)] = None
         finally:
             progress.layers_done += 1
-            progress.requests = registry.cost.requests
-            progress.bytes_read = registry.cost.bytes_read
 
     await asyncio.gather(*(one(item) for item in batch))
 

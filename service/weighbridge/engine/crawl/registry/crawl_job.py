@@ -298,7 +298,9 @@ class RegistrySlice:
                 context = self._context_of(connected.registry)
                 if is_quiet:
                     context = _quiet(context)
-                parts.progress.now = claim.repository
+                parts.progress.begin_repository(
+                    claim.repository, connected.registry.cost
+                )
                 is_begun = True
                 outcome = await crawl_claimed(context, parts.heartbeat, opened, asked)
             self._note(claim, outcome)

@@ -155,6 +155,7 @@ class _CatalogReading:
         ]
         try:
             async with parts.asking(site) as connected:
+                parts.progress.follow(connected.registry.cost)
                 await self._list(registry_id, connected)
         except (UsageError, DocumentError, RegistryError, TransportError) as exc:
             self._note(exc)

@@ -161,7 +161,6 @@ class RepositoryCrawl:
                 rest = self._batch_writer.take_rest()
             else:
                 self._batch_writer.flush()
-        self._show()
         if self._sharing.is_any:
             self._shared = await self._sharing.sum_up()
         held = await self._remove_deleted(broken)
@@ -254,7 +253,6 @@ class RepositoryCrawl:
                 for tags in pieces(self._fresh(page.tags), KNOWN_AT_ONCE):
                     await compare_listed(self._context, self._claim, tags)
                     await self._sharing.ask(tags, asking, self._known)
-                self._show()
                 if ended := self._sharing.broken or self._answers.sent_away:
                     return ended
                 if len(self._listing.seen) > limits.TAGS_PER_REPOSITORY:
@@ -273,13 +271,6 @@ class RepositoryCrawl:
             self._context.progress.tags += 1
             if tag.name not in self._opened.answered:
                 yield tag
-
-    def _show(self) -> None:
-        cost = self._context.registry.cost
-        progress = self._context.progress
-        progress.requests = cost.requests
-        progress.bytes_read = cost.bytes_read
-        progress.throttled = cost.throttled
 
     async def _ask_again(self) -> None:
         """What is still missing keeps the repository `partial`."""
