@@ -107,10 +107,10 @@ async def test_a_name_that_is_bound_anew_is_refused_at_its_next_connection(
     """A first answer that passes does not vouch for the second."""
     resolver = ScriptedResolver(["127.0.0.1"], ["169.254.169.254"])
     url = f"http://r.example:{victim.port}/"
+    victim.routes["/"] = (200, {"Connection": "close"})
 
     async with open_until_done(Connections(resolver=resolver)) as connections:
         await asked(connections, url)
-        # At once: the first connection still rests, so this needs another.
         with pytest.raises(AddressNotAllowed):
             await asked(connections, url)
 

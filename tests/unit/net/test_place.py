@@ -72,6 +72,15 @@ def test_only_places_with_a_prefix_are_known_to_be_of_another() -> None:
     assert not BELOW.is_of_another(b"/a/token")
 
 
+@pytest.mark.parametrize("path", [b"/x/%2e%2e/b/token", b"/x%2f..%2fb/t", b"/..;/b/t"])
+def test_what_a_server_may_take_for_the_place_of_another_counts_as_such(
+    path: bytes,
+) -> None:
+    assert BELOW.is_of_another(path)
+    assert ROOT.is_of_another(path)
+    assert not Place(ORIGIN, "/a").is_of_another(path)
+
+
 @given(st.text("/.ab%2fFeE5cC;\\", max_size=30))
 def test_any_path_that_is_its_own_stays_below_it(path: str) -> None:
     target = f"/a/{path}"

@@ -168,7 +168,7 @@ def test_a_realm_below_the_prefix_gets_the_credential() -> None:
     assert realm.with_credential
 
 
-@pytest.mark.parametrize("path", ["/token", "/a/../token", "/a/%2e%2e/x", "/ab/token"])
+@pytest.mark.parametrize("path", ["/token", "/a/../token", "/ab/token"])
 def test_a_realm_that_leaves_the_prefix_needs_to_be_trusted(path: str) -> None:
     trusting_host = frozenset({"registry.example"})
     url = f"https://registry.example{path}"
@@ -182,7 +182,17 @@ def test_a_realm_that_leaves_the_prefix_needs_to_be_trusted(path: str) -> None:
     assert named.with_credential
 
 
-@pytest.mark.parametrize("path", ["/b/v2/token", "/a/inner/v2/token", "/a/../b/token"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/b/v2/token",
+        "/a/inner/v2/token",
+        "/a/../b/token",
+        "/x/%2e%2e/b/token",
+        "/x%2f..%2fb/token",
+        "/a/%2e%2e/b/token",
+    ],
+)
 def test_a_realm_of_another_entry_is_refused_even_where_its_host_is_trusted(
     path: str,
 ) -> None:

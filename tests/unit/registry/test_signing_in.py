@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from support.fake_clock import FakeClock
 from support.registry_client import (
@@ -461,6 +462,36 @@ async def test_closing_ends_token_requests_under_way() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+class _Renewing:
+    """A `CredentialSource` that notes what was refused when it was asked."""
+
+    def __init__(self) -> None:
+        self.refused: list[Secret | None] = []
+
+    async def credential(self, refused: Secret | None) -> Credential | None:
+        self.refused.append(refused)
+        return Credential("ann", Secret(f"password-{len(self.refused)}"))
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"), [("unauthorized", 2), ("realm_refused", 1), ("auth_error", 1)]
+)
+async def test_only_a_credential_that_was_refused_is_renewed(
+    code: str, asked: int
+) -> None:
+    login = _Renewing()
+
+    async def fetch(request: TokenRequest) -> BearerToken:
+        raise AuthError("no", code=code)
+
+    authorizer = Authorizer(replace(owned(), login=login), fetch, FakeClock().clock)
+    with pytest.raises(AuthError) as refused:
+        await authorizer.answer_challenge(CHALLENGE, "s", Grant())
+
+    assert refused.value.code == code
+    assert len(login.refused) == asked
 
 
 class _Nothing(set[str]):

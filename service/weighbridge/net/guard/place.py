@@ -31,8 +31,10 @@ class Place(Struct, frozen=True):
         return self._owner(target) == self.prefix
 
     def is_of_another(self, target: bytes) -> bool:
-        """Whether it is the place of another registry, of those that have a prefix."""
-        return self._owner(target) in self.others
+        """Whether it is the place of another registry, of those that have a prefix, or
+        a server may take it for that."""
+        owner = self._owner(target)
+        return owner in self.others or (owner is None and bool(self.others))
 
     def _owner(self, target: bytes) -> str | None:
         """The longest prefix that the path has; None: it is nobody's. What a server may

@@ -267,8 +267,8 @@ class Authorizer:
         credential = await self._credential(None) if realm.with_credential else None
         try:
             return await self._fetch_as(credential, wanted, realm)
-        except AuthError:
-            if credential is None:
+        except AuthError as error:
+            if credential is None or error.code != "unauthorized":
                 raise
             # It may have been replaced since it was read.
             renewed = await self._credential(credential.authorization())

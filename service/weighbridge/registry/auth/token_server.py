@@ -174,7 +174,9 @@ def allowed_realm(text: str, endpoint: Endpoint) -> Realm:
         raise realm_refused(url, "it is not https, and the registry is", _NOT_LIFTED)
     place, is_at_home = endpoint.place, (host, port) == (home_host, home_port)
     if is_at_home and place.is_of_another(url.raw_path):
-        raise realm_refused(url, "it is of another registry of this host", _NOT_LIFTED)
+        raise realm_refused(
+            url, "it may be of another registry of this host", _NOT_LIFTED
+        )
     if is_at_home and place.holds_path(url.raw_path):
         return Realm(url, True, endpoint.ceiling)
     if _is_trusted(host, port, endpoint.trusted_realm_hosts):
