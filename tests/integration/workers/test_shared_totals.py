@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.redis_server import RedisServer, a_redis
-from weighbridge.jobs.redis.worker_register import Numbers, Series, Totals
+from weighbridge.jobs.redis.worker_register import MOST, Numbers, Series, Totals
 
 BYTES = Series("bytes_total", (("registry", "hub"),))
 SECONDS = Series("seconds_total", (("registry", "hub"),))
@@ -74,7 +74,48 @@ def test_broker_003_what_is_too_much_to_be_ours_is_not_read(
             "weighbridge:counted", mapping={f'["n{n}"]': "1" for n in range(20_000)}
         )
 
-    assert totals.read() == Numbers()
+    assert totals.read() == Numbers(left_out=("weighbridge:counted",))
+
+
+def used(registry: str, project: str) -> Series:
+    return Series("used", (("project", project), ("registry", registry)))
+
+
+def test_a_project_that_vanished_is_read_back_no_more(totals: Totals) -> None:
+    shop, old, other = used("h", "shop"), used("h", "old"), used("g", "old")
+    totals.add(Numbers({BYTES: 1.0}, {shop: 1.0, old: 2.0, other: 3.0}))
+
+    totals.add(Numbers(seen={shop: 4.0}, vanished=frozenset({old})))
+
+    assert totals.read().seen == {shop: 4.0, other: 3.0}
+
+
+def test_who_tells_all_projects_of_a_registry_ends_those_that_others_told(
+    totals: Totals,
+) -> None:
+    """Whoever had seen the old one may have ended before it vanished."""
+    shop, old, other = used("h", "shop"), used("h", "old"), used("g", "old")
+    totals.add(Numbers({BYTES: 1.0}, {LEFT: 9.0, old: 2.0, other: 3.0}))
+
+    totals.add(Numbers(seen={shop: 1.0}, whole=frozenset({"h"})))
+
+    assert totals.read().seen == {LEFT: 9.0, shop: 1.0, other: 3.0}
+
+
+def test_too_many_projects_hide_no_other_number(
+    totals: Totals, server: RedisServer
+) -> None:
+    totals.add(Numbers({BYTES: 1.0}, {LEFT: 9.0}))
+    many = {used("h", f"p{n}"): 1.0 for n in range(MOST + 1)}
+    totals.add(Numbers(seen=many))
+
+    found = totals.read()
+    totals.add(Numbers(seen={used("h", "p1"): 1.0}, whole=frozenset({"h"})))
+
+    assert found == Numbers(
+        {BYTES: 1.0}, {LEFT: 9.0}, left_out=("weighbridge:projects",)
+    )
+    assert totals.read().left_out == ()
 
 
 def test_f21_a_frozen_redis_is_given_up_soon(

@@ -3,7 +3,7 @@ it counts, as nobody scrapes it.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from threading import Lock
 from typing import Final, Protocol
@@ -22,7 +22,7 @@ from weighbridge.engine.judge.judged_batch import Judges
 from weighbridge.engine.judge.policy_reload import POLL_S, PolicyReload
 from weighbridge.errors import StoreError
 from weighbridge.jobs.pacing.shared_pacing import SharedPaces
-from weighbridge.jobs.redis.worker_register import Numbers, Series
+from weighbridge.jobs.redis.worker_register import Numbers, Series, is_of_project
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.session import Database
@@ -47,6 +47,8 @@ class Publishing:
         self._lock = Lock()
         self._counted: dict[Series, float] = {}
         self._seen: dict[Series, float] = {}
+        # Registries whose projects this process has told of.
+        self._whole: frozenset[str] = frozenset()
 
     def publish(self) -> None:
         """Hand over what is new since the last time, which may be nothing. Raises
@@ -68,15 +70,26 @@ class Publishing:
             for one, value in now.seen.items()
             if value != self._seen.get(one)
         }
-        if not grown and not changed:
+        vanished = frozenset(self._seen.keys() - now.seen.keys())
+        if not grown and not changed and not vanished:
             return
         had_told = bool(self._counted)
-        taken, was_there = self._sums.add(Numbers(grown, changed))
+        whole = _registries(filter(is_of_project, changed)) - self._whole
+        # Of these all are told, as none was before.
+        numbers = Numbers(grown, changed, vanished, whole)
+        taken, was_there = self._sums.add(numbers)
+        self._whole |= whole
+        for one in vanished:
+            del self._seen[one]
         self._counted |= {one: now.counted[one] for one in grown if one in taken}
         self._seen |= {one: now.seen[one] for one in changed if one in taken}
         if had_told and not was_there:
             # Redis was emptied: what was seen once would not be told again.
             self._seen.clear()
+
+
+def _registries(of_projects: Iterable[Series]) -> frozenset[str]:
+    return frozenset(dict(one.labels).get("registry", "") for one in of_projects)
 
 
 def numbers_of(telemetry: Telemetry) -> Numbers:

@@ -40,6 +40,7 @@ from weighbridge.jobs.redis.over_celery import CeleryJobs, EnqueueThread
 from weighbridge.jobs.redis.worker_register import (
     DROPPED,
     FAILED,
+    MOST,
     TAKEN,
     UNKNOWN,
     Numbers,
@@ -343,6 +344,7 @@ class BrokerWatch:
         channels = [channel.name for channel in settings.channels]
         self._crawls = CrawlMetrics(telemetry, settings.names, channels)
         self._log = structlog.get_logger("weighbridge.scheduler")
+        self._left_out: tuple[str, ...] = ()
         self._beat = Beat("weighbridge-broker-watch", self.look)
 
     def start(self) -> None:
@@ -372,6 +374,14 @@ class BrokerWatch:
             self.away_since = None
             self._crew.show(report)
             self._crawls.numbers = numbers
+            if numbers.left_out != self._left_out and numbers.left_out:
+                self._log.warning(
+                    "Redis holds more numbers of workers than are shown",
+                    code="too_many_numbers",
+                    keys=numbers.left_out,
+                    most=MOST,
+                )
+            self._left_out = numbers.left_out
         return EVERY_S
 
 

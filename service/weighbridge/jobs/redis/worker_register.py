@@ -6,6 +6,7 @@ It is lost with Redis, and soon there again; sums are then counted from 0.
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from math import isfinite
 from typing import Final, NamedTuple
 
@@ -20,6 +21,8 @@ from weighbridge.ports.job_names import QUEUES
 
 _COUNTED: Final = "weighbridge:counted"
 _SEEN: Final = "weighbridge:seen"
+_PROJECTS: Final = "weighbridge:projects"
+"""Of `seen`, what there is for each project of a registry: there may be thousands."""
 
 
 LIVES_S: Final = 45.0
@@ -120,8 +123,8 @@ class WorkerRegister:
 
 
 MOST: Final = 20_000
-"""Numbers that are read back: some hundred registries have fewer. Whoever writes more
-of them is not us."""
+"""Numbers that are read back of each table: some hundred registries have fewer, and ten
+with a thousand projects each. Whoever writes more of them is not us."""
 
 
 class Series(NamedTuple):
@@ -135,10 +138,18 @@ class Series(NamedTuple):
 
 
 class Numbers(Struct, frozen=True):
-    """counted: what only grows, and is summed up; seen: what somebody saw last"""
+    """counted: what only grows, and is summed up
+    seen:     what somebody saw last
+    vanished: what was seen before and is not there any more
+    whole:    registries all of whose projects are among `seen`: others have vanished
+    left_out: tables that have more than is read back
+    """
 
     counted: Mapping[Series, float] = field(default_factory=dict)
     seen: Mapping[Series, float] = field(default_factory=dict)
+    vanished: frozenset[Series] = frozenset()
+    whole: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
 
 
 class Totals:
@@ -157,9 +168,14 @@ class Totals:
                 for one, value in numbers.counted.items():
                     pipeline.hincrbyfloat(_COUNTED, field_of(one), value)
                 for one, value in numbers.seen.items():
-                    pipeline.hset(_SEEN, field_of(one), repr(float(value)))
+                    pipeline.hset(_table_of(one), field_of(one), repr(float(value)))
+                for one in numbers.vanished:
+                    pipeline.hdel(_table_of(one), field_of(one))
                 was_there, *answers = pipeline.execute(raise_on_error=False)
+            answers = answers[: len(series)]
             self._forget_what_is_not_ours(series, answers)
+            if numbers.whole:
+                self._forget_projects(numbers)
         taken = zip(series, answers, strict=True)
         return {one for one, got in taken if not isinstance(got, Exception)}, bool(
             was_there
@@ -168,8 +184,15 @@ class Totals:
     def read(self) -> Numbers:
         """All of them; anybody may have written there, and what has another form than
         ours is left out."""
-        with ours(self._redis, _COUNTED, _SEEN):
-            return Numbers(self._read(_COUNTED), self._read(_SEEN))
+        keys = (_COUNTED, _SEEN, _PROJECTS)
+        with ours(self._redis, *keys):
+            counted, seen, projects = map(self._read, keys)
+        found = zip(keys, (counted, seen, projects), strict=True)
+        return Numbers(
+            counted or {},
+            {**(seen or {}), **(projects or {})},
+            left_out=tuple(key for key, table in found if table is None),
+        )
 
     def close(self) -> None:
         """Close every connection."""
@@ -183,20 +206,44 @@ class Totals:
             if not isinstance(answer, ResponseError):
                 continue
             if is_wrong_type(answer):
-                self._redis.delete(_COUNTED, _SEEN)
+                self._redis.delete(_COUNTED, _SEEN, _PROJECTS)
                 return
             if "not a float" in str(answer):
                 self._redis.hdel(_COUNTED, field_of(one))
 
-    def _read(self, key: str) -> dict[Series, float]:
+    def _forget_projects(self, numbers: Numbers) -> None:
+        """Projects that vanished while nobody who knew them was there to tell it."""
+        with ours(self._redis, _PROJECTS):
+            names = self._redis.hscan_iter(_PROJECTS, count=1_000)
+            over = [
+                name
+                for name in (str(name) for name, _ in islice(names, 5 * MOST))
+                if (one := series_of(name)) is not None
+                and dict(one.labels).get("registry") in numbers.whole
+                and one not in numbers.seen
+            ]
+            for start in range(0, len(over), 1_000):
+                self._redis.hdel(_PROJECTS, *over[start : start + 1_000])
+
+    def _read(self, key: str) -> dict[Series, float] | None:
+        """None: there are more than anybody of us writes."""
         if int(self._redis.hlen(key)) > MOST:
-            return {}
+            return None
         found = {}
         for name, value in self._redis.hgetall(key).items():
             one, number = series_of(str(name)), number_of(str(value))
             if one is not None and number is not None:
                 found[one] = number
         return found
+
+
+def _table_of(series: Series) -> str:
+    return _PROJECTS if is_of_project(series) else _SEEN
+
+
+def is_of_project(series: Series) -> bool:
+    """Whether there is one for each project of a registry."""
+    return any(label == "project" for label, _ in series.labels)
 
 
 def field_of(series: Series) -> str:

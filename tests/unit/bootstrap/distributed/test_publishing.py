@@ -20,6 +20,7 @@ class FakeSums:
     counted: dict[Series, float] = field(default_factory=dict)
     seen: dict[Series, float] = field(default_factory=dict)
     refused: set[Series] = field(default_factory=set)
+    whole: frozenset[str] = frozenset()
     is_away: bool = False
     calls: int = 0
 
@@ -33,6 +34,9 @@ class FakeSums:
             if series in taken:
                 self.counted[series] = self.counted.get(series, 0) + value
         self.seen |= {s: v for s, v in numbers.seen.items() if s in taken}
+        for series in numbers.vanished:
+            self.seen.pop(series, None)
+        self.whole = numbers.whole
         return taken, was_there
 
 
@@ -43,6 +47,9 @@ class Scene:
 
     def read(self, body_bytes: int) -> None:
         self.telemetry.registry_response_bytes.labels("hub").inc(body_bytes)
+
+    def stores(self, project: str, size: int) -> None:
+        self.telemetry.project_quota_used.labels("harbor", project).set(size)
 
     def saw(self, remaining: int) -> None:
         self.telemetry.registry_ratelimit_remaining.labels("hub").set(remaining)
@@ -142,3 +149,34 @@ def test_f20_what_was_seen_is_told_again_to_a_redis_that_was_emptied(
 
     assert scene.sums.seen[LEFT] == 90
     assert scene.sums.counted[BYTES] == 2
+
+
+def test_a_project_that_vanished_is_not_told_any_more(scene: Scene) -> None:
+    publishing = Publishing(scene.telemetry, scene.sums)
+    scene.stores("shop", 5)
+    scene.stores("old", 7)
+    publishing.publish()
+    scene.telemetry.project_quota_used.remove("harbor", "old")
+    scene.sums.is_away = True
+    with pytest.raises(OSError, match="away"):
+        publishing.publish()
+    scene.sums.is_away = False
+
+    publishing.publish()
+    publishing.publish()
+
+    assert [dict(one.labels)["project"] for one in scene.sums.seen] == ["shop"]
+    assert scene.sums.calls == 3
+
+
+def test_what_a_process_tells_first_of_a_registry_is_all_of_its_projects(
+    scene: Scene,
+) -> None:
+    publishing = Publishing(scene.telemetry, scene.sums)
+    told = []
+    for size in (5, 6):
+        scene.stores("shop", size)
+        publishing.publish()
+        told.append(scene.sums.whole)
+
+    assert told == [{"harbor"}, frozenset()]
