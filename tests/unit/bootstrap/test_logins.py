@@ -11,7 +11,7 @@ from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.config import RegistrySettings
 from weighbridge.config.registries.registry_settings import AuthSettings
 from weighbridge.domain.text.printable import Secret
-from weighbridge.errors import ConfigError
+from weighbridge.errors import ConfigError, WeighbridgeError
 
 URL = "http://127.0.0.1:5000"
 LOGIN = {"auth": base64.b64encode(b"ann:c4nary").decode()}
@@ -39,6 +39,7 @@ def test_it_is_said_who_asks_and_by_which_file(tmp_path: Path) -> None:
             None,
             AuthSettings(username="ann", password=Secret("c4nary")),
             AuthSettings(username="ann", password_file=secret),
+            AuthSettings(token_file=secret),
             of_docker,
         )
     ]
@@ -47,6 +48,7 @@ def test_it_is_said_who_asks_and_by_which_file(tmp_path: Path) -> None:
         "no credential",
         "user 'ann', from the configuration",
         f"user 'ann', from {secret}",
+        f"the configured token, from {secret}",
         f"user 'ann', from {tmp_path / 'config.json'}",
     ]
 
@@ -60,6 +62,46 @@ def test_a_file_without_a_login_for_the_registry_is_an_error(tmp_path: Path) -> 
     assert none.value.code == "docker_config"
     assert "has no login for 127.0.0.1:5000" in none.value.message
     assert "docker login 127.0.0.1:5000" in (none.value.hint or "")
+
+
+async def test_a_token_in_a_file_is_shown_as_it_is_and_read_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("c4nary-1\n")
+    login = login_of(AuthSettings(token_file=path))
+    assert login.source is not None
+    first = await login.source.credential(None)
+    assert first is not None
+
+    path.write_text("c4nary-2\n")
+    second = await login.source.credential(first.authorization())
+
+    assert first.authorization().reveal() == "Bearer c4nary-1"
+    assert second is not None
+    assert second.authorization().reveal() == "Bearer c4nary-2"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("", "secret_file"),
+        ("a\nb", "secret_file"),
+        ("a b", "invalid_credential"),
+    ],
+)
+def test_a_file_that_holds_no_token_is_an_error_and_asks_nobody(
+    tmp_path: Path, content: str, code: str
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("good when it was configured")
+    auth = AuthSettings(token_file=path)
+    path.write_text(content)
+
+    with pytest.raises(WeighbridgeError) as none:
+        login_of(auth)
+
+    assert none.value.code == code
 
 
 def test_a_file_that_is_gone_is_an_error_and_asks_nobody(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def test_an_api_url_replaces_the_one_of_the_host(tmp_path: Path) -> None:
         ("api_url: http://api.example", f"https://{HOST}", "api_url"),
         ("auth: {username: AWS, password: x}", f"https://{HOST}", "auth"),
         ("auth: {docker_config: config.json}", f"https://{HOST}", "auth"),
+        ("auth: {token_file: config.json}", f"https://{HOST}", "auth"),
     ],
 )
 def test_what_cannot_work_is_told_at_its_key(

@@ -54,6 +54,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "ca_file": load_with("    ca_file: {path}\n"),
     "docker_config": load_with("    auth: {{docker_config: {path}}}\n"),
     "password_file": load_with("    auth: {{username: acme, password_file: {path}}}\n"),
+    "token_file": load_with("    auth: {{token_file: {path}}}\n"),
     "policy_files": load_with("policy_files: ['{path}']\n"),
     "a CA that is read later": lambda path: client_tls(str(path)),
     "a docker configuration that is read later": lambda path: docker_config_credential(

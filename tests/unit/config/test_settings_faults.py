@@ -225,6 +225,9 @@ def test_a_secret_file_that_gives_no_secret_is_refused(
         "{}",
         "{username: acme, password: x, password_file: there}",
         "{username: acme, password: x, docker_config: there}",
+        "{username: acme, token_file: there}",
+        "{password_file: there, token_file: there}",
+        "{docker_config: there, token_file: there}",
     ],
 )
 def test_credentials_are_said_in_exactly_one_way(folder: Path, auth: str) -> None:

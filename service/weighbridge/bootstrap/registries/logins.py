@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from weighbridge.bootstrap.registries.targets import Target, login_of
-from weighbridge.config.file.regular_file import SeenFiles
+from weighbridge.config.file.regular_file import SeenFiles, read_secret_file
 from weighbridge.config.registries.registry_settings import AuthSettings
 from weighbridge.config.value.written_address import prefix_of
 from weighbridge.domain.image.document import Problem
@@ -73,6 +73,8 @@ _KIND_S_OWN: Final = "what this kind has keys of its own for"
 
 
 def _configured(auth: AuthSettings, host: str, prefix: str) -> DockerLogin:
+    if auth.token_file is not None:
+        return DockerLogin(Credential(token=read_secret_file(auth.token_file)))
     if auth.docker_config is None:
         return DockerLogin(Credential(auth.username or "", auth.current_password()))
     login = _docker_login(host, auth.docker_config, prefix, must_exist=True)

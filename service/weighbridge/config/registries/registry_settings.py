@@ -97,12 +97,13 @@ class DefaultSettings(StrictModel):
 
 
 class AuthSettings(StrictModel):
-    """A user with a password (or the file that holds it), or a docker
-    configuration file that knows the credentials."""
+    """A user with a password (or the file that holds it), a file with a Bearer token,
+    or a docker configuration file that knows the credentials."""
 
     username: Username | None = None
     password: SecretText | None = None
     password_file: SecretFile | None = None
+    token_file: SecretFile | None = None
     docker_config: ReadableFile | None = None
 
     # No key: it is written `auth: ambient`.
@@ -127,7 +128,7 @@ class AuthSettings(StrictModel):
     @property
     def file(self) -> Path | None:
         """Where the secret is, whose content may be replaced at any time."""
-        return self.password_file or self.docker_config
+        return self.password_file or self.token_file or self.docker_config
 
     def current_password(self) -> Secret | None:
         """The password as it is now: its file is read again, because it may have

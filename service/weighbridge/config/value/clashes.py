@@ -23,7 +23,9 @@ BIND: Final = "127.0.0.1:8080"
 """Where pages and API are served unless something else is said."""
 Made = TypeVar("Made")
 
-_AUTH: Final = frozenset({"username", "password", "password_file", "docker_config"})
+_AUTH: Final = frozenset(
+    {"username", "password", "password_file", "docker_config", "token_file"}
+)
 
 
 class Clash(Struct, frozen=True):
@@ -49,9 +51,9 @@ def without(made: Made, clash: Clash | None) -> Made:
 def auth_clash(keys: frozenset[str]) -> Clash | None:
     """keys: those of `auth` that have a value"""
     passwords = keys & {"password", "password_file"}
-    if "docker_config" in keys:
-        if passwords or "username" in keys:
-            return Clash("docker_config", "invalid_auth", "excludes the other keys")
+    if alone := sorted(keys & {"docker_config", "token_file"}):
+        if len(keys) > 1:
+            return Clash(alone[0], "invalid_auth", "excludes the other keys")
     elif len(passwords) > 1:
         return Clash("password", "invalid_auth", "excludes password_file: keep one")
     elif not passwords:

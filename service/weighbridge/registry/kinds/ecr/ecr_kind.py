@@ -297,9 +297,10 @@ class ECRSettings(RegistrySettings):
         auth = self.auth
         if self.kind == AUTO or self.is_ambient:
             return None  # What `docker login` has left opens the registry alone.
-        if auth is not None and auth.docker_config is not None:
+        if auth is not None and (auth.docker_config or auth.token_file):
+            key = "docker_config" if auth.docker_config else "token_file"
             words = (
-                "has docker_config, whose token ends after 12 hours and does not open"
+                f"has {key}, whose token ends after 12 hours and does not open"
                 " the API: give an access key, or leave `auth` out to use the"
                 " credentials of this machine"
             )
