@@ -30,6 +30,7 @@ USER: Final = "crawler"
 PASSWORD: Final = "correct horse"
 NO_USER: Final = "00000000-0000-0000-0000-000000000000"
 REFRESH_TOKEN: Final = "refresh.correct-battery"
+TENANT: Final = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 CATALOG: Final = "registry:catalog:*"
 _SCOPE: Final = re.compile(r"repository:[a-z0-9_./-]+:pull|registry:catalog:\*")
 _PATH: Final = re.compile(
@@ -52,6 +53,8 @@ class SignInReplica:
     stores_away:   blobs are at another host
     has_ended:     credentials that were good are refused from now on
     tokens_end_in: requests before tokens in use are refused, None: never
+    entra_tokens:  that it takes for a refresh token, each once; Azure alone does
+    refresh_tokens: that it has given
     counts:        requests by kind
     violations:    what no client of the real one may do
     """
@@ -72,6 +75,8 @@ class SignInReplica:
     violations: list[str] = field(default_factory=list)
     tokens: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    entra_tokens: set[str] = field(default_factory=set)
+    refresh_tokens: set[str] = field(default_factory=set)
     url: str = ""
     realm_url: str = ""
     storage_url: str = ""
@@ -171,9 +176,26 @@ def _post_token(replica: SignInReplica, asked: Request, query: str) -> Reply:
         return Reply(replica.post_refusal)
     if form["grant_type"] != ["refresh_token"]:
         return _violation(replica, asked)
-    if form["refresh_token"] != [REFRESH_TOKEN] or replica.has_ended:
+    known = {REFRESH_TOKEN, *replica.refresh_tokens}
+    if form["refresh_token"][0] not in known or replica.has_ended:
         return _unauthorized()
     return _token(replica, scope)
+
+
+def _exchange(replica: SignInReplica, asked: Request) -> Reply:
+    """Azure's, of a token of Entra (Azure/acr, docs/AAD-OAuth.md)."""
+    replica.counts["exchange"] += 1
+    form = parse_qs(asked.body.decode(), keep_blank_values=True)
+    keys = {"grant_type", "service", "tenant", "access_token"}
+    is_good = form.keys() == keys and form["grant_type"] == ["access_token"]
+    if not is_good or asked.authorization or asked.method != "POST":
+        return _violation(replica, asked)
+    if form["service"] != [host_of(replica.url)] or form["tenant"] != [TENANT]:
+        return _violation(replica, asked)
+    if form["access_token"][0] not in replica.entra_tokens:
+        return _unauthorized()
+    replica.refresh_tokens.add(token := f"refresh.c4nary.{secrets.token_urlsafe(12)}")
+    return json_reply(200, {"refresh_token": token})
 
 
 def _scope(replica: SignInReplica, said: dict[str, list[str]]) -> str | None:
@@ -200,6 +222,8 @@ def _registry(replica: SignInReplica, asked: Request) -> Reply:
     path, _, query = asked.target.partition("?")
     if path == replica.token_path and not replica.realm_away:
         return _token_server(replica, asked)
+    if path == "/oauth2/exchange" and replica.entra_tokens:
+        return _exchange(replica, asked)
     found = _PATH.fullmatch(path)
     if found is None or asked.method not in ("GET", "HEAD"):
         return _violation(replica, asked)

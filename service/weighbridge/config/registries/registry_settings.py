@@ -286,7 +286,8 @@ class RegistrySettings(StrictModel):
         if not self.is_ambient or self.has_ambient:
             return None
         words = (
-            "cannot be ambient for this registry: only kind: ecr and kind: google take"
-            " the credentials of this machine; give username and password_file"
+            "cannot be ambient for this registry: only kind: acr, kind: ecr and"
+            " kind: google take the credentials of this machine; give username and"
+            " password_file"
         )
         return Clash("auth", "invalid_auth", words)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     )
 from collections.abc import Mapping
 
+from weighbridge.registry.kinds.acr.acr_kind import ACR
 from weighbridge.registry.kinds.dockerhub.hub_kind import DOCKERHUB
 from weighbridge.registry.kinds.ecr.ecr_kind import ECR
 from weighbridge.registry.kinds.ghcr.ghcr_kind import GHCR
@@ -45,6 +46,7 @@ DISTRIBUTION: Final = RegistryKind(
 
 REGISTRY_KINDS: Final[Mapping[str, RegistryKind]] = {
     "distribution": DISTRIBUTION,
+    "acr": ACR,
     "dockerhub": DOCKERHUB,
     "ecr": ECR,
     "ghcr": GHCR,
