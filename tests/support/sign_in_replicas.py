@@ -53,7 +53,7 @@ class SignInReplica:
     stores_away:   blobs are at another host
     has_ended:     credentials that were good are refused from now on
     tokens_end_in: requests before tokens in use are refused, None: never
-    entra_tokens:  that it takes for a refresh token, each once; Azure alone does
+    entra_tokens:  that it takes for a refresh token; Azure alone does
     refresh_tokens: that it has given
     counts:        requests by kind
     violations:    what no client of the real one may do

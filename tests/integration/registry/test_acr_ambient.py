@@ -6,13 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 
 from support.entra_replica import CLIENT, Entra, entra_replica
+from support.fake_clock import FakeClock
 from support.quay_replica.content import three_repositories
 from support.sign_in_replicas import TENANT, SignInReplica, azure, sign_in_replica
 from support.vendor_hosts import Request, hearing
 from weighbridge.cli.main import run
+from weighbridge.registry.kinds.acr.acr_registry import WorkloadIdentity
+from weighbridge.registry.login.given_login import GivenLogin
 
 ASSERTION, NEXT = "kube.c4nary.one", "kube.c4nary.two"
 CANARY: Final = "c4nary"
@@ -88,6 +92,45 @@ def test_the_token_of_kubernetes_is_read_again_for_each_new_one(
         done = crawled(capsys, monkeypatch, entra, replica)
 
     assert (done["errors"], entra.asked) == ([], 2)
+
+
+async def test_one_client_reads_the_file_again_for_its_next_token(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "token"
+    path.write_text(ASSERTION)
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content.decode())
+        return httpx.Response(
+            200, json={"access_token": "a", "refresh_token": f"r{len(asked)}"}
+        )
+
+    def client() -> httpx.AsyncClient:
+        transport = httpx.MockTransport(answer)
+        return httpx.AsyncClient(transport=transport, base_url="https://h.example")
+
+    environ = {
+        "AZURE_TENANT_ID": TENANT,
+        "AZURE_CLIENT_ID": CLIENT,
+        "AZURE_FEDERATED_TOKEN_FILE": str(path),
+    }
+    identity = WorkloadIdentity(environ, "h.example", client(), client())
+    clock = FakeClock()
+    login = GivenLogin(identity, identity.ask, clock.clock, identity.refused)
+
+    first = await login.credential(None)
+    path.write_text(NEXT)
+    clock.advance(3_599)
+    same = await login.credential(None)
+    clock.advance(2)
+    second = await login.credential(None)
+    await identity.aclose()
+
+    assert first == same != second
+    assert [ASSERTION in asked[0], NEXT in asked[2]] == [True, True]
+    assert len(asked) == 4
 
 
 def test_a_token_that_ended_removes_nothing_and_says_what_to_do(

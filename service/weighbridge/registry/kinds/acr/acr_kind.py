@@ -1,9 +1,13 @@
 """Azure Container Registry as a kind: plain `/v2` with a sign-in of its own."""
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Self
+
+from pydantic import model_validator
 
 from weighbridge.config import RegistrySettings
+from weighbridge.config.value.clashes import Clash, without
+from weighbridge.config.value.written_address import is_loopback
 from weighbridge.registry.exchange.registry_kind import RegistryKind
 
 if TYPE_CHECKING:
@@ -23,6 +27,21 @@ class AcrSettings(RegistrySettings):
         r"[a-z0-9]{5,50}(?:-[a-z0-9]+)?\.azurecr\.(?:io|cn|us)", re.ASCII
     )
     has_ambient: ClassVar = True
+
+    @model_validator(mode="after")
+    def _is_azure_that_is_shown_who_we_are(self) -> Self:
+        return without(self, self._host_clash())
+
+    def _host_clash(self) -> Clash | None:
+        """Entra's token opens every registry that the identity may read."""
+        is_known = type(self).host_pattern.fullmatch(self.host.lower())
+        if not self.is_ambient or is_known or is_loopback(self.host):
+            return None
+        words = (
+            "cannot be ambient at this host: only NAME.azurecr.io, .azurecr.cn and"
+            " .azurecr.us are shown the token of this machine"
+        )
+        return Clash("auth", "invalid_auth", words)
 
 
 def _open(endpoint: "Endpoint", access: "KindAccess") -> "KindRegistry":

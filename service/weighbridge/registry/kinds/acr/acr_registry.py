@@ -160,7 +160,8 @@ class WorkloadIdentity:
                 f"{host} refused {self}: it answered {answer.status_code}{words}",
                 code="unauthorized",
                 hint="check the federated credential of the identity (issuer, subject"
-                " and audience), its tenant, and its role AcrPull on the registry",
+                " and audience), its tenant, its role AcrPull on the registry, and"
+                " AZURE_AUTHORITY_HOST where it is not Azure's public cloud",
             )
         return read_token(answer.content, (name,), unusable_token)[0]
 
