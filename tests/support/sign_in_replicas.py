@@ -169,7 +169,8 @@ def _post_token(replica: SignInReplica, asked: Request, query: str) -> Reply:
     scope = _scope(replica, form)
     kind = asked.headers.get("content-type")
     keys = {"grant_type", "client_id", "service", "scope", "refresh_token"}
-    is_good = kind == "application/x-www-form-urlencoded" and form.keys() == keys
+    is_good = kind == "application/x-www-form-urlencoded"
+    is_good = is_good and form.keys() | {"scope"} == keys
     if not is_good or query or asked.authorization or scope is None:
         return _violation(replica, asked)
     if not replica.takes_post:
@@ -199,10 +200,13 @@ def _exchange(replica: SignInReplica, asked: Request) -> Reply:
 
 
 def _scope(replica: SignInReplica, said: dict[str, list[str]]) -> str | None:
-    """What is asked for; None where it, or the service, is none of this registry."""
+    """What is asked for; None where it, or the service, is none of this registry. Who
+    only signs in asks for nothing, as `docker login` does: that token opens `/v2/`."""
     scopes = said.get("scope", [])
-    if said.get("service") != [host_of(replica.url)] or len(scopes) != 1:
+    if said.get("service") != [host_of(replica.url)] or len(scopes) > 1:
         return None
+    if not scopes:
+        return ""
     return scopes[0] if _SCOPE.fullmatch(scopes[0]) else None
 
 

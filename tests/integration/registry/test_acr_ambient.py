@@ -81,6 +81,19 @@ def test_a_pod_signs_in_by_its_own_token_and_shows_each_to_whom_it_is_for(
     assert _shown(heard, "refresh.c4nary") == {"/oauth2/token"}
 
 
+def test_a_check_of_the_registry_signs_in_lists_and_weighs(
+    token_file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with azure_cloud() as (entra, replica):
+        crawled(capsys, monkeypatch, entra, replica)
+
+        assert run(["registry", "check", "azure"]) == 0
+    out, err = capsys.readouterr()
+
+    assert "signs in with: the credentials of this machine" in out
+    assert CANARY not in out + err
+
+
 def test_the_token_of_kubernetes_is_read_again_for_each_new_one(
     token_file: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
