@@ -70,7 +70,17 @@ class Publishing:
             for one, value in now.seen.items()
             if value != self._seen.get(one)
         }
-        vanished = frozenset(self._seen.keys() - now.seen.keys())
+        ended = self._seen.keys() - now.seen.keys()
+        # Where none of a registry's projects is left, its question has failed here:
+        # what others were answered stays.
+        answered = _registries(filter(is_of_project, now.seen))
+        vanished = frozenset(
+            one
+            for one in ended
+            if not is_of_project(one) or _registries([one]) <= answered
+        )
+        for one in ended - vanished:
+            del self._seen[one]
         if not grown and not changed and not vanished:
             return
         had_told = bool(self._counted)

@@ -180,3 +180,16 @@ def test_what_a_process_tells_first_of_a_registry_is_all_of_its_projects(
         told.append(scene.sums.whole)
 
     assert told == [{"harbor"}, frozenset()]
+
+
+def test_a_question_that_failed_at_one_worker_takes_nothing_from_others(
+    scene: Scene,
+) -> None:
+    publishing = Publishing(scene.telemetry, scene.sums)
+    scene.stores("shop", 5)
+    publishing.publish()
+    scene.telemetry.project_quota_used.remove("harbor", "shop")
+
+    publishing.publish()
+
+    assert list(scene.sums.seen.values()) == [5]
