@@ -1,5 +1,7 @@
 """`weighbridge top`: the heaviest repositories of what was crawled."""
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Final
 
 import click
@@ -15,7 +17,7 @@ Examples:
   weighbridge top --by growth
   weighbridge top --by exclusive -o csv
 """
-_BY: Final = (
+_OF_REPOSITORIES: Final = (
     "compressed",
     "uncompressed",
     "growth",
@@ -26,13 +28,17 @@ _BY: Final = (
     "images",
     "name",
 )
+_BY: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_OF_REPOSITORIES, "weighbridge.cli.actions.top"),
+}
+"""By what is compared, the module whose `top` reads the rows and prints them."""
 
 
 @click.command(epilog=_EXAMPLES)
 @click.option("--limit", type=Count(1, 1000), default=20, help="How many, 1 to 1000.")
 @click.option(
     "--by",
-    type=click.Choice(_BY),
+    type=click.Choice(list(_BY)),
     default="compressed",
     help="What is compared: the newest image, its growth, or storage.",
 )
@@ -52,6 +58,7 @@ def command(
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
-    from weighbridge.cli.actions.top import top
-
-    emit(top(settings, options.output, screen, by=by, limit=limit, registry=registry))
+    printed = import_module(_BY[by]).top
+    emit(
+        printed(settings, options.output, screen, by=by, limit=limit, registry=registry)
+    )
