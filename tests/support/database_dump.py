@@ -28,6 +28,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "jobs": "when which work is due",
     "blob_changes": "the settler's queue",
     "registry_sums": "sums of the rows of other tables, compared by `db verify`",
+    "base_summaries": "sums of the rows of other tables, counted every few minutes",
     "touched_manifests": "what a pruning that is under way is told",
     "media_types": "shown where they are used",
     "platforms": "shown where they are used",
@@ -64,13 +65,14 @@ _WORK: Final = frozenset(
         "missing_crawls",
         "was_listed",
         "is_silent",
+        "is_swept",
         "limits_mark",  # what is still to be held against limits
         "lease_owner",
         "error_message",  # it may name the address that was asked
     }
 )
 """Columns about our work or the address, not about what the registry holds."""
-_FLAGS: Final = frozenset({"deleted_at", "moved_at", "seen_until"})
+_FLAGS: Final = frozenset({"deleted_at", "moved_at", "seen_until", "left_at"})
 """Times of which it matters whether there is one."""
 _FACTS: Final = frozenset({("images", "created_at")})
 """Times that a document says."""

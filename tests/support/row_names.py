@@ -21,6 +21,7 @@ _REFERENCES: Final[Mapping[str, str]] = {
     "media_type_id": "media_types",
     "instruction_id": "instructions",
     "heaviest_instruction_id": "instructions",
+    "base_chain_id": "base_chains",
 } | dict.fromkeys(
     (
         "artifact_id",
@@ -47,6 +48,7 @@ class RowNames:
         self._names: dict[str, dict[int, str]] = {}
         for name in ("media_types", "platforms", "instructions"):
             self._name(name, lambda row: str(row["text"]))
+        self._name("base_chains", lambda row: bytes(row["chain"]).hex())  # type: ignore[call-overload]
         self._name("blobs", lambda row: str(row["digest"]))
         self._name("registries", lambda row: str(row["name"]))
         self._name("storage_scopes", self._below("registry_id", "registries"))

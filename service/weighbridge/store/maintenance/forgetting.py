@@ -35,6 +35,7 @@ from weighbridge.store.leases.jobs import (
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.models import (
     OF_SCOPE,
+    base_repositories,
     blob_changes,
     crawl_chunks,
     crawl_requests,
@@ -232,7 +233,8 @@ class _Forgetting(Struct):
                 count = len(ids)
         with self.database.write() as connection:
             hold(connection, taken, self.clock())
-            for table in (unjudged, over_tags):
+            # What its images were called stays: others stand on them.
+            for table in (unjudged, over_tags, base_repositories):
                 connection.execute(delete(table).where(table.c.repository_id == number))
             forget_violations(connection, number)
             summary = repository_summaries.c.repository_id

@@ -58,6 +58,7 @@ from weighbridge.store.models import (
     crawl_requests,
     crawls,
     disputes,
+    image_bases,
     images,
     index_members,
     layers,
@@ -299,6 +300,7 @@ _CONTENTS: Final = (
 _WHOLE: Final = (
     *_CONTENTS,
     delete(images).where(among_ids(images.c.id)),
+    delete(image_bases).where(among_ids(image_bases.c.image_id)),
     delete(artifacts).where(among_ids(artifacts.c.id)),
     delete(index_members).where(among_ids(index_members.c.index_id)),
 )

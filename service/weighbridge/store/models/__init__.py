@@ -9,6 +9,14 @@ shares.
 
 from typing import Final
 
+from weighbridge.store.models.bases import (
+    ENDLESS,
+    base_chains,
+    base_names,
+    base_repositories,
+    base_summaries,
+    image_bases,
+)
 from weighbridge.store.models.facts import (
     ALIGNMENTS,
     FACTS_STATES,
@@ -74,6 +82,7 @@ SCHEMA: Final = metadata
 __all__ = [
     "ALIGNMENTS",
     "CLOSED",
+    "ENDLESS",
     "FACTS_STATES",
     "KEPT_STATES",
     "LISTED_STATES",
@@ -86,6 +95,10 @@ __all__ = [
     "WAIVED",
     "artifacts",
     "audit_log",
+    "base_chains",
+    "base_names",
+    "base_repositories",
+    "base_summaries",
     "blob_changes",
     "blob_sizes",
     "blobs",
@@ -94,6 +107,7 @@ __all__ = [
     "crawl_requests",
     "crawls",
     "disputes",
+    "image_bases",
     "images",
     "index_members",
     "instructions",

@@ -1,0 +1,136 @@
+"""Bases: what the images of base repositories were ever made of and called, which image
+stands on which of them, and what stands on each.
+
+Rows of `base_chains` and `base_names` are never deleted: an image is found to stand on
+a base long after the base's tag has moved on, or its repository was forgotten. So they
+say hosts and names, not ids.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+)
+
+from weighbridge.domain.base.image_base import FOUND_BY, RELATIONS
+from weighbridge.store.models.types import (
+    UTF8,
+    DigestBytes,
+    Enumeration,
+    Id,
+    Moment,
+    metadata,
+)
+
+# The repositories whose images are bases, as the configuration says.
+base_repositories = Table(
+    "base_repositories",
+    metadata,
+    Column(
+        "repository_id",
+        ForeignKey("repositories.id"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    # What people write of it in FROM: `docker.io` and `library/debian`, though it may
+    # be a mirror that is crawled.
+    Column("host", UTF8, nullable=False),
+    Column("repository", UTF8, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+base_chains = Table(
+    "base_chains",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # Over its layers, base first: see `domain.base.chain`.
+    Column("chain", LargeBinary, nullable=False, unique=True),
+    Column("layer_count", Integer, nullable=False),
+    Column("platform_id", BigInteger),
+    Column("compressed_bytes", BigInteger, nullable=False),  # as its manifest claims
+    Column("image_id", BigInteger),  # one that has it; it may be pruned by now
+    # Of the image with the fewest lines that has it: the same over its lines, and how
+    # many there are. None: no history is known.
+    Column("history", LargeBinary),
+    Column("line_count", Integer),
+    # Whether images that were kept before it have been held against it.
+    Column("is_swept", Boolean, nullable=False),
+    Column("first_seen_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),  # a tag came to it, or left it
+)
+Index(
+    "ix_base_chains_history",
+    base_chains.c.history,
+    sqlite_where=base_chains.c.history.is_not(None),
+)
+Index(
+    "ix_base_chains_unswept",
+    base_chains.c.id,
+    sqlite_where=base_chains.c.is_swept.is_(False),
+)
+
+# What images with this chain were called: a row for each tag of each of them.
+base_names = Table(
+    "base_names",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("base_chain_id", ForeignKey("base_chains.id"), nullable=False),
+    Column("host", UTF8, nullable=False),
+    Column("repository", UTF8, nullable=False),
+    Column("tag", UTF8, nullable=False),
+    Column("digest", DigestBytes, nullable=False),  # of the image's manifest
+    # The index by which the tag led to it last; None: the tag points to it.
+    Column("index_digest", DigestBytes),
+    Column("line_count", Integer),  # of its history; None: not known
+    Column("first_seen_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+    Column("left_at", Moment),  # the tag moved away; None: it leads there now
+    UniqueConstraint("base_chain_id", "host", "repository", "tag", "digest"),
+    Index(None, "host", "repository", "tag"),
+    Index(None, "digest"),
+)
+Index(
+    "ix_base_names_index_digest",
+    base_names.c.index_digest,
+    sqlite_where=base_names.c.index_digest.is_not(None),
+)
+
+# Of images whose base is known, or that name one themselves.
+image_bases = Table(
+    "image_bases",
+    metadata,
+    Column("image_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("base_chain_id", BigInteger),  # None: the base is no image that we know
+    # None: nothing but what an annotation says, in which the layers do not agree.
+    Column("relation", Enumeration(RELATIONS)),
+    Column("found_by", Enumeration(FOUND_BY)),
+    # What its annotations say, right or wrong; None: they say nothing.
+    Column("reference", UTF8),
+    Column("digest", DigestBytes),
+    sqlite_with_rowid=False,
+)
+Index(None, image_bases.c.base_chain_id)
+
+# What stands on each base, counted anew every few minutes.
+base_summaries = Table(
+    "base_summaries",
+    metadata,
+    Column("base_chain_id", ForeignKey("base_chains.id"), primary_key=True),
+    Column("image_count", BigInteger, nullable=False),
+    Column("repository_count", BigInteger, nullable=False),
+    Column("image_bytes", BigInteger, nullable=False),  # of these images, each once
+    Column("own_bytes", BigInteger, nullable=False),  # what of it is not the base's
+    Column("is_current", Boolean, nullable=False),  # a tag leads to it now
+    Column("refreshed_at", Moment, nullable=False),
+)
+
+ENDLESS: Final = (base_chains, base_names)
+"""Tables from which nothing is ever deleted."""
