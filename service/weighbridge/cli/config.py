@@ -47,6 +47,21 @@ def check(options: Options) -> None:
     emit(f"{file}: fine, {', '.join(counted)}")
     for line in _unwritten_kinds(settings):
         emit(line)
+    for line in _bases_of_nowhere(settings):
+        emit(line)
+
+
+def _bases_of_nowhere(settings: "Settings") -> Iterator[str]:
+    """Each base that is written and whose registry nobody has configured."""
+    from weighbridge.bootstrap.registries.targets import base_repositories
+
+    if "repositories" not in settings.bases.model_fields_set:
+        return
+    for base in base_repositories(settings).nowhere:
+        yield (
+            f"bases: {base} is not asked for: no registry of `registries` is"
+            f" {base.registry}, or mirror_of: {base.registry}"
+        )
 
 
 def _unwritten_kinds(settings: "Settings") -> Iterator[str]:

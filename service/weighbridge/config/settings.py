@@ -21,6 +21,7 @@ from weighbridge.config.value.clashes import (
 )
 from weighbridge.config.value.value_types import (
     PATTERNS,
+    BaseNames,
     Bind,
     DatabaseURL,
     KeptFor,
@@ -32,6 +33,11 @@ from weighbridge.config.value.value_types import (
     StrictModel,
 )
 from weighbridge.config.webhook_settings import Webhooks
+from weighbridge.domain.base.base_repositories import (
+    DEFAULT_BASES,
+    BaseRepository,
+    parse_base_repository,
+)
 from weighbridge.domain.limits import Retention
 from weighbridge.domain.message.grouping import Route
 from weighbridge.domain.series_budget import DEFAULT_MAX_SERIES, Budget, Family
@@ -77,6 +83,15 @@ class MetricsSettings(StrictModel):
         return Budget(self.max_series, self.pin, self.families)
 
 
+class BasesSettings(StrictModel):
+    """Which repositories are crawled to know what images start from.
+
+    repositories: as people write them in `FROM`, without a tag
+    """
+
+    repositories: BaseNames = DEFAULT_BASES
+
+
 class HistorySettings(StrictModel):
     """How long history is kept that nothing needs any more, in seconds; None: for
     ever."""
@@ -119,6 +134,7 @@ class Settings(StrictModel):
     redis_url_file: SecretFile | None = None
     defaults: DefaultSettings = DefaultSettings()
     registries: tuple[RegistrySettings, ...] = ()
+    bases: BasesSettings = BasesSettings()
     policy_files: PathPatterns = ()
     policies: Policies = ()
     webhooks: Webhooks = ()
@@ -153,6 +169,13 @@ class Settings(StrictModel):
 
     def find_registry(self, name: str) -> RegistrySettings | None:
         return next((r for r in self.registries if r.name == name), None)
+
+    @property
+    def base_repositories(self) -> tuple[BaseRepository, ...]:
+        """What `bases` names, each once."""
+        names = self.names | self.entries
+        found = (parse_base_repository(text, names) for text in self.bases.repositories)
+        return tuple(dict.fromkeys(found))
 
     @property
     def message_routes(self) -> tuple[Route, ...]:

@@ -21,6 +21,7 @@ from weighbridge.bootstrap.registries.clients import (
 from weighbridge.bootstrap.registries.targets import (
     AddressAccess,
     Target,
+    base_repositories,
     find_targets,
     is_left_to_us,
     kind_of,
@@ -166,7 +167,11 @@ def configured_targets(settings: Settings) -> list[Target]:
 
 def site_of(settings: Settings, target: Target) -> Site:
     """A registry as jobs know it."""
-    return Site(registry_entry(settings, target, None), scope_of(target))
+    return Site(
+        registry_entry(settings, target, None),
+        scope_of(target),
+        bases=base_repositories(settings).at.get(target.name, ()),
+    )
 
 
 class SiteClients(Struct, frozen=True):

@@ -2,7 +2,7 @@
 that is not configured.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.registries.registry_settings import AUTO
 from weighbridge.config.value.written_address import host_of, prefix_of
+from weighbridge.domain.base.base_repositories import BaseRepository
 from weighbridge.domain.image.digest import is_digest
 from weighbridge.domain.image.reference import (
     DOCKER_HUB_NAMES,
@@ -342,6 +343,59 @@ def prefixes_beside(settings: Settings, target: Target) -> frozenset[str]:
     there = (e for e in settings.registries if e.prefix)
     found = {e.prefix for e in there if address_of(_without_prefix(e.url)) == origin}
     return frozenset(found - {prefix_of(target.url)})
+
+
+class BasesToCrawl(Struct, frozen=True):
+    """What `bases` names.
+
+    at:      by the name of the registry that is asked: whole names of repositories
+    nowhere: those whose registry is not configured, which nobody is asked for
+    """
+
+    at: Mapping[str, tuple[str, ...]]
+    nowhere: tuple[BaseRepository, ...]
+
+
+def base_repositories(settings: Settings) -> BasesToCrawl:
+    """Where each repository that `bases` names is asked for: at its own registry, else
+    at the first that is `mirror_of` it."""
+    at: dict[str, list[str]] = {}
+    nowhere: list[BaseRepository] = []
+    for base in settings.base_repositories:
+        target = _registry_of_base(settings, base)
+        if target is None:
+            nowhere.append(base)
+            continue
+        names = at.setdefault(target.name, [])
+        name = _full_name(target, base.repository)
+        if name not in names:
+            names.append(name)
+    return BasesToCrawl({n: tuple(found) for n, found in at.items()}, tuple(nowhere))
+
+
+def _registry_of_base(settings: Settings, base: BaseRepository) -> Target | None:
+    name = base.registry
+    if settings.parts_of(name):
+        return None  # Which of them is meant, nobody says.
+    configured = settings.find_registry(name)
+    if configured is None:
+        urls = (_url(name, plain_http=plain) for plain in (None, True, False))
+        found = (_at(settings, name, url, PLAIN, base.repository) for url in urls)
+        configured = next(
+            (target.settings for target in found if target.settings), None
+        )
+    if configured is None:
+        mirrors = (r for r in settings.registries if r.mirror_of is not None)
+        configured = next((r for r in mirrors if _mirrors(r, name)), None)
+    if configured is None:
+        return None
+    return Target(configured.name, configured.url, configured)
+
+
+def _mirrors(registry: RegistrySettings, host: str) -> bool:
+    """Whether it has the repositories of this host, whatever that is called."""
+    mirrored = registry.mirror_of or ""
+    return address_of(f"https://{mirrored}") == address_of(f"https://{host}")
 
 
 def _without_prefix(url: str) -> str:

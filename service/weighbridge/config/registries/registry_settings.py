@@ -25,6 +25,7 @@ from weighbridge.config.value.clashes import Clash, auth_clash, transport_clash,
 from weighbridge.config.value.proxy_settings import OptionalProxy
 from weighbridge.config.value.value_types import (
     PATTERNS,
+    Host,
     Hosts,
     Interval,
     Platforms,
@@ -195,6 +196,7 @@ class RegistrySettings(StrictModel):
     url:      `scheme://host[:port][/prefix]`, checked and without a slash at its end;
               a kind whose registries are below no prefix takes none
     interval: seconds between two crawls of a repository, None for the default
+    mirror_of: the host whose repositories it has, each by the same name
     """
 
     hosts: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -216,6 +218,7 @@ class RegistrySettings(StrictModel):
     trusted_realm_hosts: Hosts = ()
     trusted_storage_hosts: Hosts = ()
     address_class: Literal["public", "private", "loopback"] | None = None
+    mirror_of: Host | None = None
 
     # No key: who writes an entry writes `name`.
     _entry: str = PrivateAttr("")

@@ -33,6 +33,7 @@ from weighbridge.config.value.written_address import (
 )
 from weighbridge.domain import limits
 from weighbridge.domain.access.roles import Network, parse_network
+from weighbridge.domain.base.base_repositories import parse_base_repository
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.text.units import parse_duration, written_duration
@@ -52,6 +53,7 @@ INTERVAL_MAX_S: Final = 366 * 24 * 3600
 RETENTION_MIN_S: Final = 24 * 3600
 RETENTION_MAX_S: Final = 3660 * 24 * 3600
 PATTERNS: Final = 1_000
+BASES: Final = 200
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _HOST: Final = re.compile(
@@ -227,6 +229,21 @@ def _host(value: object) -> str:
     return host.lower().strip("[]")
 
 
+def _base(value: object) -> str:
+    """The name of a repository, as people write it in `FROM`, without a tag."""
+    text = text_of(value)
+    try:
+        parse_base_repository(text, None)
+    except WeighbridgeError as exc:
+        why = exc.message.rpartition(": ")[2]
+        raise PydanticCustomError(
+            "invalid_base",
+            "is no repository's name, such as python or quay.io/acme/base: {why}",
+            {"why": why},
+        ) from exc
+    return text
+
+
 def _network(value: object) -> Network:
     if isinstance(value, IPv4Network | IPv6Network):
         return value
@@ -283,7 +300,11 @@ RegistryName = Annotated[str, PlainValidator(_name)]
 RegistryURL = Annotated[str, PlainValidator(_url)]
 PrefixedURL = Annotated[str, PlainValidator(_prefixed_url)]
 Bind = Annotated[str, PlainValidator(_bind)]
-Hosts = tuple[Annotated[str, PlainValidator(_host)], ...]
+Host = Annotated[str, PlainValidator(_host)]
+Hosts = tuple[Host, ...]
+BaseNames = Annotated[
+    tuple[Annotated[str, PlainValidator(_base)], ...], Field(max_length=BASES)
+]
 Networks = Annotated[
     tuple[Annotated[Network, PlainValidator(_network), PlainSerializer(str)], ...],
     Field(max_length=PATTERNS),

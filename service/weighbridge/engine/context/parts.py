@@ -77,10 +77,12 @@ class Site(Struct, frozen=True):
 
     registered: its row, as far as the configuration says it
     scope:      what of it is crawled
+    bases:      repositories whose images are bases of others, crawled or not
     """
 
     registered: RegistryEntry
     scope: Scope
+    bases: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
