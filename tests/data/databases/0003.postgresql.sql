@@ -117,14 +117,31 @@ CREATE TABLE public.base_repositories (
     repository text NOT NULL COLLATE pg_catalog."C"
 );
 CREATE TABLE public.base_summaries (
-    base_chain_id bigint NOT NULL,
+    id bigint NOT NULL,
+    reference text NOT NULL COLLATE pg_catalog."C",
+    state smallint NOT NULL,
+    outdated_since bigint,
+    base_chain_id bigint,
     image_count bigint NOT NULL,
+    outdated_image_count bigint,
     repository_count bigint NOT NULL,
-    image_bytes bigint NOT NULL,
-    own_bytes bigint NOT NULL,
-    is_current boolean NOT NULL,
-    refreshed_at bigint NOT NULL
+    newest_count bigint NOT NULL,
+    outdated_newest_count bigint,
+    build_count bigint,
+    weighed_bytes bigint NOT NULL,
+    base_bytes bigint,
+    own_bytes bigint,
+    stored_bytes bigint,
+    builds text NOT NULL COLLATE pg_catalog."C",
+    changed_at bigint NOT NULL
 );
+CREATE SEQUENCE public.base_summaries_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.base_summaries_id_seq OWNED BY public.base_summaries.id;
 CREATE TABLE public.blob_changes (
     id bigint NOT NULL,
     scope_id bigint NOT NULL,
@@ -757,6 +774,7 @@ ALTER SEQUENCE public.waivers_id_seq OWNED BY public.waivers.id;
 ALTER TABLE ONLY public.audit_log ALTER COLUMN id SET DEFAULT nextval('public.audit_log_id_seq'::regclass);
 ALTER TABLE ONLY public.base_chains ALTER COLUMN id SET DEFAULT nextval('public.base_chains_id_seq'::regclass);
 ALTER TABLE ONLY public.base_names ALTER COLUMN id SET DEFAULT nextval('public.base_names_id_seq'::regclass);
+ALTER TABLE ONLY public.base_summaries ALTER COLUMN id SET DEFAULT nextval('public.base_summaries_id_seq'::regclass);
 ALTER TABLE ONLY public.blob_changes ALTER COLUMN id SET DEFAULT nextval('public.blob_changes_id_seq'::regclass);
 ALTER TABLE ONLY public.blobs ALTER COLUMN id SET DEFAULT nextval('public.blobs_id_seq'::regclass);
 ALTER TABLE ONLY public.crawl_requests ALTER COLUMN id SET DEFAULT nextval('public.crawl_requests_id_seq'::regclass);
@@ -780,27 +798,27 @@ ALTER TABLE ONLY public.waivers ALTER COLUMN id SET DEFAULT nextval('public.waiv
 INSERT INTO public.alembic_version VALUES
 	('0003');
 INSERT INTO public.audit_log VALUES
-	(1, 1796276845025476, 'cli:root', 'token.create', 'grafana', 'read'),
-	(2, 1796276845650324, 'cli:root', 'waiver.create', 'near/load/r00001:t0000002', 'max_compressed until 2027-01-02 05:47 UTC: until it is smaller');
+	(1, 1796276955347729, 'cli:root', 'token.create', 'grafana', 'read'),
+	(2, 1796276956118553, 'cli:root', 'waiver.create', 'near/load/r00001:t0000002', 'max_compressed until 2027-01-02 05:49 UTC: until it is smaller');
 INSERT INTO public.blob_sizes VALUES
-	(1, 1, 13918732, NULL, 0, 1, 34797056, 34797056, 34797056, '', 1796276843590264, 0, NULL),
-	(1, 2, 18773079, NULL, 0, 1, 46932992, 46932992, 46932992, '', 1796276843590264, 0, NULL),
-	(1, 5, 15974639, NULL, 0, 1, 39937024, 39937024, 39937024, '', 1796276843590264, 0, NULL),
-	(1, 6, 8173516, NULL, 0, 1, 20433920, 20433920, 20433920, '', 1796276843590264, 0, NULL),
-	(1, 7, 2574202, NULL, 0, 1, 6435840, 6435840, 6435840, '', 1796276843590264, 0, NULL),
-	(1, 8, 7576885, NULL, 0, 1, 18942464, 18942464, 18942464, '', 1796276843590264, 0, NULL),
-	(1, 10, 16865508, NULL, 0, 1, 42164224, 42164224, 42164224, '', 1796276843590264, 0, NULL),
-	(1, 13, 9064385, NULL, 0, 1, 22661120, 22661120, 22661120, '', 1796276843590264, 0, NULL),
-	(1, 14, 21719855, NULL, 0, 1, 54299648, 54299648, 54299648, '', 1796276843590264, 0, NULL),
-	(1, 16, 23775762, NULL, 0, 1, 59439616, 59439616, 59439616, '', 1796276843590264, 0, NULL),
-	(1, 17, 9083388, NULL, 0, 1, 22708736, 22708736, 22708736, '', 1796276843590264, 0, NULL),
-	(1, 18, 18792082, NULL, 0, 1, 46980608, 46980608, 46980608, '', 1796276843590264, 0, NULL),
-	(1, 20, 13937735, NULL, 0, 1, 34844672, 34844672, 34844672, '', 1796276843590264, 0, NULL),
-	(1, 21, 16884511, NULL, 0, 1, 42211328, 42211328, 42211328, '', 1796276843590264, 0, NULL),
-	(1, 26, 21738858, NULL, 0, 1, 54347264, 54347264, 54347264, '', 1796276843590264, 0, NULL),
-	(1, 28, 2593205, NULL, 0, 1, 6483456, 6483456, 6483456, '', 1796276843590264, 0, NULL),
-	(1, 29, 23627426, NULL, 0, 1, 59068928, 59068928, 59068928, '', 1796276844402045, 0, NULL),
-	(1, 32, 7428549, NULL, 0, 1, 18571776, 18571776, 18571776, '', 1796276844402045, 0, NULL);
+	(1, 1, 13918732, NULL, 0, 1, 34797056, 34797056, 34797056, '', 1796276953549545, 0, NULL),
+	(1, 2, 18773079, NULL, 0, 1, 46932992, 46932992, 46932992, '', 1796276953549545, 0, NULL),
+	(1, 5, 15974639, NULL, 0, 1, 39937024, 39937024, 39937024, '', 1796276953549545, 0, NULL),
+	(1, 6, 8173516, NULL, 0, 1, 20433920, 20433920, 20433920, '', 1796276953549545, 0, NULL),
+	(1, 7, 2574202, NULL, 0, 1, 6435840, 6435840, 6435840, '', 1796276953549545, 0, NULL),
+	(1, 8, 7576885, NULL, 0, 1, 18942464, 18942464, 18942464, '', 1796276953549545, 0, NULL),
+	(1, 10, 16865508, NULL, 0, 1, 42164224, 42164224, 42164224, '', 1796276953549545, 0, NULL),
+	(1, 13, 9064385, NULL, 0, 1, 22661120, 22661120, 22661120, '', 1796276953549545, 0, NULL),
+	(1, 14, 21719855, NULL, 0, 1, 54299648, 54299648, 54299648, '', 1796276953549545, 0, NULL),
+	(1, 16, 23775762, NULL, 0, 1, 59439616, 59439616, 59439616, '', 1796276953549545, 0, NULL),
+	(1, 17, 9083388, NULL, 0, 1, 22708736, 22708736, 22708736, '', 1796276953549545, 0, NULL),
+	(1, 18, 18792082, NULL, 0, 1, 46980608, 46980608, 46980608, '', 1796276953549545, 0, NULL),
+	(1, 20, 13937735, NULL, 0, 1, 34844672, 34844672, 34844672, '', 1796276953549545, 0, NULL),
+	(1, 21, 16884511, NULL, 0, 1, 42211328, 42211328, 42211328, '', 1796276953549545, 0, NULL),
+	(1, 26, 21738858, NULL, 0, 1, 54347264, 54347264, 54347264, '', 1796276953549545, 0, NULL),
+	(1, 28, 2593205, NULL, 0, 1, 6483456, 6483456, 6483456, '', 1796276953549545, 0, NULL),
+	(1, 29, 23627426, NULL, 0, 1, 59068928, 59068928, 59068928, '', 1796276954584408, 0, NULL),
+	(1, 32, 7428549, NULL, 0, 1, 18571776, 18571776, 18571776, '', 1796276954584408, 0, NULL);
 INSERT INTO public.blobs VALUES
 	(1, '\x10db3eb5d7f829484db903445909ef025b44fbca000000000000000001000005', 13918732, NULL, 13918732, false, 2, true, false, false, false, false, 0, NULL),
 	(2, '\x12746de2c3896ccd96f1fdfb1752de00eb9bbbbe000000000000000002000005', 18773079, NULL, 18773079, false, 2, true, false, false, false, false, 0, NULL),
@@ -835,12 +853,12 @@ INSERT INTO public.blobs VALUES
 	(31, '\xae83274682d207dcf03751756ef0d274ccfad6823d58bd1b52162ecea47b7cfc', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
 	(32, '\xe6979eaf807cb9dfcee50e58ab147ed4eb2de591000000000000000003000004', 7428549, NULL, 7428549, false, 2, true, false, false, false, false, 0, NULL);
 INSERT INTO public.channel_paces VALUES
-	('hook', '[1796276844486610]');
+	('hook', '[1796276954699788]');
 INSERT INTO public.crawl_requests VALUES
-	(1, 1, NULL, true, 1796276843385099, 0, '26a8f41d-49f7-47ea-9718-18762c690b97:4026531836.10016.8032519/250a66a0', 1796276873385099, 'done', '', 2, 1796276843556776, 1796276843647278, 2, 0, 0, 6, 14, 15334);
+	(1, 1, NULL, true, 1796276953335754, 0, '26a8f41d-49f7-47ea-9718-18762c690b97:4026531836.12437.8043508/d2d260d6', 1796276983335754, 'done', '', 2, 1796276953506030, 1796276953614269, 2, 0, 0, 6, 14, 15334);
 INSERT INTO public.crawls VALUES
-	(1, 1, 1, 1796276843428799, 1796276843458591, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL),
-	(2, 2, 1, 1796276843428799, 1796276843461569, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL);
+	(1, 1, 1, 1796276953390073, 1796276953432596, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL),
+	(2, 2, 1, 1796276953390073, 1796276953434386, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL);
 INSERT INTO public.images VALUES
 	(9, 1, 15, 1767254400000000, 81430695, 81433229, 6, 0, NULL),
 	(12, 1, 11, 1769932800000000, 91139389, 91141924, 6, 0, NULL),
@@ -857,11 +875,11 @@ INSERT INTO public.instructions VALUES
 	(5, '\xdac5b31773087b3a01143d8885a923ce394ae9a838798a305bf9f6b1482b5a06', 'RUN make step-1'),
 	(6, '\xea801b3d7ffa5edefa083644d4beace0de879582f8df991d8fe1161ee37ac608', 'RUN make step-5');
 INSERT INTO public.jobs VALUES
-	('weighbridge.discover', 'near', 1796280443396494, NULL, NULL, 0, 1796276843470440),
-	('weighbridge.measure', 'near', 1796280443573435, NULL, NULL, 0, 1796276843640204),
-	('weighbridge.tick', '', 1796276844311348, NULL, NULL, 0, 1796276844311348),
-	('write_check', '', 1796276844331255, NULL, NULL, 0, 1796276844331255),
-	('weighbridge.prune', '', 1796363244345523, NULL, NULL, 0, 1796276844395441);
+	('weighbridge.discover', 'near', 1796280553349003, NULL, NULL, 0, 1796276953443927),
+	('weighbridge.measure', 'near', 1796280553514604, NULL, NULL, 0, 1796276953608596),
+	('weighbridge.tick', '', 1796276954446069, NULL, NULL, 0, 1796276954446069),
+	('write_check', '', 1796276954479680, NULL, NULL, 0, 1796276954479680),
+	('weighbridge.prune', '', 1796363354504678, NULL, NULL, 0, 1796276954576784);
 INSERT INTO public.layers VALUES
 	(9, 0, false, 8, NULL, NULL, NULL),
 	(9, 1, false, 16, NULL, NULL, NULL),
@@ -926,9 +944,9 @@ INSERT INTO public.media_types VALUES
 	(2, 'application/vnd.oci.image.layer.v1.tar+gzip'),
 	(3, 'application/vnd.oci.image.manifest.v1+json');
 INSERT INTO public.notification_groups VALUES
-	(1, 'hook', '\x6a765f081cc22c9daa1b01fb53823e5ac710591830ede29d6c3ad638b13a4169', false, 'registry near, repository load/r00000', 0, 300, NULL, 1796276844506321, 1, 0, NULL, NULL, NULL, NULL);
+	(1, 'hook', '\x6a765f081cc22c9daa1b01fb53823e5ac710591830ede29d6c3ad638b13a4169', false, 'registry near, repository load/r00000', 0, 300, NULL, 1796276954735508, 1, 0, NULL, NULL, NULL, NULL);
 INSERT INTO public.notifications VALUES
-	(1, 1, 1, 'opened', 1796276844421690, '02630c6d88fe93e95d7fd002fc8d2fe185d9d91b', 1796276844506321, NULL, NULL);
+	(1, 1, 1, 'opened', 1796276954612670, '293766429cef4b7e55d5005c0f8d7149245a9b58', 1796276954735508, NULL, NULL);
 INSERT INTO public.over_tags VALUES
 	(1, 1, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 9, 1000, 81430695),
 	(1, 2, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 12, 1000, 91139389),
@@ -940,9 +958,9 @@ INSERT INTO public.over_tags VALUES
 INSERT INTO public.platforms VALUES
 	(1, 'linux/amd64', 'linux', 'amd64', '', '');
 INSERT INTO public.pushes VALUES
-	(1, 'near', 'distribution', '\x9b5958eca0ab12ed3f96fed42e79e773f8b61d6abe1924b7e3e5c72992cbf68a', 'load/r00000', 't0000003', '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', false, NULL, 1796276844357994, 1796276845030455, 2, NULL, 'too_early');
+	(1, 'near', 'distribution', '\x9b5958eca0ab12ed3f96fed42e79e773f8b61d6abe1924b7e3e5c72992cbf68a', 'load/r00000', 't0000003', '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', false, NULL, 1796276954519490, 1796276955255640, 2, NULL, 'too_early');
 INSERT INTO public.registries VALUES
-	(1, 'near', 'distribution', 'http://127.0.0.1:33225', 'http://127.0.0.1:33225', 'registry', 'loopback', 3600, 'ok', '', 1796276843467619, 1796276843427593, 1796276843427593, NULL, 0, NULL, 39, 20581, NULL, NULL, NULL, NULL, 9, 'distribution', 'its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
+	(1, 'near', 'distribution', 'http://127.0.0.1:36615', 'http://127.0.0.1:36615', 'registry', 'loopback', 3600, 'ok', '', 1796276953441168, 1796276953388278, 1796276953388278, NULL, 0, NULL, 39, 20581, NULL, NULL, NULL, NULL, 9, 'distribution', 'its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
 INSERT INTO public.registry_sums VALUES
 	(1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0),
 	(2, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
@@ -953,52 +971,52 @@ INSERT INTO public.registry_sums VALUES
 	(7, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
 	(8, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(9, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 3, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
-	(10, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(11, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 1, 1, NULL, 0, 76848083, 0, 249425770, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
-	(12, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(13, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(14, 1, NULL, NULL, -1, 1, 0, 0, 0, 0, 0, 1, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(10, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 3, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
+	(11, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(12, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 1, 1, NULL, 0, 76848083, 0, 249425770, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
+	(13, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 1, 1, NULL, 0, 76886089, 0, 249539788, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
+	(14, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(15, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(16, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 3, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
-	(17, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(18, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 1, 1, NULL, 0, 76886089, 0, 249539788, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
+	(16, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(17, 1, NULL, NULL, -1, 1, 0, 0, 0, 0, 0, 1, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(18, 1, NULL, NULL, -1, 1, 0, 0, 0, 0, 0, 1, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(19, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(20, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(21, 1, NULL, NULL, -1, 1, 0, 0, 0, 0, 0, 1, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(20, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 82923364, NULL, NULL, NULL, NULL, NULL, NULL),
+	(21, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 83037382, NULL, NULL, NULL, NULL, NULL, NULL),
 	(22, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(23, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 82923364, NULL, NULL, NULL, NULL, NULL, NULL),
-	(24, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 83037382, NULL, NULL, NULL, NULL, NULL, NULL),
+	(23, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 6, NULL, NULL, NULL, NULL, NULL, NULL, 0, 498950352, 0, 221461548, 0, 55500802),
+	(24, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(25, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(26, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 6, NULL, NULL, NULL, NULL, NULL, NULL, 0, 498950352, 0, 221461548, 0, 55500802),
+	(26, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(27, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(28, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(29, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(30, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(31, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(31, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1, 0, 0, 0, NULL, 0, 0, 0, 86559311, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
 	(32, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(33, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(34, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1, 0, 0, 0, NULL, 0, 0, 0, 86559311, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
+	(33, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 9708694, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
+	(34, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(35, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(36, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 9708694, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL),
+	(36, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(37, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(38, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(39, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(39, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 31058509, NULL, NULL, NULL, NULL, NULL, NULL),
 	(40, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(41, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(42, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 31058509, NULL, NULL, NULL, NULL, NULL, NULL),
-	(43, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(44, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL, NULL, NULL, NULL, NULL, NULL, 0, 86556777, 0, 31058509, 0, 0),
-	(45, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(46, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+	(41, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL, NULL, NULL, NULL, NULL, NULL, 0, 86556777, 0, 31058509, 0, 0),
+	(42, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(43, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.repositories VALUES
-	(2, 1, 1, 'load/r00001', 'ok', '', 1796276843461569, NULL, 1796280443461569, NULL, NULL, 1, 0, 1, 0, true, true, NULL, 1796276843461569, 1796276843461569, 7, 7667, 1),
-	(1, 1, 1, 'load/r00000', 'ok', '', 1796276843458591, NULL, 1796280443458591, NULL, NULL, 3, 0, 1, 0, true, false, NULL, 1796276843458591, 1796276843458591, 12, 11544, 3);
+	(2, 1, 1, 'load/r00001', 'ok', '', 1796276953434386, NULL, 1796280553434386, NULL, NULL, 1, 0, 1, 0, true, true, NULL, 1796276953434386, 1796276953434386, 7, 7667, 1),
+	(1, 1, 1, 'load/r00000', 'ok', '', 1796276953432596, NULL, 1796280553432596, NULL, NULL, 3, 0, 1, 0, true, false, NULL, 1796276953432596, 1796276953432596, 12, 11544, 3);
 INSERT INTO public.repository_blobs VALUES
 	(1, 1, 1, 1),
 	(1, 2, 1, 1),
 	(1, 3, 1, 1),
 	(1, 4, 1, 1),
+	(1, 5, 2, 3),
+	(1, 6, 2, 3),
 	(1, 7, 1, 1),
+	(1, 8, 2, 3),
 	(1, 9, 1, 1),
 	(1, 10, 1, 1),
 	(1, 11, 1, 1),
@@ -1006,9 +1024,6 @@ INSERT INTO public.repository_blobs VALUES
 	(1, 13, 1, 1),
 	(1, 14, 1, 1),
 	(1, 15, 1, 1),
-	(1, 5, 2, 3),
-	(1, 6, 2, 3),
-	(1, 8, 2, 3),
 	(1, 16, 2, 3),
 	(1, 17, 2, 1),
 	(1, 18, 2, 1),
@@ -1039,8 +1054,8 @@ INSERT INTO public.repository_manifests VALUES
 	(2, 27, 1, 0),
 	(1, 30, 1, 0);
 INSERT INTO public.repository_summaries VALUES
-	(2, 1, 3, 3, 0, 't0000002', 22, 'linux/amd64', 'created', 1772352000000000, 76886089, 0, 192217088, 1, 6, NULL, 5, 23775762, 91177395, 249539788, 249532185, 138538184, 83037382, false, false, false, 1796276843461569, 6, 3, '41a087f955b40eac2ca0958575627425 linux/amd64', false),
-	(1, 1, 4, 4, 0, 't0000003', 30, 'linux/amd64', 'moved', 1796276844421690, 86556777, 0, 216393728, 1, 6, 81430695, 5, 23775762, 91139389, 335985081, 335974944, 169482675, 113981873, false, false, true, 1796276844421690, 10, 4, '41a087f955b40eac2ca0958575627425 linux/amd64', false);
+	(2, 1, 3, 3, 0, 't0000002', 22, 'linux/amd64', 'created', 1772352000000000, 76886089, 0, 192217088, 1, 6, NULL, 5, 23775762, 91177395, 249539788, 249532185, 138538184, 83037382, false, false, false, 1796276953434386, 6, 3, '41a087f955b40eac2ca0958575627425 linux/amd64', false),
+	(1, 1, 4, 4, 0, 't0000003', 30, 'linux/amd64', 'moved', 1796276954612670, 86556777, 0, 216393728, 1, 6, 81430695, 5, 23775762, 91139389, 335985081, 335974944, 169482675, 113981873, false, false, true, 1796276954612670, 10, 4, '41a087f955b40eac2ca0958575627425 linux/amd64', false);
 INSERT INTO public.scope_blobs VALUES
 	(1, 1, 1),
 	(1, 2, 1),
@@ -1077,34 +1092,35 @@ INSERT INTO public.scope_blobs VALUES
 INSERT INTO public.storage_scopes VALUES
 	(1, 1, '', 7, 585507129, 252520057, 55500802, 2);
 INSERT INTO public.tag_moves VALUES
-	(1, 1796276843458549, 9, NULL, NULL),
-	(2, 1796276843458549, 12, NULL, NULL),
-	(3, 1796276843458549, 3, NULL, NULL),
-	(4, 1796276843461544, 27, NULL, NULL),
-	(5, 1796276843461544, 24, NULL, NULL),
-	(6, 1796276843461544, 22, NULL, NULL),
-	(7, 1796276844421690, 30, NULL, NULL);
+	(1, 1796276953432543, 9, NULL, NULL),
+	(2, 1796276953432543, 12, NULL, NULL),
+	(3, 1796276953432543, 3, NULL, NULL),
+	(4, 1796276953434352, 27, NULL, NULL),
+	(5, 1796276953434352, 24, NULL, NULL),
+	(6, 1796276953434352, 22, NULL, NULL),
+	(7, 1796276954612670, 30, NULL, NULL);
 INSERT INTO public.tags VALUES
-	(1, 1, 't0000000', 't000', 9, 1796276843458549, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(2, 1, 't0000001', 't0011', 12, 1796276843458549, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(3, 1, 't0000002', 't0012', 3, 1796276843458549, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(4, 2, 't0000000', 't000', 27, 1796276843461544, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(5, 2, 't0000001', 't0011', 24, 1796276843461544, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(6, 2, 't0000002', 't0012', 22, 1796276843461544, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(7, 1, 't0000003', 't0013', 30, 1796276844421690, 1796276844421690, NULL, NULL, NULL, NULL, NULL, NULL);
+	(1, 1, 't0000000', 't000', 9, 1796276953432543, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(2, 1, 't0000001', 't0011', 12, 1796276953432543, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(3, 1, 't0000002', 't0012', 3, 1796276953432543, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(4, 2, 't0000000', 't000', 27, 1796276953434352, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(5, 2, 't0000001', 't0011', 24, 1796276953434352, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(6, 2, 't0000002', 't0012', 22, 1796276953434352, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(7, 1, 't0000003', 't0013', 30, 1796276954612670, 1796276954612670, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.tokens VALUES
-	(1, 'grafana', 'read', '\xe62bf271c0e5bbdb999b61befc19ac4b9ebf5d0d00f324e3aea56de48ee4b708', 1796276845025476, NULL, NULL, NULL);
+	(1, 'grafana', 'read', '\x501f6113c72556d871dadbc0ba2aef5bc585d7da7d5ad5644c52f090f4ff7f9c', 1796276955347729, NULL, NULL, NULL);
 INSERT INTO public.touched_manifests VALUES
 	(2, NULL);
 INSERT INTO public.violations VALUES
-	(2, 2, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000002', 22, '\x8fab707bb1453f7f608034226c0955bbbd8c6e9bc649c59d45b2f5cfa1569df6', 1000, 76886089, NULL, 24, 91177395, NULL, '{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', true, NULL, 1796276843461569, NULL, 1796276843461569, NULL, NULL, NULL, NULL, NULL, NULL),
-	(1, 1, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000003', 30, '\x547c8b1af19be7c340465d2afff8452c0c586296af06ddd65dde116301e7deda', 1000, 86556777, 81430695, 3, 76848083, '\x5f776f74b75d71acbe39b0de9e62852d309f7ea30b563254ada8a03f2d1ad0f1', '{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', false, 86556777, 1796276843458591, NULL, 1796276844421690, NULL, NULL, NULL, NULL, NULL, NULL);
+	(2, 2, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000002', 22, '\x8fab707bb1453f7f608034226c0955bbbd8c6e9bc649c59d45b2f5cfa1569df6', 1000, 76886089, NULL, 24, 91177395, NULL, '{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', true, NULL, 1796276953434386, NULL, 1796276953434386, NULL, NULL, NULL, NULL, NULL, NULL),
+	(1, 1, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000003', 30, '\x547c8b1af19be7c340465d2afff8452c0c586296af06ddd65dde116301e7deda', 1000, 86556777, 81430695, 3, 76848083, '\x5f776f74b75d71acbe39b0de9e62852d309f7ea30b563254ada8a03f2d1ad0f1', '{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', false, 86556777, 1796276953434386, NULL, 1796276954612670, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.waivers VALUES
-	(1, 'near', 'load/r00001', 't0000002', 'max_compressed', 'until it is smaller', 'cli:root', 1796276845650324, 1798868845579330, NULL, NULL);
+	(1, 'near', 'load/r00001', 't0000002', 'max_compressed', 'until it is smaller', 'cli:root', 1796276956118553, 1798868956033322, NULL, NULL);
 SELECT pg_catalog.setval('public.audit_log_id_seq', 2, true);
 SELECT pg_catalog.setval('public.base_chains_id_seq', 1, false);
 SELECT pg_catalog.setval('public.base_names_id_seq', 1, false);
-SELECT pg_catalog.setval('public.blob_changes_id_seq', 36, true);
+SELECT pg_catalog.setval('public.base_summaries_id_seq', 1, false);
+SELECT pg_catalog.setval('public.blob_changes_id_seq', 32, true);
 SELECT pg_catalog.setval('public.blobs_id_seq', 32, true);
 SELECT pg_catalog.setval('public.crawl_requests_id_seq', 1, true);
 SELECT pg_catalog.setval('public.crawls_id_seq', 2, true);
@@ -1116,7 +1132,7 @@ SELECT pg_catalog.setval('public.notifications_id_seq', 1, true);
 SELECT pg_catalog.setval('public.platforms_id_seq', 1, true);
 SELECT pg_catalog.setval('public.pushes_id_seq', 1, true);
 SELECT pg_catalog.setval('public.registries_id_seq', 1, true);
-SELECT pg_catalog.setval('public.registry_sums_id_seq', 46, true);
+SELECT pg_catalog.setval('public.registry_sums_id_seq', 43, true);
 SELECT pg_catalog.setval('public.repositories_id_seq', 2, true);
 SELECT pg_catalog.setval('public.storage_scopes_id_seq', 1, true);
 SELECT pg_catalog.setval('public.tags_id_seq', 7, true);
@@ -1137,7 +1153,7 @@ ALTER TABLE ONLY public.base_names
 ALTER TABLE ONLY public.base_repositories
     ADD CONSTRAINT pk_base_repositories PRIMARY KEY (repository_id);
 ALTER TABLE ONLY public.base_summaries
-    ADD CONSTRAINT pk_base_summaries PRIMARY KEY (base_chain_id);
+    ADD CONSTRAINT pk_base_summaries PRIMARY KEY (id);
 ALTER TABLE ONLY public.blob_changes
     ADD CONSTRAINT pk_blob_changes PRIMARY KEY (id);
 ALTER TABLE ONLY public.blob_sizes
@@ -1216,6 +1232,8 @@ ALTER TABLE ONLY public.base_chains
     ADD CONSTRAINT uq_base_chains_chain UNIQUE (chain);
 ALTER TABLE ONLY public.base_names
     ADD CONSTRAINT uq_base_names_base_chain_id_host_repository_tag_digest UNIQUE (base_chain_id, host, repository, tag, digest);
+ALTER TABLE ONLY public.base_summaries
+    ADD CONSTRAINT uq_base_summaries_reference UNIQUE (reference);
 ALTER TABLE ONLY public.blobs
     ADD CONSTRAINT uq_blobs_digest UNIQUE (digest);
 ALTER TABLE ONLY public.disputes
@@ -1255,7 +1273,8 @@ CREATE INDEX ix_crawl_requests_open ON public.crawl_requests USING btree (regist
 CREATE INDEX ix_crawls_registry_id_id ON public.crawls USING btree (registry_id, id);
 CREATE INDEX ix_crawls_repository_id_id ON public.crawls USING btree (repository_id, id);
 CREATE INDEX ix_disputes_scope_id_blob_id ON public.disputes USING btree (scope_id, blob_id);
-CREATE INDEX ix_image_bases_base_chain_id ON public.image_bases USING btree (base_chain_id);
+CREATE INDEX ix_image_bases_base_chain_id_image_id ON public.image_bases USING btree (base_chain_id, image_id);
+CREATE INDEX ix_image_bases_reference ON public.image_bases USING btree (reference, image_id) WHERE (base_chain_id IS NULL);
 CREATE INDEX ix_layers_claimed ON public.layers USING btree (blob_id) WHERE (claimed_bytes IS NOT NULL);
 CREATE INDEX ix_manifest_sizes_changed ON public.manifest_sizes USING btree (scope_id, manifest_id) WHERE is_changed;
 CREATE INDEX ix_notification_groups_next_at ON public.notification_groups USING btree (channel, next_at, id) WHERE (next_at IS NOT NULL);

@@ -17,10 +17,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Table,
+    Text,
     UniqueConstraint,
 )
 
 from weighbridge.domain.base.image_base import FOUND_BY, RELATIONS
+from weighbridge.domain.report.base import BASE_STATES
 from weighbridge.store.models.types import (
     UTF8,
     DigestBytes,
@@ -117,19 +119,40 @@ image_bases = Table(
     Column("digest", DigestBytes),
     sqlite_with_rowid=False,
 )
-Index(None, image_bases.c.base_chain_id)
+# What stands on a base, in the order in which it is listed.
+Index(None, image_bases.c.base_chain_id, image_bases.c.image_id)
+Index(
+    "ix_image_bases_reference",
+    image_bases.c.reference,
+    image_bases.c.image_id,
+    sqlite_where=image_bases.c.base_chain_id.is_(None),
+)
 
-# What stands on each base, counted anew every few minutes.
+# What stands on each base, by its name as people write it in FROM, counted anew every
+# few minutes (`store.bases.summaries`). NULL is unknown: of a base that is not crawled.
 base_summaries = Table(
     "base_summaries",
     metadata,
-    Column("base_chain_id", ForeignKey("base_chains.id"), primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("reference", UTF8, nullable=False, unique=True),
+    Column("state", Enumeration(BASE_STATES), nullable=False),
+    Column("outdated_since", Moment),
+    # The build of which layers, bytes and platform are shown.
+    Column("base_chain_id", ForeignKey("base_chains.id")),
     Column("image_count", BigInteger, nullable=False),
+    Column("outdated_image_count", BigInteger),
     Column("repository_count", BigInteger, nullable=False),
-    Column("image_bytes", BigInteger, nullable=False),  # of these images, each once
-    Column("own_bytes", BigInteger, nullable=False),  # what of it is not the base's
-    Column("is_current", Boolean, nullable=False),  # a tag leads to it now
-    Column("refreshed_at", Moment, nullable=False),
+    # Of them, those whose newest image is on it, and on an older build of it.
+    Column("newest_count", BigInteger, nullable=False),
+    Column("outdated_newest_count", BigInteger),
+    Column("build_count", BigInteger),
+    Column("weighed_bytes", BigInteger, nullable=False),  # each image once
+    Column("base_bytes", BigInteger),  # of that, the base's, for each image
+    Column("own_bytes", BigInteger),
+    Column("stored_bytes", BigInteger),  # each build once a storage scope
+    # Builds that images stand on: JSON, [[chain, state, left at or null], ...].
+    Column("builds", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
 )
 
 ENDLESS: Final = (base_chains, base_names)

@@ -80,32 +80,43 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary()),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_image_bases_base_chain_id", "image_bases", ["base_chain_id"])
+    op.create_index(
+        "ix_image_bases_base_chain_id_image_id",
+        "image_bases",
+        ["base_chain_id", "image_id"],
+    )
+    _index_some(
+        "image_bases", "reference", "reference, image_id", "base_chain_id IS NULL"
+    )
     op.create_table(
         "base_summaries",
-        sa.Column(
-            "base_chain_id",
-            number,
-            sa.ForeignKey("base_chains.id"),
-            primary_key=True,
-            autoincrement=False,
-        ),
+        sa.Column("id", number, primary_key=True),
+        sa.Column("reference", text, nullable=False, unique=True),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("outdated_since", sa.BigInteger()),
+        sa.Column("base_chain_id", number, sa.ForeignKey("base_chains.id")),
         sa.Column("image_count", sa.BigInteger(), nullable=False),
+        sa.Column("outdated_image_count", sa.BigInteger()),
         sa.Column("repository_count", sa.BigInteger(), nullable=False),
-        sa.Column("image_bytes", sa.BigInteger(), nullable=False),
-        sa.Column("own_bytes", sa.BigInteger(), nullable=False),
-        sa.Column("is_current", sa.Boolean(), nullable=False),
-        sa.Column("refreshed_at", sa.BigInteger(), nullable=False),
+        sa.Column("newest_count", sa.BigInteger(), nullable=False),
+        sa.Column("outdated_newest_count", sa.BigInteger()),
+        sa.Column("build_count", sa.BigInteger()),
+        sa.Column("weighed_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("base_bytes", sa.BigInteger()),
+        sa.Column("own_bytes", sa.BigInteger()),
+        sa.Column("stored_bytes", sa.BigInteger()),
+        sa.Column("builds", text, nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
     )
 
 
-def _index_some(table: str, name: str, column: str, condition: str) -> None:
+def _index_some(table: str, name: str, columns: str, condition: str) -> None:
     """An index of the rows for which the condition is true."""
     where = sa.text(condition)
     op.create_index(
         f"ix_{table}_{name}",
         table,
-        [column],
+        columns.split(", "),
         sqlite_where=where,
         postgresql_where=where,
     )

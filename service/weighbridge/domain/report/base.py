@@ -1,0 +1,97 @@
+"""What the store answers about bases: how much of the fleet stands on each, whether
+that is what its name leads to now, and which images are meant.
+
+A base is told by its name as people write it in FROM. A build of it is one list of
+layers that an image of this name has or had: one a platform and rebuild.
+"""
+
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from weighbridge.domain.base.image_base import FoundBy
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.size.confidence import CompressedConfidence
+
+BaseState: TypeAlias = Literal["current", "outdated", "gone", "unknown"]
+"""`current`: all images on it stand on what its name leads to now; `outdated`: some
+stand on a build that the name led to before; `gone`: the name leads to nothing any
+more; `unknown`: its repository is not crawled: nobody here knows where it leads."""
+
+BASE_STATES: Final[tuple[BaseState, ...]] = ("current", "outdated", "gone", "unknown")
+
+
+class BaseReport(Struct, frozen=True):
+    """One base with what stands on it, over all registries.
+
+    Only images that a repository leads to now count, and only those that are known to
+    be built on it, not its relatives. None is unknown: of a base that is not crawled
+    nobody knows the layers.
+
+    platform, layers, compressed_bytes: of one build of it: the one that the name leads
+                     to now for the first of the usual platforms that there is
+    outdated_since:  since when the name leads elsewhere than to the oldest build that
+                     an image still stands on
+    images:          distinct images on it, of every platform
+    outdated_images: of them, those on a build that the name does not lead to any more
+    repositories:    that have such an image
+    newest_repositories:   those of them whose newest image is one
+    outdated_repositories: those of these whose newest image is on an older build: they
+                     are to be built anew
+    builds:          different lists of layers under this name that images stand on
+    weighed_bytes:   compressed bytes of these images, each image once
+    base_bytes:      of that, what is the base's, counted for each image
+    own_bytes:       the rest: what the images have above the base
+    stored_bytes:    what the base takes in storage: each build once a storage scope
+    """
+
+    reference: str
+    state: BaseState
+    outdated_since: datetime | None
+    platform: str | None
+    layers: int | None
+    compressed_bytes: int | None
+    images: int
+    outdated_images: int | None
+    repositories: int
+    newest_repositories: int
+    outdated_repositories: int | None
+    builds: int | None
+    weighed_bytes: int
+    base_bytes: int | None
+    own_bytes: int | None
+    stored_bytes: int | None
+
+    @property
+    def share(self) -> float | None:
+        """How much of the bytes on it is the base's, from 0 to 1."""
+        if self.base_bytes is None or not self.weighed_bytes:
+            return None
+        return round(self.base_bytes / self.weighed_bytes, 4)
+
+
+class BaseImageReport(Struct, frozen=True):
+    """An image on a base, as one repository has it.
+
+    tags:        that lead to it, straight or through an index, the first ten. None: not
+                 looked for, as the repository has too many tags
+    is_newest:   whether it is its repository's newest image
+    is_outdated: whether the base's name leads to another build now: built anew from the
+                 same Dockerfile it would stand on that one. None: nobody knows
+    outdated_since: since when
+    own_bytes:   of the compressed bytes, what is not the base's
+    """
+
+    registry: str
+    repository: str
+    tags: tuple[str, ...] | None
+    digest: Digest
+    platform: str
+    is_newest: bool
+    is_outdated: bool | None
+    outdated_since: datetime | None
+    compressed_bytes: int
+    compressed_confidence: CompressedConfidence
+    own_bytes: int | None
+    found_by: FoundBy
