@@ -1,0 +1,1 @@
+"""What the lines of an image show that could be left out of it."""
