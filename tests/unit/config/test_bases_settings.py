@@ -9,6 +9,7 @@ from weighbridge.bootstrap.registries.sites import configured_targets, site_of
 from weighbridge.bootstrap.registries.targets import BasesToCrawl, base_repositories
 from weighbridge.cli.main import run
 from weighbridge.config import Settings, load_settings
+from weighbridge.domain.base.base_repositories import NamedBase
 from weighbridge.errors import ConfigError
 
 HUB = "  - {name: hub, kind: dockerhub, url: 'https://docker.io', namespaces: [acme]}\n"
@@ -36,7 +37,9 @@ def test_official_images_are_asked_of_docker_hub_where_that_is_configured(
 
     assert list(bases.at) == ["hub"]
     assert len(bases.at["hub"]) == 13
-    assert bases.at["hub"][0] == "library/debian"
+    assert bases.at["hub"][0] == NamedBase(
+        "library/debian", "docker.io", "library/debian"
+    )
     assert bases.nowhere == ()
 
 
@@ -60,10 +63,19 @@ def test_names_are_read_as_in_references(tmp_path: Path) -> None:
     bases = found(tmp_path, HARBOR + HUB + NEAR, f"bases: {{repositories: {names}}}")
 
     assert bases.at == {
-        "harbor": ("shop/base",),
-        "hub": ("library/python",),
-        "near": ("b",),
+        "harbor": (NamedBase("shop/base", "harbor.example", "shop/base"),),
+        "hub": (NamedBase("library/python", "docker.io", "library/python"),),
+        "near": (NamedBase("b", "127.0.0.1:5000", "b"),),
     }
+
+
+def test_bases_of_a_mirror_have_the_names_that_people_write(tmp_path: Path) -> None:
+    bases = found(tmp_path, MIRROR, "bases: {repositories: [python, mirror/node]}")
+
+    assert bases.at["mirror"] == (
+        NamedBase("library/python", "docker.io", "library/python"),
+        NamedBase("node", "docker.io", "node"),
+    )
 
 
 def test_no_bases_are_no_bases(tmp_path: Path) -> None:

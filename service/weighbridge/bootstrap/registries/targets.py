@@ -13,9 +13,10 @@ from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.registries.registry_settings import AUTO
 from weighbridge.config.value.written_address import host_of, prefix_of
-from weighbridge.domain.base.base_repositories import BaseRepository
+from weighbridge.domain.base.base_repositories import BaseRepository, NamedBase
 from weighbridge.domain.image.digest import is_digest
 from weighbridge.domain.image.reference import (
+    DOCKER_HUB,
     DOCKER_HUB_NAMES,
     Reference,
     fault_of_name,
@@ -33,6 +34,7 @@ from weighbridge.registry.kinds.kind_table import REGISTRY_KINDS
 from weighbridge.registry.login.credentials import Credential
 from weighbridge.registry.login.docker_config import DockerLogin
 
+_HUB_KIND: Final = "dockerhub"
 _HOW: Final = "--password-stdin, --password-file FILE, or `docker login`"
 
 
@@ -348,54 +350,61 @@ def prefixes_beside(settings: Settings, target: Target) -> frozenset[str]:
 class BasesToCrawl(Struct, frozen=True):
     """What `bases` names.
 
-    at:      by the name of the registry that is asked: whole names of repositories
+    at:      by the name of the registry that is asked
     nowhere: those whose registry is not configured, which nobody is asked for
     """
 
-    at: Mapping[str, tuple[str, ...]]
+    at: Mapping[str, tuple[NamedBase, ...]]
     nowhere: tuple[BaseRepository, ...]
 
 
 def base_repositories(settings: Settings) -> BasesToCrawl:
     """Where each repository that `bases` names is asked for: at its own registry, else
     at the first that is `mirror_of` it."""
-    at: dict[str, list[str]] = {}
+    at: dict[str, dict[str, NamedBase]] = {}
     nowhere: list[BaseRepository] = []
     for base in settings.base_repositories:
-        target = _registry_of_base(settings, base)
-        if target is None:
+        entry = _registry_of_base(settings, base)
+        if entry is None:
             nowhere.append(base)
             continue
-        names = at.setdefault(target.name, [])
-        name = _full_name(target, base.repository)
-        if name not in names:
-            names.append(name)
-    return BasesToCrawl({n: tuple(found) for n, found in at.items()}, tuple(nowhere))
+        name = _full_name(Target(entry.name, entry.url, entry), base.repository)
+        is_named = base.registry == entry.name
+        host = host_in_from(entry) if is_named else base.registry
+        at.setdefault(entry.name, {}).setdefault(name, NamedBase(name, host, name))
+    return BasesToCrawl(
+        {n: tuple(some.values()) for n, some in at.items()}, (*nowhere,)
+    )
 
 
-def _registry_of_base(settings: Settings, base: BaseRepository) -> Target | None:
+def host_in_from(entry: RegistrySettings) -> str:
+    """What people write of a registry in `FROM`: `docker.io` of Docker Hub and of what
+    mirrors it, `host[:port]` of any other."""
+    if entry.mirror_of is not None:
+        host = entry.mirror_of
+    elif kind_of(Target(entry.name, entry.url, entry)) == _HUB_KIND:
+        return DOCKER_HUB
+    else:
+        host = urlsplit(entry.url).netloc
+    main = KINDS.hosts.get(DOCKER_HUB)
+    return DOCKER_HUB if KINDS.hosts.get(host, host) == main else host
+
+
+def _registry_of_base(
+    settings: Settings, base: BaseRepository
+) -> RegistrySettings | None:
     name = base.registry
     if settings.parts_of(name):
         return None  # Which of them is meant, nobody says.
     configured = settings.find_registry(name)
-    if configured is None:
-        urls = (_url(name, plain_http=plain) for plain in (None, True, False))
-        found = (_at(settings, name, url, PLAIN, base.repository) for url in urls)
-        configured = next(
-            (target.settings for target in found if target.settings), None
-        )
-    if configured is None:
-        mirrors = (r for r in settings.registries if r.mirror_of is not None)
-        configured = next((r for r in mirrors if _mirrors(r, name)), None)
-    if configured is None:
-        return None
-    return Target(configured.name, configured.url, configured)
-
-
-def _mirrors(registry: RegistrySettings, host: str) -> bool:
-    """Whether it has the repositories of this host, whatever that is called."""
-    mirrored = registry.mirror_of or ""
-    return address_of(f"https://{mirrored}") == address_of(f"https://{host}")
+    if configured is not None:
+        return configured
+    urls = (_url(name, plain_http=plain) for plain in (None, True, False))
+    found = (_at(settings, name, url, PLAIN, base.repository) for url in urls)
+    configured = next((at.settings for at in found if at.settings), None)
+    if configured is not None:
+        return configured
+    return next((r for r in settings.registries if host_in_from(r) == name), None)
 
 
 def _without_prefix(url: str) -> str:

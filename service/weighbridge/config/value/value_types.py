@@ -53,7 +53,7 @@ INTERVAL_MAX_S: Final = 366 * 24 * 3600
 RETENTION_MIN_S: Final = 24 * 3600
 RETENTION_MAX_S: Final = 3660 * 24 * 3600
 PATTERNS: Final = 1_000
-BASES: Final = 200
+BASES: Final = 1_000
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _HOST: Final = re.compile(

@@ -39,6 +39,19 @@ class BaseRepository(Struct, frozen=True, order=True):
         return f"{self.registry}/{self.repository}"
 
 
+class NamedBase(Struct, frozen=True, order=True):
+    """A base's repository, at the registry that is asked for it.
+
+    name: as that registry knows it
+    host, repository: what people write of it in `FROM`: `docker.io` and
+          `library/debian`, though it may be a mirror that is asked
+    """
+
+    name: str
+    host: str
+    repository: str
+
+
 def parse_base_repository(
     text: str, configured: frozenset[str] | None = frozenset()
 ) -> BaseRepository:

@@ -16,6 +16,7 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from weighbridge.domain.base.base_repositories import NamedBase
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.image.reference import is_repository_name
@@ -82,7 +83,7 @@ class Site(Struct, frozen=True):
 
     registered: RegistryEntry
     scope: Scope
-    bases: tuple[str, ...] = ()
+    bases: tuple[NamedBase, ...] = ()
 
     @property
     def name(self) -> str:

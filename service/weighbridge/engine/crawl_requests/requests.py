@@ -23,6 +23,7 @@ from weighbridge.engine.measure.many_layers import bring_up_to_date
 from weighbridge.engine.tasks.lease_renewal import BEAT_S, LEASE_S
 from weighbridge.errors import RegistryError, StoreError, TransportError, UsageError
 from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE
+from weighbridge.store.bases.marks import mark_bases
 from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
     RequestState,
@@ -87,6 +88,7 @@ def ask(
         make_due(connection, Job(DISCOVER, site.name), now)
     else:
         found = put_repositories(connection, registry_id, names, now)
+        mark_bases(connection, site.name, site.bases)
         make_repositories_due(connection, request, found.values())
         note_listed_for(connection, [request.id], len(found), "")
     return request

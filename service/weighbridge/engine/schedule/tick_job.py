@@ -31,6 +31,7 @@ from weighbridge.ports.job_names import (
     TICK,
     Queue,
 )
+from weighbridge.store.bases.marks import mark_all_bases
 from weighbridge.store.crawls.chunks import has_chunk
 from weighbridge.store.crawls.crawl_requests import end_forgotten
 from weighbridge.store.crawls.due import free_left_behind, is_any_due, park_poison
@@ -169,6 +170,7 @@ class Tick:
             known = {n: site.registered.address for n, site in self._sites.items()}
             adopt_names(connection, known)
             mark_unconfigured(connection, self._sites.keys(), now)
+            mark_all_bases(connection, {n: s.bases for n, s in self._sites.items()})
             free_left_behind(connection, now)
             parked = park_poison(connection, now)
             forgotten = end_forgotten(connection, now, RESUME_S)

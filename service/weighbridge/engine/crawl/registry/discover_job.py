@@ -29,6 +29,7 @@ from weighbridge.errors import (
 )
 from weighbridge.ports.job_names import CRAWL, DISCOVER, TICK
 from weighbridge.ports.protocols import Registry
+from weighbridge.store.bases.marks import mark_bases
 from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
     end_request,
@@ -251,9 +252,16 @@ class _CatalogReading:
         self._asked.update(fresh)
         if not fresh:
             return {}
-        return await self._parts.writer.write(
-            put_repositories, registry_id, fresh, self._parts.clock()
-        )
+        site, now = self._site, self._parts.clock()
+
+        def put(connection: Connection) -> dict[str, int]:
+            found = put_repositories(connection, registry_id, fresh, now)
+            # Before anybody crawls them.
+            if any(base.name in found for base in site.bases):
+                mark_bases(connection, site.name, site.bases)
+            return found
+
+        return await self._parts.writer.write(put)
 
     async def _known_before(self, registry_id: int) -> AsyncIterator[dict[str, int]]:
         """Every repository that the registry has or had last, and that is not asked

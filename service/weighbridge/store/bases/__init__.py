@@ -1,0 +1,1 @@
+"""What images stand on, as it is stored."""
