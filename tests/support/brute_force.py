@@ -5,6 +5,7 @@ no mistake in the other.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -120,7 +121,7 @@ class _Facts:
         held_by: dict[int, set[int]] = {}
         images: dict[int, int] = {}
         for repository, scope in self.scopes.items():
-            live = self._live(repository)
+            live = self.live_in(repository)
             for manifest in live:
                 tags = self.tags[repository].count(manifest)
                 indexes = sum(manifest in self.children[index] for index in live)
@@ -178,7 +179,7 @@ class _Facts:
             )
         return rows
 
-    def _live(self, repository: int) -> set[int]:
+    def live_in(self, repository: int) -> set[int]:
         live: set[int] = set()
         waiting = list(self.tags[repository])
         while waiting:
@@ -188,6 +189,13 @@ class _Facts:
                 waiting += self.children[manifest]
         return live
 
+    def held_in_scope_of(self, repository: int) -> set[int]:
+        """What the repositories of a storage scope hold together."""
+        parts = self.parts_of[self.scopes[repository]]
+        of_scope = [r for r, scope in self.scopes.items() if scope in parts]
+        live = set[int]().union(*map(self.live_in, of_scope))
+        return set[int]().union(*map(self._held, live))
+
     def _held(self, manifest: int) -> set[int]:
         state = self.state[manifest]
         if state in (_IMAGE, _ARTIFACT):
@@ -196,9 +204,9 @@ class _Facts:
 
     def _bytes(self, scope: int, blobs: object) -> int:
         assert isinstance(blobs, (set, list, dict))
-        return _fit(sum(self._size(scope, blob) for blob in blobs))
+        return _fit(sum(self.size_in(scope, blob) for blob in blobs))
 
-    def _size(self, scope: int, blob: int) -> int:
+    def size_in(self, scope: int, blob: int) -> int:
         """What we counted ourselves; else the registry's word; else a claim that
         nobody contradicts."""
         if blob in self.read:
@@ -208,3 +216,38 @@ class _Facts:
 
 def _fit(total: int) -> int:
     return min(total, LARGEST)
+
+
+def freed_by_deleting(
+    database: Database, repository: int, names: Collection[str]
+) -> tuple[set[int], set[int], int]:
+    """What goes with tags of a repository: manifests that nothing there leads to, blobs
+    that nothing in its storage scope holds (the foreign ones that are stored nowhere
+    left out), and their bytes. All is counted with the tags and without them."""
+    with database.read() as connection:
+        facts = _Facts(connection)
+        named: dict[str, int] = {
+            row.name: row.target_id
+            for row in connection.execute(
+                text(
+                    "SELECT name, target_id FROM tags WHERE deleted_at IS NULL AND"
+                    " target_id IS NOT NULL AND repository_id = :repository"
+                ),
+                {"repository": repository},
+            )
+        }
+        foreign = {
+            row.id
+            for row in connection.execute(text("SELECT id, is_foreign FROM blobs"))
+            if row.is_foreign
+        }
+    before = facts.held_in_scope_of(repository)
+    live = facts.live_in(repository)
+    facts.tags[repository] = [t for name, t in named.items() if name not in names]
+    scope = facts.scopes[repository]
+    sizes = {
+        blob: facts.size_in(scope, blob)
+        for blob in before - facts.held_in_scope_of(repository)
+    }
+    blobs = {b for b, size in sizes.items() if size or b not in foreign}
+    return live - facts.live_in(repository), blobs, sum(sizes.values())

@@ -8,7 +8,7 @@ total has to know how many there are.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
@@ -175,3 +175,63 @@ def moved_total(total: int, delta: int, largest: int) -> int | None:
     if total >= largest or total + delta < 0:
         return None
     return total + delta
+
+
+Counts: TypeAlias = tuple[int, int]
+"""How many tags name a manifest, how many live indexes list it (each once)."""
+NOT_LIVE: Final[Counts] = (0, 0)
+
+
+def leaving(
+    counts: Mapping[int, Counts],
+    children: Mapping[int, Collection[int]],
+    untagged: Mapping[int, int],
+) -> list[int]:
+    """The manifests of a repository that nothing leads to any more once some tags are
+    gone: what only they reach, through indexes too. An index comes before its children.
+
+    counts:   of every manifest that the tags reach
+    children: of its indexes, each child once
+    untagged: how many of the tags name a manifest
+    """
+
+    def is_left(manifest: int) -> bool:
+        return sum(counts.get(manifest, NOT_LIVE)) == left[manifest]
+
+    left: Counter[int] = Counter(untagged)
+    waiting = list(filter(is_left, untagged))
+    gone: list[int] = []
+    while waiting:
+        manifest = waiting.pop()
+        gone.append(manifest)
+        for child in children.get(manifest, ()):
+            left[child] += 1
+            if is_left(child):
+                waiting.append(child)
+    return gone
+
+
+class LostBlobs(Struct):
+    """Which blobs a repository ceases to hold when one of several sets of manifests
+    leaves it. No manifest is in two of the sets.
+
+    owner:     the only set whose manifests hold a blob, SEVERAL where there are others
+    manifests: how many manifests of the sets hold it
+    """
+
+    owner: dict[int, int] = field(default_factory=dict)
+    manifests: Counter[int] = field(default_factory=Counter)
+
+    def add(self, of: int, blobs: Iterable[int]) -> None:
+        """The distinct blobs of one manifest of a set. of: the set, above 0"""
+        for blob in blobs:
+            if self.owner.setdefault(blob, of) != of:
+                self.owner[blob] = SEVERAL
+            self.manifests[blob] += 1
+
+    def among(self, held: Iterable[HeldBlob]) -> Iterator[tuple[int, HeldBlob]]:
+        """Those that no manifest outside the set holds, each with its set."""
+        for each in held:
+            of = self.owner.get(each.blob, SEVERAL)
+            if of != SEVERAL and self.manifests[each.blob] == each.manifests:
+                yield of, each

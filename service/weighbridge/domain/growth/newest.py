@@ -310,12 +310,15 @@ def _times_and_version(
     return *_times(candidate), *version_rank(candidate.tag)
 
 
-def _created(candidate: Candidate, now: datetime) -> datetime:
-    """When the image was made, as far as that can be true."""
-    created = candidate.created_at
+def believed_created(created: datetime | None, now: datetime) -> datetime | None:
+    """When an image was made by its config, as far as that can be true."""
     if created is None or not _EARLIEST_CREATED <= created <= now + _LATEST_CREATED:
-        return NEVER
+        return None
     return created
+
+
+def _created(candidate: Candidate, now: datetime) -> datetime:
+    return believed_created(candidate.created_at, now) or NEVER
 
 
 def _key(candidate: Candidate, now: datetime) -> _Key:

@@ -124,7 +124,7 @@ def count_blobs(
     The repositories' rows must be locked. configs: of each of the manifests. Returns
     by how many bytes the distinct blobs of each repository are more.
     """
-    contents = _contents(connection, configs)
+    contents = contents_of(connection, configs)
     deltas = {place: blob_deltas(each, contents) for place, each in flips.items()}
     return change_blobs(connection, deltas)
 
@@ -165,13 +165,15 @@ def held_by(
     connection: Connection, configs: Mapping[int, int | None]
 ) -> dict[int, int]:
     """By how many of these manifests, given with their configs, each blob is held."""
-    contents = _contents(connection, configs)
+    contents = contents_of(connection, configs)
     return blob_deltas(dict.fromkeys(configs, 1), contents)
 
 
-def _contents(
+def contents_of(
     connection: Connection, configs: Mapping[int, int | None]
 ) -> dict[int, set[int]]:
+    """The distinct blobs of manifests, given with their configs: themselves, their
+    configs, their layers."""
     contents = {
         manifest: {manifest} if config is None else {manifest, config}
         for manifest, config in configs.items()
@@ -311,6 +313,21 @@ def settle_blobs(
             for part, found in changes.items()
         },
     )
+
+
+def read_owners(
+    connection: Connection, scope_id: int, blob_ids: Collection[int]
+) -> dict[int, Owner]:
+    """In whose hands blobs of a scope are at this moment, in all of its parts, whatever
+    the settler has still to do."""
+    parts = parts_by_scope(connection, [scope_id])[scope_id]
+    owners: dict[int, Owner] = {}
+    asked = dict.fromkeys(parts, sorted(blob_ids)) if blob_ids else {}
+    for found in _changes(connection, asked).values():
+        for change in found:
+            known = owners.get(change.blob, NOBODY)
+            owners[change.blob] = joined_owner(known, change.now)
+    return owners
 
 
 def _changes(

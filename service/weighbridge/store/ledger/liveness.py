@@ -9,12 +9,13 @@ repositories at once: a few statements for all of them.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 from msgspec import Struct, field
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.sharing import NOT_LIVE, Counts
 from weighbridge.store.dialect import (
     BulkDelete,
     BulkInsert,
@@ -159,10 +160,6 @@ def missing_manifests(
     return {row.digest: row.facts_code for row in rows}
 
 
-Counts: TypeAlias = tuple[int, int]
-"""How many tags name a manifest, how many live indexes list it (each once)."""
-
-_NONE: Final[Counts] = (0, 0)
 _KEY: Final = ("repository_id", "manifest_id")
 _VALUES: Final = ("tag_count", "index_count")
 _given = given_ids(*_KEY)
@@ -212,7 +209,7 @@ class _LivenessChange(Struct):
     def know(self, read: Mapping[int, Counts]) -> None:
         """Their counts; those that were not found have none."""
         for manifest in self.unread():
-            self.first[manifest] = self.counts[manifest] = read.get(manifest, _NONE)
+            self.first[manifest] = self.counts[manifest] = read.get(manifest, NOT_LIVE)
 
     def add_wave(self) -> None:
         """Add the wave to the counts."""
@@ -221,7 +218,7 @@ class _LivenessChange(Struct):
             was = self.counts[manifest]
             now = (was[0] + tags, was[1] + indexes)
             self.counts[manifest] = now
-            if (flip := (now > _NONE) - (was > _NONE)) != 0:
+            if (flip := (now > NOT_LIVE) - (was > NOT_LIVE)) != 0:
                 self.flips[manifest] = flip
         self.net.update(self.flips)
 
@@ -341,13 +338,21 @@ def _read(
         for place, change in changes.items()
         if place.repository_id not in fresh and (unread := change.unread())
     }
-    found: dict[int, dict[int, Counts]] = {}
-    if asked:
-        rows = _READ.read(connection, {"keys": asked})
-        for repository, manifest, tags, indexes in rows:
-            found.setdefault(repository, {})[manifest] = (tags, indexes)
+    found = read_counts(connection, asked)
     for place, change in changes.items():
         change.know(found.get(place.repository_id, {}))
+
+
+def read_counts(
+    connection: Connection, manifests: Mapping[int, Collection[int]]
+) -> dict[int, dict[int, Counts]]:
+    """By repository the counts of those of its manifests that are live."""
+    found: dict[int, dict[int, Counts]] = {}
+    if manifests:
+        rows = _READ.read(connection, {"keys": manifests})
+        for repository, manifest, tags, indexes in rows:
+            found.setdefault(repository, {})[manifest] = (tags, indexes)
+    return found
 
 
 def _below(
@@ -370,8 +375,9 @@ def _write(
         for place, change in changes.items()
         for manifest, was, now in change.changes()
     )
-    _NEW.add(connection, [(*key, *now) for key, was, now in moved if was == _NONE])
+    _NEW.add(connection, [(*key, *now) for key, was, now in moved if was == NOT_LIVE])
     _CHANGED.set(
-        connection, [(*key, *now) for key, was, now in moved if _NONE not in (was, now)]
+        connection,
+        [(*key, *now) for key, was, now in moved if NOT_LIVE not in (was, now)],
     )
-    _GONE.remove(connection, [key for key, _, now in moved if now == _NONE])
+    _GONE.remove(connection, [key for key, _, now in moved if now == NOT_LIVE])

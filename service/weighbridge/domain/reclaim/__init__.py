@@ -1,0 +1,1 @@
+"""What could be deleted of a repository, and what that would free."""

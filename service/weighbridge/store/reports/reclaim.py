@@ -1,0 +1,451 @@
+"""What deleting tags of a repository frees, by the ledger's own counts: nothing is
+written.
+
+Which manifests leave is found by waves below the tags that go, so a few tags of a large
+repository cost no more than what they reach; blobs are read by pieces. Whose a blob is,
+is looked up at the moment, not in what was settled.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final, NamedTuple, TypeVar
+
+from msgspec import Struct, field
+from sqlalchemy import Connection, bindparam, func, select
+
+from weighbridge.domain.growth.newest import Candidate
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.reclaim.keep_rules import (
+    AgedTag,
+    KeepRules,
+    not_kept,
+    subject_of,
+)
+from weighbridge.domain.reclaim.reclaim_report import (
+    Freed,
+    ReclaimReport,
+    Releasing,
+    why_nothing,
+    why_unknown,
+)
+from weighbridge.domain.report.inventory import RepositoryReport
+from weighbridge.domain.sharing import NOT_LIVE, Counts, LostBlobs, leaving
+from weighbridge.store.dialect import Rows, among_ids, among_texts, listed
+from weighbridge.store.ledger.holdings import contents_of, read_holdings, read_owners
+from weighbridge.store.ledger.liveness import read_counts, read_facts
+from weighbridge.store.ledger.scopes import LedgerPlace
+from weighbridge.store.models import (
+    blobs,
+    images,
+    index_members,
+    registries,
+    repositories,
+    tags,
+)
+from weighbridge.store.registries.registry_rows import held_removals
+
+Item = TypeVar("Item")
+
+_PIECE: Final = 2_000
+_NAMED: Final = 5
+"""Tags that are named of those that stay."""
+_LEFT_BEHIND: Final = 100
+_ROUNDS: Final = 3
+"""Signatures of signatures are followed so far."""
+_TAGS = select(
+    tags.c.name,
+    tags.c.target_id,
+    tags.c.pushed_at,
+    tags.c.moved_at,
+    tags.c.first_seen_at,
+).where(
+    tags.c.repository_id == bindparam("repository"),
+    tags.c.deleted_at.is_(None),
+    tags.c.target_id.is_not(None),
+)
+_ALL_TAGS: Final = Rows(_TAGS)
+_SOME_TAGS: Final = Rows(_TAGS.where(among_texts(tags.c.name)))
+_NAMING: Final = Rows(_TAGS.where(among_ids(tags.c.target_id)))
+_COMPANIONS: Final = Rows(_TAGS.where(tags.c.name.between("sha256-", "sha512-~")))
+_DIGESTS: Final = Rows(select(blobs.c.id, blobs.c.digest).where(among_ids(blobs.c.id)))
+_FOREIGN: Final = Rows(
+    select(blobs.c.id).where(among_ids(blobs.c.id), blobs.c.is_foreign)
+)
+_CREATED: Final = (
+    select(images.c.id, images.c.created_at).where(among_ids(images.c.id)),
+    select(index_members.c.index_id, func.max(images.c.created_at))
+    .join(images, images.c.id == index_members.c.child_id)
+    .where(among_ids(index_members.c.index_id))
+    .group_by(index_members.c.index_id),
+)
+_PLACE: Final = (
+    select(
+        repositories.c.id,
+        repositories.c.scope_id,
+        repositories.c.registry_id,
+        repositories.c.held,
+    )
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .where(
+        registries.c.name == bindparam("registry"),
+        repositories.c.name == bindparam("repository"),
+    )
+)
+
+
+class _LiveTag(NamedTuple):
+    name: str
+    target: int
+    pushed_at: datetime | None
+    moved_at: datetime | None
+    first_seen_at: datetime
+
+    @property
+    def since(self) -> datetime:
+        return self.pushed_at or self.moved_at or self.first_seen_at
+
+
+class _Reach(Struct):
+    """Manifests that targets lead to in one repository, the targets too.
+
+    configs: of those whose documents are kept
+    """
+
+    counts: dict[int, Counts] = field(default_factory=dict)
+    children: dict[int, set[int]] = field(default_factory=dict)
+    configs: dict[int, int | None] = field(default_factory=dict)
+
+
+def reclaim_tags(
+    connection: Connection,
+    repository: RepositoryReport,
+    names: Collection[str],
+    *,
+    leaves_tags_out: bool = False,
+) -> ReclaimReport:
+    """What deleting these tags frees. Names that are no live tags are passed over.
+
+    leaves_tags_out: the configuration leaves tags of this registry out
+    """
+    opened = _opened(connection, repository, leaves_tags_out=leaves_tags_out)
+    if isinstance(opened, str):
+        return _unknown(repository, opened)
+    parameters = {"repository": opened.repository_id, "names": listed(sorted(names))}
+    found = [_LiveTag(*row) for row in _SOME_TAGS.read(connection, parameters)]
+    return _report(connection, repository, opened, found, takes_companions=False)
+
+
+def reclaim_by_rules(
+    connection: Connection,
+    repository: RepositoryReport,
+    rules: KeepRules,
+    now: datetime,
+    *,
+    leaves_tags_out: bool = False,
+    most_tags: int | None = None,
+) -> ReclaimReport:
+    """What deleting all tags frees that no rule keeps, and those that belong to what
+    then goes: signatures, attestations and lists of referrers.
+
+    most_tags: of a repository with more nothing is said
+    """
+    opened = _opened(connection, repository, leaves_tags_out=leaves_tags_out)
+    if isinstance(opened, str):
+        return _unknown(repository, opened)
+    if most_tags is not None and repository.tags > most_tags:
+        why = f"it has more than {most_tags:,} tags: see weighbridge reclaim"
+        return _unknown(repository, why)
+    rows = _ALL_TAGS.read(connection, {"repository": opened.repository_id})
+    known = {tag.name: tag for tag in map(_LiveTag._make, rows)}
+    aged = _aged(connection, known.values())
+    going = [known[each.candidate.tag] for each in not_kept(rules, aged, now)]
+    return _report(connection, repository, opened, going, takes_companions=True)
+
+
+def frees_alone(
+    connection: Connection, repository_id: int, scope_id: int, targets: Collection[int]
+) -> dict[int, int]:
+    """What deleting all tags of each of these targets frees, the others staying."""
+    place = LedgerPlace(repository_id, scope_id)
+    reach = _read_reach(connection, place, targets)
+    owners: dict[int, int] = {}
+    for target in targets:
+        named, _ = reach.counts.get(target, NOT_LIVE)
+        alone = leaving(reach.counts, reach.children, {target: named})
+        owners |= dict.fromkeys(alone, target)
+    lost = LostBlobs()
+    _add_blobs(connection, reach, list(owners), [(lost, owners)])
+    sizes: Counter[int] = Counter()
+    for of, _, stored_bytes, is_freed in _lost(connection, place, lost):
+        sizes[of] += stored_bytes if is_freed else 0
+    return {target: sizes[target] for target in targets}
+
+
+def _opened(
+    connection: Connection, repository: RepositoryReport, *, leaves_tags_out: bool
+) -> LedgerPlace | str:
+    """Where it is in the ledger, or why nothing can be said of it."""
+    row = connection.execute(
+        _PLACE,
+        {"registry": repository.registry, "repository": repository.repository},
+    ).one()
+    is_held = row.held is not None or row.id in held_removals(
+        connection, row.registry_id
+    )
+    why = why_unknown(
+        repository.state,
+        repository.state_reason,
+        is_held=is_held,
+        leaves_tags_out=leaves_tags_out,
+    )
+    return why or LedgerPlace(row.id, row.scope_id)
+
+
+def _unknown(repository: RepositoryReport, why: str) -> ReclaimReport:
+    return ReclaimReport(
+        repository.registry,
+        repository.repository,
+        repository.storage_scope,
+        repository.deduplicated_bytes,
+        tags=0,
+        reason=why,
+    )
+
+
+def _aged(connection: Connection, found: Iterable[_LiveTag]) -> list[AgedTag]:
+    tags_found = list(found)
+    targets = sorted({tag.target for tag in tags_found})
+    digests = _digests(connection, targets)
+    created: dict[int, datetime] = {}
+    for piece in _pieces(targets):
+        for statement in _CREATED:
+            rows = connection.execute(statement, {"ids": listed(piece)})
+            created |= {number: at for number, at in rows if at is not None}
+    return [
+        AgedTag(
+            Candidate(
+                tag.name,
+                digests[tag.target],
+                tag.pushed_at,
+                tag.moved_at,
+                created.get(tag.target),
+                0,
+            ),
+            tag.first_seen_at,
+        )
+        for tag in tags_found
+    ]
+
+
+def _pieces(items: Iterable[Item]) -> Iterator[list[Item]]:
+    waiting = iter(items)
+    while piece := list(islice(waiting, _PIECE)):
+        yield piece
+
+
+def _digests(connection: Connection, ids: Iterable[int]) -> dict[int, Digest]:
+    found: dict[int, Digest] = {}
+    for piece in _pieces(ids):
+        found |= dict(_DIGESTS.read(connection, {"ids": listed(piece)}))
+    return found
+
+
+def _report(
+    connection: Connection,
+    repository: RepositoryReport,
+    place: LedgerPlace,
+    going: Sequence[_LiveTag],
+    *,
+    takes_companions: bool,
+) -> ReclaimReport:
+    reach = _read_reach(connection, place, {tag.target for tag in going})
+    gone = _gone(reach, going)
+    digests = _digests(connection, gone)
+    behind = _companions(connection, place, going, digests.values())
+    for _ in range(_ROUNDS if takes_companions else 0):
+        if not behind:
+            break
+        going = [*going, *behind]
+        reach = _read_reach(connection, place, {tag.target for tag in going})
+        gone = _gone(reach, going)
+        digests = _digests(connection, gone)
+        behind = _companions(connection, place, going, digests.values())
+    freed, alone = _freed(connection, place, reach, going, gone, digests)
+    groups = _groups(connection, place, reach, going, alone)
+    return ReclaimReport(
+        repository.registry,
+        repository.repository,
+        repository.storage_scope,
+        repository.deduplicated_bytes,
+        tags=len(going),
+        groups=groups,
+        freed=freed,
+        reason=why_nothing(groups, freed),
+        left_behind=[tag.name for tag in behind[:_LEFT_BEHIND]],
+    )
+
+
+def _gone(reach: _Reach, going: Iterable[_LiveTag]) -> list[int]:
+    untagged = Counter(tag.target for tag in going)
+    return leaving(reach.counts, reach.children, untagged)
+
+
+def _companions(
+    connection: Connection,
+    place: LedgerPlace,
+    going: Iterable[_LiveTag],
+    digests: Collection[Digest],
+) -> list[_LiveTag]:
+    """The tags that belong to what goes, and do not go themselves."""
+    if not digests:
+        return []
+    names, subjects = {tag.name for tag in going}, frozenset(digests)
+    rows = _COMPANIONS.read(connection, {"repository": place.repository_id})
+    found = map(_LiveTag._make, rows)
+    return sorted(
+        tag
+        for tag in found
+        if tag.name not in names and subject_of(tag.name) in subjects
+    )
+
+
+def _read_reach(
+    connection: Connection, place: LedgerPlace, targets: Collection[int]
+) -> _Reach:
+    reach = _Reach()
+    wave = set(targets)
+    while wave:
+        below: set[int] = set()
+        for piece in _pieces(sorted(wave)):
+            counts = read_counts(connection, {place.repository_id: piece})
+            reach.counts |= dict.fromkeys(piece, NOT_LIVE)
+            reach.counts |= counts.get(place.repository_id, {})
+            for manifest, facts in read_facts(connection, piece).items():
+                if facts.has_facts:
+                    reach.configs[manifest] = facts.config_id
+                if facts.children:
+                    reach.children[manifest] = facts.children
+                    below |= facts.children
+        wave = below - reach.counts.keys()
+    return reach
+
+
+def _freed(
+    connection: Connection,
+    place: LedgerPlace,
+    reach: _Reach,
+    going: Sequence[_LiveTag],
+    gone: Sequence[int],
+    digests: Mapping[int, Digest],
+) -> tuple[Freed, Counter[int]]:
+    """What goes with all tags together, and what goes with each group alone."""
+    alone: dict[int, int] = {}
+    for target, count in Counter(tag.target for tag in going).items():
+        each = leaving(reach.counts, reach.children, {target: count})
+        alone |= dict.fromkeys(each, target)
+    together, apart = LostBlobs(), LostBlobs()
+    of_all = dict.fromkeys(gone, place.repository_id)
+    _add_blobs(connection, reach, gone, [(together, of_all), (apart, alone)])
+    freed_bytes = elsewhere_bytes = count = 0
+    of_group: Counter[int] = Counter()
+    for _, blob, stored_bytes, is_freed in _lost(connection, place, together):
+        if is_freed:
+            freed_bytes += stored_bytes
+            count += 1
+            if (
+                apart.owner.get(blob)
+                and apart.manifests[blob] == together.manifests[blob]
+            ):
+                of_group[apart.owner[blob]] += stored_bytes
+        else:
+            elsewhere_bytes += stored_bytes
+    manifests = [digests[m] for m in gone if m in reach.configs]
+    return Freed(manifests, count, freed_bytes, elsewhere_bytes), of_group
+
+
+def _add_blobs(
+    connection: Connection,
+    reach: _Reach,
+    manifests: Iterable[int],
+    sets: Sequence[tuple[LostBlobs, Mapping[int, int]]],
+) -> None:
+    """Add the blobs of manifests to each of these, for the set that each is of."""
+    kept = (manifest for manifest in manifests if manifest in reach.configs)
+    for piece in _pieces(kept):
+        configs = {manifest: reach.configs[manifest] for manifest in piece}
+        for manifest, held in contents_of(connection, configs).items():
+            for lost, owners in sets:
+                if (of := owners.get(manifest)) is not None:
+                    lost.add(of, held)
+
+
+def _lost(
+    connection: Connection, place: LedgerPlace, lost: LostBlobs
+) -> Iterator[tuple[int, int, int, bool]]:
+    """The blobs that the repository ceases to hold: the set, the blob, its bytes, and
+    whether nothing else in the scope holds it. A foreign one that the registry does not
+    store is none."""
+    for piece in _pieces(sorted(lost.owner)):
+        held = read_holdings(connection, {place: piece})[place]
+        found = list(lost.among(held))
+        empty = [blob.blob for _, blob in found if not blob.stored_bytes]
+        foreign = (
+            set(_FOREIGN.read(connection, {"ids": listed(empty)})) if empty else ()
+        )
+        ids = [blob.blob for _, blob in found]
+        owners = read_owners(connection, place.scope_id, ids)
+        for of, blob in found:
+            if (blob.blob,) not in foreign:
+                is_freed = owners.get(blob.blob) == place.repository_id
+                yield of, blob.blob, blob.stored_bytes, is_freed
+
+
+def _groups(
+    connection: Connection,
+    place: LedgerPlace,
+    reach: _Reach,
+    going: Sequence[_LiveTag],
+    alone: Mapping[int, int],
+) -> list[Releasing]:
+    by_target: dict[int, list[_LiveTag]] = {}
+    for tag in going:
+        by_target.setdefault(tag.target, []).append(tag)
+    left = {
+        target: reach.counts[target][0] - len(found)
+        for target, found in by_target.items()
+    }
+    stays = _staying(connection, place, going, [t for t, n in left.items() if n > 0])
+    digests = _digests(connection, by_target)
+    groups = [
+        Releasing(
+            digest=digests[target],
+            tags=sorted(tag.name for tag in found),
+            stays=sorted(stays.get(target, ()))[:_NAMED],
+            stay_count=left[target],
+            is_listed=reach.counts[target][1] > 0,
+            since=max(tag.since for tag in found),
+            freed_bytes=alone.get(target, 0),
+        )
+        for target, found in by_target.items()
+    ]
+    return sorted(groups, key=lambda group: (-group.freed_bytes, group.tags))
+
+
+def _staying(
+    connection: Connection,
+    place: LedgerPlace,
+    going: Iterable[_LiveTag],
+    targets: Sequence[int],
+) -> dict[int, list[str]]:
+    """The names of tags that stay at these targets."""
+    names = {tag.name for tag in going}
+    found: dict[int, list[str]] = {}
+    for piece in _pieces(targets):
+        parameters = {"repository": place.repository_id, "ids": listed(piece)}
+        for row in _NAMING.read(connection, parameters):
+            tag = _LiveTag(*row)
+            if tag.name not in names:
+                found.setdefault(tag.target, []).append(tag.name)
+    return found
