@@ -66,6 +66,7 @@ _WORK: Final = frozenset(
         "was_listed",
         "is_silent",
         "is_swept",
+        "is_recorded",
         "limits_mark",  # what is still to be held against limits
         "lease_owner",
         "error_message",  # it may name the address that was asked

@@ -48,7 +48,7 @@ class RowNames:
         self._names: dict[str, dict[int, str]] = {}
         for name in ("media_types", "platforms", "instructions"):
             self._name(name, lambda row: str(row["text"]))
-        self._name("base_chains", lambda row: bytes(row["chain"]).hex())  # type: ignore[call-overload]
+        self._name("base_chains", _chain_name)
         self._name("blobs", lambda row: str(row["digest"]))
         self._name("registries", lambda row: str(row["name"]))
         self._name("storage_scopes", self._below("registry_id", "registries"))
@@ -96,3 +96,8 @@ class RowNames:
     def _name_of(self, table: str, identity: object) -> str:
         assert isinstance(identity, int)
         return self._names[table].get(identity, f"<no {table} {identity}>")
+
+
+def _chain_name(row: Mapping[str, object]) -> str:
+    parts = (row["chain"], row["history"])
+    return " ".join(part.hex() for part in parts if isinstance(part, bytes))

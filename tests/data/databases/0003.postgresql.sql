@@ -78,8 +78,8 @@ CREATE TABLE public.base_chains (
     platform_id bigint,
     compressed_bytes bigint NOT NULL,
     image_id bigint,
-    history bytea,
-    line_count integer,
+    history bytea NOT NULL,
+    line_count integer NOT NULL,
     is_swept boolean NOT NULL,
     first_seen_at bigint NOT NULL,
     last_seen_at bigint NOT NULL
@@ -99,7 +99,6 @@ CREATE TABLE public.base_names (
     tag text NOT NULL COLLATE pg_catalog."C",
     digest bytea NOT NULL,
     index_digest bytea,
-    line_count integer,
     first_seen_at bigint NOT NULL,
     last_seen_at bigint NOT NULL,
     left_at bigint
@@ -114,7 +113,8 @@ ALTER SEQUENCE public.base_names_id_seq OWNED BY public.base_names.id;
 CREATE TABLE public.base_repositories (
     repository_id bigint NOT NULL,
     host text NOT NULL COLLATE pg_catalog."C",
-    repository text NOT NULL COLLATE pg_catalog."C"
+    repository text NOT NULL COLLATE pg_catalog."C",
+    is_recorded boolean NOT NULL
 );
 CREATE TABLE public.base_summaries (
     id bigint NOT NULL,
@@ -798,27 +798,27 @@ ALTER TABLE ONLY public.waivers ALTER COLUMN id SET DEFAULT nextval('public.waiv
 INSERT INTO public.alembic_version VALUES
 	('0003');
 INSERT INTO public.audit_log VALUES
-	(1, 1796276955347729, 'cli:root', 'token.create', 'grafana', 'read'),
-	(2, 1796276956118553, 'cli:root', 'waiver.create', 'near/load/r00001:t0000002', 'max_compressed until 2027-01-02 05:49 UTC: until it is smaller');
+	(1, 1796277480621371, 'cli:root', 'token.create', 'grafana', 'read'),
+	(2, 1796277483725940, 'cli:root', 'waiver.create', 'near/load/r00001:t0000002', 'max_compressed until 2027-01-02 05:58 UTC: until it is smaller');
 INSERT INTO public.blob_sizes VALUES
-	(1, 1, 13918732, NULL, 0, 1, 34797056, 34797056, 34797056, '', 1796276953549545, 0, NULL),
-	(1, 2, 18773079, NULL, 0, 1, 46932992, 46932992, 46932992, '', 1796276953549545, 0, NULL),
-	(1, 5, 15974639, NULL, 0, 1, 39937024, 39937024, 39937024, '', 1796276953549545, 0, NULL),
-	(1, 6, 8173516, NULL, 0, 1, 20433920, 20433920, 20433920, '', 1796276953549545, 0, NULL),
-	(1, 7, 2574202, NULL, 0, 1, 6435840, 6435840, 6435840, '', 1796276953549545, 0, NULL),
-	(1, 8, 7576885, NULL, 0, 1, 18942464, 18942464, 18942464, '', 1796276953549545, 0, NULL),
-	(1, 10, 16865508, NULL, 0, 1, 42164224, 42164224, 42164224, '', 1796276953549545, 0, NULL),
-	(1, 13, 9064385, NULL, 0, 1, 22661120, 22661120, 22661120, '', 1796276953549545, 0, NULL),
-	(1, 14, 21719855, NULL, 0, 1, 54299648, 54299648, 54299648, '', 1796276953549545, 0, NULL),
-	(1, 16, 23775762, NULL, 0, 1, 59439616, 59439616, 59439616, '', 1796276953549545, 0, NULL),
-	(1, 17, 9083388, NULL, 0, 1, 22708736, 22708736, 22708736, '', 1796276953549545, 0, NULL),
-	(1, 18, 18792082, NULL, 0, 1, 46980608, 46980608, 46980608, '', 1796276953549545, 0, NULL),
-	(1, 20, 13937735, NULL, 0, 1, 34844672, 34844672, 34844672, '', 1796276953549545, 0, NULL),
-	(1, 21, 16884511, NULL, 0, 1, 42211328, 42211328, 42211328, '', 1796276953549545, 0, NULL),
-	(1, 26, 21738858, NULL, 0, 1, 54347264, 54347264, 54347264, '', 1796276953549545, 0, NULL),
-	(1, 28, 2593205, NULL, 0, 1, 6483456, 6483456, 6483456, '', 1796276953549545, 0, NULL),
-	(1, 29, 23627426, NULL, 0, 1, 59068928, 59068928, 59068928, '', 1796276954584408, 0, NULL),
-	(1, 32, 7428549, NULL, 0, 1, 18571776, 18571776, 18571776, '', 1796276954584408, 0, NULL);
+	(1, 1, 13918732, NULL, 0, 1, 34797056, 34797056, 34797056, '', 1796277473119221, 0, NULL),
+	(1, 2, 18773079, NULL, 0, 1, 46932992, 46932992, 46932992, '', 1796277473119221, 0, NULL),
+	(1, 5, 15974639, NULL, 0, 1, 39937024, 39937024, 39937024, '', 1796277473119221, 0, NULL),
+	(1, 6, 8173516, NULL, 0, 1, 20433920, 20433920, 20433920, '', 1796277473119221, 0, NULL),
+	(1, 7, 9083388, NULL, 0, 1, 22708736, 22708736, 22708736, '', 1796277473119221, 0, NULL),
+	(1, 8, 18792082, NULL, 0, 1, 46980608, 46980608, 46980608, '', 1796277473119221, 0, NULL),
+	(1, 9, 2574202, NULL, 0, 1, 6435840, 6435840, 6435840, '', 1796277473119221, 0, NULL),
+	(1, 10, 7576885, NULL, 0, 1, 18942464, 18942464, 18942464, '', 1796277473119221, 0, NULL),
+	(1, 13, 16865508, NULL, 0, 1, 42164224, 42164224, 42164224, '', 1796277473119221, 0, NULL),
+	(1, 15, 13937735, NULL, 0, 1, 34844672, 34844672, 34844672, '', 1796277473119221, 0, NULL),
+	(1, 17, 9064385, NULL, 0, 1, 22661120, 22661120, 22661120, '', 1796277473119221, 0, NULL),
+	(1, 18, 16884511, NULL, 0, 1, 42211328, 42211328, 42211328, '', 1796277473119221, 0, NULL),
+	(1, 21, 21719855, NULL, 0, 1, 54299648, 54299648, 54299648, '', 1796277473119221, 0, NULL),
+	(1, 24, 21738858, NULL, 0, 1, 54347264, 54347264, 54347264, '', 1796277473119221, 0, NULL),
+	(1, 27, 2593205, NULL, 0, 1, 6483456, 6483456, 6483456, '', 1796277473119221, 0, NULL),
+	(1, 28, 23775762, NULL, 0, 1, 59439616, 59439616, 59439616, '', 1796277473119221, 0, NULL),
+	(1, 29, 23627426, NULL, 0, 1, 59068928, 59068928, 59068928, '', 1796277477568332, 0, NULL),
+	(1, 32, 7428549, NULL, 0, 1, 18571776, 18571776, 18571776, '', 1796277477568332, 0, NULL);
 INSERT INTO public.blobs VALUES
 	(1, '\x10db3eb5d7f829484db903445909ef025b44fbca000000000000000001000005', 13918732, NULL, 13918732, false, 2, true, false, false, false, false, 0, NULL),
 	(2, '\x12746de2c3896ccd96f1fdfb1752de00eb9bbbbe000000000000000002000005', 18773079, NULL, 18773079, false, 2, true, false, false, false, false, 0, NULL),
@@ -826,46 +826,46 @@ INSERT INTO public.blobs VALUES
 	(4, '\x22ae119cd5a13db1c3471619b7ff2b1c6efb7faae586a52a34e51b132484305d', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
 	(5, '\x2ce984bb5300c4449a6494e2fbc2d542f92fb6b0ffffffff0000000000000002', 15974639, NULL, 15974639, false, 2, true, false, false, false, false, 0, NULL),
 	(6, '\x544c621450830e9341cb247f5746b1789e980183ffffffff0000000000000003', 8173516, NULL, 8173516, false, 2, true, false, false, false, false, 0, NULL),
-	(7, '\x609f4789a67ca829c8011d922f707d801d919e54000000000000000002000004', 2574202, NULL, 2574202, false, 2, true, false, false, false, false, 0, NULL),
-	(8, '\x62b8b78b8cca816c490fb5ee898d17f2c2dc0e87ffffffff0000000000000000', 7576885, NULL, 7576885, false, 2, true, false, false, false, false, 0, NULL),
-	(9, '\x71f0d67377074d396c8fd4ebed77889c19da9ff1f7ee5a4db3add7abc5cde2b6', 1199, 1199, 1199, true, 3, false, false, false, false, false, 2, NULL),
-	(10, '\x74ab4bce3d0b11b08199f0aee792a43087d02136000000000000000000000004', 16865508, NULL, 16865508, false, 2, true, false, false, false, false, 0, NULL),
-	(11, '\x7c4f429fd4caf534a98049f708d7171db9d41ebdb5995a63f9e0e8e1c7851c7e', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
-	(12, '\x838aacc0ba1a81ae07c95dd179f3fa68a8768eb8eb28360fb0edfae1c448fbb9', 1200, 1200, 1200, true, 3, false, false, false, false, false, 2, NULL),
-	(13, '\x89fd99f2fc6b6fb4cfbf29116cfe4493406dd010000000000000000000000005', 9064385, NULL, 9064385, false, 2, true, false, false, false, false, 0, NULL),
-	(14, '\xaa17e5bc3639f32fee502e671ee6407c19f04136000000000000000001000004', 21719855, NULL, 21719855, false, 2, true, false, false, false, false, 0, NULL),
-	(15, '\xd99e7fd6cd3467ecce0c9fed4a209ebaf464a01a7e713a3927b140d38e91f19b', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
-	(16, '\xebb138c558a0603b881c78ba31d40e02386a8682ffffffff0000000000000001', 23775762, NULL, 23775762, false, 2, true, false, false, false, false, 0, NULL),
-	(17, '\x5822d2d502dbad7c1f4f0f197bcbbc57bc2f31c9000000010000000000000005', 9083388, NULL, 9083388, false, 2, true, false, false, false, false, 0, NULL),
-	(18, '\x5df612a77dc23e36f50e3a16b2e8cf5a0c238fb9000000010000000002000005', 18792082, NULL, 18792082, false, 2, true, false, false, false, false, 0, NULL),
-	(19, '\x6df34254aedd95a6d3c994abb19b7153d0779823dd566a94eab40d6a6230c1ba', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
-	(20, '\x7ecb0ddc7b1bf4ae8b6a08881d430502f1b1dfd0000000010000000001000005', 13937735, NULL, 13937735, false, 2, true, false, false, false, false, 0, NULL),
-	(21, '\x8f26b7cf415c99aaf175be53f7c8b3af53e1e188000000010000000000000004', 16884511, NULL, 16884511, false, 2, true, false, false, false, false, 0, NULL),
-	(22, '\x8fab707bb1453f7f608034226c0955bbbd8c6e9bc649c59d45b2f5cfa1569df6', 1199, 1199, 1199, true, 3, false, false, false, false, false, 2, NULL),
-	(23, '\x9d3b7e69dc5d672596f3b16cd3515bf9cbea2a43dd06841d5144ff6276f692a5', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
-	(24, '\xb0c08404c61dd4769d51098cc90d9b0c0cfe0c8a5d37c60c04fdf9211013b801', 1200, 1200, 1200, true, 3, false, false, false, false, false, 2, NULL),
-	(25, '\xb1742e588d26573e40be0b89255f5657efdb3146d3d86d918e89538ce2221f2a', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
-	(26, '\xcf8f29f0738915715e4e99e4937af992c17a3164000000010000000001000004', 21738858, NULL, 21738858, false, 2, true, false, false, false, false, 0, NULL),
-	(27, '\xd97f3fe72bd835e7a6cafc133722b6274ee72c7082df5da9c8ed325ba0c29a5a', 1199, 1199, 1199, true, 3, false, false, false, false, false, 2, NULL),
-	(28, '\xe6315501ad879d57fe4a764a0813f734b2d13b1b000000010000000002000004', 2593205, NULL, 2593205, false, 2, true, false, false, false, false, 0, NULL),
+	(7, '\x5822d2d502dbad7c1f4f0f197bcbbc57bc2f31c9000000010000000000000005', 9083388, NULL, 9083388, false, 2, true, false, false, false, false, 0, NULL),
+	(8, '\x5df612a77dc23e36f50e3a16b2e8cf5a0c238fb9000000010000000002000005', 18792082, NULL, 18792082, false, 2, true, false, false, false, false, 0, NULL),
+	(9, '\x609f4789a67ca829c8011d922f707d801d919e54000000000000000002000004', 2574202, NULL, 2574202, false, 2, true, false, false, false, false, 0, NULL),
+	(10, '\x62b8b78b8cca816c490fb5ee898d17f2c2dc0e87ffffffff0000000000000000', 7576885, NULL, 7576885, false, 2, true, false, false, false, false, 0, NULL),
+	(11, '\x6df34254aedd95a6d3c994abb19b7153d0779823dd566a94eab40d6a6230c1ba', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
+	(12, '\x71f0d67377074d396c8fd4ebed77889c19da9ff1f7ee5a4db3add7abc5cde2b6', 1199, 1199, 1199, true, 3, false, false, false, false, false, 2, NULL),
+	(13, '\x74ab4bce3d0b11b08199f0aee792a43087d02136000000000000000000000004', 16865508, NULL, 16865508, false, 2, true, false, false, false, false, 0, NULL),
+	(14, '\x7c4f429fd4caf534a98049f708d7171db9d41ebdb5995a63f9e0e8e1c7851c7e', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
+	(15, '\x7ecb0ddc7b1bf4ae8b6a08881d430502f1b1dfd0000000010000000001000005', 13937735, NULL, 13937735, false, 2, true, false, false, false, false, 0, NULL),
+	(16, '\x838aacc0ba1a81ae07c95dd179f3fa68a8768eb8eb28360fb0edfae1c448fbb9', 1200, 1200, 1200, true, 3, false, false, false, false, false, 2, NULL),
+	(17, '\x89fd99f2fc6b6fb4cfbf29116cfe4493406dd010000000000000000000000005', 9064385, NULL, 9064385, false, 2, true, false, false, false, false, 0, NULL),
+	(18, '\x8f26b7cf415c99aaf175be53f7c8b3af53e1e188000000010000000000000004', 16884511, NULL, 16884511, false, 2, true, false, false, false, false, 0, NULL),
+	(19, '\x8fab707bb1453f7f608034226c0955bbbd8c6e9bc649c59d45b2f5cfa1569df6', 1199, 1199, 1199, true, 3, false, false, false, false, false, 2, NULL),
+	(20, '\x9d3b7e69dc5d672596f3b16cd3515bf9cbea2a43dd06841d5144ff6276f692a5', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
+	(21, '\xaa17e5bc3639f32fee502e671ee6407c19f04136000000000000000001000004', 21719855, NULL, 21719855, false, 2, true, false, false, false, false, 0, NULL),
+	(22, '\xb0c08404c61dd4769d51098cc90d9b0c0cfe0c8a5d37c60c04fdf9211013b801', 1200, 1200, 1200, true, 3, false, false, false, false, false, 2, NULL),
+	(23, '\xb1742e588d26573e40be0b89255f5657efdb3146d3d86d918e89538ce2221f2a', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
+	(24, '\xcf8f29f0738915715e4e99e4937af992c17a3164000000010000000001000004', 21738858, NULL, 21738858, false, 2, true, false, false, false, false, 0, NULL),
+	(25, '\xd97f3fe72bd835e7a6cafc133722b6274ee72c7082df5da9c8ed325ba0c29a5a', 1199, 1199, 1199, true, 3, false, false, false, false, false, 2, NULL),
+	(26, '\xd99e7fd6cd3467ecce0c9fed4a209ebaf464a01a7e713a3927b140d38e91f19b', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
+	(27, '\xe6315501ad879d57fe4a764a0813f734b2d13b1b000000010000000002000004', 2593205, NULL, 2593205, false, 2, true, false, false, false, false, 0, NULL),
+	(28, '\xebb138c558a0603b881c78ba31d40e02386a8682ffffffff0000000000000001', 23775762, NULL, 23775762, false, 2, true, false, false, false, false, 0, NULL),
 	(29, '\x33460a49ce6bde4f63c3b2017b8fec224ff1d0e3000000000000000003000005', 23627426, NULL, 23627426, false, 2, true, false, false, false, false, 0, NULL),
 	(30, '\x547c8b1af19be7c340465d2afff8452c0c586296af06ddd65dde116301e7deda', 1199, 1199, 1199, true, 3, false, false, false, false, false, 2, NULL),
 	(31, '\xae83274682d207dcf03751756ef0d274ccfad6823d58bd1b52162ecea47b7cfc', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
 	(32, '\xe6979eaf807cb9dfcee50e58ab147ed4eb2de591000000000000000003000004', 7428549, NULL, 7428549, false, 2, true, false, false, false, false, 0, NULL);
 INSERT INTO public.channel_paces VALUES
-	('hook', '[1796276954699788]');
+	('hook', '[1796277478228298]');
 INSERT INTO public.crawl_requests VALUES
-	(1, 1, NULL, true, 1796276953335754, 0, '26a8f41d-49f7-47ea-9718-18762c690b97:4026531836.12437.8043508/d2d260d6', 1796276983335754, 'done', '', 2, 1796276953506030, 1796276953614269, 2, 0, 0, 6, 14, 15334);
+	(1, 1, NULL, true, 1796277472294679, 0, '26a8f41d-49f7-47ea-9718-18762c690b97:4026531836.1215.8095207/e22812da', 1796277502294679, 'done', '', 2, 1796277473068039, 1796277473372315, 2, 0, 0, 6, 14, 15334);
 INSERT INTO public.crawls VALUES
-	(1, 1, 1, 1796276953390073, 1796276953432596, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL),
-	(2, 2, 1, 1796276953390073, 1796276953434386, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL);
+	(1, 1, 1, 1796277472486149, 1796277472655719, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL),
+	(2, 2, 1, 1796277472486149, 1796277472689329, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL);
 INSERT INTO public.images VALUES
-	(9, 1, 15, 1767254400000000, 81430695, 81433229, 6, 0, NULL),
-	(12, 1, 11, 1769932800000000, 91139389, 91141924, 6, 0, NULL),
+	(16, 1, 14, 1769932800000000, 91139389, 91141924, 6, 0, NULL),
+	(12, 1, 26, 1767254400000000, 81430695, 81433229, 6, 0, NULL),
 	(3, 1, 4, 1772352000000000, 76848083, 76850617, 6, 0, NULL),
-	(27, 1, 23, 1767254400000000, 81468701, 81471235, 6, 0, NULL),
-	(24, 1, 25, 1769932800000000, 91177395, 91179930, 6, 0, NULL),
-	(22, 1, 19, 1772352000000000, 76886089, 76888623, 6, 0, NULL),
+	(25, 1, 20, 1767254400000000, 81468701, 81471235, 6, 0, NULL),
+	(22, 1, 23, 1769932800000000, 91177395, 91179930, 6, 0, NULL),
+	(19, 1, 11, 1772352000000000, 76886089, 76888623, 6, 0, NULL),
 	(30, 1, 31, 1775030400000000, 86556777, 86559311, 6, 0, NULL);
 INSERT INTO public.instructions VALUES
 	(1, '\x0804d3af2e56e576c37845b7e6baadf7f399b6baf57128779edf05da02091bd6', 'RUN make step-0'),
@@ -875,92 +875,92 @@ INSERT INTO public.instructions VALUES
 	(5, '\xdac5b31773087b3a01143d8885a923ce394ae9a838798a305bf9f6b1482b5a06', 'RUN make step-1'),
 	(6, '\xea801b3d7ffa5edefa083644d4beace0de879582f8df991d8fe1161ee37ac608', 'RUN make step-5');
 INSERT INTO public.jobs VALUES
-	('weighbridge.discover', 'near', 1796280553349003, NULL, NULL, 0, 1796276953443927),
-	('weighbridge.measure', 'near', 1796280553514604, NULL, NULL, 0, 1796276953608596),
-	('weighbridge.tick', '', 1796276954446069, NULL, NULL, 0, 1796276954446069),
-	('write_check', '', 1796276954479680, NULL, NULL, 0, 1796276954479680),
-	('weighbridge.prune', '', 1796363354504678, NULL, NULL, 0, 1796276954576784);
+	('weighbridge.discover', 'near', 1796281072361485, NULL, NULL, 0, 1796277472688225),
+	('weighbridge.measure', 'near', 1796281073099497, NULL, NULL, 0, 1796277473336638),
+	('write_check', '', 1796277477232056, NULL, NULL, 0, 1796277477232056),
+	('weighbridge.tick', '', 1796277477217997, NULL, NULL, 0, 1796277477217997),
+	('weighbridge.prune', '', 1796363877500372, NULL, NULL, 0, 1796277477715996);
 INSERT INTO public.layers VALUES
-	(9, 0, false, 8, NULL, NULL, NULL),
-	(9, 1, false, 16, NULL, NULL, NULL),
-	(9, 2, false, 5, NULL, NULL, NULL),
-	(9, 3, false, 6, NULL, NULL, NULL),
-	(9, 4, false, 10, NULL, NULL, NULL),
-	(9, 5, false, 13, NULL, NULL, NULL),
-	(12, 0, false, 8, NULL, NULL, NULL),
-	(12, 1, false, 16, NULL, NULL, NULL),
+	(16, 0, false, 10, NULL, NULL, NULL),
+	(16, 1, false, 28, NULL, NULL, NULL),
+	(16, 2, false, 5, NULL, NULL, NULL),
+	(16, 3, false, 6, NULL, NULL, NULL),
+	(16, 4, false, 21, NULL, NULL, NULL),
+	(16, 5, false, 1, NULL, NULL, NULL),
+	(12, 0, false, 10, NULL, NULL, NULL),
+	(12, 1, false, 28, NULL, NULL, NULL),
 	(12, 2, false, 5, NULL, NULL, NULL),
 	(12, 3, false, 6, NULL, NULL, NULL),
-	(12, 4, false, 14, NULL, NULL, NULL),
-	(12, 5, false, 1, NULL, NULL, NULL),
-	(3, 0, false, 8, NULL, NULL, NULL),
-	(3, 1, false, 16, NULL, NULL, NULL),
+	(12, 4, false, 13, NULL, NULL, NULL),
+	(12, 5, false, 17, NULL, NULL, NULL),
+	(3, 0, false, 10, NULL, NULL, NULL),
+	(3, 1, false, 28, NULL, NULL, NULL),
 	(3, 2, false, 5, NULL, NULL, NULL),
 	(3, 3, false, 6, NULL, NULL, NULL),
-	(3, 4, false, 7, NULL, NULL, NULL),
+	(3, 4, false, 9, NULL, NULL, NULL),
 	(3, 5, false, 2, NULL, NULL, NULL),
-	(27, 0, false, 8, NULL, NULL, NULL),
-	(27, 1, false, 16, NULL, NULL, NULL),
-	(27, 2, false, 5, NULL, NULL, NULL),
-	(27, 3, false, 6, NULL, NULL, NULL),
-	(27, 4, false, 21, NULL, NULL, NULL),
-	(27, 5, false, 17, NULL, NULL, NULL),
-	(24, 0, false, 8, NULL, NULL, NULL),
-	(24, 1, false, 16, NULL, NULL, NULL),
-	(24, 2, false, 5, NULL, NULL, NULL),
-	(24, 3, false, 6, NULL, NULL, NULL),
-	(24, 4, false, 26, NULL, NULL, NULL),
-	(24, 5, false, 20, NULL, NULL, NULL),
-	(22, 0, false, 8, NULL, NULL, NULL),
-	(22, 1, false, 16, NULL, NULL, NULL),
+	(25, 0, false, 10, NULL, NULL, NULL),
+	(25, 1, false, 28, NULL, NULL, NULL),
+	(25, 2, false, 5, NULL, NULL, NULL),
+	(25, 3, false, 6, NULL, NULL, NULL),
+	(25, 4, false, 18, NULL, NULL, NULL),
+	(25, 5, false, 7, NULL, NULL, NULL),
+	(22, 0, false, 10, NULL, NULL, NULL),
+	(22, 1, false, 28, NULL, NULL, NULL),
 	(22, 2, false, 5, NULL, NULL, NULL),
 	(22, 3, false, 6, NULL, NULL, NULL),
-	(22, 4, false, 28, NULL, NULL, NULL),
-	(22, 5, false, 18, NULL, NULL, NULL),
-	(30, 0, false, 8, NULL, NULL, NULL),
-	(30, 1, false, 16, NULL, NULL, NULL),
+	(22, 4, false, 24, NULL, NULL, NULL),
+	(22, 5, false, 15, NULL, NULL, NULL),
+	(19, 0, false, 10, NULL, NULL, NULL),
+	(19, 1, false, 28, NULL, NULL, NULL),
+	(19, 2, false, 5, NULL, NULL, NULL),
+	(19, 3, false, 6, NULL, NULL, NULL),
+	(19, 4, false, 27, NULL, NULL, NULL),
+	(19, 5, false, 8, NULL, NULL, NULL),
+	(30, 0, false, 10, NULL, NULL, NULL),
+	(30, 1, false, 28, NULL, NULL, NULL),
 	(30, 2, false, 5, NULL, NULL, NULL),
 	(30, 3, false, 6, NULL, NULL, NULL),
 	(30, 4, false, 32, NULL, NULL, NULL),
 	(30, 5, false, 29, NULL, NULL, NULL);
 INSERT INTO public.lines VALUES
-	(9, '[[1,1767254400000000,0],[5,1767254400000000,1],[2,1767254400000000,2],[3,1767254400000000,3],[4,1767254400000000,4],[6,1767254400000000,5]]'),
-	(12, '[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]'),
+	(16, '[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]'),
+	(12, '[[1,1767254400000000,0],[5,1767254400000000,1],[2,1767254400000000,2],[3,1767254400000000,3],[4,1767254400000000,4],[6,1767254400000000,5]]'),
 	(3, '[[1,1772352000000000,0],[5,1772352000000000,1],[2,1772352000000000,2],[3,1772352000000000,3],[4,1772352000000000,4],[6,1772352000000000,5]]'),
-	(27, '[[1,1767254400000000,0],[5,1767254400000000,1],[2,1767254400000000,2],[3,1767254400000000,3],[4,1767254400000000,4],[6,1767254400000000,5]]'),
-	(24, '[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]'),
-	(22, '[[1,1772352000000000,0],[5,1772352000000000,1],[2,1772352000000000,2],[3,1772352000000000,3],[4,1772352000000000,4],[6,1772352000000000,5]]'),
+	(25, '[[1,1767254400000000,0],[5,1767254400000000,1],[2,1767254400000000,2],[3,1767254400000000,3],[4,1767254400000000,4],[6,1767254400000000,5]]'),
+	(22, '[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]'),
+	(19, '[[1,1772352000000000,0],[5,1772352000000000,1],[2,1772352000000000,2],[3,1772352000000000,3],[4,1772352000000000,4],[6,1772352000000000,5]]'),
 	(30, '[[1,1775030400000000,0],[5,1775030400000000,1],[2,1775030400000000,2],[3,1775030400000000,3],[4,1775030400000000,4],[6,1775030400000000,5]]');
 INSERT INTO public.manifest_sizes VALUES
 	(1, 3, 76850617, 76848083, 0, 192121856, 1, true, false),
-	(1, 9, 81433229, 81430695, 0, 203578368, 1, true, false),
-	(1, 12, 91141924, 91139389, 0, 227849728, 1, true, false),
-	(1, 22, 76888623, 76886089, 0, 192217088, 1, true, false),
-	(1, 24, 91179930, 91177395, 0, 227944960, 1, true, false),
-	(1, 27, 81471235, 81468701, 0, 203673088, 1, true, false),
+	(1, 12, 81433229, 81430695, 0, 203578368, 1, true, false),
+	(1, 16, 91141924, 91139389, 0, 227849728, 1, true, false),
+	(1, 19, 76888623, 76886089, 0, 192217088, 1, true, false),
+	(1, 22, 91179930, 91177395, 0, 227944960, 1, true, false),
+	(1, 25, 81471235, 81468701, 0, 203673088, 1, true, false),
 	(1, 30, 86559311, 86556777, 0, 216393728, 1, true, false);
 INSERT INTO public.media_types VALUES
 	(1, 'application/vnd.oci.image.config.v1+json'),
 	(2, 'application/vnd.oci.image.layer.v1.tar+gzip'),
 	(3, 'application/vnd.oci.image.manifest.v1+json');
 INSERT INTO public.notification_groups VALUES
-	(1, 'hook', '\x6a765f081cc22c9daa1b01fb53823e5ac710591830ede29d6c3ad638b13a4169', false, 'registry near, repository load/r00000', 0, 300, NULL, 1796276954735508, 1, 0, NULL, NULL, NULL, NULL);
+	(1, 'hook', '\x6a765f081cc22c9daa1b01fb53823e5ac710591830ede29d6c3ad638b13a4169', false, 'registry near, repository load/r00000', 0, 300, NULL, 1796277478302074, 1, 0, NULL, NULL, NULL, NULL);
 INSERT INTO public.notifications VALUES
-	(1, 1, 1, 'opened', 1796276954612670, '293766429cef4b7e55d5005c0f8d7149245a9b58', 1796276954735508, NULL, NULL);
+	(1, 1, 1, 'opened', 1796277477693026, '1f2ae77aee23471e14310d104372bf216b041ec3', 1796277478302074, NULL, NULL);
 INSERT INTO public.over_tags VALUES
-	(1, 1, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 9, 1000, 81430695),
-	(1, 2, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 12, 1000, 91139389),
+	(1, 1, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 12, 1000, 81430695),
+	(1, 2, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 16, 1000, 91139389),
 	(1, 3, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 3, 1000, 76848083),
-	(2, 4, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 27, 1000, 81468701),
-	(2, 5, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 24, 1000, 91177395),
-	(2, 6, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 22, 1000, 76886089),
+	(2, 4, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 25, 1000, 81468701),
+	(2, 5, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 22, 1000, 91177395),
+	(2, 6, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 19, 1000, 76886089),
 	(1, 7, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 30, 1000, 86556777);
 INSERT INTO public.platforms VALUES
 	(1, 'linux/amd64', 'linux', 'amd64', '', '');
 INSERT INTO public.pushes VALUES
-	(1, 'near', 'distribution', '\x9b5958eca0ab12ed3f96fed42e79e773f8b61d6abe1924b7e3e5c72992cbf68a', 'load/r00000', 't0000003', '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', false, NULL, 1796276954519490, 1796276955255640, 2, NULL, 'too_early');
+	(1, 'near', 'distribution', '\x9b5958eca0ab12ed3f96fed42e79e773f8b61d6abe1924b7e3e5c72992cbf68a', 'load/r00000', 't0000003', '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', false, NULL, 1796277477406866, 1796277478829884, 2, NULL, 'too_early');
 INSERT INTO public.registries VALUES
-	(1, 'near', 'distribution', 'http://127.0.0.1:36615', 'http://127.0.0.1:36615', 'registry', 'loopback', 3600, 'ok', '', 1796276953441168, 1796276953388278, 1796276953388278, NULL, 0, NULL, 39, 20581, NULL, NULL, NULL, NULL, 9, 'distribution', 'its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
+	(1, 'near', 'distribution', 'http://127.0.0.1:44999', 'http://127.0.0.1:44999', 'registry', 'loopback', 3600, 'ok', '', 1796277472658082, 1796277472484334, 1796277472484334, NULL, 0, NULL, 39, 20581, NULL, NULL, NULL, NULL, 9, 'distribution', 'its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
 INSERT INTO public.registry_sums VALUES
 	(1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0),
 	(2, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
@@ -1006,8 +1006,8 @@ INSERT INTO public.registry_sums VALUES
 	(42, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(43, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.repositories VALUES
-	(2, 1, 1, 'load/r00001', 'ok', '', 1796276953434386, NULL, 1796280553434386, NULL, NULL, 1, 0, 1, 0, true, true, NULL, 1796276953434386, 1796276953434386, 7, 7667, 1),
-	(1, 1, 1, 'load/r00000', 'ok', '', 1796276953432596, NULL, 1796280553432596, NULL, NULL, 3, 0, 1, 0, true, false, NULL, 1796276953432596, 1796276953432596, 12, 11544, 3);
+	(2, 1, 1, 'load/r00001', 'ok', '', 1796277472689329, NULL, 1796281072689329, NULL, NULL, 1, 0, 1, 0, true, true, NULL, 1796277472689329, 1796277472689329, 7, 7667, 1),
+	(1, 1, 1, 'load/r00000', 'ok', '', 1796277472655719, NULL, 1796281072655719, NULL, NULL, 3, 0, 1, 0, true, false, NULL, 1796277472655719, 1796277472655719, 12, 11544, 3);
 INSERT INTO public.repository_blobs VALUES
 	(1, 1, 1, 1),
 	(1, 2, 1, 1),
@@ -1015,47 +1015,47 @@ INSERT INTO public.repository_blobs VALUES
 	(1, 4, 1, 1),
 	(1, 5, 2, 3),
 	(1, 6, 2, 3),
-	(1, 7, 1, 1),
-	(1, 8, 2, 3),
+	(1, 7, 2, 1),
+	(1, 8, 2, 1),
 	(1, 9, 1, 1),
-	(1, 10, 1, 1),
-	(1, 11, 1, 1),
+	(1, 10, 2, 3),
+	(1, 11, 2, 1),
 	(1, 12, 1, 1),
 	(1, 13, 1, 1),
 	(1, 14, 1, 1),
-	(1, 15, 1, 1),
-	(1, 16, 2, 3),
-	(1, 17, 2, 1),
+	(1, 15, 2, 1),
+	(1, 16, 1, 1),
+	(1, 17, 1, 1),
 	(1, 18, 2, 1),
 	(1, 19, 2, 1),
 	(1, 20, 2, 1),
-	(1, 21, 2, 1),
+	(1, 21, 1, 1),
 	(1, 22, 2, 1),
 	(1, 23, 2, 1),
 	(1, 24, 2, 1),
 	(1, 25, 2, 1),
-	(1, 26, 2, 1),
+	(1, 26, 1, 1),
 	(1, 27, 2, 1),
-	(1, 28, 2, 1),
+	(1, 28, 2, 3),
 	(1, 29, 1, 1),
 	(1, 30, 1, 1),
 	(1, 31, 1, 1),
 	(1, 32, 1, 1),
 	(1, 5, 1, 4),
 	(1, 6, 1, 4),
-	(1, 8, 1, 4),
-	(1, 16, 1, 4);
+	(1, 10, 1, 4),
+	(1, 28, 1, 4);
 INSERT INTO public.repository_manifests VALUES
 	(1, 3, 1, 0),
-	(1, 9, 1, 0),
 	(1, 12, 1, 0),
+	(1, 16, 1, 0),
+	(2, 19, 1, 0),
 	(2, 22, 1, 0),
-	(2, 24, 1, 0),
-	(2, 27, 1, 0),
+	(2, 25, 1, 0),
 	(1, 30, 1, 0);
 INSERT INTO public.repository_summaries VALUES
-	(2, 1, 3, 3, 0, 't0000002', 22, 'linux/amd64', 'created', 1772352000000000, 76886089, 0, 192217088, 1, 6, NULL, 5, 23775762, 91177395, 249539788, 249532185, 138538184, 83037382, false, false, false, 1796276953434386, 6, 3, '41a087f955b40eac2ca0958575627425 linux/amd64', false),
-	(1, 1, 4, 4, 0, 't0000003', 30, 'linux/amd64', 'moved', 1796276954612670, 86556777, 0, 216393728, 1, 6, 81430695, 5, 23775762, 91139389, 335985081, 335974944, 169482675, 113981873, false, false, true, 1796276954612670, 10, 4, '41a087f955b40eac2ca0958575627425 linux/amd64', false);
+	(2, 1, 3, 3, 0, 't0000002', 19, 'linux/amd64', 'created', 1772352000000000, 76886089, 0, 192217088, 1, 6, NULL, 5, 23775762, 91177395, 249539788, 249532185, 138538184, 83037382, false, false, false, 1796277472689329, 6, 3, '41a087f955b40eac2ca0958575627425 linux/amd64', false),
+	(1, 1, 4, 4, 0, 't0000003', 30, 'linux/amd64', 'moved', 1796277477693026, 86556777, 0, 216393728, 1, 6, 81430695, 5, 23775762, 91139389, 335985081, 335974944, 169482675, 113981873, false, false, true, 1796277477693026, 10, 4, '41a087f955b40eac2ca0958575627425 linux/amd64', false);
 INSERT INTO public.scope_blobs VALUES
 	(1, 1, 1),
 	(1, 2, 1),
@@ -1063,28 +1063,28 @@ INSERT INTO public.scope_blobs VALUES
 	(1, 4, 1),
 	(1, 5, NULL),
 	(1, 6, NULL),
-	(1, 7, 1),
-	(1, 8, NULL),
+	(1, 7, 2),
+	(1, 8, 2),
 	(1, 9, 1),
-	(1, 10, 1),
-	(1, 11, 1),
+	(1, 10, NULL),
+	(1, 11, 2),
 	(1, 12, 1),
 	(1, 13, 1),
 	(1, 14, 1),
-	(1, 15, 1),
-	(1, 16, NULL),
-	(1, 17, 2),
+	(1, 15, 2),
+	(1, 16, 1),
+	(1, 17, 1),
 	(1, 18, 2),
 	(1, 19, 2),
 	(1, 20, 2),
-	(1, 21, 2),
+	(1, 21, 1),
 	(1, 22, 2),
 	(1, 23, 2),
 	(1, 24, 2),
 	(1, 25, 2),
-	(1, 26, 2),
+	(1, 26, 1),
 	(1, 27, 2),
-	(1, 28, 2),
+	(1, 28, NULL),
 	(1, 29, 1),
 	(1, 30, 1),
 	(1, 31, 1),
@@ -1092,30 +1092,30 @@ INSERT INTO public.scope_blobs VALUES
 INSERT INTO public.storage_scopes VALUES
 	(1, 1, '', 7, 585507129, 252520057, 55500802, 2);
 INSERT INTO public.tag_moves VALUES
-	(1, 1796276953432543, 9, NULL, NULL),
-	(2, 1796276953432543, 12, NULL, NULL),
-	(3, 1796276953432543, 3, NULL, NULL),
-	(4, 1796276953434352, 27, NULL, NULL),
-	(5, 1796276953434352, 24, NULL, NULL),
-	(6, 1796276953434352, 22, NULL, NULL),
-	(7, 1796276954612670, 30, NULL, NULL);
+	(1, 1796277472655647, 12, NULL, NULL),
+	(2, 1796277472655647, 16, NULL, NULL),
+	(3, 1796277472655647, 3, NULL, NULL),
+	(4, 1796277472689269, 25, NULL, NULL),
+	(5, 1796277472689269, 22, NULL, NULL),
+	(6, 1796277472689269, 19, NULL, NULL),
+	(7, 1796277477693026, 30, NULL, NULL);
 INSERT INTO public.tags VALUES
-	(1, 1, 't0000000', 't000', 9, 1796276953432543, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(2, 1, 't0000001', 't0011', 12, 1796276953432543, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(3, 1, 't0000002', 't0012', 3, 1796276953432543, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(4, 2, 't0000000', 't000', 27, 1796276953434352, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(5, 2, 't0000001', 't0011', 24, 1796276953434352, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(6, 2, 't0000002', 't0012', 22, 1796276953434352, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(7, 1, 't0000003', 't0013', 30, 1796276954612670, 1796276954612670, NULL, NULL, NULL, NULL, NULL, NULL);
+	(1, 1, 't0000000', 't000', 12, 1796277472655647, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(2, 1, 't0000001', 't0011', 16, 1796277472655647, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(3, 1, 't0000002', 't0012', 3, 1796277472655647, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(4, 2, 't0000000', 't000', 25, 1796277472689269, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(5, 2, 't0000001', 't0011', 22, 1796277472689269, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(6, 2, 't0000002', 't0012', 19, 1796277472689269, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(7, 1, 't0000003', 't0013', 30, 1796277477693026, 1796277477693026, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.tokens VALUES
-	(1, 'grafana', 'read', '\x501f6113c72556d871dadbc0ba2aef5bc585d7da7d5ad5644c52f090f4ff7f9c', 1796276955347729, NULL, NULL, NULL);
+	(1, 'grafana', 'read', '\xdf59711d7763c2762edc9c5e32eb872300b83a3767a7463f4582cd721f441bc8', 1796277480621371, NULL, NULL, NULL);
 INSERT INTO public.touched_manifests VALUES
 	(2, NULL);
 INSERT INTO public.violations VALUES
-	(2, 2, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000002', 22, '\x8fab707bb1453f7f608034226c0955bbbd8c6e9bc649c59d45b2f5cfa1569df6', 1000, 76886089, NULL, 24, 91177395, NULL, '{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', true, NULL, 1796276953434386, NULL, 1796276953434386, NULL, NULL, NULL, NULL, NULL, NULL),
-	(1, 1, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000003', 30, '\x547c8b1af19be7c340465d2afff8452c0c586296af06ddd65dde116301e7deda', 1000, 86556777, 81430695, 3, 76848083, '\x5f776f74b75d71acbe39b0de9e62852d309f7ea30b563254ada8a03f2d1ad0f1', '{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', false, 86556777, 1796276953434386, NULL, 1796276954612670, NULL, NULL, NULL, NULL, NULL, NULL);
+	(2, 2, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000002', 19, '\x8fab707bb1453f7f608034226c0955bbbd8c6e9bc649c59d45b2f5cfa1569df6', 1000, 76886089, NULL, 22, 91177395, NULL, '{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', true, NULL, 1796277472689329, NULL, 1796277472689329, NULL, NULL, NULL, NULL, NULL, NULL),
+	(1, 1, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000003', 30, '\x547c8b1af19be7c340465d2afff8452c0c586296af06ddd65dde116301e7deda', 1000, 86556777, 81430695, 3, 76848083, '\x5f776f74b75d71acbe39b0de9e62852d309f7ea30b563254ada8a03f2d1ad0f1', '{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', false, 86556777, 1796277472689329, NULL, 1796277477693026, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.waivers VALUES
-	(1, 'near', 'load/r00001', 't0000002', 'max_compressed', 'until it is smaller', 'cli:root', 1796276956118553, 1798868956033322, NULL, NULL);
+	(1, 'near', 'load/r00001', 't0000002', 'max_compressed', 'until it is smaller', 'cli:root', 1796277483725940, 1798869483454205, NULL, NULL);
 SELECT pg_catalog.setval('public.audit_log_id_seq', 2, true);
 SELECT pg_catalog.setval('public.base_chains_id_seq', 1, false);
 SELECT pg_catalog.setval('public.base_names_id_seq', 1, false);
@@ -1229,7 +1229,7 @@ ALTER TABLE ONLY public.violations
 ALTER TABLE ONLY public.waivers
     ADD CONSTRAINT pk_waivers PRIMARY KEY (id);
 ALTER TABLE ONLY public.base_chains
-    ADD CONSTRAINT uq_base_chains_chain UNIQUE (chain);
+    ADD CONSTRAINT uq_base_chains_chain_history UNIQUE (chain, history);
 ALTER TABLE ONLY public.base_names
     ADD CONSTRAINT uq_base_names_base_chain_id_host_repository_tag_digest UNIQUE (base_chain_id, host, repository, tag, digest);
 ALTER TABLE ONLY public.base_summaries
@@ -1260,7 +1260,7 @@ ALTER TABLE ONLY public.tags
     ADD CONSTRAINT uq_tags_repository_id_name UNIQUE (repository_id, name);
 ALTER TABLE ONLY public.tokens
     ADD CONSTRAINT uq_tokens_sha256 UNIQUE (sha256);
-CREATE INDEX ix_base_chains_history ON public.base_chains USING btree (history) WHERE (history IS NOT NULL);
+CREATE INDEX ix_base_chains_history ON public.base_chains USING btree (history);
 CREATE INDEX ix_base_chains_unswept ON public.base_chains USING btree (id) WHERE (is_swept IS FALSE);
 CREATE INDEX ix_base_names_digest ON public.base_names USING btree (digest);
 CREATE INDEX ix_base_names_host_repository_tag ON public.base_names USING btree (host, repository, tag);

@@ -17,10 +17,11 @@ from msgspec import Struct, field
 
 from weighbridge.domain import limits
 from weighbridge.domain.image import media_types
-from weighbridge.domain.image.digest import Digest, parse_digest
+from weighbridge.domain.image.digest import Digest, is_digest, parse_digest
 from weighbridge.domain.image.platform import Platform, normalised
+from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.text.strict_json import Members, members, shape
-from weighbridge.errors import DocumentError
+from weighbridge.errors import DocumentError, InvalidReference
 
 Role: TypeAlias = Literal["image", "index", "attestation", "artifact"]
 """What a child of an index is. Only `image` and `index` lead to images."""
@@ -58,14 +59,30 @@ class Layer(NamedTuple):
     annotated_uncompressed_bytes: int | None = None
 
 
+class AnnotatedBase(Struct, frozen=True):
+    """What whoever pushed an image says that it was built on (image-spec,
+    annotations.md, `org.opencontainers.image.base.name` and `.digest`); one of both may
+    be missing.
+
+    name: read as Docker reads it
+    """
+
+    name: Reference | None
+    digest: Digest | None
+
+
 class Manifest(Struct, frozen=True):
-    """An image's manifest (schema 2 or OCI), before its config is known."""
+    """An image's manifest (schema 2 or OCI), before its config is known.
+
+    base: what its annotations say of it; None: nothing, or nothing that can be read
+    """
 
     digest: Digest
     media_type: str
     manifest_bytes: int
     config: Descriptor
     layers: tuple[Layer, ...]
+    base: AnnotatedBase | None = None
 
 
 class Child(Struct, frozen=True):
@@ -244,7 +261,15 @@ _UNCOMPRESSED_SIZE: Final = (
 REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
 """What BuildKit says of an attestation in an index: what it is, and of which image."""
-_READ: Final = (*_UNCOMPRESSED_SIZE, REFERENCE_TYPE, REFERENCE_DIGEST)
+BASE_NAME: Final = "org.opencontainers.image.base.name"
+BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
+_READ: Final = (
+    *_UNCOMPRESSED_SIZE,
+    REFERENCE_TYPE,
+    REFERENCE_DIGEST,
+    BASE_NAME,
+    BASE_DIGEST,
+)
 
 
 def parse_descriptor(value: object, where: str) -> Descriptor:
@@ -300,6 +325,20 @@ def parse_annotations(value: object, where: str) -> Mapping[str, str]:
         for name in _READ
         if name in value and len(value[name]) <= limits.ANNOTATION_CHARACTERS
     }
+
+
+def find_base_named(annotations: Mapping[str, str]) -> AnnotatedBase | None:
+    """What they say of a base. A name or a digest that is none says nothing; a digest
+    in the name counts where none is given beside it."""
+    name, digest = None, annotations.get(BASE_DIGEST, "")
+    if text := annotations.get(BASE_NAME):
+        try:
+            name = parse_reference(text)
+        except InvalidReference:
+            name = None
+    if not is_digest(digest):
+        digest = name.digest or "" if name else ""
+    return AnnotatedBase(name, Digest(digest) or None) if name or digest else None
 
 
 def find_platform(value: object) -> Platform | None:

@@ -24,6 +24,7 @@ from weighbridge.domain.image.document import (
     ParsedManifest,
     Role,
     Unweighable,
+    find_base_named,
     find_media_type,
     invalid,
     parse_annotations,
@@ -223,8 +224,8 @@ def _manifest(found: Members, named: _Named) -> Manifest | Artifact:
     artifact_type = find_artifact_type(
         media_type, found.get("artifactType"), config, layers
     )
-    manifest = Manifest(*named, config, layers)
-    parse_annotations(found.get("annotations"), "the manifest")
+    annotations = parse_annotations(found.get("annotations"), "the manifest")
+    manifest = Manifest(*named, config, layers, find_base_named(annotations))
     if not artifact_type:
         return manifest
     may_be = may_be_image(media_type, config, layers)

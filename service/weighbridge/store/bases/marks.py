@@ -23,7 +23,9 @@ _NAMED: Final = (
     .join_from(registries, repositories, registries.c.id == _table.registry_id)
     .where(registries.c.name == bindparam("registry"), among_texts(_table.name))
 )
-_NEW: Final = BulkInsert(base_repositories, "repository_id", "host", "repository")
+_NEW: Final = BulkInsert(
+    base_repositories, "repository_id", "host", "repository", "is_recorded"
+)
 _REGISTRIES: Final = (
     select(registries.c.name)
     .join(repositories, _table.registry_id == registries.c.id)
@@ -52,7 +54,9 @@ def mark_bases(
     if gone:
         connection.execute(_GONE, {"ids": listed(gone)})
     new = sorted(n for n, base in wanted.items() if marked.get(n) != base)
-    _NEW.add(connection, [(n, wanted[n].host, wanted[n].repository) for n in new])
+    _NEW.add(
+        connection, [(n, wanted[n].host, wanted[n].repository, False) for n in new]
+    )
     return new
 
 

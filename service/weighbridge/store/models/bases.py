@@ -46,6 +46,8 @@ base_repositories = Table(
     # be a mirror that is crawled.
     Column("host", UTF8, nullable=False),
     Column("repository", UTF8, nullable=False),
+    # Whether the tags that it had before it was a base are among `base_names`.
+    Column("is_recorded", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -54,24 +56,21 @@ base_chains = Table(
     metadata,
     Column("id", Id, primary_key=True),
     # Over its layers, base first: see `domain.base.chain`.
-    Column("chain", LargeBinary, nullable=False, unique=True),
+    Column("chain", LargeBinary, nullable=False),
     Column("layer_count", Integer, nullable=False),
     Column("platform_id", BigInteger),
     Column("compressed_bytes", BigInteger, nullable=False),  # as its manifest claims
     Column("image_id", BigInteger),  # one that has it; it may be pruned by now
-    # Of the image with the fewest lines that has it: the same over its lines, and how
-    # many there are. None: no history is known.
-    Column("history", LargeBinary),
-    Column("line_count", Integer),
+    # The same over its lines, and how many these are: images with the same layers may
+    # be two bases, of which one adds an ENV. Empty and 0: its lines tell nothing.
+    Column("history", LargeBinary, nullable=False),
+    Column("line_count", Integer, nullable=False),
     # Whether images that were kept before it have been held against it.
     Column("is_swept", Boolean, nullable=False),
     Column("first_seen_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),  # a tag came to it, or left it
-)
-Index(
-    "ix_base_chains_history",
-    base_chains.c.history,
-    sqlite_where=base_chains.c.history.is_not(None),
+    UniqueConstraint("chain", "history"),
+    Index(None, "history"),
 )
 Index(
     "ix_base_chains_unswept",
@@ -79,7 +78,7 @@ Index(
     sqlite_where=base_chains.c.is_swept.is_(False),
 )
 
-# What images with this chain were called: a row for each tag of each of them.
+# What images with this chain and these lines were called: a row for each tag of each.
 base_names = Table(
     "base_names",
     metadata,
@@ -91,7 +90,6 @@ base_names = Table(
     Column("digest", DigestBytes, nullable=False),  # of the image's manifest
     # The index by which the tag led to it last; None: the tag points to it.
     Column("index_digest", DigestBytes),
-    Column("line_count", Integer),  # of its history; None: not known
     Column("first_seen_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),
     Column("left_at", Moment),  # the tag moved away; None: it leads there now

@@ -27,23 +27,25 @@ def upgrade() -> None:
         ),
         sa.Column("host", text, nullable=False),
         sa.Column("repository", text, nullable=False),
+        sa.Column("is_recorded", sa.Boolean(), nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "base_chains",
         sa.Column("id", number, primary_key=True),
-        sa.Column("chain", sa.LargeBinary(), nullable=False, unique=True),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
         sa.Column("layer_count", sa.Integer(), nullable=False),
         sa.Column("platform_id", sa.BigInteger()),
         sa.Column("compressed_bytes", sa.BigInteger(), nullable=False),
         sa.Column("image_id", sa.BigInteger()),
-        sa.Column("history", sa.LargeBinary()),
-        sa.Column("line_count", sa.Integer()),
+        sa.Column("history", sa.LargeBinary(), nullable=False),
+        sa.Column("line_count", sa.Integer(), nullable=False),
         sa.Column("is_swept", sa.Boolean(), nullable=False),
         sa.Column("first_seen_at", sa.BigInteger(), nullable=False),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=False),
+        sa.UniqueConstraint("chain", "history"),
     )
-    _index_some("base_chains", "history", "history", "history IS NOT NULL")
+    op.create_index("ix_base_chains_history", "base_chains", ["history"])
     unswept = "is_swept IS false" if is_server else "is_swept IS 0"
     _index_some("base_chains", "unswept", "id", unswept)
     op.create_table(
@@ -57,7 +59,6 @@ def upgrade() -> None:
         sa.Column("tag", text, nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("index_digest", sa.LargeBinary()),
-        sa.Column("line_count", sa.Integer()),
         sa.Column("first_seen_at", sa.BigInteger(), nullable=False),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=False),
         sa.Column("left_at", sa.BigInteger()),
