@@ -25,6 +25,7 @@ from weighbridge.cli.process.streams import (
 
 _COMMANDS: Final = {
     "inspect": "weighbridge.cli.inspect",
+    "compare": "weighbridge.cli.reports.compare",
     "check": "weighbridge.cli.check",
     "crawl": "weighbridge.cli.crawl",
     "top": "weighbridge.cli.reports.top",

@@ -209,7 +209,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     assert f"\n    weighbridge {' '.join(words)}" in out
     for option in ("--config", "--debug"):
         assert option in out
-    sized = ("inspect", "check", "crawl", "top", "policy", "violations")
+    sized = ("inspect", "compare", "check", "crawl", "top", "policy", "violations")
     has_sizes = words[0] in sized
     has_rows = has_sizes or words in (
         ["config", "show"],
@@ -249,6 +249,9 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         [],
         ["weigh"],
         ["inspect"],
+        ["compare", "python"],
+        ["compare", "python", "python", "--fresh", "--database", "w.db"],
+        ["compare", "python", ":"],
         ["check"],
         ["check", "python"],
         ["check", "python", "--max-compressed", "500"],
@@ -320,7 +323,7 @@ def test_config_check_says_where_it_looked(
     [
         (["inspekt", "x"], "no command is called 'inspekt': did you mean inspect?"),
         (["config", "chek"], "no command is called 'chek': did you mean check?"),
-        (["zzz"], "there are inspect, check, crawl, top"),
+        (["zzz"], "there are inspect, compare, check, crawl"),
         (["top", "--limit", "x"], "'x' is no number from 1 to 1000"),
         (["top", "--limit", "1001"], "'1001' is no number from 1 to 1000"),
         (["inspect", "127.0.0.1:5000"], "'127.0.0.1:5000' is a registry, not an"),

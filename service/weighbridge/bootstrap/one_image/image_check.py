@@ -222,12 +222,11 @@ def check(settings: Settings, asked: CheckRequest) -> ImageCheck:
     Raises UsageError(no_limits) where nothing could be held against it, NotWeighed for
     an image, StoreError, and what `limits_of_service` raises.
     """
-    item = _item(settings, asked.reference, asked.access)
+    item = named_image(settings, asked.reference, asked.access)
     refuse_misplaced(asked.access, [item.target])
-    before = asked.against
-    if before is not None and before.startswith((":", "@")):
-        before = _name_of(item.reference) + before
-    other = None if before is None else _other(settings, before, item, asked.access)
+    other = None
+    if asked.against is not None:
+        other = image_beside(settings, asked.against, item, asked.access)
     platform = None if asked.platform is None else parse_platform(asked.platform)
     checking = _check(settings, asked, item, other, platform)
     try:
@@ -238,23 +237,29 @@ def check(settings: Settings, asked: CheckRequest) -> ImageCheck:
         raise NotWeighed(exc, item.text) from exc
 
 
-def _item(settings: Settings, text: str, access: AddressAccess) -> NamedImage:
+def named_image(settings: Settings, text: str, access: AddressAccess) -> NamedImage:
+    """What a person named. Raises as `image_of` does."""
     reference, target = image_of(settings, text, access)
     return NamedImage(text, reference, target)
 
 
-def _other(
+def image_beside(
     settings: Settings, text: str, item: NamedImage, access: AddressAccess
 ) -> NamedImage:
-    """What growth is counted from. Another registry is not shown the password."""
-    other = _item(settings, text, access)
+    """What an image is compared with; `:tag` and `@digest` are of its repository.
+    Another registry is not shown the password."""
+    if text.startswith((":", "@")):
+        text = _without_tag(item.text) + text
+    other = named_image(settings, text, access)
     if other.target.url == item.target.url:
         return other
-    return _item(settings, text, AddressAccess(plain_http=access.plain_http))
+    return named_image(settings, text, AddressAccess(plain_http=access.plain_http))
 
 
-def _name_of(reference: Reference) -> str:
-    return f"{reference.registry}/{reference.repository}"
+def _without_tag(text: str) -> str:
+    """The repository of a reference, as it was written."""
+    path, slash, last = text.partition("@")[0].rpartition("/")
+    return path + slash + last.partition(":")[0]
 
 
 async def _check(

@@ -6,6 +6,7 @@ most on disk.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -404,21 +405,14 @@ def _between(
 ) -> Iterator[Pair]:
     """What lies between two lines that are the same: one that was changed has the
     same instruction, RUN for RUN, in the same order."""
-    waiting: dict[str, list[WeighedLine]] = {}
-    for line in before:
-        waiting.setdefault(_kind_of_line(line), []).append(line)
-    counts = dict.fromkeys(waiting, 0)
+    waiting: dict[str, deque[int]] = {}
+    for place, line in enumerate(before):
+        waiting.setdefault(_kind_of_line(line), deque()).append(place)
     for line in after:
-        kind = _kind_of_line(line)
-        place = counts.get(kind, 0)
-        if place < len(waiting.get(kind, ())):
-            counts[kind] = place + 1
-            yield Pair(waiting[kind][place], line)
-        else:
-            yield Pair(None, line)
-    for kind, lines in waiting.items():
-        for line in lines[counts[kind] :]:
-            yield Pair(line, None)
+        alike = waiting.get(_kind_of_line(line))
+        yield Pair(before[alike.popleft()] if alike else None, line)
+    for place in sorted(place for places in waiting.values() for place in places):
+        yield Pair(before[place], None)
 
 
 def _kind_of_line(line: WeighedLine) -> str:

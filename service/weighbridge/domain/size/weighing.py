@@ -325,7 +325,7 @@ def _image_json(image: WeighedImage) -> dict[str, object]:
         "compressed_bytes": image.compressed_bytes,
         "compressed_confidence": image.compressed_confidence,
         "claimed_bytes": image.claimed_bytes,
-        **_uncompressed_json(image.uncompressed),
+        **uncompressed_json(image.uncompressed),
         "layers": [
             {
                 "digest": layer.digest,
@@ -334,7 +334,7 @@ def _image_json(image: WeighedImage) -> dict[str, object]:
                 "compressed_confidence": layer.compressed_confidence,
                 "claimed_bytes": layer.claimed_bytes,
                 "claim_reason": layer.claim_reason or None,
-                **_uncompressed_json(layer.uncompressed),
+                **uncompressed_json(layer.uncompressed),
                 "foreign": layer.is_foreign,
             }
             for layer in image.layers
@@ -349,7 +349,8 @@ def _image_json(image: WeighedImage) -> dict[str, object]:
     }
 
 
-def _uncompressed_json(size: Uncompressed | None) -> dict[str, object]:
+def uncompressed_json(size: Uncompressed | None) -> dict[str, object]:
+    """The five keys of an uncompressed size; None: it was not measured."""
     known = size or Uncompressed("unknown", None, None, None, "not_measured")
     return {
         "uncompressed_bytes": known.uncompressed_bytes,

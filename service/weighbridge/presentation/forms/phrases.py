@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from weighbridge.domain.text.units import format_bytes
+
 if TYPE_CHECKING:
     from weighbridge.domain.size.confidence import Uncompressed
 
@@ -47,6 +49,15 @@ def _span(seconds: float) -> str:
 
 
 UNKNOWN: Final = "unknown"
+MINUS: Final = "\N{MINUS SIGN}"
+UNCHANGED: Final = "±0"
+
+
+def signed(n: int, *, iec: bool = False) -> str:
+    """`+612 MB`, `±0`: with a sign, always."""
+    if not n:
+        return UNCHANGED
+    return f"{'+' if n > 0 else MINUS}{format_bytes(abs(n), iec=iec)}"
 
 
 class ColumnUnit(Struct, frozen=True):

@@ -15,7 +15,7 @@ Output: TypeAlias = Literal["table", "json", "csv", "markdown", "github"]
 
 COLOURS: Final[Mapping[Role, int]] = {"own": 4, "heaviest": 3, "over": 1, "shared": 2}
 """Numbers of the eight that every terminal has: blue, yellow, red, green."""
-_ALL_GLYPHS: Final = "█▏▎▍▌▋▊▉◆·─…"
+_ALL_GLYPHS: Final = "█▏▎▍▌▋▊▉▒◆·─…±≈≠\N{MINUS SIGN}"
 
 
 class Screen(Struct, frozen=True):

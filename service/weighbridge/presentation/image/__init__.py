@@ -1,1 +1,1 @@
-"""One weighing in words and tables."""
+"""One weighing, or two beside each other, in words and tables."""

@@ -126,6 +126,12 @@ def _kept(entry: RegistryEntry, stored: Mapping[str, object]) -> Mapping[str, ob
     return {key: stored[key] for key in unknown}
 
 
+def names_at(connection: Connection, address: str) -> list[str]:
+    """The entries of one address (`RegistryEntry.address`), by name."""
+    named = select(_table.name).where(_table.address == address).order_by(_table.name)
+    return list(connection.execute(named).scalars())
+
+
 def adopt_names(connection: Connection, urls: Mapping[str, str]) -> None:
     """Let each configured name have the registry that is known at its address.
 

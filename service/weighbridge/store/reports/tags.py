@@ -5,6 +5,7 @@ and the images that tags like one have pointed to.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
@@ -175,6 +176,9 @@ def _over(
     }
 
 
+MOST_IMAGES: Final = 16
+"""Images of one index that are read together. The official ones have up to twelve; a
+registry may list a thousand."""
 _Subject: TypeAlias = tuple[int, tuple[str, ...]]
 """What is to be weighed, and what is odd about it before we look inside."""
 
@@ -193,7 +197,7 @@ def find_weighing(
     """Weigh a tag or a digest of a repository; None where it is not known there.
 
     platform:      only images for this one, else the headline image
-    all_platforms: every image, headline first
+    all_platforms: every image, headline first; of more than MOST_IMAGES the first
     platforms:     in the order in which one of them speaks for an index
     """
     place = find_place(connection, registry, repository)
@@ -218,7 +222,7 @@ def find_weighing(
     platforms_in_order = sorted(pulled, key=lambda p: (not first or p != first[0], p))
     order = {each: pulled[each] for each in platforms_in_order}
     if platform is None:
-        wanted = dict(order if all_platforms else list(order.items())[:1])
+        wanted = dict(islice(order.items(), MOST_IMAGES if all_platforms else 1))
     else:
         wanted = {p: image for p, image in order.items() if matches(p, platform)}
     stored = load_images(connection, [*wanted.values()], scope_id)
@@ -244,6 +248,7 @@ def find_weighing(
         warnings=(
             *warnings,
             *_not_found(order, platform),
+            *_left_out(order, wanted, all_platforms=all_platforms),
             *_missing(graph, target),
             *_of_platforms(graph, target, wanted, stored),
             *doubts_of(map(_answered, weighed)),
@@ -379,6 +384,16 @@ def _not_found(
         return ()
     known = ", ".join(map(str, order)) or "none"
     return (f"there is no image for {platform}; known platforms: {known}",)
+
+
+def _left_out(
+    order: Mapping[Platform, int],
+    wanted: Mapping[Platform, int],
+    *,
+    all_platforms: bool,
+) -> Iterator[str]:
+    if all_platforms and len(wanted) < len(order):
+        yield f"of {len(order):,} platforms the first {len(wanted):,} are shown"
 
 
 def _missing(graph: Graph, target: int) -> Iterator[str]:

@@ -13,6 +13,7 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.report.violation import ViolationReport
+from weighbridge.presentation.forms.phrases import MINUS
 from weighbridge.web.views.charts import (
     Storage,
     repository_storage,
@@ -24,7 +25,6 @@ from weighbridge.web.views.frame import (
     repository_banners,
     repository_state,
 )
-from weighbridge.web.views.templating import MINUS
 from weighbridge.web.views.violations import ViolationItem, items
 from weighbridge.web.views.words import (
     Amount,

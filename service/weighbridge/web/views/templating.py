@@ -11,7 +11,7 @@ from weighbridge import __version__
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_bytes, split_bytes, written_bytes
-from weighbridge.presentation.forms.phrases import plural
+from weighbridge.presentation.forms.phrases import plural, signed
 from weighbridge.presentation.rows.report_rows import stand_in
 from weighbridge.web.views.words import (
     ago,
@@ -24,7 +24,6 @@ from weighbridge.web.views.words import (
     summary,
 )
 
-MINUS: Final = "\N{MINUS SIGN}"
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 
 
@@ -51,13 +50,6 @@ def short_type(media_type: str) -> str:
     return media_type
 
 
-def change(number: int) -> str:
-    """`+612 MB`, `±0`: with a sign, always."""
-    if number == 0:
-        return "±0"
-    return f"{'+' if number > 0 else MINUS}{format_bytes(abs(number))}"
-
-
 def breakable(name: str) -> Markup:
     """The name, which may break after each slash and colon and nowhere else."""
     # The text is escaped before the marks go in, so no part of it is taken as HTML.
@@ -78,7 +70,7 @@ def _environment() -> Environment:
         thousands=thousands,
         url=url_value,
         breakable=breakable,
-        change=change,
+        change=signed,
         short_type=short_type,
         format_bytes=format_bytes,
         rfc3339=rfc3339,
