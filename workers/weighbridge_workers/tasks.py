@@ -4,6 +4,7 @@ What a job is told, and where it goes, is in `weighbridge.ports.job_names`.
 """
 
 from weighbridge.ports.job_names import (
+    BASES,
     CANARY,
     CRAWL,
     DELIVER,
@@ -67,6 +68,12 @@ def measure(argument: str) -> None:
 def prune(argument: str) -> None:
     """Remove what is older than is kept."""
     app.process.do(PRUNE, argument)
+
+
+@app.task(name=BASES, shared=False)
+def count_bases(argument: str) -> None:
+    """Count what stands on each base."""
+    app.process.do(BASES, argument)
 
 
 @app.task(name=CANARY, shared=False)

@@ -23,6 +23,7 @@ from weighbridge.engine.schedule.tick_job import Tick
 from weighbridge.engine.tasks.side_by_side import cancel
 from weighbridge.errors import WeighbridgeError
 from weighbridge.ports.job_names import (
+    BASES,
     CRAWL,
     DELIVER,
     DISCOVER,
@@ -32,6 +33,7 @@ from weighbridge.ports.job_names import (
     SETTLE,
     TICK,
 )
+from weighbridge.store.bases.summaries import refresh_base_summaries
 from weighbridge.store.leases.jobs import Job
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.pruning import Pruned, prune
@@ -40,6 +42,11 @@ from weighbridge.store.pushes.inbox import PushedTo, find_known
 # Any: what a coroutine is sent and yields is asyncio's own business.
 Handler: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
 EVERY_DAY: Final = timedelta(days=1)
+EVERY_MINUTE: Final = timedelta(minutes=1)
+_RARER: Final = 60
+"""To count what stands on each base reads every image there is: so many times what it
+took is waited at least before it is done again."""
+_AT_LEAST: Final = timedelta(minutes=10)
 
 
 class Engine:
@@ -77,6 +84,7 @@ class Engine:
             MEASURE: self._measure,
             SETTLE: self._settle,
             PRUNE: self._prune,
+            BASES: self._count_bases,
             TICK: self._handle_tick,
         }
         if self._deliver is not None:
@@ -167,6 +175,22 @@ class Engine:
             pushes=pruned.pushes,
             violations=pruned.violations,
         )
+
+    async def _count_bases(self, _: str) -> None:
+        await self._go_on(BASES, "", self._count_bases_if_due())
+
+    async def _count_bases_if_due(self) -> None:
+        parts = self._parts
+        async with parts.shared.doing(Job(BASES), EVERY_MINUTE) as claimed:
+            if claimed is None:
+                return
+            began = time.monotonic()
+            await asyncio.to_thread(
+                refresh_base_summaries, parts.database, parts.clock()
+            )
+            pause = _RARER * timedelta(seconds=time.monotonic() - began)
+            if pause > EVERY_MINUTE:
+                await parts.shared.put_off(claimed, min(pause, _AT_LEAST))
 
     async def _go_on(
         self, job: str, argument: str, work: Coroutine[Any, Any, None]

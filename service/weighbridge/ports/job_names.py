@@ -27,6 +27,8 @@ TICK: Final = "weighbridge.tick"
 """no argument: look for what is due, and ask for it."""
 PRUNE: Final = "weighbridge.prune"
 """no argument: remove what is older than `history` says and needed by nothing."""
+BASES: Final = "weighbridge.bases"
+"""no argument: count what stands on each base."""
 CANARY: Final = "weighbridge.canary"
 """no argument: nothing is done, which shows that a worker works."""
 
@@ -35,8 +37,9 @@ QUEUE_OF: Final[Mapping[str, Queue]] = {
     CRAWL: "crawl",
     DISCOVER: "crawl",
     MEASURE: "measure",
-    # A walk over all tables, once a day: behind everything that somebody waits for.
+    # Walks over whole tables: behind everything that somebody waits for.
     PRUNE: "measure",
+    BASES: "measure",
     # A moment each, and everything else depends on them.
     SETTLE: "notify",
     DELIVER: "notify",

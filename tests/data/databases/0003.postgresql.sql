@@ -124,6 +124,7 @@ CREATE TABLE public.base_summaries (
     base_chain_id bigint,
     image_count bigint NOT NULL,
     outdated_image_count bigint,
+    claimed_count bigint NOT NULL,
     repository_count bigint NOT NULL,
     newest_count bigint NOT NULL,
     outdated_newest_count bigint,
@@ -798,27 +799,27 @@ ALTER TABLE ONLY public.waivers ALTER COLUMN id SET DEFAULT nextval('public.waiv
 INSERT INTO public.alembic_version VALUES
 	('0003');
 INSERT INTO public.audit_log VALUES
-	(1, 1796277480621371, 'cli:root', 'token.create', 'grafana', 'read'),
-	(2, 1796277483725940, 'cli:root', 'waiver.create', 'near/load/r00001:t0000002', 'max_compressed until 2027-01-02 05:58 UTC: until it is smaller');
+	(1, 1796277564103660, 'cli:root', 'token.create', 'grafana', 'read'),
+	(2, 1796277566042928, 'cli:root', 'waiver.create', 'near/load/r00001:t0000002', 'max_compressed until 2027-01-02 05:59 UTC: until it is smaller');
 INSERT INTO public.blob_sizes VALUES
-	(1, 1, 13918732, NULL, 0, 1, 34797056, 34797056, 34797056, '', 1796277473119221, 0, NULL),
-	(1, 2, 18773079, NULL, 0, 1, 46932992, 46932992, 46932992, '', 1796277473119221, 0, NULL),
-	(1, 5, 15974639, NULL, 0, 1, 39937024, 39937024, 39937024, '', 1796277473119221, 0, NULL),
-	(1, 6, 8173516, NULL, 0, 1, 20433920, 20433920, 20433920, '', 1796277473119221, 0, NULL),
-	(1, 7, 9083388, NULL, 0, 1, 22708736, 22708736, 22708736, '', 1796277473119221, 0, NULL),
-	(1, 8, 18792082, NULL, 0, 1, 46980608, 46980608, 46980608, '', 1796277473119221, 0, NULL),
-	(1, 9, 2574202, NULL, 0, 1, 6435840, 6435840, 6435840, '', 1796277473119221, 0, NULL),
-	(1, 10, 7576885, NULL, 0, 1, 18942464, 18942464, 18942464, '', 1796277473119221, 0, NULL),
-	(1, 13, 16865508, NULL, 0, 1, 42164224, 42164224, 42164224, '', 1796277473119221, 0, NULL),
-	(1, 15, 13937735, NULL, 0, 1, 34844672, 34844672, 34844672, '', 1796277473119221, 0, NULL),
-	(1, 17, 9064385, NULL, 0, 1, 22661120, 22661120, 22661120, '', 1796277473119221, 0, NULL),
-	(1, 18, 16884511, NULL, 0, 1, 42211328, 42211328, 42211328, '', 1796277473119221, 0, NULL),
-	(1, 21, 21719855, NULL, 0, 1, 54299648, 54299648, 54299648, '', 1796277473119221, 0, NULL),
-	(1, 24, 21738858, NULL, 0, 1, 54347264, 54347264, 54347264, '', 1796277473119221, 0, NULL),
-	(1, 27, 2593205, NULL, 0, 1, 6483456, 6483456, 6483456, '', 1796277473119221, 0, NULL),
-	(1, 28, 23775762, NULL, 0, 1, 59439616, 59439616, 59439616, '', 1796277473119221, 0, NULL),
-	(1, 29, 23627426, NULL, 0, 1, 59068928, 59068928, 59068928, '', 1796277477568332, 0, NULL),
-	(1, 32, 7428549, NULL, 0, 1, 18571776, 18571776, 18571776, '', 1796277477568332, 0, NULL);
+	(1, 1, 13918732, NULL, 0, 1, 34797056, 34797056, 34797056, '', 1796277561111779, 0, NULL),
+	(1, 2, 18773079, NULL, 0, 1, 46932992, 46932992, 46932992, '', 1796277561111779, 0, NULL),
+	(1, 5, 15974639, NULL, 0, 1, 39937024, 39937024, 39937024, '', 1796277561111779, 0, NULL),
+	(1, 6, 8173516, NULL, 0, 1, 20433920, 20433920, 20433920, '', 1796277561111779, 0, NULL),
+	(1, 7, 9083388, NULL, 0, 1, 22708736, 22708736, 22708736, '', 1796277561111779, 0, NULL),
+	(1, 8, 18792082, NULL, 0, 1, 46980608, 46980608, 46980608, '', 1796277561111779, 0, NULL),
+	(1, 9, 2574202, NULL, 0, 1, 6435840, 6435840, 6435840, '', 1796277561111779, 0, NULL),
+	(1, 10, 7576885, NULL, 0, 1, 18942464, 18942464, 18942464, '', 1796277561111779, 0, NULL),
+	(1, 13, 16865508, NULL, 0, 1, 42164224, 42164224, 42164224, '', 1796277561111779, 0, NULL),
+	(1, 15, 13937735, NULL, 0, 1, 34844672, 34844672, 34844672, '', 1796277561111779, 0, NULL),
+	(1, 17, 9064385, NULL, 0, 1, 22661120, 22661120, 22661120, '', 1796277561111779, 0, NULL),
+	(1, 18, 16884511, NULL, 0, 1, 42211328, 42211328, 42211328, '', 1796277561111779, 0, NULL),
+	(1, 21, 21719855, NULL, 0, 1, 54299648, 54299648, 54299648, '', 1796277561111779, 0, NULL),
+	(1, 24, 21738858, NULL, 0, 1, 54347264, 54347264, 54347264, '', 1796277561111779, 0, NULL),
+	(1, 27, 2593205, NULL, 0, 1, 6483456, 6483456, 6483456, '', 1796277561111779, 0, NULL),
+	(1, 28, 23775762, NULL, 0, 1, 59439616, 59439616, 59439616, '', 1796277561111779, 0, NULL),
+	(1, 29, 23627426, NULL, 0, 1, 59068928, 59068928, 59068928, '', 1796277562601112, 0, NULL),
+	(1, 32, 7428549, NULL, 0, 1, 18571776, 18571776, 18571776, '', 1796277562601112, 0, NULL);
 INSERT INTO public.blobs VALUES
 	(1, '\x10db3eb5d7f829484db903445909ef025b44fbca000000000000000001000005', 13918732, NULL, 13918732, false, 2, true, false, false, false, false, 0, NULL),
 	(2, '\x12746de2c3896ccd96f1fdfb1752de00eb9bbbbe000000000000000002000005', 18773079, NULL, 18773079, false, 2, true, false, false, false, false, 0, NULL),
@@ -853,15 +854,15 @@ INSERT INTO public.blobs VALUES
 	(31, '\xae83274682d207dcf03751756ef0d274ccfad6823d58bd1b52162ecea47b7cfc', 1335, 1335, 1335, true, 1, false, false, false, false, false, 0, NULL),
 	(32, '\xe6979eaf807cb9dfcee50e58ab147ed4eb2de591000000000000000003000004', 7428549, NULL, 7428549, false, 2, true, false, false, false, false, 0, NULL);
 INSERT INTO public.channel_paces VALUES
-	('hook', '[1796277478228298]');
+	('hook', '[1796277562796877]');
 INSERT INTO public.crawl_requests VALUES
-	(1, 1, NULL, true, 1796277472294679, 0, '26a8f41d-49f7-47ea-9718-18762c690b97:4026531836.1215.8095207/e22812da', 1796277502294679, 'done', '', 2, 1796277473068039, 1796277473372315, 2, 0, 0, 6, 14, 15334);
+	(1, 1, NULL, true, 1796277560721143, 0, '26a8f41d-49f7-47ea-9718-18762c690b97:4026531836.5637.8104233/fa6db164', 1796277590721143, 'done', '', 2, 1796277561033521, 1796277561263946, 2, 0, 0, 6, 14, 15334);
 INSERT INTO public.crawls VALUES
-	(1, 1, 1, 1796277472486149, 1796277472655719, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL),
-	(2, 2, 1, 1796277472486149, 1796277472689329, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL);
+	(1, 1, 1, 1796277560803766, 1796277560857754, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL),
+	(2, 2, 1, 1796277560803766, 1796277560857883, 'ok', '', 3, 3, 0, 0, 0, 0, 7, 7667, 0, NULL);
 INSERT INTO public.images VALUES
-	(16, 1, 14, 1769932800000000, 91139389, 91141924, 6, 0, NULL),
 	(12, 1, 26, 1767254400000000, 81430695, 81433229, 6, 0, NULL),
+	(16, 1, 14, 1769932800000000, 91139389, 91141924, 6, 0, NULL),
 	(3, 1, 4, 1772352000000000, 76848083, 76850617, 6, 0, NULL),
 	(25, 1, 20, 1767254400000000, 81468701, 81471235, 6, 0, NULL),
 	(22, 1, 23, 1769932800000000, 91177395, 91179930, 6, 0, NULL),
@@ -875,24 +876,25 @@ INSERT INTO public.instructions VALUES
 	(5, '\xdac5b31773087b3a01143d8885a923ce394ae9a838798a305bf9f6b1482b5a06', 'RUN make step-1'),
 	(6, '\xea801b3d7ffa5edefa083644d4beace0de879582f8df991d8fe1161ee37ac608', 'RUN make step-5');
 INSERT INTO public.jobs VALUES
-	('weighbridge.discover', 'near', 1796281072361485, NULL, NULL, 0, 1796277472688225),
-	('weighbridge.measure', 'near', 1796281073099497, NULL, NULL, 0, 1796277473336638),
-	('write_check', '', 1796277477232056, NULL, NULL, 0, 1796277477232056),
-	('weighbridge.tick', '', 1796277477217997, NULL, NULL, 0, 1796277477217997),
-	('weighbridge.prune', '', 1796363877500372, NULL, NULL, 0, 1796277477715996);
+	('weighbridge.discover', 'near', 1796281160736461, NULL, NULL, 0, 1796277560861510),
+	('weighbridge.measure', 'near', 1796281161056190, NULL, NULL, 0, 1796277561255811),
+	('write_check', '', 1796277562442644, NULL, NULL, 0, 1796277562442644),
+	('weighbridge.tick', '', 1796277562432300, NULL, NULL, 0, 1796277562432300),
+	('weighbridge.bases', '', 1796277622565480, NULL, NULL, 0, 1796277562618926),
+	('weighbridge.prune', '', 1796363962565430, NULL, NULL, 0, 1796277562676309);
 INSERT INTO public.layers VALUES
-	(16, 0, false, 10, NULL, NULL, NULL),
-	(16, 1, false, 28, NULL, NULL, NULL),
-	(16, 2, false, 5, NULL, NULL, NULL),
-	(16, 3, false, 6, NULL, NULL, NULL),
-	(16, 4, false, 21, NULL, NULL, NULL),
-	(16, 5, false, 1, NULL, NULL, NULL),
 	(12, 0, false, 10, NULL, NULL, NULL),
 	(12, 1, false, 28, NULL, NULL, NULL),
 	(12, 2, false, 5, NULL, NULL, NULL),
 	(12, 3, false, 6, NULL, NULL, NULL),
 	(12, 4, false, 13, NULL, NULL, NULL),
 	(12, 5, false, 17, NULL, NULL, NULL),
+	(16, 0, false, 10, NULL, NULL, NULL),
+	(16, 1, false, 28, NULL, NULL, NULL),
+	(16, 2, false, 5, NULL, NULL, NULL),
+	(16, 3, false, 6, NULL, NULL, NULL),
+	(16, 4, false, 21, NULL, NULL, NULL),
+	(16, 5, false, 1, NULL, NULL, NULL),
 	(3, 0, false, 10, NULL, NULL, NULL),
 	(3, 1, false, 28, NULL, NULL, NULL),
 	(3, 2, false, 5, NULL, NULL, NULL),
@@ -924,8 +926,8 @@ INSERT INTO public.layers VALUES
 	(30, 4, false, 32, NULL, NULL, NULL),
 	(30, 5, false, 29, NULL, NULL, NULL);
 INSERT INTO public.lines VALUES
-	(16, '[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]'),
 	(12, '[[1,1767254400000000,0],[5,1767254400000000,1],[2,1767254400000000,2],[3,1767254400000000,3],[4,1767254400000000,4],[6,1767254400000000,5]]'),
+	(16, '[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]'),
 	(3, '[[1,1772352000000000,0],[5,1772352000000000,1],[2,1772352000000000,2],[3,1772352000000000,3],[4,1772352000000000,4],[6,1772352000000000,5]]'),
 	(25, '[[1,1767254400000000,0],[5,1767254400000000,1],[2,1767254400000000,2],[3,1767254400000000,3],[4,1767254400000000,4],[6,1767254400000000,5]]'),
 	(22, '[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]'),
@@ -944,9 +946,9 @@ INSERT INTO public.media_types VALUES
 	(2, 'application/vnd.oci.image.layer.v1.tar+gzip'),
 	(3, 'application/vnd.oci.image.manifest.v1+json');
 INSERT INTO public.notification_groups VALUES
-	(1, 'hook', '\x6a765f081cc22c9daa1b01fb53823e5ac710591830ede29d6c3ad638b13a4169', false, 'registry near, repository load/r00000', 0, 300, NULL, 1796277478302074, 1, 0, NULL, NULL, NULL, NULL);
+	(1, 'hook', '\x6a765f081cc22c9daa1b01fb53823e5ac710591830ede29d6c3ad638b13a4169', false, 'registry near, repository load/r00000', 0, 300, NULL, 1796277562830391, 1, 0, NULL, NULL, NULL, NULL);
 INSERT INTO public.notifications VALUES
-	(1, 1, 1, 'opened', 1796277477693026, '1f2ae77aee23471e14310d104372bf216b041ec3', 1796277478302074, NULL, NULL);
+	(1, 1, 1, 'opened', 1796277562653225, '96672ecccec565900686f0c400c6daa0190723bf', 1796277562830391, NULL, NULL);
 INSERT INTO public.over_tags VALUES
 	(1, 1, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 12, 1000, 81430695),
 	(1, 2, 'linux/amd64', 'max_compressed', 'small', NULL, 'warning', 16, 1000, 91139389),
@@ -958,9 +960,9 @@ INSERT INTO public.over_tags VALUES
 INSERT INTO public.platforms VALUES
 	(1, 'linux/amd64', 'linux', 'amd64', '', '');
 INSERT INTO public.pushes VALUES
-	(1, 'near', 'distribution', '\x9b5958eca0ab12ed3f96fed42e79e773f8b61d6abe1924b7e3e5c72992cbf68a', 'load/r00000', 't0000003', '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', false, NULL, 1796277477406866, 1796277478829884, 2, NULL, 'too_early');
+	(1, 'near', 'distribution', '\x9b5958eca0ab12ed3f96fed42e79e773f8b61d6abe1924b7e3e5c72992cbf68a', 'load/r00000', 't0000003', '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', false, NULL, 1796277562479235, 1796277563366353, 2, NULL, 'too_early');
 INSERT INTO public.registries VALUES
-	(1, 'near', 'distribution', 'http://127.0.0.1:44999', 'http://127.0.0.1:44999', 'registry', 'loopback', 3600, 'ok', '', 1796277472658082, 1796277472484334, 1796277472484334, NULL, 0, NULL, 39, 20581, NULL, NULL, NULL, NULL, 9, 'distribution', 'its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
+	(1, 'near', 'distribution', 'http://127.0.0.1:46125', 'http://127.0.0.1:46125', 'registry', 'loopback', 3600, 'ok', '', 1796277560858006, 1796277560800999, 1796277560800999, NULL, 0, NULL, 39, 20581, NULL, NULL, NULL, NULL, 9, 'distribution', 'its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
 INSERT INTO public.registry_sums VALUES
 	(1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0),
 	(2, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
@@ -1006,8 +1008,8 @@ INSERT INTO public.registry_sums VALUES
 	(42, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 	(43, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.repositories VALUES
-	(2, 1, 1, 'load/r00001', 'ok', '', 1796277472689329, NULL, 1796281072689329, NULL, NULL, 1, 0, 1, 0, true, true, NULL, 1796277472689329, 1796277472689329, 7, 7667, 1),
-	(1, 1, 1, 'load/r00000', 'ok', '', 1796277472655719, NULL, 1796281072655719, NULL, NULL, 3, 0, 1, 0, true, false, NULL, 1796277472655719, 1796277472655719, 12, 11544, 3);
+	(2, 1, 1, 'load/r00001', 'ok', '', 1796277560857883, NULL, 1796281160857883, NULL, NULL, 1, 0, 1, 0, true, true, NULL, 1796277560857883, 1796277560857883, 7, 7667, 1),
+	(1, 1, 1, 'load/r00000', 'ok', '', 1796277560857754, NULL, 1796281160857754, NULL, NULL, 3, 0, 1, 0, true, false, NULL, 1796277560857754, 1796277560857754, 12, 11544, 3);
 INSERT INTO public.repository_blobs VALUES
 	(1, 1, 1, 1),
 	(1, 2, 1, 1),
@@ -1054,8 +1056,8 @@ INSERT INTO public.repository_manifests VALUES
 	(2, 25, 1, 0),
 	(1, 30, 1, 0);
 INSERT INTO public.repository_summaries VALUES
-	(2, 1, 3, 3, 0, 't0000002', 19, 'linux/amd64', 'created', 1772352000000000, 76886089, 0, 192217088, 1, 6, NULL, 5, 23775762, 91177395, 249539788, 249532185, 138538184, 83037382, false, false, false, 1796277472689329, 6, 3, '41a087f955b40eac2ca0958575627425 linux/amd64', false),
-	(1, 1, 4, 4, 0, 't0000003', 30, 'linux/amd64', 'moved', 1796277477693026, 86556777, 0, 216393728, 1, 6, 81430695, 5, 23775762, 91139389, 335985081, 335974944, 169482675, 113981873, false, false, true, 1796277477693026, 10, 4, '41a087f955b40eac2ca0958575627425 linux/amd64', false);
+	(2, 1, 3, 3, 0, 't0000002', 19, 'linux/amd64', 'created', 1772352000000000, 76886089, 0, 192217088, 1, 6, NULL, 5, 23775762, 91177395, 249539788, 249532185, 138538184, 83037382, false, false, false, 1796277560857883, 6, 3, '41a087f955b40eac2ca0958575627425 linux/amd64', false),
+	(1, 1, 4, 4, 0, 't0000003', 30, 'linux/amd64', 'moved', 1796277562653225, 86556777, 0, 216393728, 1, 6, 81430695, 5, 23775762, 91139389, 335985081, 335974944, 169482675, 113981873, false, false, true, 1796277562653225, 10, 4, '41a087f955b40eac2ca0958575627425 linux/amd64', false);
 INSERT INTO public.scope_blobs VALUES
 	(1, 1, 1),
 	(1, 2, 1),
@@ -1092,30 +1094,30 @@ INSERT INTO public.scope_blobs VALUES
 INSERT INTO public.storage_scopes VALUES
 	(1, 1, '', 7, 585507129, 252520057, 55500802, 2);
 INSERT INTO public.tag_moves VALUES
-	(1, 1796277472655647, 12, NULL, NULL),
-	(2, 1796277472655647, 16, NULL, NULL),
-	(3, 1796277472655647, 3, NULL, NULL),
-	(4, 1796277472689269, 25, NULL, NULL),
-	(5, 1796277472689269, 22, NULL, NULL),
-	(6, 1796277472689269, 19, NULL, NULL),
-	(7, 1796277477693026, 30, NULL, NULL);
+	(1, 1796277560857688, 12, NULL, NULL),
+	(2, 1796277560857688, 16, NULL, NULL),
+	(3, 1796277560857688, 3, NULL, NULL),
+	(4, 1796277560857853, 25, NULL, NULL),
+	(5, 1796277560857853, 22, NULL, NULL),
+	(6, 1796277560857853, 19, NULL, NULL),
+	(7, 1796277562653225, 30, NULL, NULL);
 INSERT INTO public.tags VALUES
-	(1, 1, 't0000000', 't000', 12, 1796277472655647, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(2, 1, 't0000001', 't0011', 16, 1796277472655647, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(3, 1, 't0000002', 't0012', 3, 1796277472655647, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(4, 2, 't0000000', 't000', 25, 1796277472689269, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(5, 2, 't0000001', 't0011', 22, 1796277472689269, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(6, 2, 't0000002', 't0012', 19, 1796277472689269, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	(7, 1, 't0000003', 't0013', 30, 1796277477693026, 1796277477693026, NULL, NULL, NULL, NULL, NULL, NULL);
+	(1, 1, 't0000000', 't000', 12, 1796277560857688, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(2, 1, 't0000001', 't0011', 16, 1796277560857688, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(3, 1, 't0000002', 't0012', 3, 1796277560857688, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(4, 2, 't0000000', 't000', 25, 1796277560857853, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(5, 2, 't0000001', 't0011', 22, 1796277560857853, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(6, 2, 't0000002', 't0012', 19, 1796277560857853, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(7, 1, 't0000003', 't0013', 30, 1796277562653225, 1796277562653225, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.tokens VALUES
-	(1, 'grafana', 'read', '\xdf59711d7763c2762edc9c5e32eb872300b83a3767a7463f4582cd721f441bc8', 1796277480621371, NULL, NULL, NULL);
+	(1, 'grafana', 'read', '\xb28a1e79e45fb2ed4925eca3b28d65144b191459642717dc3268268cf7807a2b', 1796277564103660, NULL, NULL, NULL);
 INSERT INTO public.touched_manifests VALUES
 	(2, NULL);
 INSERT INTO public.violations VALUES
-	(2, 2, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000002', 19, '\x8fab707bb1453f7f608034226c0955bbbd8c6e9bc649c59d45b2f5cfa1569df6', 1000, 76886089, NULL, 22, 91177395, NULL, '{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', true, NULL, 1796277472689329, NULL, 1796277472689329, NULL, NULL, NULL, NULL, NULL, NULL),
-	(1, 1, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000003', 30, '\x547c8b1af19be7c340465d2afff8452c0c586296af06ddd65dde116301e7deda', 1000, 86556777, 81430695, 3, 76848083, '\x5f776f74b75d71acbe39b0de9e62852d309f7ea30b563254ada8a03f2d1ad0f1', '{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', false, 86556777, 1796277472689329, NULL, 1796277477693026, NULL, NULL, NULL, NULL, NULL, NULL);
+	(2, 2, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000002', 19, '\x8fab707bb1453f7f608034226c0955bbbd8c6e9bc649c59d45b2f5cfa1569df6', 1000, 76886089, NULL, 22, 91177395, NULL, '{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', true, NULL, 1796277560857883, NULL, 1796277560857883, NULL, NULL, NULL, NULL, NULL, NULL),
+	(1, 1, 't#', 'linux/amd64', 'small', 'max_compressed', NULL, 'warning', 't0000003', 30, '\x547c8b1af19be7c340465d2afff8452c0c586296af06ddd65dde116301e7deda', 1000, 86556777, 81430695, 3, 76848083, '\x5f776f74b75d71acbe39b0de9e62852d309f7ea30b563254ada8a03f2d1ad0f1', '{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}', false, 86556777, 1796277560857883, NULL, 1796277562653225, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.waivers VALUES
-	(1, 'near', 'load/r00001', 't0000002', 'max_compressed', 'until it is smaller', 'cli:root', 1796277483725940, 1798869483454205, NULL, NULL);
+	(1, 'near', 'load/r00001', 't0000002', 'max_compressed', 'until it is smaller', 'cli:root', 1796277566042928, 1798869565795437, NULL, NULL);
 SELECT pg_catalog.setval('public.audit_log_id_seq', 2, true);
 SELECT pg_catalog.setval('public.base_chains_id_seq', 1, false);
 SELECT pg_catalog.setval('public.base_names_id_seq', 1, false);

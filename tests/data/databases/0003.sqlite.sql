@@ -22,8 +22,8 @@ CREATE TABLE audit_log (
 	detail TEXT NOT NULL, 
 	CONSTRAINT pk_audit_log PRIMARY KEY (id)
 );
-INSERT INTO "audit_log" VALUES(1,1796277465189861,'cli:root','token.create','grafana','read');
-INSERT INTO "audit_log" VALUES(2,1796277467213610,'cli:root','waiver.create','near/load/r00001:t0000002','max_compressed until 2027-01-02 05:57 UTC: until it is smaller');
+INSERT INTO "audit_log" VALUES(1,1796277558002909,'cli:root','token.create','grafana','read');
+INSERT INTO "audit_log" VALUES(2,1796277558711753,'cli:root','waiver.create','near/load/r00001:t0000002','max_compressed until 2027-01-02 05:59 UTC: until it is smaller');
 CREATE TABLE base_chains (
 	id INTEGER NOT NULL, 
 	chain BLOB NOT NULL, 
@@ -73,6 +73,7 @@ CREATE TABLE base_summaries (
 	base_chain_id INTEGER, 
 	image_count BIGINT NOT NULL, 
 	outdated_image_count BIGINT, 
+	claimed_count BIGINT NOT NULL, 
 	repository_count BIGINT NOT NULL, 
 	newest_count BIGINT NOT NULL, 
 	outdated_newest_count BIGINT, 
@@ -112,24 +113,24 @@ CREATE TABLE blob_sizes (
  WITHOUT ROWID
 
 ;
-INSERT INTO "blob_sizes" VALUES(1,1,13918732,NULL,0,1,34797056,34797056,34797056,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,2,18773079,NULL,0,1,46932992,46932992,46932992,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,5,15974639,NULL,0,1,39937024,39937024,39937024,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,6,8173516,NULL,0,1,20433920,20433920,20433920,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,7,2574202,NULL,0,1,6435840,6435840,6435840,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,8,7576885,NULL,0,1,18942464,18942464,18942464,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,10,16865508,NULL,0,1,42164224,42164224,42164224,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,13,9064385,NULL,0,1,22661120,22661120,22661120,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,14,21719855,NULL,0,1,54299648,54299648,54299648,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,16,23775762,NULL,0,1,59439616,59439616,59439616,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,17,9083388,NULL,0,1,22708736,22708736,22708736,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,18,18792082,NULL,0,1,46980608,46980608,46980608,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,20,13937735,NULL,0,1,34844672,34844672,34844672,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,21,16884511,NULL,0,1,42211328,42211328,42211328,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,26,21738858,NULL,0,1,54347264,54347264,54347264,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,28,2593205,NULL,0,1,6483456,6483456,6483456,'',1796277460244474,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,29,23627426,NULL,0,1,59068928,59068928,59068928,'',1796277463269157,0,NULL);
-INSERT INTO "blob_sizes" VALUES(1,32,7428549,NULL,0,1,18571776,18571776,18571776,'',1796277463269157,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,1,13918732,NULL,0,1,34797056,34797056,34797056,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,2,18773079,NULL,0,1,46932992,46932992,46932992,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,5,15974639,NULL,0,1,39937024,39937024,39937024,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,6,8173516,NULL,0,1,20433920,20433920,20433920,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,7,2574202,NULL,0,1,6435840,6435840,6435840,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,8,7576885,NULL,0,1,18942464,18942464,18942464,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,10,16865508,NULL,0,1,42164224,42164224,42164224,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,13,9064385,NULL,0,1,22661120,22661120,22661120,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,14,21719855,NULL,0,1,54299648,54299648,54299648,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,16,23775762,NULL,0,1,59439616,59439616,59439616,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,17,9083388,NULL,0,1,22708736,22708736,22708736,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,18,18792082,NULL,0,1,46980608,46980608,46980608,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,20,13937735,NULL,0,1,34844672,34844672,34844672,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,21,16884511,NULL,0,1,42211328,42211328,42211328,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,26,21738858,NULL,0,1,54347264,54347264,54347264,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,28,2593205,NULL,0,1,6483456,6483456,6483456,'',1796277556314230,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,29,23627426,NULL,0,1,59068928,59068928,59068928,'',1796277557250656,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,32,7428549,NULL,0,1,18571776,18571776,18571776,'',1796277557250656,0,NULL);
 CREATE TABLE blobs (
 	id INTEGER NOT NULL, 
 	digest BLOB NOT NULL, 
@@ -185,7 +186,7 @@ CREATE TABLE channel_paces (
 	begun TEXT NOT NULL, 
 	CONSTRAINT pk_channel_paces PRIMARY KEY (channel)
 );
-INSERT INTO "channel_paces" VALUES('hook','[1796277463484105]');
+INSERT INTO "channel_paces" VALUES('hook','[1796277557315935]');
 CREATE TABLE crawl_chunks (
 	crawl_id INTEGER NOT NULL, 
 	position INTEGER NOT NULL, 
@@ -224,7 +225,7 @@ CREATE TABLE crawl_requests (
 	CONSTRAINT pk_crawl_requests PRIMARY KEY (id), 
 	CONSTRAINT fk_crawl_requests_registry_id FOREIGN KEY(registry_id) REFERENCES registries (id)
 );
-INSERT INTO "crawl_requests" VALUES(1,1,NULL,1,1796277459804118,0,'26a8f41d-49f7-47ea-9718-18762c690b97:4026531836.865.8094019/bcdf44b9',1796277489804118,'done','',2,1796277460209371,1796277460330049,2,0,0,6,14,15334);
+INSERT INTO "crawl_requests" VALUES(1,1,NULL,1,1796277556089891,0,'26a8f41d-49f7-47ea-9718-18762c690b97:4026531836.5316.8103791/abb2948a',1796277586089891,'done','',2,1796277556291106,1796277556354365,2,0,0,6,14,15334);
 CREATE TABLE crawls (
 	id INTEGER NOT NULL, 
 	repository_id INTEGER NOT NULL, 
@@ -246,8 +247,8 @@ CREATE TABLE crawls (
 	CONSTRAINT pk_crawls PRIMARY KEY (id), 
 	CONSTRAINT fk_crawls_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id)
 );
-INSERT INTO "crawls" VALUES(1,1,1,1796277459893857,1796277459980855,'ok','',3,3,0,0,0,0,7,7667,0,NULL);
-INSERT INTO "crawls" VALUES(2,2,1,1796277459893857,1796277460001175,'ok','',3,3,0,0,0,0,7,7667,0,NULL);
+INSERT INTO "crawls" VALUES(1,1,1,1796277556129160,1796277556178890,'ok','',3,3,0,0,0,0,7,7667,0,NULL);
+INSERT INTO "crawls" VALUES(2,2,1,1796277556129160,1796277556188840,'ok','',3,3,0,0,0,0,7,7667,0,NULL);
 CREATE TABLE disputes (
 	id INTEGER NOT NULL, 
 	scope_id BIGINT NOT NULL, 
@@ -324,11 +325,12 @@ CREATE TABLE jobs (
 	done_at BIGINT, 
 	CONSTRAINT pk_jobs PRIMARY KEY (job, argument)
 );
-INSERT INTO "jobs" VALUES('weighbridge.discover','near',1796281059832488,NULL,NULL,0,1796277460179969);
-INSERT INTO "jobs" VALUES('weighbridge.measure','near',1796281060214733,NULL,NULL,0,1796277460320646);
-INSERT INTO "jobs" VALUES('weighbridge.tick','',1796277462966408,NULL,NULL,0,1796277462966408);
-INSERT INTO "jobs" VALUES('write_check','',1796277463043814,NULL,NULL,0,1796277463043814);
-INSERT INTO "jobs" VALUES('weighbridge.prune','',1796363863056772,NULL,NULL,0,1796277463156581);
+INSERT INTO "jobs" VALUES('weighbridge.discover','near',1796281156102790,NULL,NULL,0,1796277556272282);
+INSERT INTO "jobs" VALUES('weighbridge.measure','near',1796281156298058,NULL,NULL,0,1796277556349661);
+INSERT INTO "jobs" VALUES('weighbridge.tick','',1796277557136102,NULL,NULL,0,1796277557136102);
+INSERT INTO "jobs" VALUES('write_check','',1796277557163457,NULL,NULL,0,1796277557163457);
+INSERT INTO "jobs" VALUES('weighbridge.prune','',1796363957164650,NULL,NULL,0,1796277557193776);
+INSERT INTO "jobs" VALUES('weighbridge.bases','',1796277617166318,NULL,NULL,0,1796277557190360);
 CREATE TABLE layers (
 	image_id BIGINT NOT NULL, 
 	position SMALLINT NOT NULL, 
@@ -446,7 +448,7 @@ CREATE TABLE notification_groups (
 	CONSTRAINT pk_notification_groups PRIMARY KEY (id), 
 	CONSTRAINT uq_notification_groups_channel_group_key UNIQUE (channel, group_key)
 );
-INSERT INTO "notification_groups" VALUES(1,'hook',X'6A765F081CC22C9DAA1B01FB53823E5AC710591830EDE29D6C3AD638B13A4169',0,'registry near, repository load/r00000',0,300,NULL,1796277463532406,1,0,NULL,NULL,NULL,NULL);
+INSERT INTO "notification_groups" VALUES(1,'hook',X'6A765F081CC22C9DAA1B01FB53823E5AC710591830EDE29D6C3AD638B13A4169',0,'registry near, repository load/r00000',0,300,NULL,1796277557330736,1,0,NULL,NULL,NULL,NULL);
 CREATE TABLE notifications (
 	id INTEGER NOT NULL, 
 	group_id INTEGER NOT NULL, 
@@ -462,7 +464,7 @@ CREATE TABLE notifications (
 	CONSTRAINT fk_notifications_violation_id FOREIGN KEY(violation_id) REFERENCES violations (id), 
 	CONSTRAINT uq_notifications_violation_id_event_group_id UNIQUE (violation_id, event, group_id)
 );
-INSERT INTO "notifications" VALUES(1,1,1,'opened',1796277463280428,'b7368542e479419516ad3d4910bf11a4da8bff85',1796277463532406,NULL,NULL);
+INSERT INTO "notifications" VALUES(1,1,1,'opened',1796277557263474,'8b7146b9e73eb731ae09063236ea7412fee2bc22',1796277557330736,NULL,NULL);
 CREATE TABLE over_tags (
 	repository_id BIGINT NOT NULL, 
 	tag_id BIGINT NOT NULL, 
@@ -515,7 +517,7 @@ CREATE TABLE pushes (
 	CONSTRAINT pk_pushes PRIMARY KEY (id), 
 	CONSTRAINT uq_pushes_event_key UNIQUE (event_key)
 );
-INSERT INTO "pushes" VALUES(1,'near','distribution',X'9B5958ECA0AB12ED3F96FED42E79E773F8B61D6ABE1924B7E3E5C72992CBF68A','load/r00000','t0000003',X'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',0,NULL,1796277463152067,1796277464046142,2,NULL,'too_early');
+INSERT INTO "pushes" VALUES(1,'near','distribution',X'9B5958ECA0AB12ED3F96FED42E79E773F8B61D6ABE1924B7E3E5C72992CBF68A','load/r00000','t0000003',X'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',0,NULL,1796277557214450,1796277557870173,2,NULL,'too_early');
 CREATE TABLE registries (
 	id INTEGER NOT NULL, 
 	name TEXT NOT NULL, 
@@ -545,7 +547,7 @@ CREATE TABLE registries (
 	CONSTRAINT pk_registries PRIMARY KEY (id), 
 	CONSTRAINT uq_registries_name UNIQUE (name)
 );
-INSERT INTO "registries" VALUES(1,'near','distribution','http://127.0.0.1:43209','http://127.0.0.1:43209','registry','loopback',3600,'ok','',1796277460176783,1796277459893387,1796277459893387,NULL,0,NULL,39,20581,NULL,NULL,NULL,NULL,9,'distribution','its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
+INSERT INTO "registries" VALUES(1,'near','distribution','http://127.0.0.1:37839','http://127.0.0.1:37839','registry','loopback',3600,'ok','',1796277556268979,1796277556128547,1796277556128547,NULL,0,NULL,39,20581,NULL,NULL,NULL,NULL,9,'distribution','its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
 CREATE TABLE registry_sums (
 	id INTEGER NOT NULL, 
 	registry_id BIGINT NOT NULL, 
@@ -610,8 +612,8 @@ CREATE TABLE repositories (
 	CONSTRAINT fk_repositories_scope_id FOREIGN KEY(scope_id) REFERENCES storage_scopes (id), 
 	CONSTRAINT uq_repositories_registry_id_name UNIQUE (registry_id, name)
 );
-INSERT INTO "repositories" VALUES(1,1,1,'load/r00000','ok','',1796277459980855,NULL,1796281059980855,NULL,NULL,3,0,1,0,1,0,NULL,1796277459980855,1796277459980855,12,11544,3);
-INSERT INTO "repositories" VALUES(2,1,1,'load/r00001','ok','',1796277460001175,NULL,1796281060001175,NULL,NULL,1,0,1,0,1,1,NULL,1796277460001175,1796277460001175,7,7667,1);
+INSERT INTO "repositories" VALUES(1,1,1,'load/r00000','ok','',1796277556178890,NULL,1796281156178890,NULL,NULL,3,0,1,0,1,0,NULL,1796277556178890,1796277556178890,12,11544,3);
+INSERT INTO "repositories" VALUES(2,1,1,'load/r00001','ok','',1796277556188840,NULL,1796281156188840,NULL,NULL,1,0,1,0,1,1,NULL,1796277556188840,1796277556188840,7,7667,1);
 CREATE TABLE repository_blobs (
 	scope_id BIGINT NOT NULL, 
 	blob_id BIGINT NOT NULL, 
@@ -710,8 +712,8 @@ CREATE TABLE repository_summaries (
 	CONSTRAINT pk_repository_summaries PRIMARY KEY (repository_id), 
 	CONSTRAINT fk_repository_summaries_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id)
 );
-INSERT INTO "repository_summaries" VALUES(1,1,4,4,0,'t0000003',30,'linux/amd64','moved',1796277463280428,86556777,0,216393728,1,6,81430695,5,23775762,91139389,335985081,335974944,169482675,113981873,0,0,1,1796277463280428,11,4,'41a087f955b40eac2ca0958575627425 linux/amd64',0);
-INSERT INTO "repository_summaries" VALUES(2,1,3,3,0,'t0000002',22,'linux/amd64','created',1772352000000000,76886089,0,192217088,1,6,NULL,5,23775762,91177395,249539788,249532185,138538184,83037382,0,0,0,1796277460001175,6,3,'41a087f955b40eac2ca0958575627425 linux/amd64',0);
+INSERT INTO "repository_summaries" VALUES(1,1,4,4,0,'t0000003',30,'linux/amd64','moved',1796277557263474,86556777,0,216393728,1,6,81430695,5,23775762,91139389,335985081,335974944,169482675,113981873,0,0,1,1796277557263474,11,4,'41a087f955b40eac2ca0958575627425 linux/amd64',0);
+INSERT INTO "repository_summaries" VALUES(2,1,3,3,0,'t0000002',22,'linux/amd64','created',1772352000000000,76886089,0,192217088,1,6,NULL,5,23775762,91177395,249539788,249532185,138538184,83037382,0,0,0,1796277556188840,6,3,'41a087f955b40eac2ca0958575627425 linux/amd64',0);
 CREATE TABLE scope_blobs (
 	scope_id BIGINT NOT NULL, 
 	blob_id BIGINT NOT NULL, 
@@ -778,13 +780,13 @@ CREATE TABLE tag_moves (
  WITHOUT ROWID
 
 ;
-INSERT INTO "tag_moves" VALUES(1,1796277459980805,9,NULL,NULL);
-INSERT INTO "tag_moves" VALUES(2,1796277459980805,12,NULL,NULL);
-INSERT INTO "tag_moves" VALUES(3,1796277459980805,3,NULL,NULL);
-INSERT INTO "tag_moves" VALUES(4,1796277460001120,27,NULL,NULL);
-INSERT INTO "tag_moves" VALUES(5,1796277460001120,24,NULL,NULL);
-INSERT INTO "tag_moves" VALUES(6,1796277460001120,22,NULL,NULL);
-INSERT INTO "tag_moves" VALUES(7,1796277463280428,30,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(1,1796277556178827,9,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(2,1796277556178827,12,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(3,1796277556178827,3,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(4,1796277556188780,27,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(5,1796277556188780,24,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(6,1796277556188780,22,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(7,1796277557263474,30,NULL,NULL);
 CREATE TABLE tags (
 	id INTEGER NOT NULL, 
 	repository_id INTEGER NOT NULL, 
@@ -803,13 +805,13 @@ CREATE TABLE tags (
 	CONSTRAINT fk_tags_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id), 
 	CONSTRAINT uq_tags_repository_id_name UNIQUE (repository_id, name)
 );
-INSERT INTO "tags" VALUES(1,1,'t0000000','t000',9,1796277459980805,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "tags" VALUES(2,1,'t0000001','t0011',12,1796277459980805,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "tags" VALUES(3,1,'t0000002','t0012',3,1796277459980805,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "tags" VALUES(4,2,'t0000000','t000',27,1796277460001120,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "tags" VALUES(5,2,'t0000001','t0011',24,1796277460001120,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "tags" VALUES(6,2,'t0000002','t0012',22,1796277460001120,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "tags" VALUES(7,1,'t0000003','t0013',30,1796277463280428,1796277463280428,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(1,1,'t0000000','t000',9,1796277556178827,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(2,1,'t0000001','t0011',12,1796277556178827,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(3,1,'t0000002','t0012',3,1796277556178827,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(4,2,'t0000000','t000',27,1796277556188780,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(5,2,'t0000001','t0011',24,1796277556188780,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(6,2,'t0000002','t0012',22,1796277556188780,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(7,1,'t0000003','t0013',30,1796277557263474,1796277557263474,NULL,NULL,NULL,NULL,NULL,NULL);
 CREATE TABLE tokens (
 	id INTEGER NOT NULL, 
 	name TEXT NOT NULL, 
@@ -822,7 +824,7 @@ CREATE TABLE tokens (
 	CONSTRAINT pk_tokens PRIMARY KEY (id), 
 	CONSTRAINT uq_tokens_sha256 UNIQUE (sha256)
 );
-INSERT INTO "tokens" VALUES(1,'grafana','read',X'939F67B5EDF1FAE1E9AC4719CF092957E2B2E2BDCB834FCA3CA3B26CB638A14B',1796277465189861,NULL,NULL,NULL);
+INSERT INTO "tokens" VALUES(1,'grafana','read',X'FF88F78AD77F50A801887A206F9FFDBC1D329C87438DD67D04E99E9F97923173',1796277558002909,NULL,NULL,NULL);
 CREATE TABLE touched_manifests (
 	id INTEGER NOT NULL, 
 	manifest_id BIGINT, 
@@ -872,8 +874,8 @@ CREATE TABLE violations (
 	CONSTRAINT pk_violations PRIMARY KEY (id), 
 	CONSTRAINT fk_violations_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id)
 );
-INSERT INTO "violations" VALUES(1,1,'t#','linux/amd64','small','max_compressed',NULL,'warning','t0000003',30,X'547C8B1AF19BE7C340465D2AFFF8452C0C586296AF06DDD65DDE116301E7DEDA',1000,86556777,81430695,3,76848083,X'5F776F74B75D71ACBE39B0DE9E62852D309F7EA30B563254ADA8A03F2D1AD0F1','{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}',0,86556777,1796277459980855,NULL,1796277463280428,NULL,NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "violations" VALUES(2,2,'t#','linux/amd64','small','max_compressed',NULL,'warning','t0000002',22,X'8FAB707BB1453F7F608034226C0955BBBD8C6E9BC649C59D45B2F5CFA1569DF6',1000,76886089,NULL,24,91177395,NULL,'{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}',1,NULL,1796277460001175,NULL,1796277460001175,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "violations" VALUES(1,1,'t#','linux/amd64','small','max_compressed',NULL,'warning','t0000003',30,X'547C8B1AF19BE7C340465D2AFFF8452C0C586296AF06DDD65DDE116301E7DEDA',1000,86556777,81430695,3,76848083,X'5F776F74B75D71ACBE39B0DE9E62852D309F7EA30B563254ADA8A03F2D1AD0F1','{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}',0,86556777,1796277556178890,NULL,1796277557263474,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "violations" VALUES(2,2,'t#','linux/amd64','small','max_compressed',NULL,'warning','t0000002',22,X'8FAB707BB1453F7F608034226C0955BBBD8C6E9BC649C59D45B2F5CFA1569DF6',1000,76886089,NULL,24,91177395,NULL,'{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}',1,NULL,1796277556188840,NULL,1796277556188840,NULL,NULL,NULL,NULL,NULL,NULL);
 CREATE TABLE waivers (
 	id INTEGER NOT NULL, 
 	registry TEXT NOT NULL, 
@@ -888,11 +890,11 @@ CREATE TABLE waivers (
 	revoked_by TEXT, 
 	CONSTRAINT pk_waivers PRIMARY KEY (id)
 );
-INSERT INTO "waivers" VALUES(1,'near','load/r00001','t0000002','max_compressed','until it is smaller','cli:root',1796277467213610,1798869467187338,NULL,NULL);
+INSERT INTO "waivers" VALUES(1,'near','load/r00001','t0000002','max_compressed','until it is smaller','cli:root',1796277558711753,1798869558704538,NULL,NULL);
 CREATE INDEX ix_base_chains_history ON base_chains (history);
 CREATE INDEX ix_base_chains_unswept ON base_chains (id) WHERE is_swept IS 0;
-CREATE INDEX ix_image_bases_base_chain_id_image_id ON image_bases (base_chain_id, image_id);
 CREATE INDEX ix_image_bases_reference ON image_bases (reference, image_id) WHERE base_chain_id IS NULL;
+CREATE INDEX ix_image_bases_base_chain_id_image_id ON image_bases (base_chain_id, image_id);
 CREATE INDEX ix_blobs_uncounted ON blobs (id) WHERE is_uncounted;
 CREATE INDEX ix_layers_claimed ON layers (blob_id) WHERE claimed_bytes IS NOT NULL;
 CREATE INDEX ix_blob_sizes_ask_again ON blob_sizes (scope_id, ask_again_at) WHERE ask_again_at IS NOT NULL;
@@ -904,37 +906,37 @@ CREATE INDEX ix_scope_blobs_blob_id_scope_id ON scope_blobs (blob_id, scope_id);
 CREATE INDEX ix_blob_changes_scope_id_id ON blob_changes (scope_id, id);
 CREATE INDEX ix_notification_groups_next_at ON notification_groups (channel, next_at, id) WHERE next_at IS NOT NULL;
 CREATE UNIQUE INDEX uq_tokens_name ON tokens (name) WHERE revoked_at IS NULL;
-CREATE INDEX ix_pushes_waiting ON pushes (registry, repository, due_at) WHERE done_at IS NULL;
 CREATE INDEX ix_pushes_done ON pushes (registry, repository, done_at) WHERE done_at IS NOT NULL;
+CREATE INDEX ix_pushes_waiting ON pushes (registry, repository, due_at) WHERE done_at IS NULL;
 CREATE INDEX ix_base_names_digest ON base_names (digest);
 CREATE INDEX ix_base_names_index_digest ON base_names (index_digest) WHERE index_digest IS NOT NULL;
 CREATE INDEX ix_base_names_host_repository_tag ON base_names (host, repository, tag);
 CREATE INDEX ix_crawl_requests_open ON crawl_requests (registry_id) WHERE ended_at IS NULL;
 CREATE INDEX ix_repositories_attempts ON repositories (attempts) WHERE attempts >= 3;
 CREATE INDEX ix_repositories_last_crawl_at ON repositories (registry_id, last_crawl_at, id) WHERE deleted_at IS NULL;
-CREATE INDEX ix_repositories_lease_owner ON repositories (lease_owner) WHERE lease_owner IS NOT NULL;
 CREATE INDEX ix_repositories_last_complete_crawl_at ON repositories (registry_id, last_complete_crawl_at) WHERE deleted_at IS NULL;
 CREATE INDEX ix_repositories_due_at ON repositories (registry_id, due_at) WHERE deleted_at IS NULL;
+CREATE INDEX ix_repositories_lease_owner ON repositories (lease_owner) WHERE lease_owner IS NOT NULL;
 CREATE INDEX ix_tags_repository_id_natural_key ON tags (repository_id, natural_key);
-CREATE INDEX ix_repository_summaries_by_largest ON repository_summaries (registry_id, largest_compressed_bytes, repository_id);
-CREATE INDEX ix_repository_summaries_by_failed ON repository_summaries (registry_id, tags_failed, repository_id);
 CREATE INDEX ix_repository_summaries_by_layers ON repository_summaries (registry_id, newest_layers, repository_id);
 CREATE INDEX ix_repository_summaries_by_uncompressed ON repository_summaries (registry_id, newest_uncompressed_bytes, repository_id);
 CREATE INDEX ix_repository_summaries_by_newest ON repository_summaries (registry_id, newest_at, repository_id);
+CREATE INDEX ix_repository_summaries_by_failed ON repository_summaries (registry_id, tags_failed, repository_id);
 CREATE INDEX ix_repository_summaries_by_referenced ON repository_summaries (registry_id, referenced_bytes, repository_id);
 CREATE INDEX ix_repository_summaries_by_weighed ON repository_summaries (registry_id, weighed_bytes, repository_id);
-CREATE INDEX ix_repository_summaries_by_images ON repository_summaries (registry_id, image_count, repository_id);
 CREATE INDEX ix_repository_summaries_by_tags ON repository_summaries (registry_id, tag_count, repository_id);
 CREATE INDEX ix_repository_summaries_by_compressed ON repository_summaries (registry_id, newest_compressed_bytes, repository_id);
+CREATE INDEX ix_repository_summaries_by_images ON repository_summaries (registry_id, image_count, repository_id);
 CREATE INDEX ix_repository_summaries_by_heaviest ON repository_summaries (registry_id, heaviest_compressed_bytes, repository_id);
+CREATE INDEX ix_repository_summaries_by_largest ON repository_summaries (registry_id, largest_compressed_bytes, repository_id);
 CREATE INDEX ix_violations_cause_key ON violations (cause_key) WHERE cause_key IS NOT NULL;
 CREATE INDEX ix_violations_open ON violations (id) WHERE closed_at IS NULL;
-CREATE INDEX ix_violations_repository_id ON violations (repository_id, id);
 CREATE INDEX ix_violations_ended ON violations (repository_id, closed_at) WHERE closed_at IS NOT NULL;
 CREATE UNIQUE INDEX uq_violations_open ON violations (repository_id, stream, platform, policy, limit_key) WHERE closed_at IS NULL;
+CREATE INDEX ix_violations_repository_id ON violations (repository_id, id);
 CREATE INDEX ix_violations_closed_at ON violations (closed_at) WHERE closed_at IS NOT NULL;
-CREATE INDEX ix_crawls_registry_id_id ON crawls (registry_id, id);
 CREATE INDEX ix_crawls_repository_id_id ON crawls (repository_id, id);
+CREATE INDEX ix_crawls_registry_id_id ON crawls (registry_id, id);
 CREATE INDEX ix_notifications_waiting ON notifications (group_id, id) WHERE sent_at IS NULL;
 CREATE INDEX ix_crawl_chunks_open ON crawl_chunks (crawl_id, position) WHERE tags IS NOT NULL;
 CREATE INDEX ix_repository_summaries_by_growth ON repository_summaries (registry_id, ((newest_compressed_bytes - baseline_compressed_bytes) / CAST(nullif(baseline_compressed_bytes, 0) AS DOUBLE)), repository_id);

@@ -13,7 +13,7 @@ from support.fake_jobs import FakeJobs
 from support.store_world import T0, an_entry
 from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.engine.schedule.tick_job import Tick
-from weighbridge.ports.job_names import CRAWL, DISCOVER, MEASURE, PRUNE
+from weighbridge.ports.job_names import BASES, CRAWL, DISCOVER, MEASURE, PRUNE
 from weighbridge.store.leases.claiming import STARTS, claim
 from weighbridge.store.leases.jobs import Job, claim_job
 from weighbridge.store.leases.validity import this_process
@@ -72,7 +72,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 def test_a_new_registry_is_asked_what_it_has(scene: Scene) -> None:
     asked = scene.tick().asked
 
-    assert asked == [(PRUNE, ""), (DISCOVER, "hub"), (MEASURE, "hub")]
+    assert asked == [(PRUNE, ""), (BASES, ""), (DISCOVER, "hub"), (MEASURE, "hub")]
 
 
 def test_f20_what_is_due_is_asked_for_at_every_tick_until_somebody_has_it(
@@ -194,6 +194,7 @@ def test_h1_what_a_clock_years_ahead_has_put_off_is_asked_for(scene: Scene) -> N
 
     assert asked == [
         (PRUNE, ""),
+        (BASES, ""),
         (DISCOVER, "hub"),
         (MEASURE, "hub"),
         (CRAWL, "hub"),

@@ -50,6 +50,8 @@ from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.in_process.job_pool import Handler, InlineJobs, JobPool, Scheduler
 from weighbridge.ports.job_names import DELIVER, SETTLE, TICK
 from weighbridge.ports.protocols import JobQueue
+from weighbridge.store.bases.summaries import refresh_base_summaries
+from weighbridge.store.connection.deadlines import patiently
 from weighbridge.store.leases.validity import this_process
 from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.session import Connection, Database
@@ -321,7 +323,20 @@ async def crawl_targets(
             )
         finally:
             await pool.aclose()
+    await asyncio.to_thread(_count_bases, database, clock())
     return CrawlReport(done, time.monotonic() - began)
+
+
+def _count_bases(database: Database, now: datetime) -> None:
+    """What was crawled is kept whether or not what stands on its bases is counted."""
+    try:
+        patiently(lambda: refresh_base_summaries(database, now))
+    except StoreError as exc:
+        structlog.get_logger("weighbridge.jobs").warning(
+            "what stands on each base could not be counted",
+            code=exc.code,
+            why=exc.message,
+        )
 
 
 async def _crawl_side_by_side(

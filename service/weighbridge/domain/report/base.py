@@ -25,9 +25,9 @@ BASE_STATES: Final[tuple[BaseState, ...]] = ("current", "outdated", "gone", "unk
 class BaseReport(Struct, frozen=True):
     """One base with what stands on it, over all registries.
 
-    Only images that a repository leads to now count, and only those that are known to
-    be built on it, not its relatives. None is unknown: of a base that is not crawled
-    nobody knows the layers.
+    Only images that a repository leads to now count, and only those whose own layers or
+    lines show that they are built on it: no relatives. None is unknown: of a base that
+    is not crawled nobody here knows the layers, or where its name leads.
 
     platform, layers, compressed_bytes: of one build of it: the one that the name leads
                      to now for the first of the usual platforms that there is
@@ -35,7 +35,9 @@ class BaseReport(Struct, frozen=True):
                      an image still stands on
     images:          distinct images on it, of every platform
     outdated_images: of them, those on a build that the name does not lead to any more
-    repositories:    that have such an image
+    claimed_images:  further images, whose annotation alone says that they are on it:
+                     the word of whoever pushed them, and in no other number
+    repositories:    that have an image on it
     newest_repositories:   those of them whose newest image is one
     outdated_repositories: those of these whose newest image is on an older build: they
                      are to be built anew
@@ -54,6 +56,7 @@ class BaseReport(Struct, frozen=True):
     compressed_bytes: int | None
     images: int
     outdated_images: int | None
+    claimed_images: int
     repositories: int
     newest_repositories: int
     outdated_repositories: int | None

@@ -21,6 +21,7 @@ from weighbridge.engine.context.parts import Site, Sites, asked_repository
 from weighbridge.engine.crawl_requests.requests import RESUME_S
 from weighbridge.errors import JobDropped
 from weighbridge.ports.job_names import (
+    BASES,
     CRAWL,
     DELIVER,
     DISCOVER,
@@ -46,7 +47,7 @@ from weighbridge.telemetry import Telemetry
 
 _JOBS: Final[Mapping[Queue, Sequence[str]]] = {
     "crawl": (DISCOVER,),
-    "measure": (MEASURE, PRUNE),
+    "measure": (MEASURE, PRUNE, BASES),
 }
 """Jobs that the database knows to be due, by their queue."""
 
@@ -189,7 +190,7 @@ class Tick:
         ]
 
     def _due_jobs(self, now: datetime) -> list[Job]:
-        wanted = [Job(PRUNE)]
+        wanted = [Job(PRUNE), Job(BASES)]
         for name in self._sites:
             wanted += [Job(DISCOVER, name), Job(MEASURE, name)]
         with self._database.read() as connection:

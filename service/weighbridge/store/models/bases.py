@@ -139,6 +139,8 @@ base_summaries = Table(
     Column("base_chain_id", ForeignKey("base_chains.id")),
     Column("image_count", BigInteger, nullable=False),
     Column("outdated_image_count", BigInteger),
+    # Images that nothing but their annotation puts on it: in no other number.
+    Column("claimed_count", BigInteger, nullable=False),
     Column("repository_count", BigInteger, nullable=False),
     # Of them, those whose newest image is on it, and on an older build of it.
     Column("newest_count", BigInteger, nullable=False),

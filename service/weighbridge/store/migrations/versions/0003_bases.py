@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.Column("base_chain_id", number, sa.ForeignKey("base_chains.id")),
         sa.Column("image_count", sa.BigInteger(), nullable=False),
         sa.Column("outdated_image_count", sa.BigInteger()),
+        sa.Column("claimed_count", sa.BigInteger(), nullable=False),
         sa.Column("repository_count", sa.BigInteger(), nullable=False),
         sa.Column("newest_count", sa.BigInteger(), nullable=False),
         sa.Column("outdated_newest_count", sa.BigInteger()),

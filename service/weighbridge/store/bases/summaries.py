@@ -1,0 +1,453 @@
+"""What stands on each base, counted anew: rows of `base_summaries`.
+
+Two images of five may stand on one base, so no push keeps these numbers: a job counts
+all of them every few minutes, in a few statements that read each live image twice, and
+writes what has changed, at once. Whoever is killed before that has changed nothing, and
+of two who count at the same time either is right.
+
+An image counts where its own layers or lines show its base. Whoever pushes an image
+says in its annotations what he likes: that is counted apart.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    func,
+    literal,
+    select,
+    type_coerce,
+    union_all,
+)
+
+from weighbridge.domain.base.names import BaseName, choose_names, written
+from weighbridge.domain.image.platform import UNKNOWN, Platform, reference_platform
+from weighbridge.domain.image.reference import parse_reference
+from weighbridge.domain.report.base import BaseState
+from weighbridge.errors import InvalidReference
+from weighbridge.store.bases.builds_on_base import BuildOnBase, written_builds
+from weighbridge.store.connection.deadlines import unhurried
+from weighbridge.store.dialect import (
+    BulkDelete,
+    BulkUpsert,
+    among_ids,
+    given_ids,
+    listed,
+)
+from weighbridge.store.ledger.expressions import exact_sum, sum_of
+from weighbridge.store.models import (
+    base_chains,
+    base_names,
+    base_summaries,
+    image_bases,
+    images,
+    platforms,
+    registries,
+    repositories,
+    repository_manifests,
+    repository_summaries,
+    storage_scopes,
+)
+from weighbridge.store.models.types import Moment, bounded
+from weighbridge.store.session import Database
+from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
+
+CLAIMED_AT_MOST: Final = 10_000
+"""Names that nothing but annotations give: those with most images. Whoever pushes may
+think of as many as he likes."""
+
+_on = image_bases.c
+_live = repository_manifests.c
+_of_repository = repository_summaries.c
+_name = base_names.c
+_IS_KNOWN: Final[ColumnElement[bool]] = and_(
+    _on.base_chain_id.is_not(None), _on.relation == "base"
+)
+_LIVE_IMAGES: Final = image_bases.join(
+    repository_manifests, _live.manifest_id == _on.image_id
+).join(repositories, repositories.c.id == _live.repository_id)
+# Each image once, as it weighs in one of the scopes that hold it.
+_held = (
+    select(
+        _on.base_chain_id,
+        _on.image_id,
+        func.min(repositories.c.scope_id).label("scope"),
+    )
+    .select_from(_LIVE_IMAGES)
+    .where(_IS_KNOWN)
+    .group_by(_on.base_chain_id, _on.image_id)
+    .subquery()
+)
+_weighs = COMPRESSED_BYTES.element
+# Of an image that claims less for its base's layers than the base does: nothing.
+_own = case(
+    (
+        _weighs > base_chains.c.compressed_bytes,
+        _weighs - base_chains.c.compressed_bytes,
+    ),
+    else_=0,
+)
+_IMAGES: Final = (
+    select(
+        _held.c.base_chain_id,
+        func.count().label("images"),
+        *exact_sum(_weighs, "weighed"),
+        *exact_sum(_own, "own"),
+    )
+    .select_from(
+        in_scope(
+            _held.join(images, images.c.id == _held.c.image_id).join(
+                base_chains, base_chains.c.id == _held.c.base_chain_id
+            ),
+            _held.c.scope,
+        )
+    )
+    .group_by(_held.c.base_chain_id)
+)
+_CLAIMED: Final = (
+    select(_on.reference, func.count(_on.image_id.distinct()).label("images"))
+    .select_from(
+        image_bases.join(repository_manifests, _live.manifest_id == _on.image_id)
+    )
+    .where(_on.base_chain_id.is_(None), _on.reference.is_not(None))
+    .group_by(_on.reference)
+    .order_by(func.count(_on.image_id.distinct()).desc(), _on.reference)
+    .limit(CLAIMED_AT_MOST)
+)
+_NEWEST: Final = (
+    select(_on.base_chain_id, func.count().label("newest"))
+    .join(repository_summaries, _of_repository.newest_image_id == _on.image_id)
+    .where(_IS_KNOWN, _of_repository.registry_id.is_not(None))
+    .group_by(_on.base_chain_id)
+)
+_pairs = (
+    select(_on.base_chain_id, _live.repository_id, repositories.c.scope_id)
+    .select_from(_LIVE_IMAGES)
+    .where(_IS_KNOWN)
+    .distinct()
+    .cte("pairs")
+)
+# Entries of one address are parts of one scope.
+_scopes = (
+    select(
+        storage_scopes.c.id,
+        func.min(storage_scopes.c.id)
+        .over(partition_by=(registries.c.address, storage_scopes.c.name))
+        .label("first_id"),
+    )
+    .join(registries, registries.c.id == storage_scopes.c.registry_id)
+    .subquery()
+)
+_given = given_ids("base", "chain")
+_PLACES: Final = union_all(
+    select(
+        literal(0).label("of_base"),
+        _pairs.c.base_chain_id.label("key"),
+        func.count(_scopes.c.first_id.distinct()).label("places"),
+    )
+    .join_from(_pairs, _scopes, _scopes.c.id == _pairs.c.scope_id)
+    .group_by(_pairs.c.base_chain_id),
+    select(literal(1), _given.c.base, func.count(_pairs.c.repository_id.distinct()))
+    .join_from(_given, _pairs, _pairs.c.base_chain_id == _given.c.chain)
+    .group_by(_given.c.base),
+)
+# A tag that left a manifest for another of the same layers has not left these.
+_left_at = case((func.count() == func.count(_name.left_at), func.max(_name.left_at)))
+_NAMES: Final = (
+    select(
+        *(_name.base_chain_id, _name.host, _name.repository, _name.tag),
+        type_coerce(func.min(_name.first_seen_at), Moment).label("first_seen_at"),
+        type_coerce(_left_at, Moment).label("left_at"),
+    )
+    .where(among_ids(_name.base_chain_id))
+    .group_by(_name.base_chain_id, _name.host, _name.repository, _name.tag)
+)
+_wanted = (
+    select(_name.host, _name.repository, _name.tag)
+    .where(among_ids(_name.base_chain_id))
+    .distinct()
+    .subquery()
+)
+_PLATFORM: Final = (
+    platforms.c.os,
+    platforms.c.architecture,
+    platforms.c.variant,
+    platforms.c.os_version,
+)
+_LED_TO: Final = (
+    select(
+        *(_wanted.c.host, _wanted.c.repository, _wanted.c.tag),
+        base_chains.c.id,
+        base_chains.c.compressed_bytes,
+        *_PLATFORM,
+    )
+    .join_from(
+        _wanted,
+        base_names,
+        and_(
+            _name.host == _wanted.c.host,
+            _name.repository == _wanted.c.repository,
+            _name.tag == _wanted.c.tag,
+            _name.left_at.is_(None),
+        ),
+    )
+    .join(base_chains, base_chains.c.id == _name.base_chain_id)
+    .outerjoin(platforms, platforms.c.id == base_chains.c.platform_id)
+)
+_CHAINS: Final = (
+    select(base_chains.c.id, base_chains.c.compressed_bytes, *_PLATFORM)
+    .outerjoin_from(base_chains, platforms, platforms.c.id == base_chains.c.platform_id)
+    .where(among_ids(base_chains.c.id))
+)
+
+
+class _Chain(NamedTuple):
+    """A build of a base. platform: `unknown/unknown` where its image says none"""
+
+    id: int
+    compressed_bytes: int
+    platform: Platform
+
+    @property
+    def runs_on(self) -> tuple[str, str, str]:
+        """Whatever version of Windows that is."""
+        return (self.platform.os, self.platform.architecture, self.platform.variant)
+
+
+class _Build(NamedTuple):
+    """A chain with what stands on it."""
+
+    chain: _Chain
+    name: BaseName
+    images: int
+    weighed_bytes: int
+    own_bytes: int
+    newest: int
+    scopes: int
+
+
+_LedTo: TypeAlias = Mapping[str, Sequence[_Chain]]
+"""By name the chains to which it leads now, one a platform."""
+_Summary: TypeAlias = tuple[object, ...]
+_KEY: Final = "reference"
+_VALUES: Final = (
+    "state",
+    "outdated_since",
+    "base_chain_id",
+    "image_count",
+    "outdated_image_count",
+    "claimed_count",
+    "repository_count",
+    "newest_count",
+    "outdated_newest_count",
+    "build_count",
+    "weighed_bytes",
+    "base_bytes",
+    "own_bytes",
+    "stored_bytes",
+    "builds",
+)
+_PUT: Final = BulkUpsert(base_summaries, key=[_KEY], values=[*_VALUES, "changed_at"])
+_DROP: Final = BulkDelete(base_summaries, key=[_KEY])
+_STORED: Final = select(*(base_summaries.c[name] for name in (_KEY, *_VALUES)))
+
+
+def refresh_base_summaries(database: Database, now: datetime) -> int:
+    """Count what stands on each base; returns how many rows that has changed.
+
+    To read it all may take some seconds, in which nobody has to wait. Raises
+    StoreError.
+    """
+    with unhurried(), database.read() as connection:
+        wanted = {str(row[0]): row for row in _counted(connection, now)}
+        stored = {str(row[0]): tuple(row) for row in connection.execute(_STORED)}
+    changed = [
+        (*row, now) for key, row in sorted(wanted.items()) if row != stored.get(key)
+    ]
+    gone = [(key,) for key in sorted(stored.keys() - wanted.keys())]
+    if changed or gone:
+        with database.write() as connection:
+            _PUT.add(connection, changed)
+            _DROP.remove(connection, gone)
+    return len(changed) + len(gone)
+
+
+def _counted(connection: Connection, now: datetime) -> list[_Summary]:
+    """What the rows are to be: the key and `_VALUES` of each."""
+    counted = {row.base_chain_id: row for row in connection.execute(_IMAGES)}
+    named = names_of(connection, sorted(counted), now)
+    by_name: dict[str, list[int]] = defaultdict(list)
+    for chain, name_of_it in named.items():
+        by_name[name_of_it.reference].append(chain)
+    names = sorted(by_name)
+    scopes, holders = _places(connection, [by_name[name] for name in names])
+    chains, led_to = _chains(connection, sorted(counted))
+    newest = {row.base_chain_id: row.newest for row in connection.execute(_NEWEST)}
+    claimed = _claimed(connection)
+    rows = []
+    for place, name in enumerate(names):
+        builds = [
+            _Build(
+                chains[chain],
+                named[chain],
+                counted[chain].images,
+                sum_of(counted[chain], "weighed"),
+                sum_of(counted[chain], "own"),
+                newest.get(chain, 0),
+                scopes[chain],
+            )
+            for chain in sorted(by_name[name])
+        ]
+        rows.append(_summary(name, builds, led_to, holders[place], claimed[name]))
+    only_claimed = sorted(claimed.keys() - by_name.keys())
+    return [*rows, *(_of_claims(name, claimed[name]) for name in only_claimed)]
+
+
+def names_of(
+    connection: Connection, chains: Sequence[int], now: datetime
+) -> dict[int, BaseName]:
+    """The name of each chain that has one, of several the one that people are likeliest
+    to write."""
+    found: dict[int, dict[str, BaseName]] = defaultdict(dict)
+    for chain, *row in connection.execute(_NAMES, {"ids": listed(chains)}):
+        name = BaseName(*row)
+        found[chain][name.reference] = name
+    return {
+        chain: names[chosen[0]]
+        for chain, names in found.items()
+        if (chosen := choose_names(names.values(), now)) is not None
+    }
+
+
+def _places(
+    connection: Connection, bases: Sequence[Sequence[int]]
+) -> tuple[Mapping[int, int], Mapping[int, int]]:
+    """In how many storage scopes images on each chain are held, and by how many
+    repositories images on each base, which are told by their place."""
+    scopes: dict[int, int] = {}
+    holders: dict[int, int] = {}
+    given = dict(enumerate(bases))
+    for of_base, key, places in connection.execute(_PLACES, {"keys": given}):
+        (holders if of_base else scopes)[key] = places
+    return scopes, holders
+
+
+def _chains(
+    connection: Connection, ids: Sequence[int]
+) -> tuple[Mapping[int, _Chain], _LedTo]:
+    """These chains, and those to which their names lead now."""
+    parameters = {"ids": listed(ids)}
+    found = {row.id: _chain(row) for row in connection.execute(_CHAINS, parameters)}
+    led_to: dict[str, list[_Chain]] = defaultdict(list)
+    for row in connection.execute(_LED_TO, parameters):
+        led_to[written(row.host, row.repository, row.tag)].append(_chain(row))
+    return found, led_to
+
+
+def _chain(row: Row[*tuple[Any, ...]]) -> _Chain:
+    platform = UNKNOWN
+    if row.os is not None:
+        platform = Platform(row.os, row.architecture, row.variant, row.os_version)
+    return _Chain(row.id, row.compressed_bytes, platform)
+
+
+def _claimed(connection: Connection) -> Counter[str]:
+    """Images by the base that nothing but their annotation gives them."""
+    found: Counter[str] = Counter()
+    for row in connection.execute(_CLAIMED):
+        found[_as_written(row.reference)] += row.images
+    return found
+
+
+def _as_written(text: str) -> str:
+    """What an annotation calls a base, as people write it in FROM. What is no reference
+    stays as it is: a stranger's text."""
+    try:
+        found = parse_reference(text)
+    except InvalidReference:
+        return text
+    if found.digest is not None or found.tag is None:
+        return text
+    return written(found.registry, found.repository, found.tag)
+
+
+def _summary(
+    name: str,
+    builds: Sequence[_Build],
+    led_to: _LedTo,
+    repositories_on_it: int,
+    claimed: int,
+) -> _Summary:
+    states = [_state(build, led_to) for build in builds]
+    outdated = [
+        b for b, state in zip(builds, states, strict=True) if state == "outdated"
+    ]
+    now = [chain for build in builds for chain in led_to.get(build.name.reference, ())]
+    shown = _shown(now or [build.chain for build in builds])
+    weighed = sum(build.weighed_bytes for build in builds)
+    own = sum(build.own_bytes for build in builds)
+    left = [build.name.left_at for build in outdated if build.name.left_at]
+    return (
+        name,
+        _worst(states),
+        min(left, default=None),
+        shown.id,
+        sum(build.images for build in builds),
+        sum(build.images for build in outdated),
+        claimed,
+        repositories_on_it,
+        sum(build.newest for build in builds),
+        sum(build.newest for build in outdated),
+        len(builds),
+        bounded(weighed),
+        bounded(weighed - own),
+        bounded(own),
+        bounded(sum(b.chain.compressed_bytes * b.scopes for b in builds)),
+        _listed(builds, states),
+    )
+
+
+def _of_claims(name: str, claimed: int) -> _Summary:
+    """Of a base that nobody crawls: nothing is known of it."""
+    return (
+        *(name, "unknown", None, None, 0, None, claimed, 0, 0),
+        *(None, None, 0, None, None, None, written_builds([])),
+    )
+
+
+def _state(build: _Build, led_to: _LedTo) -> BaseState:
+    if build.name.left_at is None:
+        return "current"
+    now = led_to.get(build.name.reference, ())
+    is_there = any(chain.runs_on == build.chain.runs_on for chain in now)
+    return "outdated" if is_there else "gone"
+
+
+def _worst(states: Collection[BaseState]) -> BaseState:
+    """Of a base whose builds are these."""
+    return next(s for s in ("outdated", "current", "gone") if s in states)
+
+
+def _shown(chains: Sequence[_Chain]) -> _Chain:
+    """The one of which layers and bytes are shown: of the first of the usual platforms
+    that there is, the latest."""
+    platform = reference_platform(sorted({chain.platform for chain in chains}))
+    of_it = [c for c in chains if platform is None or c.platform == platform]
+    return max(of_it, key=lambda chain: chain.id)
+
+
+def _listed(builds: Sequence[_Build], states: Sequence[BaseState]) -> str:
+    """As a row keeps them: what is to be built anew comes first, then the latest."""
+    every = [
+        BuildOnBase(build.chain.id, state, build.name.left_at)
+        for build, state in zip(builds, states, strict=True)
+    ]
+    every.sort(key=lambda build: (build.rank, -build.chain))
+    return written_builds(every)
