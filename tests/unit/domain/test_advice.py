@@ -38,7 +38,7 @@ def advised(*steps: Step, base_layers: int = 0) -> list[Advice]:
 
 
 def codes(*steps: Step) -> list[str]:
-    return [advice.code for advice in advised(*steps)]
+    return [advice.kind for advice in advised(*steps)]
 
 
 def test_package_lists_that_stay_are_found_with_their_line_and_layer() -> None:
@@ -46,7 +46,7 @@ def test_package_lists_that_stay_are_found_with_their_line_and_layer() -> None:
 
     (advice,) = advised((line, 30 * MB))
 
-    assert advice.code == "package_lists"
+    assert advice.kind == "package_lists"
     assert (advice.saved_bytes, advice.is_estimate) == (8 * MB, True)
     assert "cache mount" in advice.basis
     (evidence,) = advice.evidence
@@ -70,7 +70,7 @@ def test_package_lists_that_stay_are_found_with_their_line_and_layer() -> None:
 def test_a_line_says_the_same_in_the_form_of_every_builder(text: str) -> None:
     (advice,) = advised((text, 30 * MB))
 
-    assert advice.code == "package_lists"
+    assert advice.kind == "package_lists"
     assert "hunter2" not in repr(advice)
 
 
@@ -186,7 +186,7 @@ def test_a_copy_that_is_chowned_is_stored_twice() -> None:
         ("RUN chown -R 1000:0 /srv/app && chmod -R g+rwX /srv/app", 280_459_883),
     )
 
-    assert advice.code == "written_twice"
+    assert advice.kind == "written_twice"
     assert (advice.saved_bytes, advice.is_estimate) == (280_459_883, False)
     assert "what line 2 wrote" in advice.text
     assert "--chown" in advice.text
@@ -199,7 +199,7 @@ def test_a_copy_that_is_chowned_is_stored_twice() -> None:
 def test_a_large_copy_of_the_whole_context_has_no_number(text: str) -> None:
     (advice,) = advised((text, 120 * MB))
 
-    assert advice.code == "large_copy"
+    assert advice.kind == "large_copy"
     assert advice.saved_bytes is None
     assert advice.evidence[0].compressed_bytes == 120 * MB
     assert codes((text, 20 * MB)) == []
@@ -210,7 +210,7 @@ def test_nothing_is_said_of_the_lines_of_a_base() -> None:
     image = built(ROOT, theirs, ('CMD ["bash"]', None), ("RUN make", 2 * MB))
 
     assert advise(image) == []
-    assert [a.code for a in advise(built(ROOT, theirs))] == ["package_lists"]
+    assert [a.kind for a in advise(built(ROOT, theirs))] == ["package_lists"]
     assert advise(built(ROOT, theirs, ("RUN make", MB)), 2) == []
 
 
@@ -258,7 +258,7 @@ def test_many_builds_of_a_commit_are_told_from_aliases() -> None:
 
     (advice,) = advise(image, tag="main-3f2a91c-0", tags=builds | aliases)
 
-    assert advice.code == "commit_tags"
+    assert advice.kind == "commit_tags"
     assert "8 tags" in advice.text
     assert "3 different images" in advice.text
     assert advice.saved_bytes is None

@@ -47,6 +47,6 @@ def commit_tags(tag: str | None, tags: Mapping[str, Digest]) -> Iterator[Advice]
         "images: keep the last one, or let the build of a commit always give the same.",
         None,
         False,
-        "what deleting the others frees is told by weighbridge reclaim",
+        "weighbridge reclaim shows what deleting the others frees",
         tags=tuple(sorted(of_commit)[:_SHOWN]),
     )

@@ -16,7 +16,7 @@ from weighbridge.domain.image.image_config import (
 )
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
 
-AdviceCode: TypeAlias = Literal[
+AdviceKind: TypeAlias = Literal[
     "package_lists",
     "package_cache",
     "build_tools",
@@ -51,13 +51,13 @@ class Advice(Struct, frozen=True):
     """One thing that would make an image, or its repository, lighter.
 
     text:        a sentence
-    saved_bytes: of the image's compressed bytes; None where that cannot be told
+    saved_bytes: of the image's compressed bytes; None where that is not known
     is_estimate: whether `saved_bytes` is one
     basis:       how `saved_bytes` is known, or why it is not
     tags:        of `commit_tags`: those that are builds of the same commit
     """
 
-    code: AdviceCode
+    kind: AdviceKind
     text: str
     saved_bytes: int | None
     is_estimate: bool
@@ -179,7 +179,11 @@ def advice_json(found: Sequence[Advice]) -> list[dict[str, object]]:
     """As the API and `inspect -o json` give it; unknown is null."""
     return [
         {
-            **asdict(advice),
+            "code": advice.kind,
+            "text": advice.text,
+            "saved_bytes": advice.saved_bytes,
+            "is_estimate": advice.is_estimate,
+            "basis": advice.basis,
             "evidence": [asdict(each) for each in advice.evidence],
             "tags": list(advice.tags),
         }

@@ -148,7 +148,7 @@ _CACHES: Final = (
         re.compile(
             r"no-cache|no_cache|cache[-_]dir|\.cache|cache\s+(?:purge|remove)", re.I
         ),
-        "pip install --no-cache-dir",
+        "pip install --no-cache-dir keeps none",
         5 * _MB,
     ),
     _Manager(
@@ -157,14 +157,14 @@ _CACHES: Final = (
         re.compile(
             r"cache\s+clean|cache\s+verify|\.npm\b|[-_]cache|/tmp/npm|_cacache", re.I
         ),
-        "npm cache clean --force in the same line",
+        "npm cache clean --force in the same line removes it",
         5 * _MB,
     ),
     _Manager(
         "yarn",
         _yarn_installs,
         re.compile(r"cache\s+clean|\.cache|cache[-_]folder|\.yarn|\bdlx\b", re.I),
-        "yarn cache clean in the same line",
+        "yarn cache clean in the same line removes it",
         5 * _MB,
     ),
 )
@@ -321,5 +321,7 @@ def _tools_of(line: OwnLine, tools: Sequence[str], packages: Sequence[str]) -> A
             "the layer: the line installs nothing but build tools and what they need",
             (line.evidence,),
         )
-    basis = "the line installs other things too, and no history tells how much is which"
+    basis = (
+        "the line installs other things too; how many bytes are of which is not known"
+    )
     return Advice("build_tools", text, None, False, basis, (line.evidence,))

@@ -1,4 +1,4 @@
-"""The commands of a RUN line, as far as a history tells them.
+"""The commands of a RUN line, as far as a history has them.
 
 The text is what `image_config.instruction` makes of a line: shells and build arguments
 are stripped, line breaks are spaces. So where a comment or a heredoc ended is not known

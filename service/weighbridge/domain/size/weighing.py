@@ -8,7 +8,7 @@ This is what `inspect` prints, what the image page shows and what
 """
 
 import zlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -294,9 +294,14 @@ def other_platform_text(platform: Platform, said: Platform, digest: Digest) -> s
     )
 
 
-def as_json(weighing: Weighing) -> dict[str, object]:
+def as_json(
+    weighing: Weighing, beside: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
     """The object that `inspect -o json` prints; bytes are integers, times RFC 3339
-    in UTC, unknown is null."""
+    in UTC, unknown is null.
+
+    beside: further keys of each image
+    """
     cost = weighing.cost
     return {
         "schema": SCHEMA,
@@ -308,7 +313,10 @@ def as_json(weighing: Weighing) -> dict[str, object]:
         "media_type": weighing.media_type,
         "kind": weighing.kind,
         "platforms": [str(p) for p in weighing.platforms],
-        "images": [_image_json(image) for image in weighing.images],
+        "images": [
+            {**_image_json(image), **more}
+            for image, more in zip(weighing.images, beside, strict=True)
+        ],
         "others": [asdict(other) for other in weighing.others],
         "cost": cost and {**asdict(cost), "seconds": round(cost.seconds, 3)},
         "warnings": list(weighing.warnings),

@@ -2,10 +2,17 @@
 for other programs as JSON, CSV and Markdown.
 """
 
+from collections.abc import Iterator, Sequence
+
 from msgspec import Struct
 
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.size.weighing import WeighedImage, Weighing, as_json
+from weighbridge.domain.report.lighter import (
+    Lighter,
+    by_lines_alone,
+    weighing_json,
+)
+from weighbridge.domain.size.weighing import WeighedImage, Weighing
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration, format_percent
 from weighbridge.presentation.forms.csv_json_markdown import (
@@ -31,6 +38,10 @@ from weighbridge.presentation.image.image_words import (
     whose_word,
     why_unknown,
 )
+from weighbridge.presentation.image.lighter_text import (
+    lighter_markdown,
+    lighter_text,
+)
 from weighbridge.presentation.image.line_table import (
     LineTableRow,
     find_heaviest,
@@ -50,19 +61,33 @@ _BARS = ((100, 16), (72, 8))
 
 
 def render_inspect(
-    weighing: Weighing, screen: Screen, *, wants_all: bool = False
+    weighing: Weighing,
+    screen: Screen,
+    *,
+    wants_all: bool = False,
+    lighter: Sequence[Lighter] | None = None,
 ) -> str:
-    """Everything that `inspect` prints, without the last line break."""
+    """Everything that `inspect` prints, without the last line break.
+
+    lighter: what would make each image lighter, where more is known than their lines
+    """
     if not weighing.images:
         blocks = [_no_image(weighing, screen)]
     else:
         blocks = [
-            _image(weighing, image, screen, wants_all=wants_all)
-            for image in weighing.images
+            _image(weighing, image, each, screen, wants_all=wants_all)
+            for image, each in _with_lighter(weighing, lighter)
         ]
     return "\n\n".join(
         [*blocks[:-1], "\n".join([blocks[-1], *_foot(weighing, screen)])]
     )
+
+
+def _with_lighter(
+    weighing: Weighing, lighter: Sequence[Lighter] | None
+) -> Iterator[tuple[WeighedImage, Lighter]]:
+    found = by_lines_alone(weighing) if lighter is None else lighter
+    return zip(weighing.images, found, strict=True)
 
 
 def _no_image(weighing: Weighing, screen: Screen) -> str:
@@ -82,7 +107,12 @@ def _no_image(weighing: Weighing, screen: Screen) -> str:
 
 
 def _image(
-    weighing: Weighing, image: WeighedImage, screen: Screen, *, wants_all: bool
+    weighing: Weighing,
+    image: WeighedImage,
+    lighter: Lighter,
+    screen: Screen,
+    *,
+    wants_all: bool,
 ) -> str:
     rows = line_rows(image, wants_all=wants_all)
     parts = [*_headlines(weighing, image, screen), ""]
@@ -90,6 +120,8 @@ def _image(
         parts += [*_table(image, rows, screen), ""]
     if sentence := _heaviest_in_words(image, rows):
         parts.append(screen.wrapped(sentence.replace("…", screen.ellipsis)))
+    if advice := lighter_text(lighter, screen):
+        parts += ["", advice, ""]
     return "\n".join(parts).rstrip("\n")
 
 
@@ -287,9 +319,10 @@ def _bytes(n: int, screen: Screen) -> str:
     return format_bytes(n, iec=screen.iec)
 
 
-def inspect_json(weighing: Weighing) -> str:
+def inspect_json(weighing: Weighing, lighter: Sequence[Lighter] | None = None) -> str:
     """The stable object of schema `weighbridge.inspect/1`."""
-    return json_text(as_json(weighing))
+    found = by_lines_alone(weighing) if lighter is None else lighter
+    return json_text(weighing_json(weighing, found))
 
 
 def inspect_csv(weighing: Weighing) -> str:
@@ -303,12 +336,22 @@ def inspect_csv(weighing: Weighing) -> str:
 
 
 def inspect_markdown(
-    weighing: Weighing, screen: Screen, *, wants_all: bool = False
+    weighing: Weighing,
+    screen: Screen,
+    *,
+    wants_all: bool = False,
+    lighter: Sequence[Lighter] | None = None,
 ) -> str:
-    """What fits into a comment: headline and lines of every image shown."""
+    """What fits into a comment: headline and lines of every image shown, and what would
+    make it lighter."""
     return "\n\n".join(
-        _image_markdown(weighing, image, screen, wants_all=wants_all)
-        for image in weighing.images
+        block
+        for image, each in _with_lighter(weighing, lighter)
+        for block in (
+            _image_markdown(weighing, image, screen, wants_all=wants_all),
+            lighter_markdown(each, screen),
+        )
+        if block
     )
 
 

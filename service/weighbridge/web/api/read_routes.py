@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.report.inventory import ChannelReport, Page
-from weighbridge.domain.size.weighing import as_json
+from weighbridge.domain.report.lighter import weighing_json
 from weighbridge.presentation.rows.policy_rows import (
     policy_rows,
     violation_json,
@@ -97,9 +97,10 @@ class API(Handlers):
     def image(
         self, request: Request, ref: Ref, platform: PlatformName = None
     ) -> Response:
-        """One image with its layers and lines, as `inspect -o json` prints it."""
+        """One image with its layers and lines, as `inspect -o json` prints it, and
+        what would make it lighter."""
         found = self._finder.image(ref, platform)
-        return json_answer(request, as_json(found.weighing))
+        return json_answer(request, weighing_json(found.weighing, found.lighter))
 
     def crawls(self, request: Request, query: Crawls) -> Response:
         """Crawls of repositories, newest first."""

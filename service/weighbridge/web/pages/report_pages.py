@@ -144,7 +144,7 @@ class Pages(Handlers):
         links = Links("/image", {"ref": ref, "platform": platform})
         around, registry = self._around("/image", links, found.repository.registry)
         banners = repository_banners(found.repository, registry, around.now)
-        view = image_page(found.weighing, found.aliases, banners)
+        view = image_page(found.weighing, found.aliases, banners, found.lighter)
         return page_of(request, "image.html", around, page=view)
 
     def repository(

@@ -17,11 +17,13 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
     TagReport,
 )
+from weighbridge.domain.report.lighter import Lighter
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.inventory import registry_names
+from weighbridge.store.reports.lighter import find_lighter
 from weighbridge.store.reports.repositories import (
     RepositoryQuery,
     find_repository,
@@ -37,11 +39,15 @@ T = TypeVar("T")
 
 
 class FoundImage(Struct, frozen=True):
-    """A weighing with what its page says beside it."""
+    """A weighing with what its page says beside it.
+
+    lighter: one for each image of the weighing
+    """
 
     weighing: Weighing
     aliases: list[str]
     repository: RepositoryReport
+    lighter: Sequence[Lighter]
 
 
 class CrawlQuery(Struct, frozen=True):
@@ -155,7 +161,8 @@ class Finder:
             names = aliases(
                 connection, report.registry, report.repository, weighing.digest
             )
-        return FoundImage(weighing, names, report)
+            lighter = find_lighter(connection, weighing)
+        return FoundImage(weighing, names, report, lighter)
 
 
 class Handlers:

@@ -58,6 +58,7 @@ from weighbridge.web.request.parameters import (
     Schema,
     parameters_of,
 )
+from weighbridge.web.routes.lighter_answers import AdviceAnswer, SavingAnswer
 
 _ABOUT: Final = (
     "What Weighbridge knows of container images. Operations read, but for those of "
@@ -283,7 +284,8 @@ class ImageProblem:
 
 @dataclass(frozen=True, slots=True)
 class ImageAnswer(UncompressedSize):
-    """The image of one platform. `base` is always null in this release."""
+    """The image of one platform. `base` is always null in this release. `savings` is
+    null where the base is not known."""
 
     platform: str
     digest: Digest
@@ -298,6 +300,8 @@ class ImageAnswer(UncompressedSize):
     history_alignment: HistoryAlignment
     problems: list[ImageProblem]
     base: None
+    advice: list[AdviceAnswer]
+    savings: list[SavingAnswer] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.image_config import METADATA, keyword
+from weighbridge.domain.report.lighter import Lighter
 from weighbridge.domain.size.weighing import (
     WeighedImage,
     WeighedLayer,
@@ -257,7 +258,7 @@ history: one sentence says both."""
 
 class ImagePage(Struct, frozen=True):
     """image and table are None for what is no image; then only the head, the
-    banners and what else is in the index are shown.
+    banners and what else is in the index are shown. `lighter` is of the image.
 
     platforms: of the images in the index
     """
@@ -272,12 +273,14 @@ class ImagePage(Struct, frozen=True):
     table: LineTable | None
     segments: Sequence[Segment]
     labels: Sequence[Label]
+    lighter: Lighter
 
 
 def image_page(
     weighing: Weighing,
     aliases: Sequence[str] = (),
     banners: Sequence[Banner] = (),
+    lighter: Sequence[Lighter] = (),
 ) -> ImagePage:
     """The page of the first image of the weighing; `banners` come before its own."""
     image = weighing.images[0] if weighing.images else None
@@ -294,6 +297,7 @@ def image_page(
         table=table,
         segments=segments,
         labels=bar_labels(segments),
+        lighter=lighter[0] if lighter else Lighter(),
     )
 
 

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from weighbridge import __version__
+from weighbridge.domain.base.savings import name_in_from
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_bytes, split_bytes, written_bytes
@@ -71,6 +72,7 @@ def _environment() -> Environment:
         url=url_value,
         breakable=breakable,
         change=signed,
+        in_from=name_in_from,
         short_type=short_type,
         format_bytes=format_bytes,
         rfc3339=rfc3339,

@@ -1,0 +1,108 @@
+"""What a slimmer variant of its base saves an image, and all that stand on that base.
+
+The layers that an image adds to its base stay: what a variant saves is what the base
+weighs more than the variant, both measured on manifests of the same platform.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from weighbridge.domain.base.image_base import ImageBase
+from weighbridge.domain.base.variants import VariantKind, caution_of
+from weighbridge.domain.size.weighing import rfc3339
+
+_OFFICIAL: Final = "library/"
+
+
+class FleetSaving(Struct, frozen=True):
+    """What a variant would save if every image on the base stood on it.
+
+    images:       distinct images on this build of the base, in `repositories`
+    stored_bytes: in storage: each layer of the base that nothing else in its storage
+                  scope refers to counts once a scope, less the layers of the variant
+                  that are not there yet. Never below 0. None: not known
+    """
+
+    images: int
+    repositories: int
+    stored_bytes: int | None
+
+
+class StoredVariant(Struct, frozen=True):
+    """A slimmer variant of a base that was crawled.
+
+    reference: its name as people write it in FROM
+    seen_at:   when its tag was last seen to lead to it
+    """
+
+    kind: VariantKind
+    reference: str
+    compressed_bytes: int
+    seen_at: datetime
+
+
+class Saving(Struct, frozen=True):
+    """One variant in place of the base.
+
+    saved_bytes: of what a pull of the image moves: always above 0, never more than the
+                 base has
+    """
+
+    base: str
+    base_bytes: int
+    variant: StoredVariant
+    saved_bytes: int
+    fleet: FleetSaving | None = None
+
+    @property
+    def patch(self) -> str:
+        """The change of the Dockerfile's line, as `diff -u` has one."""
+        return (
+            f"-FROM {name_in_from(self.base)}\n"
+            f"+FROM {name_in_from(self.variant.reference)}"
+        )
+
+    @property
+    def caution(self) -> str:
+        """What to look at first."""
+        return caution_of(self.variant.kind, self.base)
+
+
+def saving_of(base: ImageBase, variant: StoredVariant) -> Saving | None:
+    """What an image on `base` saves; None where it saves nothing, or where it is not
+    sure that the base is just this: of a relative nobody knows its FROM."""
+    if base.relation != "base" or base.compressed_bytes is None:
+        return None
+    saved = base.compressed_bytes - variant.compressed_bytes
+    if saved <= 0:
+        return None
+    return Saving(base.reference, base.compressed_bytes, variant, saved)
+
+
+def name_in_from(reference: str) -> str:
+    """`library/python:3.7` is written `python:3.7`."""
+    return reference.removeprefix(_OFFICIAL)
+
+
+def saving_json(saving: Saving) -> dict[str, object]:
+    """As the API and `inspect -o json` give it; unknown is null."""
+    fleet = saving.fleet
+    return {
+        "kind": saving.variant.kind,
+        "base": saving.base,
+        "base_compressed_bytes": saving.base_bytes,
+        "variant": saving.variant.reference,
+        "variant_compressed_bytes": saving.variant.compressed_bytes,
+        "variant_seen_at": rfc3339(saving.variant.seen_at),
+        "saved_bytes": saving.saved_bytes,
+        "fleet": fleet
+        and {
+            "images": fleet.images,
+            "repositories": fleet.repositories,
+            "stored_bytes": fleet.stored_bytes,
+        },
+        "patch": saving.patch,
+        "caution": saving.caution,
+    }

@@ -1,0 +1,42 @@
+"""What would make an image lighter: advice from its lines, and slimmer bases."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from weighbridge.domain.advice.advice import advise
+from weighbridge.domain.advice.own_lines import Advice, advice_json
+from weighbridge.domain.base.savings import Saving, saving_json
+from weighbridge.domain.size.weighing import Weighing, as_json
+
+
+class Lighter(Struct, frozen=True):
+    """Of one image.
+
+    savings: by slimmer variants of its base, most first; None: its base is not known
+    """
+
+    advice: Sequence[Advice] = ()
+    savings: Sequence[Saving] | None = None
+
+
+def by_lines_alone(weighing: Weighing) -> list[Lighter]:
+    """Of each image of a weighing, where nothing else is known of them."""
+    return [Lighter(advise(image)) for image in weighing.images]
+
+
+def weighing_json(weighing: Weighing, lighter: Sequence[Lighter]) -> dict[str, object]:
+    """The object of `inspect -o json` and of the API: that of the weighing, each image
+    with `advice` and `savings`.
+
+    lighter: one for each image
+    """
+    return as_json(weighing, list(map(_lighter_json, lighter)))
+
+
+def _lighter_json(lighter: Lighter) -> dict[str, object]:
+    savings = lighter.savings
+    return {
+        "advice": advice_json(lighter.advice),
+        "savings": None if savings is None else list(map(saving_json, savings)),
+    }
