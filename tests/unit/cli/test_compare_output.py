@@ -18,7 +18,7 @@ from support.read_model import (
     a_weighing,
     measured,
 )
-from weighbridge.bootstrap.one_image.image_comparison import ComparedImages
+from weighbridge.bootstrap.one_image.image_comparison import ReadComparison
 from weighbridge.cli.actions.compare import printed, told
 from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
 from weighbridge.domain.size.weighing import Weighing, WeighingCost
@@ -67,7 +67,7 @@ def shown(
     only_changed: bool = False,
 ) -> str:
     return printed(
-        ComparedImages(comparison, cost, note),
+        ReadComparison(comparison, cost, note),
         output,
         screen,
         wants_all=False,
@@ -157,7 +157,7 @@ def test_no_common_platform_is_said_and_what_there_is_compared() -> None:
     other = a_weighing(replace(NEW, platform=ARM), tag="1.5.0")
     comparison = compared(GROWN.before, other)
 
-    (warning,) = told(ComparedImages(comparison, None, ""))
+    (warning,) = told(ReadComparison(comparison, None, ""))
 
     assert warning == (
         "they have no platform in common: linux/amd64 is compared with linux/arm64"
@@ -177,7 +177,7 @@ def test_sizes_that_two_registries_give_otherwise_are_both_told() -> None:
     after = a_weighed_image([other], [("ADD debian /", 0)])
     comparison = compared(GROWN.before, a_weighing(after, tag="2"))
 
-    (warning,) = told(ComparedImages(comparison, None, ""))
+    (warning,) = told(ReadComparison(comparison, None, ""))
 
     assert "50,000,000 bytes by the first's word and 49,000,000 by" in warning
 
@@ -256,7 +256,7 @@ def test_where_the_numbers_are_from_is_said() -> None:
         "\n\nAs crawled: hub/library/python:1.4.2 (--fresh asks the registry)\n"
         "12 requests, 21.0 kB read, 0.41 s"
     )
-    noted = ComparedImages(GROWN, None, "the database cannot be read: it is locked")
+    noted = ReadComparison(GROWN, None, "the database cannot be read: it is locked")
     assert told(noted) == ["the database cannot be read: it is locked"]
 
 

@@ -49,7 +49,7 @@ class CompareRequest(Struct, frozen=True):
     docker_config: Path | None = None
 
 
-class ComparedImages(Struct, frozen=True):
+class ReadComparison(Struct, frozen=True):
     """cost: of what registries were asked, None where none was
     note: why the database was not used, "" where nothing is to be said of it"""
 
@@ -58,7 +58,7 @@ class ComparedImages(Struct, frozen=True):
     note: str
 
 
-def compare(settings: Settings, asked: CompareRequest) -> ComparedImages:
+def compare(settings: Settings, asked: CompareRequest) -> ReadComparison:
     """Both images, side by side. Nothing is stored.
 
     Raises InvalidReference, UsageError, StoreError, and NotWeighed for an image, with
@@ -83,7 +83,7 @@ def compare(settings: Settings, asked: CompareRequest) -> ComparedImages:
     )
     if not comparison.images:
         raise _without_platform(comparison, before, after, asked.platform or "")
-    return ComparedImages(comparison, cost, note)
+    return ReadComparison(comparison, cost, note)
 
 
 def _kept(

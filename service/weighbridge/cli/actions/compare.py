@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from weighbridge.bootstrap.one_image.image_comparison import ComparedImages
+from weighbridge.bootstrap.one_image.image_comparison import ReadComparison
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
 from weighbridge.presentation.forms.csv_json_markdown import json_text
@@ -20,7 +20,7 @@ from weighbridge.presentation.rows.comparison_rows import (
 
 
 def printed(
-    found: ComparedImages,
+    found: ReadComparison,
     output: Output,
     screen: Screen,
     *,
@@ -41,13 +41,13 @@ def printed(
     return "\n".join([text, "", *map(screen.wrapped, _foot(found, screen))])
 
 
-def told(found: ComparedImages) -> list[str]:
+def told(found: ReadComparison) -> list[str]:
     """What is missing or odd; for stderr."""
     texts = [found.note, *comparison_warnings(found.comparison)]
     return [printable(text) for text in dict.fromkeys(texts) if text]
 
 
-def _foot(found: ComparedImages, screen: Screen) -> Iterator[str]:
+def _foot(found: ReadComparison, screen: Screen) -> Iterator[str]:
     """Where the numbers are from."""
     kept = [
         printable(weighing.reference)

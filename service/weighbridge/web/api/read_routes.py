@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from weighbridge.domain.report.inventory import ChannelReport, Page
 from weighbridge.domain.report.lighter import weighing_json
+from weighbridge.presentation.rows.comparison_rows import comparison_json
 from weighbridge.presentation.rows.policy_rows import (
     policy_rows,
     violation_json,
@@ -101,6 +102,14 @@ class API(Handlers):
         what would make it lighter."""
         found = self._finder.image(ref, platform)
         return json_answer(request, weighing_json(found.weighing, found.lighter))
+
+    def compare(
+        self, request: Request, a: Ref, b: Ref, platform: PlatformName = None
+    ) -> Response:
+        """Two images side by side, of each platform that both have: their layers, their
+        lines, and what made the difference. As `compare -o json` prints it."""
+        found = self._finder.comparison(a, b, platform)
+        return json_answer(request, comparison_json(found))
 
     def crawls(self, request: Request, query: Crawls) -> Response:
         """Crawls of repositories, newest first."""

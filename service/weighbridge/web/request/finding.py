@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.policy.policy import PolicySet
@@ -143,8 +144,7 @@ class Finder:
         """The image of `ref`, its headline platform unless another is asked for."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            report = _repository(connection, ref)
-            reference = next(r for r in _readings(ref) if r.registry == report.registry)
+            report, reference = _reading(connection, ref)
             weighing = find_weighing(
                 connection,
                 report.registry,
@@ -163,6 +163,35 @@ class Finder:
             )
             lighter = find_lighter(connection, weighing)
         return FoundImage(weighing, names, report, lighter)
+
+    def comparison(self, a: str, b: str, platform: str | None) -> Comparison:
+        """Two images, of each platform that both have, or of the one that is asked
+        for."""
+        wanted = parse_platform(platform) if platform is not None else None
+        with self._database.read() as connection:
+            before, after = (self._weighed(connection, ref, wanted) for ref in (a, b))
+        return compare_weighings(before, after, self.platforms, wanted)
+
+    def _weighed(
+        self, connection: Connection, ref: str, wanted: Platform | None
+    ) -> Weighing:
+        """All images of a reference, of which there is one."""
+        report, reference = _reading(connection, ref)
+        weighing = find_weighing(
+            connection,
+            report.registry,
+            report.repository,
+            tag=None if reference.digest else reference.tag,
+            digest=reference.digest,
+            platform=wanted,
+            all_platforms=True,
+            platforms=self.platforms,
+        )
+        if weighing is None:
+            raise _no_image(reference)
+        if not weighing.images:
+            raise _no_platform(weighing, wanted)
+        return weighing
 
 
 class Handlers:
@@ -190,6 +219,12 @@ def _repository(connection: Connection, ref: str) -> RepositoryReport:
         if found is not None:
             return found
     raise _no_repository(references[0].registry, references[0].repository)
+
+
+def _reading(connection: Connection, ref: str) -> tuple[RepositoryReport, Reference]:
+    """The repository of `ref`, and how `ref` is read then."""
+    report = _repository(connection, ref)
+    return report, next(r for r in _readings(ref) if r.registry == report.registry)
 
 
 def _readings(ref: str) -> list[Reference]:
@@ -232,10 +267,11 @@ def _no_repository(*parts: str) -> Refusal:
     )
 
 
-def _no_platform(weighing: Weighing, platform: Platform) -> Refusal:
+def _no_platform(weighing: Weighing, platform: Platform | None) -> Refusal:
+    of = "" if platform is None else f" for {platform}"
     return Refusal(
         404,
-        f"{weighing.reference} has no image for {platform} that could be read",
+        f"{weighing.reference} has no image{of} that could be read",
         code="image_not_found",
         detail={"platforms": [str(known) for known in weighing.platforms]},
     )

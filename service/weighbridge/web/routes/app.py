@@ -79,6 +79,13 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _read(
         "/api/v1/image", API.image, "ReferenceAnswer", _REPOSITORY, "image_not_found"
     ),
+    _read(
+        "/api/v1/compare",
+        API.compare,
+        "ComparisonAnswer",
+        _REPOSITORY,
+        "image_not_found",
+    ),
     _read("/api/v1/crawls", API.crawls, "CrawlList", _REGISTRY, _REPOSITORY),
     _read("/api/v1/crawls/{crawl_id}", API.one_crawl, "Crawl", "crawl_not_found"),
     _read("/api/v1/search", API.search, "SearchHitList"),

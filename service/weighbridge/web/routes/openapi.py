@@ -28,7 +28,11 @@ from weighbridge.domain.report.inventory import (
     SearchHit,
     TagReport,
 )
-from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
+from weighbridge.domain.size.confidence import CompressedConfidence
+from weighbridge.presentation.rows.comparison_shapes import (
+    ComparisonAnswer,
+    UncompressedSize,
+)
 from weighbridge.presentation.rows.policy_rows import (
     ImageLimits,
     OneLimitSimulation,
@@ -232,17 +236,6 @@ _TEXT_OR_NULL: Final = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 
 @dataclass(frozen=True, slots=True)
-class UncompressedSize:
-    """Bytes after decompression. Null is unknown, never 0; the reason says why."""
-
-    uncompressed_bytes: int | None
-    uncompressed_confidence: Confidence
-    uncompressed_low_bytes: int | None
-    uncompressed_high_bytes: int | None
-    uncompressed_reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class ImageLayer(UncompressedSize):
     """One layer. A foreign one is outside the registry and counts in a pull.
 
@@ -360,6 +353,7 @@ class Error:
 
 _VALUES: Final = (
     ReferenceAnswer,
+    ComparisonAnswer,
     Error,
     ChannelReport,
     CrawlAsked,

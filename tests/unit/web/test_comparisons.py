@@ -1,0 +1,172 @@
+"""Two images side by side: what the API answers and what the page shows."""
+
+import json
+from typing import Any, Final
+
+import pytest
+from starlette.testclient import TestClient
+
+from support.answering import answer
+from support.images import a_layer, an_artifact_of, an_image, an_index_of
+from support.json_schema import misfits
+from support.store_world import T0, World
+from weighbridge.domain.image.document import Image, Layer, Line
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
+
+pytestmark = pytest.mark.slow
+
+MB: Final = 1_000_000
+ARM: Final = Platform("linux", "arm64")
+S390: Final = Platform("linux", "s390x")
+DEBIAN = a_layer("debian", 50 * MB)
+APP, APP_AGAIN = a_layer("app", 3 * MB), a_layer("app again", 4 * MB)
+TORCH = a_layer("torch", 600 * MB)
+COMPARE: Final = "/api/v1/compare"
+
+
+def image_of(*steps: tuple[str, Layer], platform: Platform | None = None) -> Image:
+    lines = [Line(text, None, n) for n, (text, _) in enumerate(steps)]
+    layers = [layer for _, layer in steps]
+    if platform is None:
+        return an_image(layers, lines=lines)
+    return an_image(layers, lines=lines, platform=platform)
+
+
+OLD = image_of(("ADD debian /", DEBIAN), ("COPY . /app", APP))
+NEW = image_of(
+    ("ADD debian /", DEBIAN),
+    ("RUN pip install torch", TORCH),
+    ("COPY . /app", APP_AGAIN),
+)
+OLD_ARM = image_of(("ADD debian /", a_layer("arm", 40 * MB)), platform=ARM)
+NEW_ARM = image_of(("ADD debian /", a_layer("arm 2", 41 * MB)), platform=ARM)
+ONLY_S390 = image_of(("ADD debian /", a_layer("s390", 39 * MB)), platform=S390)
+
+
+@pytest.fixture
+def pushed(world: World) -> World:
+    world.keep(OLD, OLD_ARM, NEW, NEW_ARM, ONLY_S390)
+    world.crawl(
+        {
+            "1.4.2": an_index_of(OLD, OLD_ARM),
+            "1.5.0": an_index_of(NEW, NEW_ARM),
+            "s390": ONLY_S390,
+            "chart": an_artifact_of(a_layer("chart", 700), role="artifact"),
+        },
+        pushed_at=T0,
+    )
+    return world
+
+
+def asked(client: TestClient, a: str, b: str, **more: str) -> dict[str, Any]:
+    answered = client.get(COMPARE, params={"a": a, "b": b, **more})
+    assert answered.status_code == 200, answered.text
+    found: dict[str, Any] = answered.json()
+    document = client.get("/api/v1/openapi.json").json()
+    schema = document["components"]["schemas"]["ComparisonAnswer"]
+    assert misfits(found, schema, document) == []
+    return found
+
+
+def app(tag: str) -> str:
+    return f"hub/acme/app:{tag}"
+
+
+def test_each_common_platform_is_answered(pushed: World, client: TestClient) -> None:
+    found = asked(client, app("1.4.2"), app("1.5.0"))
+
+    assert found["has_common_platform"] is True
+    amd, arm = found["images"]
+    assert (amd["platform"], arm["platform"]) == ("linux/amd64", "linux/arm64")
+    assert amd["grown_compressed_bytes"] == 601 * MB
+    assert amd["pull_bytes"] == 604 * MB
+    assert [line["change"] for line in amd["lines"]] == ["same", "added", "rebuilt"]
+    assert amd["shared"]["layers"][0]["digest"] == DEBIAN.digest
+    assert arm["grown_compressed_bytes"] == MB
+    assert amd["a"]["uncompressed_bytes"] is None
+    assert found["cost"] is None
+
+
+def test_one_platform_alone_may_be_asked_for(pushed: World, client: TestClient) -> None:
+    found = asked(client, app("1.4.2"), app("1.5.0"), platform="linux/arm64")
+
+    assert [each["platform"] for each in found["images"]] == ["linux/arm64"]
+
+
+def test_images_without_a_common_platform_are_compared_all_the_same(
+    pushed: World, client: TestClient
+) -> None:
+    found = asked(client, app("1.5.0"), app("s390"))
+
+    (images,) = found["images"]
+    assert found["has_common_platform"] is False
+    assert images["platform"] is None
+    assert (images["a"]["platform"], images["b"]["platform"]) == (
+        "linux/amd64",
+        "linux/s390x",
+    )
+    assert found["warnings"][0].startswith("they have no platform in common")
+
+
+def test_digests_are_compared_as_tags_are(pushed: World, client: TestClient) -> None:
+    found = asked(client, f"hub/acme/app@{OLD.digest}", app("1.4.2"))
+
+    assert found["images"][0]["is_same"] is True
+    assert found["a"]["tag"] is None
+
+
+def test_a_disputed_size_is_the_registrys_and_the_claim_is_told(
+    pushed: World, client: TestClient
+) -> None:
+    size = Uncompressed("exact", 9, 9, 9)
+    lies = {TORCH.digest: MeasuredBlob(700 * MB, size)}
+    answer(pushed.database, pushed.scope_id, lies, pushed.now)
+
+    (images, _) = asked(client, app("1.4.2"), app("1.5.0"))["images"]
+
+    (torch, *_) = images["only_b"]["layers"]
+    assert torch["compressed_bytes"] == 700 * MB
+    assert torch["claimed_bytes"] == 600 * MB
+    assert images["only_b"]["compressed_confidence"] == "claimed"
+    assert images["pull_bytes"] == 704 * MB
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "code", "words"),
+    [
+        ("hub/acme/no:1", app("1.5.0"), "repository_not_found", "hub/acme/no"),
+        (app("1.5.0"), app("9"), "image_not_found", "hub/acme/app:9"),
+        (app("chart"), app("1.5.0"), "image_not_found", "has no image that could"),
+    ],
+)
+def test_what_cannot_be_compared_is_404_with_a_code(
+    pushed: World, client: TestClient, a: str, b: str, code: str, words: str
+) -> None:
+    answered = client.get(COMPARE, params={"a": a, "b": b})
+
+    assert answered.status_code == 404
+    assert answered.json()["error"]["code"] == code
+    assert words in answered.json()["error"]["message"]
+
+
+def test_a_platform_that_one_has_not_is_404(pushed: World, client: TestClient) -> None:
+    query = {"a": app("1.5.0"), "b": app("s390"), "platform": "linux/arm64"}
+
+    error = client.get(COMPARE, params=query).json()["error"]
+
+    assert error["code"] == "image_not_found"
+    assert error["detail"] == {"platforms": ["linux/s390x"]}
+
+
+def test_it_is_what_the_command_prints_of_the_same_numbers(
+    pushed: World, client: TestClient
+) -> None:
+    there = asked(client, app("1.4.2"), app("1.5.0"))
+    back = asked(client, app("1.5.0"), app("1.4.2"))
+
+    for one, other in zip(there["images"], back["images"], strict=True):
+        assert one["only_a"] == other["only_b"]
+        assert one["shared"] == other["shared"]
+        assert one["grown_compressed_bytes"] == -other["grown_compressed_bytes"]
+    assert json.dumps(there["a"]) == json.dumps(back["b"])
