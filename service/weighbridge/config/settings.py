@@ -16,6 +16,7 @@ from weighbridge.config.registries.registry_settings import (
 )
 from weighbridge.config.value.clashes import (
     BIND,
+    Clash,
     metrics_clash,
     without,
 )
@@ -31,6 +32,7 @@ from weighbridge.config.value.value_types import (
     RepositoryPattern,
     SecretFile,
     StrictModel,
+    TagPattern,
 )
 from weighbridge.config.webhook_settings import Webhooks
 from weighbridge.domain.base.base_repositories import (
@@ -38,15 +40,22 @@ from weighbridge.domain.base.base_repositories import (
     BaseRepository,
     parse_base_repository,
 )
-from weighbridge.domain.limits import Retention
+from weighbridge.domain.limits import TAGS_PER_REPOSITORY, Retention
 from weighbridge.domain.message.grouping import Route
+from weighbridge.domain.reclaim.keep_rules import (
+    DEFAULT_RULES,
+    KeepRules,
+    ReclaimChoice,
+)
 from weighbridge.domain.series_budget import DEFAULT_MAX_SERIES, Budget, Family
+from weighbridge.domain.text.globs import Patterns
 
 LOOPBACK_CONCURRENCY: Final = 32
 CRAWLS_S: Final = 30 * 24 * 3600
 PUSHES_S: Final = 30 * 24 * 3600
 NOTIFICATIONS_S: Final = 90 * 24 * 3600
 UNTAGGED_IMAGES_S: Final = 400 * 24 * 3600
+KEEP_DAYS_MAX: Final = 3660
 SERIES_MIN: Final = 100
 SERIES_MAX: Final = 1_000_000
 
@@ -111,6 +120,34 @@ class HistorySettings(StrictModel):
         )
 
 
+class ReclaimSettings(StrictModel):
+    """Which tags the report on reclaiming keeps: whatever one of the keys keeps.
+
+    keep_newest: the tags of so many distinct images; null: no such rule
+    keep_days:   tags that came to their place in so many days; null: no such rule
+    keep:        tags that one of these fits
+    """
+
+    keep_newest: Annotated[int, Field(ge=1, le=TAGS_PER_REPOSITORY)] | None = (
+        DEFAULT_RULES.newest
+    )
+    keep_days: Annotated[int, Field(ge=1, le=KEEP_DAYS_MAX)] | None = DEFAULT_RULES.days
+    keep: Annotated[tuple[TagPattern, ...], Field(max_length=PATTERNS)] = (
+        DEFAULT_RULES.patterns
+    )
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> Self:
+        keeps = self.keep_newest is not None or self.keep_days is not None or self.keep
+        words = "keeps nothing together with keep_days: null and keep: []"
+        clash = None if keeps else Clash("keep_newest", "invalid_value", words)
+        return without(self, clash)
+
+    @property
+    def rules(self) -> KeepRules:
+        return KeepRules(self.keep_newest, self.keep_days, self.keep)
+
+
 def _period(seconds: int | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
@@ -143,6 +180,7 @@ class Settings(StrictModel):
     web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
     history: HistorySettings = HistorySettings()
+    reclaim: ReclaimSettings = ReclaimSettings()
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -155,6 +193,12 @@ class Settings(StrictModel):
     def urls(self) -> dict[str, str]:
         """The URL of each configured registry, by its name."""
         return {registry.name: registry.url for registry in self.registries}
+
+    @property
+    def reclaim_choice(self) -> ReclaimChoice:
+        """What the report on reclaiming keeps, and of whom it says nothing."""
+        part = (r.name for r in self.registries if r.tags.patterns != Patterns())
+        return ReclaimChoice(self.reclaim.rules, frozenset(part))
 
     @property
     def entries(self) -> frozenset[str]:

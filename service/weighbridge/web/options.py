@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from weighbridge.domain.access.roles import Network
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
+from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
 from weighbridge.domain.registry.rate_limit import Probe
 from weighbridge.domain.series_budget import Budget
 from weighbridge.engine.context.parts import JobTarget
@@ -54,6 +55,7 @@ class WebOptions(Struct, frozen=True):
                     Raises StoreError
     find_target:    the registry or repository of a target that is to be crawled. Raises
                     UsageError(registry_not_found, unknown_target, outside_filter)
+    reclaim:        which tags are kept, and of which registries some are left out
     """
 
     bind: str = "127.0.0.1:8080"
@@ -69,6 +71,7 @@ class WebOptions(Struct, frozen=True):
     prober: Prober = no_registries
     due_clock: Callable[[], datetime] | None = None
     find_target: Callable[[str], JobTarget] = _nothing_configured
+    reclaim: ReclaimChoice = NOTHING_CHOSEN
 
     @property
     def wants_loopback_host(self) -> bool:

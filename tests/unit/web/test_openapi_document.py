@@ -56,6 +56,14 @@ ASKED: Mapping[str, list[str]] = {
         "?a=hub/acme/no:1&b=hub/acme/app:1",
     ],
     "/api/v1/disputes": ["", "?limit=0", "?registry=no", "?repository=no"],
+    "/api/v1/reclaim": [
+        "?ref=hub/acme/app",
+        "?ref=hub/acme/app&tag=1&tag=chart",
+        "?ref=hub/acme/app&tag=none",
+        "?ref=hub/acme/app&tag=a:b",
+        "?ref=hub/acme/no",
+        "",
+    ],
     "/api/v1/headroom": ["", "?limit=0", "?registry=no"],
     "/api/v1/notifications": ["", "?limit=1"],
     "/api/v1/limits": ["?ref=hub/acme/app:1", "", "?ref=no.example/no"],
@@ -243,7 +251,7 @@ def test_every_parameter_is_described_with_what_it_may_be(client: TestClient) ->
             found[parameter["name"]] = parameter["schema"]
 
     types = {str(schema["type"]) for schema in found.values()}
-    assert types == {"string", "integer", "boolean"}
+    assert types == {"string", "integer", "boolean", "array"}
     limit = found["limit"]
     assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 1000, 100)
     assert found["order"]["enum"] == ["asc", "desc"]

@@ -52,6 +52,7 @@ _SHORT_HUB: Final = "(?![^:@]{248})"  # before it comes `library/`
 _NAMED_HOST: Final = (
     rf"(?:localhost|(?![^/.:A-Z]*/)(?![^/:]{{{_HOST_CHARACTERS + 1}}}){_HOST.pattern})"
 )
+TAG_PATTERN: Final = _TAG.pattern
 REFERENCE_PATTERN: Final = (
     rf"^(?:(?:{_NAMED_HOST}|\[(?:{_IPV6})\])(?::(?:{_PORTS}))?/{_SHORT}{_NAME}"
     rf"|{_SHORT}{_PLAIN}(?:/{_COMPONENT})+|{_SHORT_HUB}{_COMPONENT})"

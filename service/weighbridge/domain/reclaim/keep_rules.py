@@ -37,6 +37,20 @@ class KeepRules(Struct, frozen=True):
 DEFAULT_RULES: Final = KeepRules()
 
 
+class ReclaimChoice(Struct, frozen=True):
+    """What the configuration says of reports on reclaiming.
+
+    rules:     which tags are kept where nobody names those that would go
+    in_part:   the registries of which tags are left out: of these nothing is said
+    """
+
+    rules: KeepRules = DEFAULT_RULES
+    in_part: frozenset[str] = frozenset()
+
+
+NOTHING_CHOSEN: Final = ReclaimChoice()
+
+
 class AgedTag(Struct, frozen=True):
     """A live tag. Times are aware.
 

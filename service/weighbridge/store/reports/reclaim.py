@@ -69,6 +69,13 @@ _ALL_TAGS: Final = Rows(_TAGS)
 _SOME_TAGS: Final = Rows(_TAGS.where(among_texts(tags.c.name)))
 _NAMING: Final = Rows(_TAGS.where(among_ids(tags.c.target_id)))
 _COMPANIONS: Final = Rows(_TAGS.where(tags.c.name.between("sha256-", "sha512-~")))
+_KNOWN: Final = Rows(
+    select(tags.c.name).where(
+        tags.c.repository_id == bindparam("repository"),
+        tags.c.deleted_at.is_(None),
+        among_texts(tags.c.name),
+    )
+)
 _DIGESTS: Final = Rows(select(blobs.c.id, blobs.c.digest).where(among_ids(blobs.c.id)))
 _FOREIGN: Final = Rows(
     select(blobs.c.id).where(among_ids(blobs.c.id), blobs.c.is_foreign)
@@ -135,6 +142,20 @@ def reclaim_tags(
     parameters = {"repository": opened.repository_id, "names": listed(sorted(names))}
     found = [_LiveTag(*row) for row in _SOME_TAGS.read(connection, parameters)]
     return _report(connection, repository, opened, found, takes_companions=False)
+
+
+def unknown_tags(
+    connection: Connection, repository: RepositoryReport, names: Collection[str]
+) -> list[str]:
+    """Those of the names that are no live tags of the repository, in their order. A tag
+    that could never be read is one."""
+    row = connection.execute(
+        _PLACE,
+        {"registry": repository.registry, "repository": repository.repository},
+    ).one()
+    parameters = {"repository": row.id, "names": listed(sorted(names))}
+    found = {name for (name,) in _KNOWN.read(connection, parameters)}
+    return [name for name in dict.fromkeys(names) if name not in found]
 
 
 def reclaim_by_rules(

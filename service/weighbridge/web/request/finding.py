@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from itertools import chain, islice
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -11,6 +12,8 @@ from weighbridge.domain.comparison.comparison import Comparison, compare_weighin
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
+from weighbridge.domain.reclaim.reclaim_report import ReclaimReport
 from weighbridge.domain.report.inventory import (
     DisputeReport,
     Page,
@@ -21,10 +24,17 @@ from weighbridge.domain.report.inventory import (
 from weighbridge.domain.report.lighter import Lighter
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
+from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.reports.lighter import find_lighter
+from weighbridge.store.reports.nearest import nearest_repositories, nearest_tags
+from weighbridge.store.reports.reclaim import (
+    reclaim_by_rules,
+    reclaim_tags,
+    unknown_tags,
+)
 from weighbridge.store.reports.repositories import (
     RepositoryQuery,
     find_repository,
@@ -37,6 +47,11 @@ from weighbridge.web.request.answers import Refusal
 from weighbridge.web.request.threads import Threads
 
 T = TypeVar("T")
+
+NEAR: Final = 3
+"""Names that may have been meant."""
+RECLAIM_TAGS: Final = 20_000
+"""The rules are held against so many tags of a repository while somebody waits."""
 
 
 class FoundImage(Struct, frozen=True):
@@ -66,9 +81,15 @@ class Finder:
     Raises InvalidReference, UsageError(invalid_platform) and Refusal(404).
     """
 
-    def __init__(self, database: Database, platforms: Sequence[Platform]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        platforms: Sequence[Platform],
+        reclaim: ReclaimChoice = NOTHING_CHOSEN,
+    ) -> None:
         self._database = database
         self.platforms = platforms
+        self._reclaim = reclaim
 
     def repositories(
         self, query: RepositoryQuery, now: datetime
@@ -140,6 +161,25 @@ class Finder:
             )
         return report, page
 
+    def reclaim(self, ref: str, names: Sequence[str], now: datetime) -> ReclaimReport:
+        """What deleting tags of the repository of `ref` frees; no names: those that the
+        rules do not keep."""
+        with self._database.read() as connection:
+            report = _repository(connection, ref)
+            in_part = report.registry in self._reclaim.in_part
+            if not names:
+                return reclaim_by_rules(
+                    connection,
+                    report,
+                    self._reclaim.rules,
+                    now,
+                    leaves_tags_out=in_part,
+                    most_tags=RECLAIM_TAGS,
+                )
+            if unknown := unknown_tags(connection, report, names):
+                raise no_tag(connection, report, unknown)
+            return reclaim_tags(connection, report, names, leaves_tags_out=in_part)
+
     def image(self, ref: str, platform: str | None) -> FoundImage:
         """The image of `ref`, its headline platform unless another is asked for."""
         wanted = parse_platform(platform) if platform is not None else None
@@ -155,7 +195,7 @@ class Finder:
                 platforms=self.platforms,
             )
             if weighing is None:
-                raise _no_image(reference)
+                raise _no_image(connection, report, reference)
             if wanted is not None and not weighing.images:
                 raise _no_platform(weighing, wanted)
             names = aliases(
@@ -218,7 +258,9 @@ def _repository(connection: Connection, ref: str) -> RepositoryReport:
         found = find_repository(connection, reference.registry, reference.repository)
         if found is not None:
             return found
-    raise _no_repository(references[0].registry, references[0].repository)
+    first = references[0]
+    near = nearest_repositories(connection, first.registry, first.repository)
+    raise _no_repository(first.registry, first.repository, near=near)
 
 
 def _reading(connection: Connection, ref: str) -> tuple[RepositoryReport, Reference]:
@@ -252,7 +294,9 @@ def check_names(
         return
     among = names if registry is None else [registry]
     if not any(find_repository(connection, r, repository) for r in among):
-        raise _no_repository(*filter(None, (registry, repository)))
+        near = (nearest_repositories(connection, r, repository) for r in among)
+        nearest = list(islice(chain.from_iterable(near), NEAR))
+        raise _no_repository(*filter(None, (registry, repository)), near=nearest)
 
 
 def no_registry() -> Refusal:
@@ -260,10 +304,37 @@ def no_registry() -> Refusal:
     return Refusal(404, "no such registry", code="registry_not_found")
 
 
-def _no_repository(*parts: str) -> Refusal:
+def _no_repository(*parts: str, near: Sequence[str]) -> Refusal:
     name = "/".join(parts)
+    return _not_found(
+        f"the repository {name} is not known here", "repository_not_found", near
+    )
+
+
+def no_tag(
+    connection: Connection, report: RepositoryReport, names: Sequence[str]
+) -> Refusal:
+    """The answer where tags are named that a repository does not have."""
+    near = _nearest_tags(connection, report, names[0])
+    whole = f"{report.registry}/{report.repository}"
+    there = f"there is no tag {', '.join(names[:NEAR])} in {whole}"
+    return _not_found(there, "tag_not_found", near)
+
+
+def _nearest_tags(
+    connection: Connection, report: RepositoryReport, tag: str
+) -> list[str]:
+    place = find_place(connection, report.registry, report.repository)
+    return [] if place is None else nearest_tags(connection, place.id, tag)
+
+
+def _not_found(message: str, code: str, near: Sequence[str]) -> Refusal:
+    """near: what may have been meant"""
+    if not near:
+        return Refusal(404, message, code=code)
+    nearest = ", ".join(near)
     return Refusal(
-        404, f"the repository {name} is not known here", code="repository_not_found"
+        404, f"{message}; nearest: {nearest}", code=code, detail={"nearest": list(near)}
     )
 
 
@@ -277,6 +348,12 @@ def _no_platform(weighing: Weighing, platform: Platform | None) -> Refusal:
     )
 
 
-def _no_image(reference: Reference) -> Refusal:
+def _no_image(
+    connection: Connection, report: RepositoryReport, reference: Reference
+) -> Refusal:
     message = f"{reference} is not known here, or not read yet"
-    return Refusal(404, message, code="image_not_found")
+    near: Sequence[str] = ()
+    tag = reference.tag
+    if tag and not reference.digest and unknown_tags(connection, report, [tag]):
+        near = _nearest_tags(connection, report, tag)
+    return _not_found(message, "image_not_found", near)

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from weighbridge.domain.image.reference import REFERENCE_PATTERN
+from weighbridge.domain.image.reference import REFERENCE_PATTERN, TAG_PATTERN
 from weighbridge.domain.policy.policy import Severity
 from weighbridge.domain.text.units import LIMIT_PATTERN
 from weighbridge.store.paging import CursorForm, cursor_pattern
@@ -174,6 +174,14 @@ PlatformName: TypeAlias = Annotated[
         _PLATFORM,
     ),
 ]
+TagNames: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(pattern=f"^{TAG_PATTERN}$")], ...],
+    Field(
+        max_length=LIMIT_MAX,
+        description="A tag that would go, said once for each; without it those that the"
+        " rules of `reclaim` do not keep",
+    ),
+]
 PartOfName: TypeAlias = Annotated[
     str | None, text("Only those whose name holds this text")
 ]
@@ -305,6 +313,11 @@ class Parameter(Struct, frozen=True):
         return self.key.removesuffix("_")
 
     @property
+    def is_list(self) -> bool:
+        """Whether it may be sent several times."""
+        return self.reads.json_schema().get("type") == "array"
+
+    @property
     def is_required(self) -> bool:
         return self.default is inspect.Parameter.empty
 
@@ -346,6 +359,7 @@ class Parameters:
                     self._single.append(Parameter(key, reads, taken.default))
             if len(self._groups) + len(self._single) == before:
                 raise TypeError(f"nothing says how {key} of {handler} is read")
+        self._lists = {each.name for each in self._single if each.is_list}
 
     def __iter__(self) -> Iterator[Parameter]:
         """Each, also those of its groups."""
@@ -357,8 +371,11 @@ class Parameters:
         """The handler's arguments. Raises Refusal(400): for parameters that it does
         not have, too, since a misspelt filter would otherwise show everything and look
         right."""
-        _check_names(request, {each.name for each in self} - request.path_params.keys())
-        sent = {**request.query_params, **request.path_params}
+        known = {each.name for each in self} - request.path_params.keys()
+        _check_names(request, known, self._lists)
+        sent: dict[str, object] = {**request.query_params, **request.path_params}
+        for name in self._lists & sent.keys():
+            sent[name] = request.query_params.getlist(name)
         faults: dict[str, str] = {}
         arguments = self._arguments(sent, faults)
         if faults:
@@ -398,7 +415,7 @@ def parameters_of(handler: Callable[..., object]) -> Parameters:
     return Parameters(handler, {})
 
 
-def _check_names(request: Request, known: set[str]) -> None:
+def _check_names(request: Request, known: set[str], lists: set[str]) -> None:
     sent = Counter(name for name, _ in request.query_params.multi_items())
     unknown = sorted(sent.keys() - known)
     if unknown:
@@ -408,7 +425,8 @@ def _check_names(request: Request, known: set[str]) -> None:
             code="unknown_parameter",
             detail={"unknown": unknown, "known": sorted(known)},
         )
-    _check_values(request, [name for name, times in sent.items() if times > 1])
+    repeated = [n for n, times in sent.items() if times > 1 and n not in lists]
+    _check_values(request, repeated)
 
 
 def _check_values(request: Request, repeated: list[str]) -> None:
@@ -416,7 +434,7 @@ def _check_values(request: Request, repeated: list[str]) -> None:
         raise Refusal(
             400, f"said twice: {', '.join(repeated)}", code="repeated_parameter"
         )
-    for name, value in request.query_params.items():
+    for name, value in request.query_params.multi_items():
         if len(value) > _VALUE_CHARACTERS or any(map(_is_control, value)):
             raise Refusal(
                 400,

@@ -27,6 +27,7 @@ from weighbridge.web.api.crawl_requests import CrawlRequests
 from weighbridge.web.api.health import Health, WriteWatch
 from weighbridge.web.api.limits import LimitRoutes
 from weighbridge.web.api.read_routes import API
+from weighbridge.web.api.reclaim import ReclaimRoutes
 from weighbridge.web.api.waivers import Waivers
 from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.metrics.snapshot import SnapshotKeeper
@@ -85,6 +86,13 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         "ComparisonAnswer",
         _REPOSITORY,
         "image_not_found",
+    ),
+    _read(
+        "/api/v1/reclaim",
+        ReclaimRoutes.reclaim,
+        "ReclaimRow",
+        _REPOSITORY,
+        "tag_not_found",
     ),
     _read("/api/v1/crawls", API.crawls, "CrawlList", _REGISTRY, _REPOSITORY),
     _read("/api/v1/crawls/{crawl_id}", API.one_crawl, "Crawl", "crawl_not_found"),
@@ -169,7 +177,15 @@ _STOPPING_S: Final = 2.0
 _Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-_HANDLERS: Final = (API, LimitRoutes, Waivers, Pages, Twins, ViolationPages)
+_HANDLERS: Final = (
+    API,
+    LimitRoutes,
+    ReclaimRoutes,
+    Waivers,
+    Pages,
+    Twins,
+    ViolationPages,
+)
 
 
 class Apps(Struct, frozen=True):
@@ -239,7 +255,7 @@ def _web_app(
     now: Callable[[], datetime],
 ) -> Starlette:
     database, threads, policies = shared.database, shared.threads, options.policies
-    finder = Finder(database, options.platforms)
+    finder = Finder(database, options.platforms, options.reclaim)
     parts: list[object] = [
         _health(shared, options),
         Description(ROUTES, options),

@@ -41,6 +41,7 @@ from weighbridge.presentation.rows.policy_rows import (
     WaiverInput,
     WaiverRow,
 )
+from weighbridge.presentation.rows.reclaim_rows import ReclaimRow
 from weighbridge.presentation.rows.report_rows import (
     AGED,
     AGES,
@@ -361,6 +362,7 @@ _VALUES: Final = (
     CrawlInput,
     DisputeRow,
     PolicyDecision,
+    ReclaimRow,
     HeadroomRow,
     ImageLimits,
     OneLimitSimulation,

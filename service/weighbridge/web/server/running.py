@@ -104,6 +104,7 @@ def web_options(settings: Settings, reload: PolicyReload | None = None) -> WebOp
         policies=(lambda: NO_POLICIES) if reload is None else reload.current,
         failed_since=(lambda: None) if reload is None else reload.failed_since,
         metrics_bind=settings.metrics.bind,
+        reclaim=settings.reclaim_choice,
     )
 
 

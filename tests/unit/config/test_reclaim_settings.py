@@ -1,0 +1,62 @@
+"""Which tags reports on reclaiming keep: `reclaim` of the configuration."""
+
+from pathlib import Path
+
+import pytest
+
+from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.config import Settings, load_settings
+from weighbridge.domain.reclaim.keep_rules import KeepRules
+from weighbridge.errors import ConfigError
+
+
+def loaded(folder: Path, text: str) -> Settings:
+    file = folder / "weighbridge.yaml"
+    file.write_text(text)
+    return load_settings(str(file), {}, KINDS)
+
+
+def test_without_the_key_ten_images_ninety_days_and_releases_are_kept(
+    tmp_path: Path,
+) -> None:
+    choice = loaded(tmp_path, "{}").reclaim_choice
+
+    assert choice.rules == KeepRules(10, 90, ("latest", "v*"))
+    assert choice.in_part == frozenset()
+
+
+def test_null_is_no_such_rule(tmp_path: Path) -> None:
+    text = "reclaim: {keep_newest: null, keep_days: null, keep: [stable]}"
+
+    assert loaded(tmp_path, text).reclaim_choice.rules == KeepRules(
+        None, None, ("stable",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("keep_newest: 0", "must be at least 1"),
+        ("keep_days: 90d", "must be a whole number"),
+        ("keep: [^v]", "is no pattern"),
+        ("keep_newest: null, keep_days: null, keep: []", "keeps nothing"),
+        ("keep_last: 3", "unknown key"),
+    ],
+)
+def test_a_wrong_rule_is_told(tmp_path: Path, value: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, f"reclaim: {{{value}}}\n")
+
+    assert "reclaim" in caught.value.message
+    assert words in caught.value.message
+
+
+def test_a_registry_of_which_tags_are_left_out_is_named(tmp_path: Path) -> None:
+    text = """
+registries:
+  - {name: whole, url: "https://whole.example"}
+  - {name: part, url: "https://part.example", tags: {exclude: ["*-dev"]}}
+  - {name: few, url: "https://few.example", tags: {include: ["v*"]}}
+"""
+
+    assert loaded(tmp_path, text).reclaim_choice.in_part == {"part", "few"}
