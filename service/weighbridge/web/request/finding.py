@@ -228,7 +228,7 @@ class Finder:
             platforms=self.platforms,
         )
         if weighing is None:
-            raise _no_image(reference)
+            raise _no_image(connection, report, reference)
         if not weighing.images:
             raise _no_platform(weighing, wanted)
         return weighing
