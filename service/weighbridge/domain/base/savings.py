@@ -4,6 +4,7 @@ The layers that an image adds to its base stay: what a variant saves is what the
 weighs more than the variant, both measured on manifests of the same platform.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -79,6 +80,33 @@ def saving_of(base: ImageBase, variant: StoredVariant) -> Saving | None:
     if saved <= 0:
         return None
     return Saving(base.reference, base.compressed_bytes, variant, saved)
+
+
+class ScopedLayer(Struct, frozen=True):
+    """A layer of a base or of a variant in one storage scope.
+
+    users:   live manifests there that have it, each once a repository
+    on_base: of them, the images on the base
+    """
+
+    blob: int
+    stored_bytes: int
+    users: int
+    on_base: int
+
+
+def stored_saving(base: Iterable[ScopedLayer], variant: Iterable[ScopedLayer]) -> int:
+    """How many bytes less one scope would hold if all images on the base stood on the
+    variant; below 0: how many more.
+
+    A layer leaves if none but they have it, and the variant has it not; it counts once,
+    however many have it. One of the variant comes if nobody has it yet.
+    """
+    old = {layer.blob: layer for layer in base}
+    new = {layer.blob: layer for layer in variant}
+    leaving = [y for y in old.values() if y.users <= y.on_base and y.blob not in new]
+    coming = [y for y in new.values() if not y.users]
+    return sum(y.stored_bytes for y in leaving) - sum(y.stored_bytes for y in coming)
 
 
 def name_in_from(reference: str) -> str:

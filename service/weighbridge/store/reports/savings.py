@@ -1,0 +1,327 @@
+"""What slimmer variants of bases would save: of the bases that were crawled, found by
+their names, with the bytes of their manifests.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+from sqlalchemy import BigInteger, Connection, and_, bindparam, func, select
+
+from weighbridge.domain.base.image_base import ImageBase
+from weighbridge.domain.base.names import written
+from weighbridge.domain.base.savings import (
+    FleetSaving,
+    Saving,
+    ScopedLayer,
+    StoredVariant,
+    saving_of,
+    stored_saving,
+)
+from weighbridge.domain.base.variants import (
+    best_variants,
+    is_variant,
+    kind_of,
+    variant_ranges,
+)
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.ledger.expressions import STORED_BYTES, sized
+from weighbridge.store.ledger.scopes import parts_by_scope
+from weighbridge.store.models import (
+    base_chains,
+    base_names,
+    blobs,
+    image_bases,
+    layers,
+    repositories,
+    repository_blobs,
+    repository_manifests,
+)
+
+NAMES_AT_MOST: Final = 8
+"""Names of one base that variants are looked for by."""
+VARIANT_TAGS_AT_MOST: Final = 2_000
+"""Tags that are looked through for each of them."""
+FLEET_AT_MOST: Final = 20_000
+"""Images on a base beyond which it is not counted for each question what all of them
+would save in storage."""
+
+_name = base_names.c
+_chain = base_chains.c
+_on = image_bases.c
+_live = repository_manifests.c
+_held = repository_blobs.c
+_NAMES: Final = (
+    select(
+        _name.base_chain_id,
+        _name.host,
+        _name.repository,
+        _name.tag,
+        _name.first_seen_at,
+        _name.left_at,
+        _chain.platform_id,
+    )
+    .join(base_chains, _chain.id == _name.base_chain_id)
+    .where(among_ids(_name.base_chain_id))
+    .order_by(_name.id)
+)
+_VARIANTS: Final = (
+    select(
+        _name.tag,
+        _name.base_chain_id,
+        _name.last_seen_at,
+        _chain.compressed_bytes,
+    )
+    .join(base_chains, _chain.id == _name.base_chain_id)
+    .where(
+        _name.host == bindparam("host"),
+        _name.repository == bindparam("repository"),
+        _name.tag >= bindparam("first"),
+        _name.tag < bindparam("end"),
+        _name.left_at.is_(None),
+        _chain.platform_id == bindparam("platform", type_=BigInteger),
+    )
+    .order_by(_name.tag)
+    .limit(VARIANT_TAGS_AT_MOST)
+)
+
+
+class _Name(NamedTuple):
+    """A tag that leads to a base, or led there, with the platform of the base."""
+
+    host: str
+    repository: str
+    tag: str
+    left_at: datetime | None
+    platform_id: int | None
+
+    @property
+    def reference(self) -> str:
+        return written(self.host, self.repository, self.tag)
+
+
+class FoundVariant(NamedTuple):
+    """A variant, and the base that it is in the database."""
+
+    chain: int
+    variant: StoredVariant
+
+
+def find_variants(
+    connection: Connection, chains: Mapping[int, str]
+) -> dict[int, list[FoundVariant]]:
+    """The slimmer variants of bases by their names, whether they are lighter or not.
+    None of a base whose platform is not known.
+
+    chains: of each base the name by which it is known. Of the others those are looked
+            for that still lead to it, as far as a first one has no variant of a sort
+    """
+    names: dict[int, list[_Name]] = {}
+    for row in connection.execute(_NAMES, {"ids": listed(sorted(chains))}):
+        name = _Name(*row[1:4], row.left_at, row.platform_id)
+        names.setdefault(row.base_chain_id, []).append(name)
+    found = {}
+    for chain, known in names.items():
+        first = sorted(
+            dict.fromkeys(known),
+            key=lambda name: (
+                name.reference != chains[chain],
+                name.left_at is not None,
+                len(name.tag),
+            ),
+        )
+        found[chain] = _variants_of(connection, chain, first[:NAMES_AT_MOST])
+    return found
+
+
+def _variants_of(
+    connection: Connection, chain: int, names: Sequence[_Name]
+) -> list[FoundVariant]:
+    found: dict[int, FoundVariant] = {}
+    kinds: set[str] = set()
+    for name in names:
+        if name.platform_id is None:
+            continue
+        here = [
+            each for each in _named_variants(connection, name) if each.chain != chain
+        ]
+        new = [e for e in here if e.chain not in found and e.variant.kind not in kinds]
+        found |= {each.chain: each for each in new}
+        kinds |= {each.variant.kind for each in new}
+    return list(found.values())
+
+
+def _named_variants(connection: Connection, name: _Name) -> list[FoundVariant]:
+    rows = {
+        row.tag: row
+        for first, end in variant_ranges(name.tag)
+        for row in connection.execute(
+            _VARIANTS,
+            {
+                "host": name.host,
+                "repository": name.repository,
+                "first": first,
+                "end": end,
+                "platform": name.platform_id,
+            },
+        )
+        if is_variant(row.tag, name.tag)
+    }
+    variants = []
+    for tag in best_variants(rows, name.tag):
+        kind, row = kind_of(tag), rows[tag]
+        if kind is not None:
+            reference = written(name.host, name.repository, tag)
+            variant = StoredVariant(
+                kind, reference, row.compressed_bytes, row.last_seen_at
+            )
+            variants.append(FoundVariant(row.base_chain_id, variant))
+    return variants
+
+
+def find_savings(
+    connection: Connection, bases: Mapping[int, ImageBase]
+) -> dict[int, list[Saving]]:
+    """What the variants of each base save an image on it and all images, most first.
+
+    bases: by their ids, as an image stands on them
+    """
+    variants = find_variants(
+        connection, {chain: base.reference for chain, base in bases.items()}
+    )
+    found: dict[int, list[Saving]] = {}
+    for chain, base in bases.items():
+        savings = [
+            (each.chain, saving)
+            for each in variants.get(chain, ())
+            if (saving := saving_of(base, each.variant)) is not None
+        ]
+        fleet = _fleet_savings(connection, chain, [variant for variant, _ in savings])
+        found[chain] = sorted(
+            (replace(saving, fleet=fleet.get(variant)) for variant, saving in savings),
+            key=lambda saving: (-saving.saved_bytes, saving.variant.reference),
+        )
+    return found
+
+
+# An image that was found by its lines has other layers.
+_IS_ON: Final = and_(
+    _on.base_chain_id == bindparam("chain", type_=BigInteger),
+    _on.relation == "base",
+    _on.found_by != "history",
+)
+_HOW_MANY: Final = select(func.count()).select_from(
+    select(_on.image_id).where(_IS_ON).limit(FLEET_AT_MOST + 1).subquery()
+)
+_IMAGES_ON: Final = (
+    select(_on.image_id, _live.repository_id, repositories.c.scope_id)
+    .select_from(
+        image_bases.join(repository_manifests, _live.manifest_id == _on.image_id).join(
+            repositories, repositories.c.id == _live.repository_id
+        )
+    )
+    .where(_IS_ON)
+)
+_LAYERS: Final = (
+    select(_chain.id, layers.c.blob_id)
+    .join(layers, layers.c.image_id == _chain.image_id)
+    .where(among_ids(_chain.id), ~layers.c.is_foreign)
+)
+_USERS: Final = (
+    select(_held.blob_id, func.sum(_held.manifest_count).label("users"))
+    .where(
+        among_ids(_held.scope_id, "scopes"),
+        among_ids(_held.blob_id, "blobs"),
+    )
+    .group_by(_held.blob_id)
+)
+_SIZES: Final = (
+    select(blobs.c.id, STORED_BYTES.label("stored_bytes"))
+    .select_from(sized(blobs, bindparam("scope", type_=BigInteger)))
+    .where(among_ids(blobs.c.id))
+)
+
+
+class _Fleet(NamedTuple):
+    """All images on a base: `on_base` has how many live ones a scope holds, each once a
+    repository."""
+
+    images: int
+    repositories: int
+    on_base: Mapping[int, int]
+
+
+def _fleet_savings(
+    connection: Connection, chain: int, variants: Collection[int]
+) -> dict[int, FleetSaving]:
+    """What all images on a base would save on each of these variants. Nothing of a base
+    with too many of them to be counted at once."""
+    if not variants:
+        return {}
+    if connection.execute(_HOW_MANY, {"chain": chain}).scalar_one() > FLEET_AT_MOST:
+        return {}
+    fleet = _fleet_of(connection, chain)
+    of_chain: dict[int, set[int]] = {}
+    ids = listed(sorted({chain, *variants}))
+    for number, blob in connection.execute(_LAYERS, {"ids": ids}):
+        of_chain.setdefault(number, set()).add(blob)
+    stored = _stored_savings(connection, fleet, chain, variants, of_chain)
+    return {
+        variant: FleetSaving(fleet.images, fleet.repositories, stored.get(variant))
+        for variant in variants
+    }
+
+
+def _fleet_of(connection: Connection, chain: int) -> _Fleet:
+    rows = connection.execute(_IMAGES_ON, {"chain": chain}).all()
+    return _Fleet(
+        len({row.image_id for row in rows}),
+        len({row.repository_id for row in rows}),
+        Counter(row.scope_id for row in rows),
+    )
+
+
+def _stored_savings(
+    connection: Connection,
+    fleet: _Fleet,
+    chain: int,
+    variants: Collection[int],
+    of_chain: Mapping[int, Collection[int]],
+) -> dict[int, int]:
+    """Over all scopes, for each variant whose layers are known, as those of the base
+    are; both may have been pruned."""
+    if chain not in of_chain:
+        return {}
+    saved = {variant: 0 for variant in variants if variant in of_chain}
+    parts = parts_by_scope(connection, fleet.on_base)
+    for scope in sorted({tuple(each) for each in parts.values()}):
+        every = _scoped_layers(connection, fleet, scope, of_chain)
+        base = [every[blob] for blob in of_chain[chain]]
+        for variant in saved:
+            new = [every[blob] for blob in of_chain[variant]]
+            saved[variant] += stored_saving(base, new)
+    return {variant: max(0, stored) for variant, stored in saved.items()}
+
+
+def _scoped_layers(
+    connection: Connection,
+    fleet: _Fleet,
+    scope: Sequence[int],
+    of_chain: Mapping[int, Collection[int]],
+) -> dict[int, ScopedLayer]:
+    """All these layers as one scope, given by its parts, has them."""
+    wanted = listed(sorted(set().union(*of_chain.values())))
+    users = {
+        row.blob_id: int(row.users)
+        for row in connection.execute(
+            _USERS, {"scopes": listed(scope), "blobs": wanted}
+        )
+    }
+    on_base = sum(fleet.on_base.get(part, 0) for part in scope)
+    asked = next(part for part in scope if fleet.on_base.get(part))
+    return {
+        row.id: ScopedLayer(row.id, row.stored_bytes, users.get(row.id, 0), on_base)
+        for row in connection.execute(_SIZES, {"scope": asked, "ids": wanted})
+    }
