@@ -170,10 +170,10 @@ def test_the_fleet_saves_what_storing_it_anew_would_save(
     bases = SlimBases(worlds[0])
     pool = [a_layer(("shared", n), rnd.randrange(1, 400)) for n in range(5)]
     for name in ("a", "b"):
-        full = [*rnd.sample(pool, 2), a_layer((name, "full"), 500)]
-        slim = [*rnd.sample(pool, 1), a_layer((name, "slim"), rnd.randrange(1, 500))]
-        bases.base(f"{name} full", full, f"library/{name}:1")
-        bases.base(f"{name} slim", slim, f"library/{name}:1-slim")
+        layers = [*rnd.sample(pool, 2), a_layer((name, "full"), 500)]
+        bases.base(f"{name} full", layers, f"library/{name}:1")
+        layers = [*rnd.sample(pool, 1), a_layer((name, "slim"), rnd.randrange(1, 500))]
+        bases.base(f"{name} slim", layers, f"library/{name}:1-slim")
     standing: dict[str, list[Image]] = {"a": [], "b": []}
     for n in range(rnd.randrange(1, 6)):
         name = rnd.choice("ab")

@@ -16,6 +16,7 @@ Examples:
   weighbridge top --limit 5 --registry harbor -o markdown
   weighbridge top --by growth
   weighbridge top --by exclusive -o csv
+  weighbridge top --by saving
 """
 _OF_REPOSITORIES: Final = (
     "compressed",
@@ -30,6 +31,7 @@ _OF_REPOSITORIES: Final = (
 )
 _BY: Final[Mapping[str, str]] = {
     **dict.fromkeys(_OF_REPOSITORIES, "weighbridge.cli.actions.top"),
+    "saving": "weighbridge.cli.actions.top_savings",
 }
 """By what is compared, the module whose `top` reads the rows and prints them."""
 
@@ -52,8 +54,8 @@ def command(
 
     Compares what a pull of each one's newest image moves; with --by growth, how
     much more that is than for the ten images before it; with --by exclusive, what
-    deleting the repository would free. Only what a crawl has kept is read; no
-    registry is asked.
+    deleting the repository would free; with --by saving, what a slimmer base would
+    save its newest image. Only what a crawl has kept is read; no registry is asked.
     """
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)

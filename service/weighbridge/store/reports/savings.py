@@ -3,7 +3,7 @@ their names, with the bytes of their manifests.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -88,12 +88,13 @@ _VARIANTS: Final = (
 )
 
 
-class _Name(NamedTuple):
+class NamedBase(NamedTuple):
     """A tag that leads to a base, or led there, with the platform of the base."""
 
     host: str
     repository: str
     tag: str
+    first_seen_at: datetime
     left_at: datetime | None
     platform_id: int | None
 
@@ -109,51 +110,64 @@ class FoundVariant(NamedTuple):
     variant: StoredVariant
 
 
-def find_variants(
-    connection: Connection, chains: Mapping[int, str]
-) -> dict[int, list[FoundVariant]]:
-    """The slimmer variants of bases by their names, whether they are lighter or not.
-    None of a base whose platform is not known.
-
-    chains: of each base the name by which it is known. Of the others those are looked
-            for that still lead to it, as far as a first one has no variant of a sort
-    """
-    names: dict[int, list[_Name]] = {}
+def names_of_bases(
+    connection: Connection, chains: Collection[int]
+) -> dict[int, list[NamedBase]]:
+    """All names of each of these bases; those without one are left out."""
+    names: dict[int, list[NamedBase]] = {}
     for row in connection.execute(_NAMES, {"ids": listed(sorted(chains))}):
-        name = _Name(*row[1:4], row.left_at, row.platform_id)
-        names.setdefault(row.base_chain_id, []).append(name)
-    found = {}
-    for chain, known in names.items():
-        first = sorted(
-            dict.fromkeys(known),
+        names.setdefault(row.base_chain_id, []).append(NamedBase(*row[1:]))
+    return names
+
+
+class Variants:
+    """Finds variants by the names of bases; builds of one name are asked for once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._found: dict[tuple[str, str, str, int], list[FoundVariant]] = {}
+
+    def of_base(
+        self, chain: int, reference: str, names: Sequence[NamedBase]
+    ) -> list[FoundVariant]:
+        """The slimmer variants of a base, whether they are lighter or not. None of a
+        base whose platform is not known.
+
+        reference: the name by which the base is known. Others are looked for that lead
+                   to it now, as far as the first has no variant of a kind
+        """
+        in_order = sorted(
+            dict.fromkeys(names),
             key=lambda name: (
-                name.reference != chains[chain],
+                name.reference != reference,
                 name.left_at is not None,
                 len(name.tag),
+                name.reference,
             ),
         )
-        found[chain] = _variants_of(connection, chain, first[:NAMES_AT_MOST])
-    return found
+        found: dict[int, FoundVariant] = {}
+        kinds: set[str] = set()
+        for name in in_order[:NAMES_AT_MOST]:
+            new = [
+                each
+                for each in self.of_name(name)
+                if each.chain not in (chain, *found) and each.variant.kind not in kinds
+            ]
+            found |= {each.chain: each for each in new}
+            kinds |= {each.variant.kind for each in new}
+        return list(found.values())
 
-
-def _variants_of(
-    connection: Connection, chain: int, names: Sequence[_Name]
-) -> list[FoundVariant]:
-    found: dict[int, FoundVariant] = {}
-    kinds: set[str] = set()
-    for name in names:
+    def of_name(self, name: NamedBase) -> list[FoundVariant]:
+        """Of the builds of one name for one platform."""
         if name.platform_id is None:
-            continue
-        here = [
-            each for each in _named_variants(connection, name) if each.chain != chain
-        ]
-        new = [e for e in here if e.chain not in found and e.variant.kind not in kinds]
-        found |= {each.chain: each for each in new}
-        kinds |= {each.variant.kind for each in new}
-    return list(found.values())
+            return []
+        key = (name.host, name.repository, name.tag, name.platform_id)
+        if key not in self._found:
+            self._found[key] = list(_named_variants(self._connection, name))
+        return self._found[key]
 
 
-def _named_variants(connection: Connection, name: _Name) -> list[FoundVariant]:
+def _named_variants(connection: Connection, name: NamedBase) -> Iterator[FoundVariant]:
     rows = {
         row.tag: row
         for first, end in variant_ranges(name.tag)
@@ -169,7 +183,6 @@ def _named_variants(connection: Connection, name: _Name) -> list[FoundVariant]:
         )
         if is_variant(row.tag, name.tag)
     }
-    variants = []
     for tag in best_variants(rows, name.tag):
         kind, row = kind_of(tag), rows[tag]
         if kind is not None:
@@ -177,8 +190,7 @@ def _named_variants(connection: Connection, name: _Name) -> list[FoundVariant]:
             variant = StoredVariant(
                 kind, reference, row.compressed_bytes, row.last_seen_at
             )
-            variants.append(FoundVariant(row.base_chain_id, variant))
-    return variants
+            yield FoundVariant(row.base_chain_id, variant)
 
 
 def find_savings(
@@ -188,14 +200,13 @@ def find_savings(
 
     bases: by their ids, as an image stands on them
     """
-    variants = find_variants(
-        connection, {chain: base.reference for chain, base in bases.items()}
-    )
+    names = names_of_bases(connection, bases)
+    variants = Variants(connection)
     found: dict[int, list[Saving]] = {}
     for chain, base in bases.items():
         savings = [
             (each.chain, saving)
-            for each in variants.get(chain, ())
+            for each in variants.of_base(chain, base.reference, names.get(chain, ()))
             if (saving := saving_of(base, each.variant)) is not None
         ]
         fleet = _fleet_savings(connection, chain, [variant for variant, _ in savings])

@@ -1,0 +1,119 @@
+"""Which repositories a slimmer base would save most."""
+
+import json
+
+from support.images import a_layer
+from support.slim_bases import SlimBases
+from support.store_world import World
+from weighbridge.cli.actions.top_savings import printed
+from weighbridge.domain.report.repository_saving import SavingReport
+from weighbridge.presentation.forms.screen import Screen
+from weighbridge.store.reports.repository_savings import repository_savings
+from weighbridge.store.session import Database
+
+MB = 1_000_000
+
+
+def three_repositories(database: Database) -> SlimBases:
+    """Two on bases with variants, the heavier one first; one on the slim variant."""
+    worlds = [World(database, repository=f"acme/{name}") for name in "abc"]
+    bases = SlimBases(worlds[0])
+    bases.base("full", [a_layer("full", 350 * MB)], "library/python:3.7")
+    bases.base("slim", [a_layer("slim", 50 * MB)], "library/python:3.7-slim")
+    bases.base("alpine", [a_layer("alpine", 31 * MB)], "library/python:3.7-alpine")
+    bases.base("stretch", [a_layer("stretch", 45 * MB)], "library/debian:stretch")
+    bases.base("thin", [a_layer("thin", 22 * MB)], "library/debian:stretch-slim")
+    for world, build in zip(worlds, ("stretch", "full", "alpine"), strict=True):
+        own = [a_layer(world.repository, 10 * MB)]
+        world.crawl({"1": bases.child(build, own)})
+    return bases
+
+
+def report(bases: SlimBases, *, limit: int = 20, registry: str = "hub") -> SavingReport:
+    with bases.world.database.read() as connection:
+        return repository_savings(
+            connection, bases.world.now, limit=limit, registry=registry
+        )
+
+
+def test_what_saves_most_comes_first_by_its_best_variant(database: Database) -> None:
+    found = report(three_repositories(database))
+
+    assert [(r.repository, r.variant, r.saved_bytes) for r in found.rows] == [
+        ("acme/b", "library/python:3.7-alpine", 319 * MB),
+        ("acme/a", "library/debian:stretch-slim", 23 * MB),
+    ]
+    assert (found.repositories, found.saved_bytes) == (2, 342 * MB)
+    first = found.rows[0]
+    assert (first.registry, first.newest_tag) == ("hub", "1")
+    assert first.newest_compressed_bytes == 360 * MB
+    assert first.patch == "-FROM python:3.7\n+FROM python:3.7-alpine"
+
+
+def test_the_sum_is_of_all_repositories_whatever_is_shown(database: Database) -> None:
+    found = report(three_repositories(database), limit=1)
+
+    assert [row.repository for row in found.rows] == ["acme/b"]
+    assert (found.repositories, found.saved_bytes) == (2, 342 * MB)
+
+
+def test_another_registry_has_others(database: Database) -> None:
+    bases = three_repositories(database)
+    World(database, registry="other", repository="acme/a")
+
+    assert report(bases, registry="other") == SavingReport((), 0, 0)
+
+
+def test_a_repository_that_is_gone_is_not_listed(database: Database) -> None:
+    bases = three_repositories(database)
+    bases.world.crawl(deleted=["1"])
+
+    assert [row.repository for row in report(bases).rows] == ["acme/b"]
+
+
+def test_a_terminal_shows_base_and_variant(database: Database) -> None:
+    found = report(three_repositories(database))
+
+    assert printed(found, "table", Screen(width=120)).splitlines() == [
+        "    SAVES  COMPRESSED",
+        "       MB          MB                REPOSITORY  TAG  BASE            VARIANT",
+        "    319.0       360.0  ████████████  hub/acme/b  1    python:3.7      "
+        "python:3.7-alpine",
+        "     23.0        55.0  ▉             hub/acme/a  1    debian:stretch  "
+        "debian:stretch-slim",
+        "",
+        "  2 repositories could save 342 MB of one pull of each newest image",
+        "  measured: what the base weighs more than its variant, compressed; see "
+        "weighbridge inspect, or the image's page, for",
+        "what to look at first",
+    ]
+
+
+def test_json_has_the_sum_beside_the_rows(database: Database) -> None:
+    document = json.loads(
+        printed(report(three_repositories(database)), "json", Screen())
+    )
+
+    assert (document["repositories"], document["saved_bytes"]) == (2, 342 * MB)
+    assert [row["kind"] for row in document["items"]] == ["alpine", "slim"]
+    assert document["items"][0].keys() == {
+        "registry",
+        "repository",
+        "newest_tag",
+        "newest_platform",
+        "newest_compressed_bytes",
+        "base",
+        "base_compressed_bytes",
+        "kind",
+        "variant",
+        "variant_compressed_bytes",
+        "saved_bytes",
+        "patch",
+        "caution",
+    }
+
+
+def test_where_nothing_is_known_it_says_what_to_do() -> None:
+    text = printed(SavingReport((), 0, 0), "table", Screen())
+
+    assert "bases.repositories" in text
