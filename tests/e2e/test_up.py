@@ -18,7 +18,12 @@ import pytest
 from support.promtool import promtool
 from support.serving import PLAIN, free_address
 from support.wait import wait_in_thread
+from weighbridge.cli.actions.history import printed
+from weighbridge.presentation.forms.screen import Screen
+from weighbridge.store.reports.history import HistoryQuery, history_page
+from weighbridge.store.session import open_database
 
+ROOT = Path(__file__).parents[2]
 _DEMO = re.compile(r"weighbridge inspect (127\.0\.0\.1:\d+)/")
 
 
@@ -140,6 +145,20 @@ def test_the_overview_names_the_heaviest_line(demo: Running) -> None:
 
     assert "shop/api" in page
     assert "torch==1.13.1" in page
+
+
+def test_the_page_shows_the_history_that_a_terminal_prints(demo: Running) -> None:
+    (kept,) = demo.folder.glob("*-weighbridge/demo.db")
+    prompt = "$ weighbridge history demo/shop/api --database demo.db --limit 5\n"
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    database = open_database(f"sqlite:///{kept}", must_exist=True)
+
+    with database.read() as connection:
+        found = history_page(connection, HistoryQuery("demo", "shop/api", limit=5))
+    database.close()
+
+    example = text.partition(prompt)[2].partition("\n```\n")[0]
+    assert printed(found, "table", Screen(width=100)) == example
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "check": "weighbridge.cli.check",
     "crawl": "weighbridge.cli.crawl",
     "top": "weighbridge.cli.reports.top",
+    "history": "weighbridge.cli.reports.history",
     "up": "weighbridge.cli.up",
     "serve": "weighbridge.cli.serve",
     "worker": "weighbridge.cli.worker",

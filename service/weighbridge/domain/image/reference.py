@@ -115,6 +115,14 @@ def parse_reference(text: str, configured: frozenset[str] = frozenset()) -> Refe
     return Reference(registry, repository, tag, digest)
 
 
+def written_tag(text: str) -> str | None:
+    """The tag of a reference that `parse_reference` took, None where none is written:
+    then a repository may be meant."""
+    name, _, _ = text.partition("@")
+    _, has_tag, tag = name.rpartition("/")[2].partition(":")
+    return tag if has_tag else None
+
+
 def is_repository_name(name: object) -> bool:
     """Whether a registry can have a repository of this name: at most 255
     characters of the distribution-spec's grammar."""

@@ -1,6 +1,7 @@
 """Bytes, durations and percentages as people read and write them."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Final
@@ -167,6 +168,30 @@ def parse_duration(text: str) -> int:
             hint="write 90s, 15m, 1h, 1d12h or 2w",
         )
     return seconds
+
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_SINCE: Final = "write 90d, 2026-01-31 or 2026-01-31T12:00:00Z"
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """The beginning of a day (`2026-01-31`), a moment with its zone (RFC 3339), or a
+    time before now (`90d`); in UTC. Raises UsageError(invalid_since)."""
+    try:
+        if _DAY.fullmatch(text):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        if text[:1].isdigit() and "T" in text.upper():
+            moment = datetime.fromisoformat(text.upper())
+            if moment.tzinfo is None:
+                raise ValueError(text)
+            return moment.astimezone(UTC)
+        return now - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError, UsageError) as exc:
+        raise UsageError(
+            f"{printable(text, 40)!r} is neither a duration, a day nor a moment",
+            code="invalid_since",
+            hint=_SINCE,
+        ) from exc
 
 
 def written_duration(seconds: int) -> str:

@@ -373,7 +373,7 @@ def images_of(
         if target not in awaited
     }
     ids = {image for some in chosen.values() for image in some.values()}
-    known = _read_images(connection, scope_id, ids)
+    known = read_images(connection, scope_id, ids)
     by_platform = {
         target: {name: known[image] for name, image in some.items() if image in known}
         for target, some in chosen.items()
@@ -397,16 +397,17 @@ def read_headlines(
         found = headline(graph.images_of(target), platforms)
         if found is not None:
             chosen[target] = found
-    known = _read_images(connection, scope_id, {image for _, image in chosen.values()})
+    known = read_images(connection, scope_id, {image for _, image in chosen.values()})
     return {
         target: Headline(platform, known[image])
         for target, (platform, image) in chosen.items()
     }
 
 
-def _read_images(
+def read_images(
     connection: Connection, scope_id: int, ids: Collection[int]
 ) -> dict[int, StreamImage]:
+    """These images, also such as were pruned; those that are not known left out."""
     parameters = {"ids": listed(sorted(ids)), "scope": scope_id}
     rows = _IMAGES.read(connection, parameters)
     return {row[0]: StreamImage._make(row) for row in rows}
