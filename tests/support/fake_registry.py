@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from support.images import Served, ServedImage
 from weighbridge.domain.image.digest import Digest, digest_of, is_digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
 from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.domain.traffic.pulls import PullCount
 from weighbridge.errors import DocumentError, NotFound, WeighbridgeError
 from weighbridge.ports.protocols import (
     CRAWL_COST,
@@ -31,6 +33,8 @@ class FakeRegistry:
     claims:      what HEAD says a tag's digest is, where it differs from the truth
     tags_may_move: whether its pages list images with their tags
     unlisted:    tags that are there and on no page
+    pull_counts: of repositories, as its listing tells them
+    pulled_at:   of tags, by (repository, tag)
     """
 
     name: str = "fake"
@@ -49,6 +53,8 @@ class FakeRegistry:
     false_heads: int = 0
     tags_may_move: bool = False
     unlisted: set[str] = field(default_factory=set)
+    pull_counts: dict[str, PullCount] = field(default_factory=dict)
+    pulled_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     def put(self, repository: str, tag: str, image: ServedImage | Served) -> Digest:
         """Let a tag name an image, an index or an artifact."""
@@ -77,7 +83,8 @@ class FakeRegistry:
         names = sorted(self.tags_by_repository)
         for number, page in enumerate(_pages(names, self.page_length)):
             self._ask("repositories", f"#{number}")
-            yield RepositoryListing(tuple(page))
+            pulls = {n: self.pull_counts[n] for n in page if n in self.pull_counts}
+            yield RepositoryListing(tuple(page), pulls=pulls)
 
     async def tags(self, repository: str) -> AsyncIterator[TagPage]:
         if repository not in self.tags_by_repository:
@@ -87,7 +94,10 @@ class FakeRegistry:
         for number, page in enumerate(_pages(names, self.page_length)):
             self._ask("tags", f"{repository}#{number}")
             invalid = self.invalid_tags if number == 0 else 0
-            seen = tuple(TagSeen(name) for name in page)
+            seen = tuple(
+                TagSeen(name, pulled_at=self.pulled_at.get((repository, name)))
+                for name in page
+            )
             yield TagPage(seen, invalid, self.tags_may_move)
 
     async def head_manifest(self, repository: str, reference: str) -> Digest | None:

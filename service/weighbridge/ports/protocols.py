@@ -15,6 +15,7 @@ from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.message.grouping import Message
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.registry.rate_limit import RateLimit
+from weighbridge.domain.traffic.pulls import PullCount
 
 
 class RequestCost(Struct):
@@ -192,6 +193,16 @@ class TellsQuotas(Protocol):
     @property
     def project_quotas(self) -> tuple[ProjectQuota, ...] | None:
         """As they were told last; None: they were not asked for, or may not be read."""
+
+
+@runtime_checkable
+class TellsPulls(Protocol):
+    """A registry that tells how much was pulled of each repository. Its listing says it
+    of those that are on it; for others it is asked."""
+
+    async def pulls(self, repository: str) -> PullCount | None:
+        """One request; None where the answer does not say it. Raises what is raised
+        for a listing."""
 
 
 class Demand(Struct, frozen=True):

@@ -151,7 +151,7 @@ def test_a_moved_tag_costs_what_is_new_and_its_push_time_is_kept(
     crawl_harbor(settings)
 
     # A name without a star is not looked for.
-    assert before["api"] == 2
+    assert before["api"] == 3  # whether it is a cache, its pulls, its artifacts
     assert harbor.take_counts() == {"api": 1}
     assert live(database_url)[first] == live(database_url)[second]
 

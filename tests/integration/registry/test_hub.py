@@ -121,7 +121,8 @@ def test_no_manifest_is_pulled_twice_and_no_tag_asked_that_the_api_describes(
     named = {s.digest for s in served if s is not None}
     assert asked["head_manifest"] == 1  # which tells whether manifests count
     assert len(named) <= asked["get_manifest"] < 40
-    assert asked["api"] == 1
+    assert asked["api"] == 2  # its tags, and once a day its pulls
+    assert asked["repository"] == 1
 
 
 def test_a_moved_tag_costs_what_is_new(

@@ -49,7 +49,7 @@ def repository_entry(harbor: Harbor, repository: str) -> Mapping[str, object]:
         "project_id": harbor.projects().index(repository.partition("/")[0]) + 1,
         "name": repository,
         "artifact_count": len(harbor.artifacts(repository)),
-        "pull_count": 0,
+        "pull_count": harbor.pulls[repository],
         "creation_time": NEVER,
         "update_time": NEVER,
     }
@@ -77,7 +77,7 @@ def artifact_entry(
         "size": len(served.content) + sum(part["size"] for part in parts),
         "icon": "",
         "push_time": time_text(harbor.pushed_at(repository, "")),
-        "pull_time": NEVER,
+        "pull_time": _pull_time(harbor, repository, tags),
         "extra_attrs": {"architecture": "amd64", "os": "linux", "config": {}},
         "annotations": None,
         "references": [_reference(artifact, child) for child in children or ()] or None,
@@ -108,9 +108,15 @@ def _tag(
         "artifact_id": artifact.id,
         "name": name,
         "push_time": time_text(harbor.pushed_at(repository, name)),
-        "pull_time": NEVER,
+        "pull_time": _pull_time(harbor, repository, [name]),
         "immutable": False,
     }
+
+
+def _pull_time(harbor: Harbor, repository: str, tags: list[str]) -> str:
+    told = [harbor.pulled_at.get((repository, tag)) for tag in tags]
+    times = [at for at in told if at is not None]
+    return time_text(max(times)) if times else NEVER
 
 
 def time_text(at: datetime) -> str:

@@ -71,6 +71,9 @@ def _registry(harbor: Harbor, asked: Request) -> Reply:
         told = "current image with 7 vulnerabilities cannot be pulled"
         error = {"code": "PROJECTPOLICYVIOLATION", "message": told}
         return json_reply(412, {"errors": [error]})
+    # getManifest of src/server/registry/manifest.go: not by HEAD
+    is_pull = served is not None and asked.method == "GET"
+    harbor.pulls[name] += is_pull
     if made.blob is None or asked.method == "HEAD":
         return Reply(made.status, made.headers, made.body, made.content_length)
     if made.content_length > 1024 * 1024:

@@ -37,6 +37,8 @@ class Harbor:
     expire_after: answers of the API after which it is
     quotas:       bytes that projects store and may store (-1: any); None: our robot has
                   no right to list them
+    pulls:        manifests that were fetched of each repository, before and now
+    pulled_at:    when tags were last pulled, by (repository, tag)
     refusals:     so many requests to the API are answered 429
     links_to:     another host that the API names in `Link`
     bodies:       what is served in the place of a page, by its path and number
@@ -58,6 +60,8 @@ class Harbor:
     is_expired: bool = False
     expire_after: int | None = None
     quotas: dict[str, tuple[int, int]] | None = None
+    pulls: Counter[str] = field(default_factory=Counter)
+    pulled_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     refusals: int = 0
     links_to: str = ""
     bodies: dict[tuple[str, int], object] = field(default_factory=dict)

@@ -17,6 +17,7 @@ MOST: Final = 100
 SERVICE: Final = "registry.docker.io"
 _NAMESPACE: Final = re.compile(r"/v2/namespaces/([^/]+)/repositories")
 _TAGS: Final = re.compile(r"/v2/namespaces/([^/]+)/repositories/([^/]+)/tags")
+_ONE: Final = re.compile(r"/v2/namespaces/([^/]+)/repositories/([^/]+)")
 _REGISTRY: Final = re.compile(r"/v2/(.+)/(manifests|blobs)/([^/]+)")
 _SPENT: Final = (
     "You have reached your pull rate limit. You may increase the limit by"
@@ -42,6 +43,9 @@ def api(hub: Hub, asked: Request) -> Reply:
         return json_reply(401, {"detail": "Invalid or expired token"})
     found = _TAGS.fullmatch(path)
     is_user = bool(asked.authorization)
+    one = _ONE.fullmatch(path)
+    if asked.method == "GET" and one is not None and not query:
+        return _repository(hub, f"{one[1]}/{one[2]}", is_user=is_user)
     if asked.method != "GET" or (found or _NAMESPACE.fullmatch(path)) is None:
         return _violation(hub, asked, 404)
     if found is not None:
@@ -92,6 +96,7 @@ def registry(hub: Hub, asked: Request) -> Reply:
         if made.status == 200 and not _pull(hub, asked.method, name):
             return _errors(429, "TOOMANYREQUESTS", _SPENT, _figures(hub, name))
         headers += _figures(hub, name)
+        hub.pulls[name] += made.status == 200 and asked.method == "GET"
     hub.counts[made.kind] += 1
     if made.blob is None or asked.method == "HEAD":
         return Reply(made.status, headers, made.body, made.content_length)
@@ -121,7 +126,14 @@ def _repositories(
     ]
     if not names:
         return json_reply(404, {"message": "object not found"})
-    return _page(hub, path, query, names, repository_entry)
+    return _page(hub, path, query, names, lambda name: repository_entry(hub, name))
+
+
+def _repository(hub: Hub, name: str, *, is_user: bool) -> Reply:
+    hub.counts["repository"] += 1
+    if hub.content.tags(name) is None or not hub.is_shown(name, to_user=is_user):
+        return json_reply(404, {"message": "object not found"})
+    return json_reply(200, repository_entry(hub, name), _api_figures(hub))
 
 
 def _tags(hub: Hub, name: str, path: str, query: str, *, is_user: bool) -> Reply:

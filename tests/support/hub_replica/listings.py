@@ -9,7 +9,7 @@ from support.hub_replica.state import Hub
 from weighbridge.demo.content.stored_documents import Served
 
 
-def repository_entry(repository: str) -> Mapping[str, object]:
+def repository_entry(hub: Hub, repository: str) -> Mapping[str, object]:
     namespace, _, name = repository.partition("/")
     return {
         "name": name,
@@ -19,7 +19,7 @@ def repository_entry(repository: str) -> Mapping[str, object]:
         "status_description": "active",
         "description": "",
         "is_private": False,
-        "pull_count": 7,
+        "pull_count": hub.pulls[repository],
         "content_types": ["image"],
         "storage_size": 1,
     }
@@ -30,6 +30,7 @@ def tag_entry(hub: Hub, repository: str, tag: str) -> Mapping[str, object]:
     if served is None:
         raise ValueError(f"{repository}:{tag} names nothing")
     pushed = _time(hub.pushed_at(repository, tag))
+    pulled_at = hub.pulled_at.get((repository, tag))
     entry: dict[str, object] = {
         "creator": 1,
         "id": 1,
@@ -41,7 +42,7 @@ def tag_entry(hub: Hub, repository: str, tag: str) -> Mapping[str, object]:
         "full_size": 0,
         "v2": True,
         "tag_status": "active",
-        "tag_last_pulled": None,
+        "tag_last_pulled": None if pulled_at is None else _time(pulled_at),
         "tag_last_pushed": pushed,
     }
     if (repository, tag) in hub.undescribed:

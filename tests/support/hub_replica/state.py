@@ -29,6 +29,8 @@ class Hub:
     api_left:     requests that the API still answers; None: any number
     api_refusal:  what it says then: json or html
     forget_after: answers of the API after which every token of it has ended, once
+    pulls:        manifests that were fetched of each repository, before and now
+    pulled_at:    when tags were last pulled, by (repository, tag)
     next_host:    another host that the API names in `next`
     after_page:   called with the number of each page that was served
     counts:       requests by kind
@@ -46,6 +48,8 @@ class Hub:
     api_left: int | None = None
     api_refusal: str = "json"
     forget_after: int | None = None
+    pulls: Counter[str] = field(default_factory=Counter)
+    pulled_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     next_host: str = ""
     after_page: Callable[[int], None] | None = None
     counts: Counter[str] = field(default_factory=Counter)

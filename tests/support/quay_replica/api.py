@@ -9,15 +9,24 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from support.answer_shapes import Member, misfits
-from support.quay_replica.listings import repository_entry, tag_entry
-from support.quay_replica.schema import REPOSITORIES, TAGS
+from support.quay_replica.listings import (
+    repository_entry,
+    repository_page,
+    tag_entry,
+)
+from support.quay_replica.schema import REPOSITORIES, REPOSITORY_PAGE, TAGS
 from support.quay_replica.state import API_TOKEN, Quay
 from support.vendor_hosts import Reply, Request, json_reply
 
 _MOST: Final = 100
 _TAGS: Final = re.compile(r"/api/v1/repository/([^/]+/.+)/tag/")
+_ONE: Final = re.compile(r"/api/v1/repository/([^/]+/.+[^/])")
+_PAGE_KEYS: Final = {"includeStats": "true", "includeTags": "false"}
 _LIST_KEYS: Final = frozenset(
-    ("namespace", "public", "starred", "next_page", "repo_kind", "last_modified")
+    (
+        *("namespace", "public", "starred", "next_page", "repo_kind"),
+        *("last_modified", "popularity"),
+    )
 )
 _TAG_KEYS: Final = frozenset(("limit", "page", "onlyActiveTags"))
 
@@ -44,6 +53,9 @@ def api(quay: Quay, asked: Request) -> Reply:
     found = _TAGS.fullmatch(path)
     if asked.method == "GET" and found is not None:
         return _tags(quay, asked, found[1], said, is_user=is_user)
+    found = _ONE.fullmatch(path)
+    if asked.method == "GET" and found is not None:
+        return _repository(quay, asked, found[1], said, is_user=is_user)
     return _violation(quay, asked)
 
 
@@ -71,10 +83,12 @@ def _repositories(
         and quay.is_shown(name, to_user=is_user)
     ]
     if namespace is not None:  # not in pages, however many they are
-        return _good(quay, {"repositories": _entries(quay, names)}, REPOSITORIES)
+        entries = _entries(quay, names, said)
+        return _good(quay, {"repositories": entries}, REPOSITORIES)
     start = _start(said.get("next_page"))
     end = start + quay.list_length
-    body: dict[str, object] = {"repositories": _entries(quay, names[start:end])}
+    entries = _entries(quay, names[start:end], said)
+    body: dict[str, object] = {"repositories": entries}
     if end < len(names):
         body["next_page"] = _opaque(end)
     return _good(quay, body, REPOSITORIES)
@@ -85,8 +99,22 @@ def _good(quay: Quay, body: object, schema: Mapping[str, Member]) -> Reply:
     return json_reply(200, body)
 
 
-def _entries(quay: Quay, names: list[str]) -> list[dict[str, object]]:
-    return [repository_entry(quay, name) for name in names]
+def _entries(
+    quay: Quay, names: list[str], said: dict[str, str]
+) -> list[dict[str, object]]:
+    is_wanted = said.get("popularity") == "true"
+    return [repository_entry(quay, name, with_popularity=is_wanted) for name in names]
+
+
+def _repository(
+    quay: Quay, asked: Request, name: str, said: dict[str, str], *, is_user: bool
+) -> Reply:
+    if said != _PAGE_KEYS:
+        return _violation(quay, asked)
+    quay.counts["repository"] += 1
+    if (refusal := _refusal(quay, name, is_user=is_user)) is not None:
+        return refusal
+    return _good(quay, repository_page(quay, name), REPOSITORY_PAGE)
 
 
 def _opaque(start: int) -> str:
@@ -107,14 +135,9 @@ def _tags(
 ) -> Reply:
     if not said.keys() <= _TAG_KEYS or said.get("onlyActiveTags") != "true":
         return _violation(quay, asked)
-    is_there = name not in quay.lost and quay.content.tags(name) is not None
-    if not is_there or not quay.is_shown(name, to_user=is_user):
-        if is_user and quay.is_admin and name not in quay.unread:
-            return _problem(404, "not_found", "Not Found")
-        quay.counts["api_refused"] += 1
-        if is_user:
-            return _problem(403, "insufficient_scope", "Unauthorized")
-        return _problem(401, "invalid_token", "Requires authentication")
+    if (refusal := _refusal(quay, name, is_user=is_user)) is not None:
+        quay.counts["api_refused"] += refusal.status != 404
+        return refusal
     number, limit = int(said.get("page", "1")), int(said.get("limit", "50"))
     if number < 1 or not 1 <= limit <= _MOST:
         quay.violations.append(f"a page that is cut: {asked.target}")
@@ -130,6 +153,17 @@ def _tags(
     if number in quay.page_bodies:
         return json_reply(200, quay.page_bodies[number])  # as no Quay has it
     return _good(quay, body, TAGS)
+
+
+def _refusal(quay: Quay, name: str, *, is_user: bool) -> Reply | None:
+    is_there = name not in quay.lost and quay.content.tags(name) is not None
+    if is_there and quay.is_shown(name, to_user=is_user):
+        return None
+    if is_user and quay.is_admin and name not in quay.unread:
+        return _problem(404, "not_found", "Not Found")
+    if is_user:
+        return _problem(403, "insufficient_scope", "Unauthorized")
+    return _problem(401, "invalid_token", "Requires authentication")
 
 
 def _problem(status: int, error: str, detail: str) -> Reply:

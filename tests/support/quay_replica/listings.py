@@ -2,6 +2,7 @@
 endpoints/api/repository_models_interface.py), from what its registry holds."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from typing import Final
 
@@ -13,9 +14,14 @@ _LISTS: Final = (
 )
 
 
-def repository_entry(quay: Quay, repository: str) -> dict[str, object]:
+def repository_entry(
+    quay: Quay, repository: str, *, with_popularity: bool = False
+) -> dict[str, object]:
+    """`popularity` is a float, as a sum of a database is (`action_count`)."""
     namespace, _, name = repository.partition("/")
-    return {
+    actions = quay.actions.get(repository, [])
+    popularity = {"popularity": float(sum(actions[:7]))} if with_popularity else {}
+    return popularity | {
         "namespace": namespace,
         "name": name,
         "description": None,
@@ -24,6 +30,21 @@ def repository_entry(quay: Quay, repository: str) -> dict[str, object]:
         "state": "NORMAL",
         "is_starred": False,
     }
+
+
+def repository_page(quay: Quay, repository: str) -> dict[str, object]:
+    """`Repository.get` with `includeStats`: days of which nothing is known are 0, and
+    come last."""
+    known = quay.actions.get(repository, [])
+    today = datetime.now(UTC).date()
+    days = [today - timedelta(days=day) for day in range(1, 92)]
+    stats = [
+        {"date": day.isoformat(), "count": known[ago] if ago < len(known) else 0}
+        for ago, day in enumerate(days)
+    ]
+    entry = repository_entry(quay, repository)
+    named = sorted(stats, key=lambda day: not day["count"])
+    return entry | {"can_write": False, "can_admin": False, "stats": named}
 
 
 def tag_entry(quay: Quay, repository: str, tag: str) -> dict[str, object]:

@@ -47,6 +47,18 @@ REPOSITORY: Final[Mapping[str, Member]] = {
     "is_starred": Member((bool,), _BASE, is_required=False),
     "quota_report": Member((dict, NULL), _BASE, is_required=False),
 }
+_REPOSITORY: Final = "endpoints/api/repository.py Repository.get"
+_COUNT: Final = "endpoints/api/repository_models_interface.py Count"
+DAY: Final[Mapping[str, Member]] = {
+    "date": Member((str,), _COUNT),
+    "count": Member((int,), _COUNT),
+}
+REPOSITORY_PAGE: Final[Mapping[str, Member]] = {
+    **REPOSITORY,
+    "can_write": Member((bool,), _REPOSITORY),
+    "can_admin": Member((bool,), _REPOSITORY),
+    "stats": Member((list,), _REPOSITORY, is_required=False, of=DAY),
+}
 REPOSITORIES: Final[Mapping[str, Member]] = {
     "repositories": Member((list,), _REPOSITORIES, of=REPOSITORY),
     "next_page": Member((str,), _PAGED, is_required=False),

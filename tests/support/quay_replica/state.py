@@ -27,6 +27,7 @@ class Quay:
                  that a repository is not there, all others that they may not read it
     list_length: repositories on a page, where no namespace was asked for
     token_ends:  answers of the API after which the token has ended
+    actions:     what was done in each repository on each of the last days
     refuses_api: how many requests the API answers with 429
     after_page:  called with the number of each page of tags that was served
     page_bodies: what a page of tags holds instead, by its number
@@ -40,6 +41,7 @@ class Quay:
     is_admin: bool = True
     list_length: int = 100
     token_ends: int | None = None
+    actions: dict[str, list[int]] = field(default_factory=dict)
     refuses_api: int = 0
     after_page: Callable[[int], None] | None = None
     page_bodies: dict[int, object] = field(default_factory=dict)

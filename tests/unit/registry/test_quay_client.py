@@ -82,7 +82,7 @@ async def test_a_listing_ends_with_the_question_whether_the_token_is_known() -> 
 
     assert await names_of(asking) == ["acme/api"]
     assert asking.api.paths == [
-        "/api/v1/repository?namespace=acme&public=true",
+        "/api/v1/repository?namespace=acme&public=true&popularity=true",
         "/api/v1/repository?starred=true",
     ]
 
@@ -230,7 +230,9 @@ async def test_whether_it_is_there_is_asked_of_the_api_alone_by_nobody() -> None
 
     await asking.quay.ping()
 
-    assert asking.api.paths == ["/api/v1/repository?namespace=library&public=true"]
+    assert asking.api.paths == [
+        "/api/v1/repository?namespace=library&public=true&popularity=true"
+    ]
 
 
 async def test_whether_it_lets_us_in_is_asked_with_each_credential() -> None:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.traffic.pulls import PullCount
 
 MASS: Final = 10
 """More tags, or repositories, than this, and more than half: a second crawl must
@@ -20,12 +21,14 @@ class TagSeen(Struct, frozen=True):
 
     sizes: compressed bytes that the listing names for images of the tag, each by the
            digest of its manifest: a hint, which is compared and never believed
+    pulled_at: when it, or what it leads to, was last pulled
     """
 
     name: str
     digest: Digest | None = None
     pushed_at: datetime | None = None
     sizes: tuple[tuple[Digest, int], ...] = ()
+    pulled_at: datetime | None = None
 
 
 class TagPage(Struct, frozen=True):
@@ -43,10 +46,12 @@ class TagPage(Struct, frozen=True):
 
 
 class RepositoryListing(Struct, frozen=True):
-    """names: well-formed ones; invalid: how many entries were no names."""
+    """names: well-formed ones; invalid: how many entries were no names; pulls: how
+    much was pulled of those of which the registry tells it."""
 
     names: tuple[str, ...]
     invalid: int = 0
+    pulls: Mapping[str, PullCount] = field(default_factory=dict)
 
 
 def is_mass(absent: int, live: int) -> bool:

@@ -1,14 +1,15 @@
 """Following a listing to its end by `Link`, and never anywhere else."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Final, TypeAlias, TypeVar
 
 import httpx
-from msgspec import Struct
+from msgspec import Struct, field
 
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage, TagSeen
 from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.domain.traffic.pulls import PullCount
 from weighbridge.errors import DocumentError, ListingError, WeighbridgeError
 from weighbridge.net.guard.addresses import origin
 from weighbridge.registry.exchange.registry_request import RegistryAnswer
@@ -39,6 +40,7 @@ class ListingPage(Struct, frozen=True):
     total:   entries of the whole listing, None where it is not said
     next:    what the page itself names as the next one
     key:     what tells this page from others, "" where its first name does
+    pulls:   of repositories, how much was pulled, where that is told
     """
 
     names: tuple[str, ...]
@@ -47,6 +49,7 @@ class ListingPage(Struct, frozen=True):
     total: int | None = None
     next: str | None = None
     key: str = ""
+    pulls: Mapping[str, PullCount] = field(default_factory=dict)
 
     @property
     def first(self) -> str:
@@ -59,7 +62,7 @@ class ListingPage(Struct, frozen=True):
         return len(self.names) + self.invalid
 
     def as_repositories(self) -> RepositoryListing:
-        return RepositoryListing(self.names, self.invalid)
+        return RepositoryListing(self.names, self.invalid, self.pulls)
 
     def as_tags(self, *, tags_may_move: bool = False) -> TagPage:
         return TagPage(self.tags, self.invalid, tags_may_move)

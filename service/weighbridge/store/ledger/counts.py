@@ -22,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    exists,
     func,
     insert,
     or_,
@@ -53,6 +54,8 @@ from weighbridge.store.models import (
     repositories,
     repository_manifests,
     repository_summaries,
+    scope_blobs,
+    storage_scopes,
 )
 from weighbridge.store.models.types import LARGEST, bounded
 from weighbridge.store.session import Database
@@ -394,3 +397,54 @@ def _is_many(database: Database) -> bool:
 def _read(row: SQLRow) -> Sums:
     counts = {name: int(row._mapping[name]) for name in _COUNTS}
     return counts | {name: sum_of(row, name) for name in SUMS_OF_BYTES}
+
+
+_other_part = storage_scopes.alias("other_part")
+_other_entry = registries.alias("other_entry")
+_other_blob = scope_blobs.alias("other_blob")
+# Nothing, at the cost of a look, where each address has one entry.
+_REPEATED: Final = (
+    select(
+        registries.c.id,
+        storage_scopes.c.id.label("scope_id"),
+        *exact_sum(STORED_BYTES, "repeated"),
+    )
+    .select_from(
+        sized(
+            registries.join(
+                storage_scopes, storage_scopes.c.registry_id == registries.c.id
+            )
+            .join(scope_blobs, scope_blobs.c.scope_id == storage_scopes.c.id)
+            .join(blobs, blobs.c.id == scope_blobs.c.blob_id),
+            storage_scopes.c.id,
+        )
+    )
+    .where(
+        registries.c.address.in_(
+            select(_other_entry.c.address)
+            .group_by(_other_entry.c.address)
+            .having(func.count() > 1)
+        ),
+        scope_blobs.c.sole_repository_id.is_(None),
+        exists()
+        .where(
+            _other_blob.c.blob_id == scope_blobs.c.blob_id,
+            _other_blob.c.scope_id == _other_part.c.id,
+            _other_part.c.name == storage_scopes.c.name,
+            _other_part.c.id < storage_scopes.c.id,
+            _other_entry.c.id == _other_part.c.registry_id,
+            _other_entry.c.address == registries.c.address,
+        )
+        .correlate(scope_blobs, storage_scopes, registries),
+    )
+    .group_by(registries.c.id, storage_scopes.c.id)
+)
+
+
+def repeated_bytes(connection: Connection) -> dict[tuple[int, int], int]:
+    """Of what the repositories of a registry share, what an earlier entry of the same
+    address shares as well, by registry and storage scope; only where there is any."""
+    return {
+        (row.id, row.scope_id): sum_of(row, "repeated")
+        for row in connection.execute(_REPEATED)
+    }

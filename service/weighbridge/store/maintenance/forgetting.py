@@ -48,12 +48,14 @@ from weighbridge.store.models import (
     scope_blobs,
     storage_scopes,
     tag_moves,
+    tag_pulls,
     tags,
     unjudged,
 )
 from weighbridge.store.registries.registry_rows import find_registry_id, forget_held
 from weighbridge.store.registries.repository_rows import delete_tags
 from weighbridge.store.session import Database
+from weighbridge.store.traffic.pull_counts import forget_pulls
 from weighbridge.store.violations.violation_rows import forget_violations
 
 _LEASE_S: Final = 300.0
@@ -61,7 +63,7 @@ _PIECE: Final = 2_000
 _repository = repositories.c
 # Rows that are removed piece by piece: what names them goes first.
 _MANY: Final = (
-    (tags, tag_moves.c.tag_id, tags.c.id),
+    (tags, tag_moves.c.tag_id, tag_pulls.c.tag_id, tags.c.id),
     (crawls, crawl_chunks.c.crawl_id, crawls.c.id),
 )
 
@@ -237,6 +239,7 @@ class _Forgetting(Struct):
             for table in (unjudged, over_tags, base_repositories):
                 connection.execute(delete(table).where(table.c.repository_id == number))
             forget_violations(connection, number)
+            forget_pulls(connection, number)
             summary = repository_summaries.c.repository_id
             connection.execute(delete(repository_summaries).where(summary == number))
             connection.execute(delete(repositories).where(_repository.id == number))

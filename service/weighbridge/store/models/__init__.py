@@ -67,6 +67,12 @@ from weighbridge.store.models.people import (
     violations,
     waivers,
 )
+from weighbridge.store.models.traffic import (
+    pull_months,
+    repository_pulls,
+    storage_months,
+    tag_pulls,
+)
 from weighbridge.store.models.types import metadata
 from weighbridge.store.models.work import (
     crawl_chunks,
@@ -120,16 +126,20 @@ __all__ = [
     "notifications",
     "over_tags",
     "platforms",
+    "pull_months",
     "pushes",
     "registries",
     "registry_sums",
     "repositories",
     "repository_blobs",
     "repository_manifests",
+    "repository_pulls",
     "repository_summaries",
     "scope_blobs",
+    "storage_months",
     "storage_scopes",
     "tag_moves",
+    "tag_pulls",
     "tags",
     "tokens",
     "touched_manifests",

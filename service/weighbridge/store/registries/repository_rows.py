@@ -41,6 +41,7 @@ from weighbridge.store.registries.registry_rows import find_last_listing
 from weighbridge.store.registries.scope_rows import put_scopes
 from weighbridge.store.session import lock_repositories
 from weighbridge.store.tags.applying import apply_deleted
+from weighbridge.store.traffic.pull_counts import forget_pulls
 
 _table = repositories.c
 _IDS_BY_NAME: Final = Rows(
@@ -277,6 +278,7 @@ def forget_if_never_seen(connection: Connection, repository_id: int) -> None:
         return
     for table in (crawls, repository_summaries):
         connection.execute(delete(table).where(table.c.repository_id == repository_id))
+    forget_pulls(connection, repository_id)
     connection.execute(delete(repositories).where(_table.id == repository_id))
 
 

@@ -6,6 +6,7 @@ Of the images only the columns that somebody wants are read, a piece at a time, 
 order of an index: 100,000 repositories are neither sorted nor ever in memory together.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -37,14 +38,12 @@ from weighbridge.store.ledger.counts import (
     Sums,
     changes_noted,
     registry_totals,
+    repeated_bytes,
     states_of,
 )
 from weighbridge.store.ledger.expressions import (
     LAYER_BYTES,
-    STORED_BYTES,
-    exact_sum,
     sized,
-    sum_of,
 )
 from weighbridge.store.models import (
     SUMS_OF_BYTES,
@@ -53,50 +52,12 @@ from weighbridge.store.models import (
     registries,
     repositories,
     repository_summaries,
-    scope_blobs,
-    storage_scopes,
 )
 from weighbridge.store.named_rows import from_row
 
 SQLRow: TypeAlias = Row[*tuple[object, ...]]
 
 _repository = repositories.c
-_other_part = storage_scopes.alias("other_part")
-_other_entry = registries.alias("other_entry")
-_other_blob = scope_blobs.alias("other_blob")
-# Nothing, at the cost of a look, where each address has one entry.
-_REPEATED: Final = (
-    select(registries.c.id, *exact_sum(STORED_BYTES, "repeated"))
-    .select_from(
-        sized(
-            registries.join(
-                storage_scopes, storage_scopes.c.registry_id == registries.c.id
-            )
-            .join(scope_blobs, scope_blobs.c.scope_id == storage_scopes.c.id)
-            .join(blobs, blobs.c.id == scope_blobs.c.blob_id),
-            storage_scopes.c.id,
-        )
-    )
-    .where(
-        registries.c.address.in_(
-            select(_other_entry.c.address)
-            .group_by(_other_entry.c.address)
-            .having(func.count() > 1)
-        ),
-        scope_blobs.c.sole_repository_id.is_(None),
-        exists()
-        .where(
-            _other_blob.c.blob_id == scope_blobs.c.blob_id,
-            _other_blob.c.scope_id == _other_part.c.id,
-            _other_part.c.name == storage_scopes.c.name,
-            _other_part.c.id < storage_scopes.c.id,
-            _other_entry.c.id == _other_part.c.registry_id,
-            _other_entry.c.address == registries.c.address,
-        )
-        .correlate(scope_blobs, storage_scopes, registries),
-    )
-    .group_by(registries.c.id)
-)
 
 
 def _complete_crawl(order: ColumnElement[object]) -> ScalarSelect[object]:
@@ -141,11 +102,11 @@ _NOTHING: Final[Sums] = dict.fromkeys((*SUMS, *SUMS_OF_BYTES), 0)
 def registry_reports(connection: Connection) -> list[RegistryReport]:
     """Every registry, by name. What its repositories share counts once."""
     totals = registry_totals(connection)
-    repeated = {
-        row.id: sum_of(row, "repeated") for row in connection.execute(_REPEATED)
-    }
+    repeated = Counter[int]()
+    for (registry_id, _), part in repeated_bytes(connection).items():
+        repeated[registry_id] += part
     return [
-        _report(row, totals.get(row.id, _NOTHING), repeated.get(row.id, 0))
+        _report(row, totals.get(row.id, _NOTHING), repeated[row.id])
         for row in connection.execute(_REGISTRIES)
     ]
 

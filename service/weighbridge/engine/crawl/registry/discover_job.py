@@ -4,12 +4,14 @@ has crawled what is due of them as soon as it is found."""
 import secrets
 from array import array
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
 from weighbridge.domain.report.inventory import RegistryState
+from weighbridge.domain.traffic.pulls import PullCount
 from weighbridge.engine.context.parts import ConnectedRegistry, Parts, Site
 from weighbridge.engine.crawl.registry.after_crawls import (
     PAGE,
@@ -22,13 +24,14 @@ from weighbridge.engine.crawl.registry.crawl_job import Slices
 from weighbridge.engine.crawl_requests.crawl_report import state_of
 from weighbridge.errors import (
     DocumentError,
+    NotFound,
     RegistryError,
     TransportError,
     UsageError,
     WeighbridgeError,
 )
 from weighbridge.ports.job_names import CRAWL, DISCOVER, TICK
-from weighbridge.ports.protocols import Registry
+from weighbridge.ports.protocols import Registry, TellsPulls
 from weighbridge.store.bases.marks import mark_bases
 from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
@@ -54,6 +57,8 @@ from weighbridge.store.registries.repository_rows import (
     standing_page,
 )
 from weighbridge.store.session import Connection
+from weighbridge.store.traffic.pull_counts import note_pulls, untold_pulls
+from weighbridge.store.traffic.storage_days import note_storage, unnoted_storage
 
 _FRESH: Final = 50_000
 
@@ -102,6 +107,10 @@ UNLISTED: Final = 500
 believed; of more at once the next catalog has to say the same anyway."""
 AT_ONCE: Final = 100
 """Of these, and of those that it lists again."""
+_PULLS_AGAIN: Final = timedelta(hours=23)
+"""So long the pulls of a repository that is on no page of the catalog are not asked for
+again: that is a request for each."""
+_DAYS_AT_ONCE: Final = 1_000
 
 
 async def discover(parts: Parts, slices: Slices, site: Site) -> None:
@@ -140,6 +149,7 @@ class _CatalogReading:
         self._catalog: Catalog | None = None
         self._always: dict[str, int] = {}
         self._asked = NameSet()
+        self._told: set[str] = set()
         self.wait_s = 0.0
 
     async def run(self) -> None:
@@ -166,6 +176,7 @@ class _CatalogReading:
         parts.watcher.listed(site.name, self.state, self._reason, self._found)
         if self.state == "unreachable":
             self._slices.of(site).following.note_away()
+        await self._note_storage(registry_id)
         await parts.writer.write(self._end, registry_id)
         if isinstance(self._refused, UsageError):
             raise self._refused  # Somebody has to mend what is configured.
@@ -192,6 +203,7 @@ class _CatalogReading:
                     unlisted += await parts.writer.read(listed_among, named)
             if site.scope.only is not None:
                 await self._ask_after(registry_id, connected)
+            await self._ask_pulls(registry_id, connected.registry)
         except (DocumentError, RegistryError, TransportError) as exc:
             self._note(exc)
         if self.state == "unreachable":
@@ -233,6 +245,8 @@ class _CatalogReading:
                 names = [n for n in listing.names if scope.wants_repository(n)]
                 fresh = await self._put(registry_id, names)
                 await writer.write(note_listed, registry_id, names)
+                pulls = {n: listing.pulls[n] for n in names if n in listing.pulls}
+                await self._note_pulls(registry_id, pulls)
                 yield fresh
         except (DocumentError, RegistryError, TransportError) as exc:
             if not isinstance(exc, TransportError):
@@ -246,6 +260,41 @@ class _CatalogReading:
         await writer.write(note_discovery, registry_id, complete=True, now=now)
         async for page in self._known_before(registry_id):
             yield page
+
+    async def _note_pulls(
+        self, registry_id: int, pulls: Mapping[str, PullCount]
+    ) -> None:
+        self._told.update(name for name in self._always if name in pulls)
+        if pulls:
+            now = self._parts.clock()
+            await self._parts.writer.write(note_pulls, registry_id, pulls, now)
+
+    async def _ask_pulls(self, registry_id: int, registry: Registry) -> None:
+        """Of repositories that are crawled by their names, a hundred of them: those
+        whose numbers are the oldest. Whatever comes of it, the crawl goes on."""
+        if not isinstance(registry, TellsPulls):
+            return
+        only = self._site.scope.only
+        names = set(self._always if only is None else only) - self._told
+        before = self._parts.clock() - _PULLS_AGAIN
+        asked = await self._parts.writer.read(
+            untold_pulls, registry_id, sorted(names), before, AT_ONCE
+        )
+        pulls: dict[str, PullCount] = {}
+        with suppress(RegistryError, TransportError):
+            for name in asked:
+                with suppress(DocumentError, NotFound):
+                    count = await registry.pulls(name)
+                    if count is not None:
+                        pulls[name] = count
+        await self._note_pulls(registry_id, pulls)
+
+    async def _note_storage(self, registry_id: int) -> None:
+        """What is stored, once a day."""
+        writer = self._parts.writer
+        days = await writer.read(unnoted_storage, registry_id, self._parts.clock())
+        for start in range(0, len(days), _DAYS_AT_ONCE):
+            await writer.write(note_storage, days[start : start + _DAYS_AT_ONCE])
 
     async def _put(self, registry_id: int, names: Sequence[str]) -> dict[str, int]:
         fresh = [name for name in dict.fromkeys(names) if name not in self._asked]

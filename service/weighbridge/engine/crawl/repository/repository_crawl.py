@@ -6,7 +6,7 @@ when a complete crawl did not see it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct, field
@@ -50,6 +50,7 @@ from weighbridge.store.crawls.due import Opened
 from weighbridge.store.leases.claiming import Claim
 from weighbridge.store.sizes.blob_sizes import find_listed, keep_listed
 from weighbridge.store.tags.applying import KnownTag, apply_deleted, live_tags
+from weighbridge.store.traffic.pull_counts import find_later_pulls, note_tag_pulls
 
 _TOO_MANY: Final = "too_many_tags"
 
@@ -104,6 +105,7 @@ class RepositoryCrawl:
         self._missing = ""
         self._error_before = ""
         self._shared: CrawlCounts | None = None
+        self._pulled: dict[str, datetime] = {}
         self._group = group = TaskGroup()
         self._batch_writer = BatchWriter(
             context,
@@ -170,6 +172,7 @@ class RepositoryCrawl:
         result = self._result(broken, held)
         self._has_asked()
         await self._finish(result, self._wait_s(broken, result.reason), rest)
+        await self._note_pulled()
         return CrawlOutcome(
             result,
             tuple(self._batch_writer.tally.faults),
@@ -202,6 +205,16 @@ class RepositoryCrawl:
         )
         if rest is not None:
             self._batch_writer.note_kept(rest)
+
+    async def _note_pulled(self) -> None:
+        """When tags were last pulled: once they are kept, all of them."""
+        if not self._pulled:
+            return
+        writer, repository_id = self._context.writer, self._claim.repository_id
+        later = await writer.read(find_later_pulls, repository_id, self._pulled)
+        for ids in pieces(later, KNOWN_AT_ONCE):
+            pulled = {number: later[number] for number in ids}
+            await writer.write(note_tag_pulls, pulled, self._context.clock())
 
     @property
     def _known(self) -> Mapping[str, KnownTag] | None:
@@ -269,6 +282,8 @@ class RepositoryCrawl:
                 continue
             self._listing.seen.add(tag.name)
             self._context.progress.tags += 1
+            if tag.pulled_at is not None:
+                self._pulled[tag.name] = tag.pulled_at
             if tag.name not in self._opened.answered:
                 yield tag
 

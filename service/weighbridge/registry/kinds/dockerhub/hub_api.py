@@ -10,6 +10,7 @@ an organisation's access token). The older `/v2/users/login` is deprecated.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from datetime import datetime
 from typing import Final, TypeAlias
 
 import httpx
@@ -30,6 +31,7 @@ from weighbridge.domain.limits import (
 )
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.printable import Secret
+from weighbridge.domain.traffic.pulls import PullCount, read_pulls
 from weighbridge.errors import AuthError
 from weighbridge.net.transport import REDIRECT_STATUSES
 from weighbridge.registry.auth.token_server import read_token, token_errors
@@ -70,8 +72,31 @@ def parse_hub_repositories(raw: bytes, namespace: str) -> ListingPage:
     page = page_members(raw, _LISTING)
     entries = _entries(page)
     names = [_repository(entry, namespace) for entry in entries]
-    good = tuple(dict.fromkeys(name for name in names if name is not None))
-    return ListingPage(good, names.count(None), total=_total(page), next=_next(page))
+    pulls = {
+        name: count
+        for name, entry in zip(names, entries, strict=True)
+        if name is not None and (count := _pulls(entry)) is not None
+    }
+    return ListingPage(
+        tuple(dict.fromkeys(name for name in names if name is not None)),
+        names.count(None),
+        total=_total(page),
+        next=_next(page),
+        pulls=pulls,
+    )
+
+
+def parse_hub_pulls(raw: bytes) -> PullCount | None:
+    """`pull_count` of `/v2/namespaces/NAMESPACE/repositories/NAME`. Raises
+    DocumentError(invalid_listing, ...)."""
+    return _pulls(page_members(raw, _LISTING))
+
+
+def _pulls(entry: object) -> PullCount | None:
+    """Since the repository was made."""
+    told = entry.get("pull_count") if isinstance(entry, dict) else None
+    number = read_pulls(told)
+    return None if number is None else PullCount(number)
 
 
 def parse_hub_tags(raw: bytes) -> ListingPage:
@@ -109,7 +134,24 @@ def _tag(entry: object) -> TagSeen | None:
         pushed_at = read_time(entry.get("last_updated"))
     # What its images weigh by the API's word, as far as it says it.
     sizes = tuple((d, size) for d, size in images if d is not None and size is not None)
-    return TagSeen(str(name), _digest_of_tag(entry, images), pushed_at, sizes)
+    return TagSeen(
+        str(name),
+        _digest_of_tag(entry, images),
+        pushed_at,
+        sizes,
+        _pulled_at(entry),
+    )
+
+
+def _pulled_at(entry: dict[str, object]) -> datetime | None:
+    """Of the tag, or of an image that it leads to: the last of all."""
+    images = entry.get("images")
+    parts = images if isinstance(images, list) else ()
+    told = [
+        entry.get("tag_last_pulled"),
+        *(part.get("last_pulled") for part in parts if isinstance(part, dict)),
+    ]
+    return max(filter(None, map(read_time, told)), default=None)
 
 
 def _digest_of_tag(
@@ -208,6 +250,12 @@ class HubAPI(VendorAPI):
             # A tag that is not listed is taken for gone.
             is_exact=True,
         )
+
+    async def pulls(self, repository: str) -> PullCount | None:
+        """What the API tells of one repository."""
+        namespace, _, name = repository.partition("/")
+        url = f"{self.url}/v2/namespaces/{namespace}/repositories/{name}"
+        return parse_hub_pulls((await self.ask(url)).content)
 
     def _pages(
         self,

@@ -20,6 +20,7 @@ from typing import Final
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.registry.rate_limit import parse_rate_limit
+from weighbridge.domain.traffic.pulls import PullCount
 from weighbridge.errors import (
     DocumentError,
     ListingError,
@@ -262,6 +263,10 @@ class HubRegistry(DistributionRegistry):
         """Pages of one repository's tags, with digests. Raises NotFound too."""
         async for page in self._api.tags(full_name(repository)):
             yield page.as_tags()
+
+    async def pulls(self, repository: str) -> PullCount | None:
+        """`ports.TellsPulls`."""
+        return await self._api.pulls(full_name(repository))
 
     async def get_manifest(
         self,

@@ -18,6 +18,7 @@ from weighbridge.domain import limits
 from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.strict_json import parse_json
+from weighbridge.domain.traffic.pulls import PullCount, read_pulls
 from weighbridge.ports.protocols import ProjectQuota
 from weighbridge.registry.exchange.paced_exchange import (
     PacedExchange,
@@ -61,7 +62,21 @@ def parse_projects(raw: bytes) -> tuple[ListingPage, frozenset[str]]:
 def parse_harbor_repositories(raw: bytes, project: str) -> ListingPage:
     """A page of `/projects/PROJECT/repositories`. Entries of another project are
     counted as invalid. Raises DocumentError(invalid_listing, ...)."""
-    return _page([_repository(entry, project) for entry in _entries(raw)])
+    entries = _entries(raw)
+    names = [_repository(entry, project) for entry in entries]
+    pulls = {
+        name: count
+        for name, entry in zip(names, entries, strict=True)
+        if name is not None and (count := _pulls(entry)) is not None
+    }
+    return replace(_page(names), pulls=pulls)
+
+
+def _pulls(entry: object) -> PullCount | None:
+    """Of a repository: manifests that were fetched since it was made. A HEAD is not
+    counted (getManifest in src/server/registry/manifest.go of goharbor/harbor)."""
+    number = read_pulls(_member(entry, "pull_count"))
+    return None if number is None else PullCount(number)
 
 
 def parse_artifacts(raw: bytes, repository: str) -> ListingPage:
@@ -92,6 +107,11 @@ def read_artifact_count(raw: bytes) -> int | None:
     """`artifact_count` of a repository. Raises DocumentError(invalid_listing, ...)."""
     count = page_members(raw, _LISTING).get("artifact_count")
     return count if type(count) is int else None
+
+
+def read_pull_count(raw: bytes) -> PullCount | None:
+    """`pull_count` of a repository. Raises DocumentError(invalid_listing, ...)."""
+    return _pulls(page_members(raw, _LISTING))
 
 
 def parse_quotas(raw: bytes) -> list[ProjectQuota | None]:
@@ -173,7 +193,16 @@ def _artifact_tags(
     for tag in listed:
         name = tag.get("name") if isinstance(tag, dict) else None
         if isinstance(name, str) and is_tag(name):
-            tags.append(TagSeen(name, digest, read_time(tag.get("push_time"))))
+            pulled = (read_time(one.get("pull_time")) for one in (entry, tag))
+            tags.append(
+                TagSeen(
+                    name,
+                    digest,
+                    read_time(tag.get("push_time")),
+                    # A pull by digest is one of the artifact alone.
+                    pulled_at=max(filter(None, pulled), default=None),
+                )
+            )
         else:
             tags.append(None)
     return digest, tags
@@ -336,6 +365,11 @@ class HarborAPI(VendorAPI):
         artifacts is empty then."""
         answer = await self.ask(f"{self.url}/{repository_path(repository)}")
         return read_artifact_count(answer.content)
+
+    async def pulls(self, repository: str) -> PullCount | None:
+        """How often something of the repository was pulled."""
+        answer = await self.ask(f"{self.url}/{repository_path(repository)}")
+        return read_pull_count(answer.content)
 
     def read(
         self, answer: httpx.Response, parse: Callable[[bytes], ListingPage]

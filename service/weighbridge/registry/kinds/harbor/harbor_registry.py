@@ -21,6 +21,7 @@ from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.limits import MANIFEST_BODY_BYTES
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
+from weighbridge.domain.traffic.pulls import PullCount
 from weighbridge.errors import (
     DocumentError,
     ListingError,
@@ -144,6 +145,10 @@ class HarborRegistry(DistributionRegistry):
                 hint="the next crawl reads it again",
                 retryable=True,
             )
+
+    async def pulls(self, repository: str) -> PullCount | None:
+        """`ports.TellsPulls`."""
+        return await self._api.pulls(repository)
 
     @property
     def project_quotas(self) -> tuple[ProjectQuota, ...] | None:

@@ -19,6 +19,7 @@ from weighbridge.domain.image.reference import is_repository_name, is_tag
 from weighbridge.domain.limits import MIB
 from weighbridge.domain.registry.listing import TagSeen
 from weighbridge.domain.text.printable import Secret
+from weighbridge.domain.traffic.pulls import PullCount, read_pulls
 from weighbridge.errors import AuthError, InvalidReference, ListingError
 from weighbridge.registry.exchange.paced_exchange import PacedExchange
 from weighbridge.registry.exchange.paging import (
@@ -50,6 +51,12 @@ _DATE: Final = re.compile(
 _LAST_SECOND: Final = 253_402_300_799
 """Of the year 9999."""
 _NO_USER: Final = frozenset((400, 401))
+_POPULARITY_DAYS: Final = 7
+_POPULARITY_S: Final = _POPULARITY_DAYS * 24 * 3600
+"""`popularity` is what was done in a repository in the last week: pulls, by HEAD too,
+and all else that is in its log (data/model/log.py of quay/quay,
+get_repositories_action_sums)."""
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def parse_quay_repositories(raw: bytes, namespace: str = "") -> ListingPage:
@@ -63,8 +70,35 @@ def parse_quay_repositories(raw: bytes, namespace: str = "") -> ListingPage:
     page = page_members(raw, _LISTING)
     entries = [entry for entry in _entries(page, "repositories") if _is_meant(entry)]
     names = [_repository(entry, namespace) for entry in entries]
-    good = tuple(dict.fromkeys(name for name in names if name is not None))
-    return ListingPage(good, names.count(None), next=_next_page(page))
+    pulls = {
+        name: PullCount(number, "actions", _POPULARITY_S)
+        for name, entry in zip(names, entries, strict=True)
+        if name is not None and isinstance(entry, dict)
+        if (number := read_pulls(entry.get("popularity"))) is not None
+    }
+    return ListingPage(
+        tuple(dict.fromkeys(name for name in names if name is not None)),
+        names.count(None),
+        next=_next_page(page),
+        pulls=pulls,
+    )
+
+
+def parse_quay_pulls(raw: bytes) -> PullCount | None:
+    """The last seven days of `stats` of `/api/v1/repository/NAMESPACE/NAME`, which is
+    what `popularity` is in a listing. Raises DocumentError(invalid_listing, ...)."""
+    days: dict[str, int] = {}
+    stats = page_members(raw, _LISTING).get("stats")
+    for day in stats if isinstance(stats, list) else ():
+        number = read_pulls(day.get("count")) if isinstance(day, dict) else None
+        date = day.get("date") if isinstance(day, dict) else None
+        if number is None or not isinstance(date, str) or not _DAY.fullmatch(date):
+            return None
+        days[date] = number
+    last = sorted(days)[-_POPULARITY_DAYS:]
+    if len(last) < _POPULARITY_DAYS:
+        return None
+    return PullCount(sum(days[date] for date in last), "actions", _POPULARITY_S)
 
 
 def _next_page(page: dict[str, object]) -> str | None:
@@ -242,7 +276,7 @@ class QuayAPI(VendorAPI):
         # readable by everybody are missing where we are no members.
         owner = f"namespace={namespace}&" if namespace else ""
         return self.listing(
-            f"{self.url}/api/v1/repository?{owner}public=true",
+            f"{self.url}/api/v1/repository?{owner}public=true&popularity=true",
             lambda raw: parse_quay_repositories(raw, namespace),
             _by_next_page,
             most=limits.REPOSITORIES_PER_REGISTRY,
@@ -252,9 +286,7 @@ class QuayAPI(VendorAPI):
     def tags(self, repository: str) -> AsyncIterator[ListingPage]:
         """The tags of one repository that are not deleted, newest first. Raises
         InvalidReference too."""
-        if not is_repository_name(repository):
-            raise InvalidReference(f"{repository[:80]!r} is no repository name")
-        pages = TagPages(f"{self.url}/api/v1/repository/{repository}/tag/")
+        pages = TagPages(f"{self._of(repository)}/tag/")
         return self.listing(
             pages.asked,
             pages.read,
@@ -262,6 +294,18 @@ class QuayAPI(VendorAPI):
             most=limits.TAGS_PER_REPOSITORY,
             is_exact=True,
         )
+
+    async def pulls(self, repository: str) -> PullCount | None:
+        """What was done in one repository, by its own page. Raises InvalidReference
+        too."""
+        asked = "includeStats=true&includeTags=false"
+        url = f"{self._of(repository)}?{asked}"
+        return parse_quay_pulls((await self.ask(url)).content)
+
+    def _of(self, repository: str) -> str:
+        if not is_repository_name(repository):
+            raise InvalidReference(f"{repository[:80]!r} is no repository name")
+        return f"{self.url}/api/v1/repository/{repository}"
 
     async def send(self, url: str) -> httpx.Response:
         """A page, longer ones too than other APIs have."""

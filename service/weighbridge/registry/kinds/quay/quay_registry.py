@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain.registry.listing import RepositoryListing, TagPage
 from weighbridge.domain.text.printable import Secret
+from weighbridge.domain.traffic.pulls import PullCount
 from weighbridge.errors import (
     AuthError,
     DocumentError,
@@ -151,6 +152,10 @@ class QuayRegistry(DistributionRegistry):
             yield first.as_tags(tags_may_move=True)
             async for page in listing:
                 yield page.as_tags(tags_may_move=True)
+
+    async def pulls(self, repository: str) -> PullCount | None:
+        """`ports.TellsPulls`."""
+        return await self._api.pulls(repository)
 
     async def aclose(self) -> None:
         try:

@@ -1,0 +1,1 @@
+"""What is pulled: how often, how many bytes that moves, and what it costs."""
