@@ -194,7 +194,7 @@ class Court:
         self.now += MINUTE
         judging = self.judging
         with self.database.read() as connection:
-            changed = find_changed(connection, self.registry_id, 0, judging)
+            changed = find_changed(connection, self.registry_id, 0, judging, self.now)
         for repository_id in changed.to_judge:
             with self.database.write() as connection:
                 judge_standing(connection, repository_id, self.now, judging)

@@ -33,6 +33,8 @@ def a_policy(name: str, match: Match | None = None, **values: object) -> Policy:
         min_growth_bytes=_whole(values.get("min_growth")),
         max_layers=_whole(values.get("max_layers")),
         max_layer_compressed_bytes=_whole(values.get("max_layer_compressed")),
+        allowed_bases=_patterns(values.get("allowed_bases")),
+        max_base_age_s=_whole(values.get("max_base_age")),
         max_deduplicated_bytes=_whole(values.get("max_deduplicated")),
         severity=_severity(severity),
     )
@@ -44,6 +46,13 @@ def a_policy(name: str, match: Match | None = None, **values: object) -> Policy:
 def _whole(value: object) -> int | None:
     assert value is None or isinstance(value, int)
     return value
+
+
+def _patterns(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    assert isinstance(value, list | tuple)
+    return tuple(map(str, value))
 
 
 def _severity(value: object) -> Severity:

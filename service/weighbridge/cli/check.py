@@ -93,7 +93,7 @@ def command(
     reports: Sequence[str],
     dockerfile: str | None,
     wants_ascii: bool,
-    **limits: float | None,
+    **limits: float | tuple[str, ...] | None,
 ) -> int:
     """Compare one image with its limits.
 

@@ -53,10 +53,11 @@ def check(options: Options) -> None:
 
 def _bases_of_nowhere(settings: "Settings") -> Iterator[str]:
     """Each base that is written and whose registry nobody has configured."""
-    from weighbridge.bootstrap.registries.targets import base_repositories
-
     if "repositories" not in settings.bases.model_fields_set:
         return
+
+    from weighbridge.bootstrap.registries.targets import base_repositories
+
     for base in base_repositories(settings).nowhere:
         yield (
             f"bases: {base} is not asked for: no registry of `registries` is"

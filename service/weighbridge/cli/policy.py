@@ -77,7 +77,11 @@ def explain(options: Options, ref: str) -> None:
 )
 @common_options(results=True)
 def simulate(
-    options: Options, /, registry: str | None, pattern: str, **given: float | None
+    options: Options,
+    /,
+    registry: str | None,
+    pattern: str,
+    **given: float | tuple[str, ...] | None,
 ) -> None:
     """Show what limits would flag, before they are set.
 
@@ -85,7 +89,7 @@ def simulate(
     Nothing is stored, no notification is sent, no registry is asked; the policies
     that are in force do not matter.
     """
-    if all(given[key] is None for key in given if key != "min_growth"):
+    if all(given[key] in (None, ()) for key in given if key != "min_growth"):
         raise click.UsageError(
             "give at least one limit, such as --max-compressed 500MB"
         )

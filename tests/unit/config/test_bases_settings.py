@@ -9,7 +9,7 @@ from weighbridge.bootstrap.registries.sites import configured_targets, site_of
 from weighbridge.bootstrap.registries.targets import BasesToCrawl, base_repositories
 from weighbridge.cli.main import run
 from weighbridge.config import Settings, load_settings
-from weighbridge.domain.base.base_repositories import NamedBase
+from weighbridge.domain.base.base_repositories import BasePlace
 from weighbridge.errors import ConfigError
 
 HUB = "  - {name: hub, kind: dockerhub, url: 'https://docker.io', namespaces: [acme]}\n"
@@ -37,7 +37,7 @@ def test_official_images_are_asked_of_docker_hub_where_that_is_configured(
 
     assert list(bases.at) == ["hub"]
     assert len(bases.at["hub"]) == 13
-    assert bases.at["hub"][0] == NamedBase(
+    assert bases.at["hub"][0] == BasePlace(
         "library/debian", "docker.io", "library/debian"
     )
     assert bases.nowhere == ()
@@ -63,9 +63,9 @@ def test_names_are_read_as_in_references(tmp_path: Path) -> None:
     bases = found(tmp_path, HARBOR + HUB + NEAR, f"bases: {{repositories: {names}}}")
 
     assert bases.at == {
-        "harbor": (NamedBase("shop/base", "harbor.example", "shop/base"),),
-        "hub": (NamedBase("library/python", "docker.io", "library/python"),),
-        "near": (NamedBase("b", "127.0.0.1:5000", "b"),),
+        "harbor": (BasePlace("shop/base", "harbor.example", "shop/base"),),
+        "hub": (BasePlace("library/python", "docker.io", "library/python"),),
+        "near": (BasePlace("b", "127.0.0.1:5000", "b"),),
     }
 
 
@@ -73,8 +73,8 @@ def test_bases_of_a_mirror_have_the_names_that_people_write(tmp_path: Path) -> N
     bases = found(tmp_path, MIRROR, "bases: {repositories: [python, mirror/node]}")
 
     assert bases.at["mirror"] == (
-        NamedBase("library/python", "docker.io", "library/python"),
-        NamedBase("node", "docker.io", "node"),
+        BasePlace("library/python", "docker.io", "library/python"),
+        BasePlace("node", "docker.io", "node"),
     )
 
 

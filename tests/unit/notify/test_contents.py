@@ -7,7 +7,8 @@ import pytest
 from support.tolds import KEY, NOW, a_cause, a_message, a_told
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.message.grouping import Message, ViolationNotice
-from weighbridge.domain.policy.policy import LimitKey, Quantity
+from weighbridge.domain.policy.policy import LimitKey
+from weighbridge.domain.policy.quantity import Quantity
 from weighbridge.notify.render.content import TEST, content_of, plain_text
 
 

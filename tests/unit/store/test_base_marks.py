@@ -3,15 +3,15 @@
 from sqlalchemy import select
 
 from support.store_world import T0, an_entry
-from weighbridge.domain.base.base_repositories import NamedBase
+from weighbridge.domain.base.base_repositories import BasePlace
 from weighbridge.store.bases.marks import mark_all_bases, mark_bases
 from weighbridge.store.models import base_repositories
 from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.session import Connection, Database
 
-DEBIAN = NamedBase("library/debian", "docker.io", "library/debian")
-NODE = NamedBase("library/node", "docker.io", "library/node")
+DEBIAN = BasePlace("library/debian", "docker.io", "library/debian")
+NODE = BasePlace("library/node", "docker.io", "library/node")
 
 
 def put(connection: Connection, *names: str) -> dict[str, int]:
@@ -52,7 +52,7 @@ def test_a_mark_says_the_name_that_is_written_now(database: Database) -> None:
     with database.write() as connection:
         ids = put(connection, "library/debian")
         mark_bases(connection, "hub", [DEBIAN])
-        other = NamedBase("library/debian", "mirror.example", "library/debian")
+        other = BasePlace("library/debian", "mirror.example", "library/debian")
 
         new = mark_bases(connection, "hub", [other])
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from support.court import MB, Court, built, weighing
 from support.images import a_layer
 from weighbridge.domain.growth.cause import Cause, LineChange
-from weighbridge.domain.policy.policy import Quantity
+from weighbridge.domain.policy.quantity import Quantity
 from weighbridge.store.maintenance.forgetting import find_known, forget
 from weighbridge.store.models import notifications, over_tags, unjudged, violations
 from weighbridge.store.session import Database

@@ -117,6 +117,8 @@ def test_one_repository_says_which_policy_decides_for_its_newest_image(
         {"key": "min_growth", "value": None, "policy": None},
         {"key": "max_layers", "value": 60, "policy": "slim"},
         {"key": "max_layer_compressed", "value": None, "policy": None},
+        {"key": "allowed_bases", "value": None, "policy": None},
+        {"key": "max_base_age", "value": None, "policy": None},
         {"key": "max_deduplicated", "value": None, "policy": None},
         {"key": "severity", "value": "warning", "policy": None},
     ]

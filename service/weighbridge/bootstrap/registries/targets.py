@@ -13,7 +13,7 @@ from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.config import RegistrySettings, Settings, is_loopback
 from weighbridge.config.registries.registry_settings import AUTO
 from weighbridge.config.value.written_address import host_of, prefix_of
-from weighbridge.domain.base.base_repositories import BaseRepository, NamedBase
+from weighbridge.domain.base.base_repositories import BasePlace, BaseRepository
 from weighbridge.domain.image.digest import is_digest
 from weighbridge.domain.image.reference import (
     DOCKER_HUB,
@@ -354,14 +354,14 @@ class BasesToCrawl(Struct, frozen=True):
     nowhere: those whose registry is not configured, which nobody is asked for
     """
 
-    at: Mapping[str, tuple[NamedBase, ...]]
+    at: Mapping[str, tuple[BasePlace, ...]]
     nowhere: tuple[BaseRepository, ...]
 
 
 def base_repositories(settings: Settings) -> BasesToCrawl:
     """Where each repository that `bases` names is asked for: at its own registry, else
     at the first that is `mirror_of` it."""
-    at: dict[str, dict[str, NamedBase]] = {}
+    at: dict[str, dict[str, BasePlace]] = {}
     nowhere: list[BaseRepository] = []
     for base in settings.base_repositories:
         entry = _registry_of_base(settings, base)
@@ -371,7 +371,7 @@ def base_repositories(settings: Settings) -> BasesToCrawl:
         name = _full_name(Target(entry.name, entry.url, entry), base.repository)
         is_named = base.registry == entry.name
         host = host_in_from(entry) if is_named else base.registry
-        at.setdefault(entry.name, {}).setdefault(name, NamedBase(name, host, name))
+        at.setdefault(entry.name, {}).setdefault(name, BasePlace(name, host, name))
     return BasesToCrawl(
         {n: tuple(some.values()) for n, some in at.items()}, (*nowhere,)
     )

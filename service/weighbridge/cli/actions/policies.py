@@ -1,11 +1,24 @@
 """What `weighbridge policy` reads and prints."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from weighbridge.config import Settings
-from weighbridge.domain.policy.policy import KEYS, Decided, LimitKey, Limits
+from weighbridge.domain.policy.base_limits import CertainBase
+from weighbridge.domain.policy.policy import (
+    KEYS,
+    LIMIT_KEYS,
+    Decided,
+    LimitKey,
+    Limits,
+    limits_base,
+)
+from weighbridge.domain.policy.quantity import BASE_LIMITS, amount_in_words
 from weighbridge.domain.policy.simulation import (
     Flagged,
+    SimulatedImage,
     Simulation,
     simulate_limits,
 )
@@ -34,20 +47,30 @@ def simulate_on_all(
     """
     # Imported late: SQL takes half a second to load, and `explain` reads files only.
     from weighbridge.bootstrap.databases import read_database
+    from weighbridge.store.bases.standing import certain_bases
     from weighbridge.store.reports.inventory import newest_images
 
     with_layers = limits.max_layer_compressed_bytes is not None
     with read_database(settings, registry) as connection:
         images = newest_images(connection, registry, with_layers=with_layers)
-        fitting = (image for image in images if fits(pattern, image.repository))
+        fitting = [image for image in images if fits(pattern, image.repository)]
+        if limits_base(limits):
+            ids = {each.image_id for each in fitting if each.image_id is not None}
+            bases = certain_bases(connection, ids, datetime.now(UTC))
+            fitting = [_with_base(image, bases) for image in fitting]
         return simulate_limits(limits, fitting)
 
 
+def _with_base(
+    image: SimulatedImage, bases: Mapping[int, CertainBase]
+) -> SimulatedImage:
+    measured = replace(image.measured, base=bases.get(image.image_id or 0))
+    return replace(image, measured=measured)
+
+
 def amount(key: LimitKey, number: int, screen: Screen) -> str:
-    """`1.08 GB`, or `70 layers`."""
-    if key == "max_layers":
-        return plural(number, "layer")
-    return format_bytes(number, iec=screen.iec)
+    """`1.08 GB`, `70 layers`, or `90 days`."""
+    return amount_in_words(key, number, iec=screen.iec)
 
 
 def explained(
@@ -92,11 +115,14 @@ def _shown(decided: Decided, iec: bool) -> str:
         return "none"
     if isinstance(value, str):
         return value
+    if isinstance(value, tuple):
+        return ", ".join(value)
     if isinstance(value, float):
         return f"{value * 100:.6g}%"
-    if decided.key == "max_layers":
-        return plural(value, "layer")
-    return format_bytes(value, iec=iec)
+    key = next((key for key in LIMIT_KEYS if key == decided.key), None)
+    if key is None:
+        return format_bytes(value, iec=iec)
+    return amount_in_words(key, value, iec=iec)
 
 
 def tried(simulation: Simulation, output: Output, screen: Screen) -> str:
@@ -176,7 +202,7 @@ def _totals(simulation: Simulation) -> list[str]:
         lines += [f"  {key}: {count:,}" for key, count in simulation.by_key.items()]
     lines += [
         f"  of {plural(count, 'repository', 'repositories')} it is unknown: "
-        f"{key} needs a size that is not known"
+        f"{key} needs a {'base' if key in BASE_LIMITS else 'size'} that is not known"
         for key, count in simulation.unknown.items()
     ]
     return lines

@@ -7,7 +7,7 @@ from weighbridge.bootstrap.databases import read_database
 from weighbridge.cli.actions.policies import amount
 from weighbridge.config import Settings
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.policy.policy import WORDS, written_amount
+from weighbridge.domain.policy.quantity import WORDS, unit_of, written_amount
 from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.domain.report.violation import ViolationList, ViolationReport
 from weighbridge.domain.text.units import format_bytes
@@ -118,7 +118,8 @@ def _amount(row: ViolationReport, screen: Screen) -> str:
 
 def _mark(row: ViolationReport) -> str:
     """Where the amount is the manifest's word alone, or not what the manifest says."""
-    if row.limit_key == "max_layers" or row.compressed_confidence in (None, "known"):
+    is_of_bytes = unit_of(row.limit_key) == "bytes"
+    if not is_of_bytes or row.compressed_confidence in (None, "known"):
         return ""
     return f" {row.compressed_confidence}"
 

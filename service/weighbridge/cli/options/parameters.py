@@ -58,6 +58,34 @@ def _timeout(text: str) -> int:
     return seconds
 
 
+def _age(text: str) -> int:
+    from weighbridge.domain.text.units import parse_duration
+
+    seconds = parse_duration(text)
+    if not seconds:
+        raise UsageError("no time is no limit", hint="write 90d or 12w")
+    return seconds
+
+
+class BasePattern(click.ParamType[str]):
+    """A pattern of references of bases."""
+
+    name = "pattern"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        from weighbridge.domain.policy.base_limits import parse_base_pattern
+
+        found = parse_base_pattern(str(value))
+        if found is None:
+            self.fail(
+                "it is no pattern of bases: write library/python:*-slim*", param, ctx
+            )
+        return found
+
+
+AGE: Final = _Written("duration", _age)
 MOST: Final = _Written("bytes", _most)
 BYTES: Final = _Written("bytes", _bytes)
 SHARE: Final = _Written("percent", _share)
@@ -65,9 +93,9 @@ TIMEOUT: Final = _Written("duration", _timeout)
 TIMEOUT_HELP: Final = "How long all of it may take (5m)."
 
 
-def own_limits(given: Mapping[str, float | None]) -> "Policy":
-    """The limits of the options as a policy that matches everything. None: the option
-    was not given."""
+def own_limits(given: "Mapping[str, float | tuple[str, ...] | None]") -> "Policy":
+    """The limits of the options as a policy that matches everything. None, or nothing
+    of an option that may be given several times: the option was not given."""
     from weighbridge.domain.policy.policy import (
         COMMAND_LINE,
         KEYS,
@@ -76,22 +104,30 @@ def own_limits(given: Mapping[str, float | None]) -> "Policy":
         Policy,
     )
 
-    def whole(key: str) -> int | None:
+    def number(key: str) -> float | None:
         value = given.get(key)
+        return None if isinstance(value, tuple) else value
+
+    def whole(key: str) -> int | None:
+        value = number(key)
         return None if value is None else int(value)
+
+    bases = given.get("allowed_bases")
 
     return Policy(
         COMMAND_LINE,
         limits=Limits(
             max_compressed_bytes=whole("max_compressed"),
             max_uncompressed_bytes=whole("max_uncompressed"),
-            max_growth=given.get("max_growth"),
+            max_growth=number("max_growth"),
             min_growth_bytes=whole("min_growth"),
             max_layers=whole("max_layers"),
             max_layer_compressed_bytes=whole("max_layer_compressed"),
+            allowed_bases=bases if isinstance(bases, tuple) and bases else None,
+            max_base_age_s=whole("max_base_age"),
             max_deduplicated_bytes=whole("max_deduplicated"),
         ),
-        places={key: KeyPlace() for key in KEYS if given.get(key) is not None},
+        places={key: KeyPlace() for key in KEYS if given.get(key) not in (None, ())},
     )
 
 
@@ -158,6 +194,19 @@ def limit_options(growth: str) -> Decorator:
         click.option("--max-layers", type=Count(1, 4_096), metavar="N", help="Layers."),
         click.option(
             "--max-layer-compressed", type=MOST, metavar="SIZE", help="Of each layer."
+        ),
+        click.option(
+            "--allowed-bases",
+            type=BasePattern(),
+            multiple=True,
+            metavar="PATTERN",
+            help="A base to build on: python:*-slim*; * is any text.",
+        ),
+        click.option(
+            "--max-base-age",
+            type=AGE,
+            metavar="DURATION",
+            help="Since its base was replaced by another build: 90d.",
         ),
     )
 

@@ -12,7 +12,13 @@ from pathlib import Path as FilePath
 from typing import Annotated, Final, TypeAlias
 
 from msgspec import Struct
-from pydantic import Field, PlainValidator, ValidationError, ValidationInfo
+from pydantic import (
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_core import PydanticCustomError
 
 from weighbridge.config.file.regular_file import (
@@ -31,6 +37,7 @@ from weighbridge.config.value.value_types import (
 from weighbridge.config.yaml.draft import Draft, Fault, config_error
 from weighbridge.config.yaml.reader import Path, line_of, mappings
 from weighbridge.domain import limits
+from weighbridge.domain.policy.base_limits import parse_base_pattern
 from weighbridge.domain.policy.policy import (
     DEFAULT_POLICIES,
     KEYS,
@@ -43,11 +50,18 @@ from weighbridge.domain.policy.policy import (
     policy_set,
 )
 from weighbridge.domain.text.printable import printable
-from weighbridge.domain.text.units import parse_bytes, parse_percent
+from weighbridge.domain.text.units import (
+    parse_bytes,
+    parse_duration,
+    parse_percent,
+    written_duration,
+)
 from weighbridge.errors import ConfigError, UsageError
 
 NAME_CHARACTERS: Final = 63
 PATH_CHARACTERS: Final = 1_024
+DAY_S: Final = 24 * 3600
+AGE_MAX_S: Final = 3660 * DAY_S
 
 _REGISTRY_PATTERN: Final = re.compile(r"[A-Za-z0-9._:*\[\]-]+", re.ASCII)
 
@@ -125,6 +139,44 @@ def _percent(value: object, info: ValidationInfo) -> float | None:
         ) from exc
 
 
+def _bases(value: object) -> tuple[str, ...] | None:
+    """An empty list would allow nothing that anybody could build on."""
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not 1 <= len(value) <= PATTERNS:
+        raise PydanticCustomError(
+            "invalid_base_pattern",
+            'must be a list of patterns, such as ["library/python:*-slim*"], or null',
+        )
+    return tuple(map(_base_pattern, value))
+
+
+def _base_pattern(value: object) -> str:
+    pattern = parse_base_pattern(text_of(value))
+    if pattern is None:
+        raise PydanticCustomError(
+            "invalid_base_pattern",
+            "is no pattern of bases: a reference as in FROM, in which * stands for any"
+            " text, such as library/python:*-slim*",
+        )
+    return pattern
+
+
+def _age(value: object, info: ValidationInfo) -> int | None:
+    if value is None or (info.mode == "python" and type(value) is int):
+        return value
+    text = _written(value, "invalid_base_age", "90d")
+    try:
+        seconds = parse_duration(text)
+    except UsageError as exc:
+        raise PydanticCustomError(
+            "invalid_base_age", "is no duration: write 90d or 12w"
+        ) from exc
+    if not DAY_S <= seconds <= AGE_MAX_S:
+        raise PydanticCustomError("invalid_base_age", "must be from 1d to 3660d")
+    return seconds
+
+
 def _written(value: object, code: str, right: str) -> str:
     """Sizes and percentages are texts; YAML reads `500` and `0.25` as numbers."""
     if isinstance(value, str):
@@ -152,6 +204,12 @@ RegistryPattern = Annotated[str, PlainValidator(_registry_pattern)]
 Most = Annotated[int | None, PlainValidator(_most)]
 Bytes = Annotated[int | None, PlainValidator(_bytes)]
 Layers = Annotated[int | None, PlainValidator(_layers)]
+Bases = Annotated[tuple[str, ...] | None, PlainValidator(_bases)]
+Age = Annotated[
+    int | None,
+    PlainValidator(_age),
+    PlainSerializer(lambda value: None if value is None else written_duration(value)),
+]
 Percent = Annotated[float | None, PlainValidator(_percent)]
 PathPattern = Annotated[str, PlainValidator(_path_pattern)]
 
@@ -181,6 +239,8 @@ class PolicySettings(StrictModel):
     min_growth: Bytes = None
     max_layers: Layers = None
     max_layer_compressed: Most = None
+    allowed_bases: Bases = None
+    max_base_age: Age = None
     max_deduplicated: Most = None
     severity: Severity = "warning"
 
@@ -194,6 +254,8 @@ class PolicySettings(StrictModel):
             min_growth_bytes=self.min_growth,
             max_layers=self.max_layers,
             max_layer_compressed_bytes=self.max_layer_compressed,
+            allowed_bases=self.allowed_bases,
+            max_base_age_s=self.max_base_age,
             max_deduplicated_bytes=self.max_deduplicated,
             severity=self.severity,
         )

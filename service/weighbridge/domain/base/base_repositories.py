@@ -39,7 +39,7 @@ class BaseRepository(Struct, frozen=True, order=True):
         return f"{self.registry}/{self.repository}"
 
 
-class NamedBase(Struct, frozen=True, order=True):
+class BasePlace(Struct, frozen=True, order=True):
     """A base's repository, at the registry that is asked for it.
 
     name: as that registry knows it

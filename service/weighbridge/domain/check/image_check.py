@@ -11,11 +11,11 @@ from msgspec import Struct, ValidationError, convert, field
 from weighbridge.domain.growth.cause import Cause, compare_images
 from weighbridge.domain.growth.newest import baseline_of
 from weighbridge.domain.image.platform import Platform, matches
+from weighbridge.domain.policy.base_limits import CertainBase
 from weighbridge.domain.policy.policy import (
     IMAGE_KEYS,
     KEYS,
     LIMIT_KEYS,
-    QUANTITIES,
     Amount,
     Decided,
     Finding,
@@ -25,10 +25,15 @@ from weighbridge.domain.policy.policy import (
     LimitState,
     Policy,
     PolicySet,
-    Quantity,
     limits_from,
     measured_image,
     verdict,
+)
+from weighbridge.domain.policy.quantity import (
+    BASE_LIMITS,
+    QUANTITIES,
+    Quantity,
+    unit_of,
 )
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
 from weighbridge.domain.text.strict_json import parse_json
@@ -102,12 +107,14 @@ class Rules(Struct, frozen=True):
     decided:   each key with the policy that sets it
     waived:    limits that are not minded, and until when
     earlier:   the images before it
+    bases:     by digest, what images stand on where that is certain
     """
 
     limits: Limits
     decided: tuple[Decided, ...]
     waived: Mapping[LimitKey, datetime] = field(default_factory=dict)
     earlier: Earlier = NOBODY_KNOWS
+    bases: Mapping[str, CertainBase] = field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[LimitKey, ...]:
@@ -145,12 +152,14 @@ class CheckedImage(Struct, frozen=True):
 
     before:   the same platform's image that it was compared with
     baseline_compressed_bytes: what its growth is counted from, None: not known
+    base:     what it stands on, where that is certain
     """
 
     image: WeighedImage
     held: tuple[Held, ...]
     before: WeighedImage | None = None
     baseline_compressed_bytes: int | None = None
+    base: CertainBase | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -161,7 +170,8 @@ class CheckedImage(Struct, frozen=True):
         """What the limits count that are not kept, the worst first; compressed bytes
         where all of them are."""
         ordered = sorted(self.held, key=lambda each: -_BY_WEIGHT.index(each.outcome))
-        found = [QUANTITIES[e.finding.key] for e in ordered if e.outcome != "pass"]
+        keys = [e.finding.key for e in ordered if e.outcome != "pass"]
+        found = [QUANTITIES[key] for key in keys if key not in BASE_LIMITS]
         return tuple(dict.fromkeys(found)) or ("compressed_bytes",)
 
     def cause(self, quantity: Quantity) -> Cause | None:
@@ -304,7 +314,8 @@ def _checked_image(
         baseline = rules.earlier.baseline(platform, image.digest)
     else:
         baseline = before.compressed_bytes
-    findings = verdict(rules.limits, measured_image(image, baseline))
+    base = rules.bases.get(image.digest)
+    findings = verdict(rules.limits, measured_image(image, baseline, base))
     claims = allowed.claims(image), allowed.claims(before)
     is_judged = baseline is not None or has_against or rules.earlier.knows(platform)
     if "max_growth" in rules.keys and not is_judged:
@@ -317,13 +328,15 @@ def _checked_image(
         ),
         before=before,
         baseline_compressed_bytes=baseline,
+        base=base,
     )
 
 
 def _rests_on_claims(finding: Finding, claims: tuple[bool, bool]) -> bool:
     """Whether it is kept only if manifests are honest: the image's, or, for growth,
     that of the image before it. A limit that is exceeded by claims is exceeded."""
-    if finding.key == "max_layers" or finding.keeping == "over":
+    is_of_bytes = unit_of(finding.key) == "bytes"
+    if not is_of_bytes or finding.keeping == "over":
         return False
     of_image, of_before = claims
     return of_image or (finding.key == "max_growth" and of_before)

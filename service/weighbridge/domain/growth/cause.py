@@ -1,6 +1,6 @@
 """Why an image weighs more than the one before it: its lines compared with those.
 
-Everything is counted in the unit of one limit (`domain.policy.policy.Quantity`): the
+Everything is counted in the unit of one limit (`domain.policy.quantity`): the
 line that added most to what a pull moves is often another one than the line that added
 most on disk.
 """
@@ -16,7 +16,7 @@ from msgspec.structs import asdict, replace
 from weighbridge.domain.growth.newest import without_numbers
 from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.image.image_config import SQUASHED, keyword
-from weighbridge.domain.policy.policy import Quantity, image_amount, line_amount
+from weighbridge.domain.policy.quantity import Quantity, image_amount, line_amount
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
 
 CHANGES: Final = 20

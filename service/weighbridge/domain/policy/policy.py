@@ -1,18 +1,17 @@
 """Policies: which limits hold for which images, and whose images these are; one alone,
-and all of them, asked for a hundred thousand repositories at once; the verdict on one
-image, limit by limit; and the quantity that a limit counts."""
+and all of them, asked for a hundred thousand repositories at once; and the verdict on
+one image, limit by limit."""
 
 import hashlib
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from msgspec import Meta, Struct, convert, field
 from msgspec.structs import astuple
 
-from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
+from weighbridge.domain.policy.base_limits import CertainBase, allows
+from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.domain.text.globs import PatternIndex, fits
-from weighbridge.domain.text.units import format_bytes
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 LimitKey: TypeAlias = Literal[
@@ -21,6 +20,8 @@ LimitKey: TypeAlias = Literal[
     "max_growth",
     "max_layers",
     "max_layer_compressed",
+    "allowed_bases",
+    "max_base_age",
     "max_deduplicated",
 ]
 """The keys that set a limit; `max_deduplicated` is one of a repository."""
@@ -32,13 +33,15 @@ PolicyKey: TypeAlias = Literal[
     "min_growth",
     "max_layers",
     "max_layer_compressed",
+    "allowed_bases",
+    "max_base_age",
     "max_deduplicated",
     "severity",
 ]
 """What a policy may say of the images that it matches."""
-Value: TypeAlias = str | int | float | None
+Value: TypeAlias = str | int | float | tuple[str, ...] | None
 Amount: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-"""Bytes, or a number of layers."""
+"""Bytes, seconds, or a number of layers."""
 
 KEYS: Final[tuple[PolicyKey, ...]] = get_args(PolicyKey)
 LIMIT_KEYS: Final[tuple[LimitKey, ...]] = get_args(LimitKey)
@@ -49,6 +52,8 @@ STANDING: Final[tuple[LimitKey, ...]] = (
     "max_uncompressed",
     "max_layers",
     "max_layer_compressed",
+    "allowed_bases",
+    "max_base_age",
 )
 """Limits that a tag stands over as long as it is there; growth is a push's."""
 DEFAULT_SEVERITY: Final = "warning"
@@ -71,6 +76,8 @@ class Limits(Struct, frozen=True):
     min_growth_bytes: growth below it is never too much
     max_layers:       layers of one image
     max_layer_compressed_bytes: of each of its layers
+    allowed_bases:    patterns of references of bases, see `domain.policy.base_limits`
+    max_base_age_s:   so long after its base was replaced an image may stand on it
     max_deduplicated_bytes: of the whole repository, not of an image
     """
 
@@ -81,6 +88,8 @@ class Limits(Struct, frozen=True):
     min_growth_bytes: Amount | None = None
     max_layers: Amount | None = None
     max_layer_compressed_bytes: Amount | None = None
+    allowed_bases: tuple[str, ...] | None = None
+    max_base_age_s: Amount | None = None
     max_deduplicated_bytes: Amount | None = None
     severity: Severity = DEFAULT_SEVERITY
 
@@ -268,6 +277,7 @@ class LimitedNumbers(Struct, frozen=True):
     uncompressed_low_bytes, uncompressed_high_bytes: bounds of an estimate; the value
         itself where it is sure. high None: it has no bound
     baseline_compressed_bytes: what images before it weighed, None below three
+    base: what it stands on, as far as that is certain
     """
 
     compressed_bytes: int | None = None
@@ -278,13 +288,14 @@ class LimitedNumbers(Struct, frozen=True):
     largest_layer_compressed_bytes: int | None = None
     baseline_compressed_bytes: int | None = None
     deduplicated_bytes: int | None = None
+    base: CertainBase | None = None
 
 
 class Finding(Struct, frozen=True):
     """One limit held against one number.
 
-    amount:       bytes, or a number of layers; None where it is not known. Of an
-                  estimate its low bound, where that is over the limit
+    amount:       in the limit's unit (`quantity.unit_of`); None where it is not known.
+                  Of an estimate its low bound, where that is over the limit
     limit_amount: the same of the limit. Of `max_growth` the most compressed bytes that
                   the image might have
     """
@@ -300,7 +311,11 @@ class Finding(Struct, frozen=True):
         return max((self.amount or 0) - self.limit_amount, 0)
 
 
-def measured_image(image: WeighedImage, baseline: int | None = None) -> LimitedNumbers:
+def measured_image(
+    image: WeighedImage,
+    baseline: int | None = None,
+    base: CertainBase | None = None,
+) -> LimitedNumbers:
     """The numbers of a weighed image."""
     size = image.uncompressed
     return LimitedNumbers(
@@ -313,6 +328,7 @@ def measured_image(image: WeighedImage, baseline: int | None = None) -> LimitedN
             (layer.compressed_bytes for layer in image.layers), default=0
         ),
         baseline_compressed_bytes=baseline,
+        base=base,
     )
 
 
@@ -330,6 +346,12 @@ def verdict(limits: Limits, measured: LimitedNumbers) -> tuple[Finding, ...]:
             measured.largest_layer_compressed_bytes,
             limits.max_layer_compressed_bytes,
         ),
+        _allowed(limits, measured),
+        _most(
+            "max_base_age",
+            None if measured.base is None else measured.base.replaced_for_s,
+            limits.max_base_age_s,
+        ),
         _of_repository(limits, measured),
     )
     return tuple(finding for finding in found if finding is not None)
@@ -339,6 +361,11 @@ def limits_images(limits: Limits) -> bool:
     """Whether any of them is about an image."""
     values = limits.by_key
     return any(values[key] is not None for key in IMAGE_KEYS)
+
+
+def limits_base(limits: Limits) -> bool:
+    """Whether any of them is about what an image stands on."""
+    return limits.allowed_bases is not None or limits.max_base_age_s is not None
 
 
 def is_exceeded(findings: Sequence[Finding]) -> bool:
@@ -396,84 +423,19 @@ def _growth(limits: Limits, measured: LimitedNumbers) -> Finding | None:
     )
 
 
+def _allowed(limits: Limits, measured: LimitedNumbers) -> Finding | None:
+    """No base that is not allowed is allowed."""
+    if limits.allowed_bases is None:
+        return None
+    if measured.base is None:
+        return Finding("allowed_bases", "unknown", None, 0)
+    is_allowed = allows(limits.allowed_bases, measured.base)
+    return _most("allowed_bases", 0 if is_allowed else 1, 0)
+
+
 def _of_repository(limits: Limits, measured: LimitedNumbers) -> Finding | None:
     if measured.deduplicated_bytes is None:
         return None
     return _most(
         "max_deduplicated", measured.deduplicated_bytes, limits.max_deduplicated_bytes
     )
-
-
-Quantity: TypeAlias = Literal[
-    "compressed_bytes",
-    "uncompressed_bytes",
-    "layers",
-    "layer_compressed_bytes",
-    "deduplicated_bytes",
-]
-"""`layer_compressed_bytes`: of one layer alone; `deduplicated_bytes`: what a push added
-to what its repository stores."""
-
-QUANTITIES: Final[Mapping[LimitKey, Quantity]] = {
-    "max_compressed": "compressed_bytes",
-    "max_uncompressed": "uncompressed_bytes",
-    "max_growth": "compressed_bytes",
-    "max_layers": "layers",
-    "max_layer_compressed": "layer_compressed_bytes",
-    "max_deduplicated": "deduplicated_bytes",
-}
-WORDS: Final[Mapping[Quantity, str]] = {
-    "compressed_bytes": "compressed",
-    "uncompressed_bytes": "on disk",
-    "layers": "",
-    "layer_compressed_bytes": "compressed in one layer",
-    "deduplicated_bytes": "stored",
-}
-"""What stands behind an amount; layers say it themselves."""
-
-
-def written_amount(quantity: Quantity, amount: int, *, iec: bool = False) -> str:
-    """`734 MB`, or `3 layers`."""
-    if quantity == "layers":
-        return f"{amount:,} {'layer' if abs(amount) == 1 else 'layers'}"
-    return format_bytes(amount, iec=iec)
-
-
-def line_amount(
-    image: WeighedImage,
-    line: WeighedLine,
-    quantity: Quantity,
-    added: Container[Digest] = (),
-) -> int | None:
-    """What one line has of a quantity; None where that is not known.
-
-    added: layers that nothing else in the repository has, for `deduplicated_bytes`
-    """
-    if line.layer is None:
-        return 0
-    layer = image.layers[line.layer]
-    match quantity:
-        case "layers":
-            return 1
-        case "layer_compressed_bytes":
-            return layer.compressed_bytes
-        case "uncompressed_bytes":
-            return line.uncompressed_bytes
-        case "deduplicated_bytes":
-            return line.compressed_bytes if layer.digest in added else 0
-        case _:
-            return line.compressed_bytes
-
-
-def image_amount(image: WeighedImage, quantity: Quantity) -> int | None:
-    """What a whole image has of a quantity, in the terms of its limit; None where that
-    is not known."""
-    match quantity:
-        case "layers":
-            return len(image.layers)
-        case "layer_compressed_bytes":
-            return max((layer.compressed_bytes for layer in image.layers), default=0)
-        case "uncompressed_bytes":
-            return image.uncompressed.uncompressed_bytes
-        case _:
-            return image.compressed_bytes

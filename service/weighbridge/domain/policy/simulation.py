@@ -262,6 +262,7 @@ class SimulatedImage(Struct, frozen=True):
     """The newest image of a repository; None: it has none.
 
     is_estimate: its uncompressed bytes are one
+    image_id:    as the database numbers it
     """
 
     registry: str
@@ -270,6 +271,7 @@ class SimulatedImage(Struct, frozen=True):
     platform: str | None
     measured: LimitedNumbers
     is_estimate: bool = False
+    image_id: int | None = None
 
 
 class Flagged(Struct, frozen=True):

@@ -16,7 +16,7 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from weighbridge.domain.base.base_repositories import NamedBase
+from weighbridge.domain.base.base_repositories import BasePlace
 from weighbridge.domain.image.document import Problem
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.image.reference import is_repository_name
@@ -83,7 +83,7 @@ class Site(Struct, frozen=True):
 
     registered: RegistryEntry
     scope: Scope
-    bases: tuple[NamedBase, ...] = ()
+    bases: tuple[BasePlace, ...] = ()
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from weighbridge.domain.growth.cause import (
     shared_leading_run,
     whole_image,
 )
-from weighbridge.domain.policy.policy import QUANTITIES, Quantity, line_amount
+from weighbridge.domain.policy.quantity import QUANTITIES, Quantity, line_amount
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage

@@ -17,9 +17,11 @@ from typing import Final, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from weighbridge.domain.policy.base_limits import CertainBase
 from weighbridge.domain.policy.policy import (
     LimitedNumbers,
     PolicySet,
+    limits_base,
     limits_images,
     verdict,
 )
@@ -34,6 +36,7 @@ from weighbridge.engine.judge.judged_batch import (
 from weighbridge.engine.judge.judged_images import JudgedImage, Judgement, judge_images
 from weighbridge.engine.judge.violation_episodes import Episodes, tell
 from weighbridge.engine.writer.writer import TOGETHER, Writer, by_size, pieces
+from weighbridge.store.bases.standing import certain_bases
 from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.streams import StreamTag, newest_tags
 from weighbridge.store.read_model.summaries import (
@@ -60,6 +63,8 @@ from weighbridge.store.tags.judged_tags import (
 from weighbridge.store.tags.judged_tags import PAGE as TAGS_SWEPT
 from weighbridge.store.violations.violation_rows import OpenViolation, find_open
 
+NO_BASES: Final[Mapping[int, CertainBase]] = {}
+
 
 class Changed(NamedTuple):
     """Repositories of which policies say something else than they did.
@@ -76,14 +81,22 @@ class Changed(NamedTuple):
 
 
 def find_changed(
-    connection: Connection, registry_id: int, after: int, judging: Judging
+    connection: Connection,
+    registry_id: int,
+    after: int,
+    judging: Judging,
+    now: datetime,
 ) -> Changed:
-    """The next ones, of at most `JUDGED_AT_ONCE` repositories."""
+    """The next ones, of at most `JUDGED_AT_ONCE` repositories. Of limits on bases time
+    alone decides, and what was found out of an image since it was pushed."""
     page = judged_page(connection, registry_id, after)
     policies = judging.policies
     found = find_open(connection, [each.id for each in page])
+    bases = certain_bases(connection, _limited_by_base(page, policies), now)
     to_judge = [
-        each.id for each in page if is_changed(each, found.get(each.id, ()), policies)
+        each.id
+        for each in page
+        if is_changed(each, found.get(each.id, ()), policies, bases)
     ]
     to_sweep = {
         each.id: each.tag_count
@@ -98,9 +111,13 @@ def is_changed(
     repository: JudgedRepository,
     violations: Sequence[OpenViolation],
     policies: PolicySet,
+    bases: Mapping[int, CertainBase] = NO_BASES,
 ) -> bool:
     """Whether a violation is of a limit that is not set so any more, or what is newest
-    is over one and has none. The size of the largest layer is not known here."""
+    is over one and has none. The size of the largest layer is not known here.
+
+    bases: of newest images whose base is limited
+    """
     if any(_is_outdated(each, repository, policies) for each in violations):
         return True
     known = {
@@ -108,7 +125,7 @@ def is_changed(
         for violation in violations
         if violation.image_id in (None, repository.newest_image_id)
     }
-    return not _exceeded(repository, policies) <= known
+    return not _exceeded(repository, policies, bases) <= known
 
 
 def _is_outdated(
@@ -124,6 +141,8 @@ def _is_outdated(
             continue
         if decided.policy.name != of.policy:
             return True
+        if isinstance(decided.value, tuple | str):
+            return True  # Which bases were allowed then, nobody has written down.
         # What growth is too much depends on the images before.
         return (
             of.limit_key != "max_growth"
@@ -132,7 +151,23 @@ def _is_outdated(
     return True
 
 
-def _exceeded(newest: JudgedRepository, policies: PolicySet) -> set[str]:
+def _limited_by_base(
+    repositories: Iterable[JudgedRepository], policies: PolicySet
+) -> set[int]:
+    """The newest images of those where a limit is about what they stand on."""
+    return {
+        each.newest_image_id
+        for each in repositories
+        if each.newest_image_id is not None
+        and limits_base(
+            policies.limits_of(each.registry, each.name, each.newest_tag or "")
+        )
+    }
+
+
+def _exceeded(
+    newest: JudgedRepository, policies: PolicySet, bases: Mapping[int, CertainBase]
+) -> set[str]:
     found = set()
     if newest.newest_tag is not None:
         limits = policies.limits_of(newest.registry, newest.name, newest.newest_tag)
@@ -142,6 +177,7 @@ def _exceeded(newest: JudgedRepository, policies: PolicySet) -> set[str]:
             compressed_bytes=newest.newest_compressed_bytes,
             uncompressed_bytes=size,
             layers=newest.newest_layers,
+            base=bases.get(newest.newest_image_id or 0),
         )
         found |= {f.key for f in verdict(limits, measured) if f.keeping == "over"}
     limits = policies.limits_of(newest.registry, newest.name, "")
@@ -195,7 +231,7 @@ class Rejudging(Struct):
         after: int | None = 0
         while after is not None:
             found = await self.writer.read(
-                find_changed, self.registry_id, after, self.judging()
+                find_changed, self.registry_id, after, self.judging(), self.clock()
             )
             for repository_id in found.to_judge:
                 await self._write(judge_standing, repository_id)

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.message.grouping import NotificationEvent
+from weighbridge.domain.policy.base_limits import CertainBase
 from weighbridge.domain.policy.policy import (
     NO_POLICIES,
     Finding,
@@ -27,11 +28,13 @@ from weighbridge.domain.policy.policy import (
     LimitKey,
     Limits,
     PolicySet,
+    limits_base,
     limits_images,
     measured_image,
     verdict,
 )
 from weighbridge.domain.policy.waiver import ActiveWaivers
+from weighbridge.store.bases.standing import certain_bases
 from weighbridge.store.models.types import bounded
 from weighbridge.store.outbox.filling import put_notifications
 from weighbridge.store.read_model.streams import LatestTags, ScopedImages, StreamImage
@@ -145,6 +148,7 @@ class JudgedBatch:
             {n for n, each in self.repositories.items() if each.tag_count <= FEW_TAGS},
         )
         self.causes: dict[int, Cause] = {}
+        self._bases: dict[int, CertainBase] = {}
         self._is_locked = False
 
     @cached_property
@@ -159,6 +163,16 @@ class JudgedBatch:
     def open_of(self, repository_id: int) -> Sequence[OpenViolation]:
         """The violations of a repository as they were before it was judged."""
         return self._open.get(repository_id, ())
+
+    def read_bases(self, images: Iterable[tuple[Limits, StreamImage]]) -> None:
+        """Look up what these images stand on, where a limit is about it."""
+        wanted = {image.id for limits, image in images if limits_base(limits)}
+        fresh = wanted - self._bases.keys()
+        self._bases |= certain_bases(self.connection, fresh, self.now)
+
+    def base_of(self, image_id: int) -> CertainBase | None:
+        """What an image stands on; None: that is not certain, or was not looked up."""
+        return self._bases.get(image_id)
 
     def by_scope(
         self, wanted: Iterable[tuple[int, Collection[int]]]
@@ -224,30 +238,37 @@ def waits_for_size(limits: Limits, image: StreamImage) -> bool:
 def waits_for_word(limits: Limits, image: StreamImage) -> bool:
     """Whether a limit is about bytes, and the registry was not asked about all of the
     image's layers yet: it is judged by what its manifest claims, and again later."""
-    return not image.is_whole and limits_images(replace(limits, max_layers=None))
+    return not image.is_whole and limits_images(_of_bytes(limits))
+
+
+def _of_bytes(limits: Limits) -> Limits:
+    return replace(limits, max_layers=None, allowed_bases=None, max_base_age_s=None)
 
 
 def findings_of(
+    batch: JudgedBatch,
     limits: Limits,
     image: StreamImage,
-    images: ScopedImages,
     scope_id: int,
     baseline: int | None,
 ) -> tuple[Finding, ...]:
     """What each limit says of it.
 
-    images:   layers are asked for only where totals do not say it
+    batch:    layers are asked for only where totals do not say it; what it stands on
+              was looked up
     baseline: compressed bytes of the images before it, None: growth is not judged
     """
     if needs_layers(limits, image):
-        known = images.weighed(scope_id, image.id)
+        known = batch.images.weighed(scope_id, image.id)
         if known is not None:
-            return verdict(limits, measured_image(known, baseline))
+            base = batch.base_of(image.id)
+            return verdict(limits, measured_image(known, baseline, base))
     measured = LimitedNumbers(
         compressed_bytes=image.compressed_bytes,
         uncompressed_bytes=image.uncompressed_bytes,
         layers=image.layers,
         baseline_compressed_bytes=baseline,
+        base=batch.base_of(image.id),
     )
     return verdict(limits, measured)
 
@@ -287,6 +308,7 @@ def mark_over(
             for n, some in shown.items()
         )
     )
+    batch.read_bases((e.limits, i) for some in shown.values() for e, _, i in some)
     found = [
         over
         for number, some in shown.items()
@@ -338,7 +360,7 @@ def _over(
     image: StreamImage,
 ) -> Iterator[OverTag]:
     tag, _, limits = limited
-    for finding in findings_of(limits, image, batch.images, repository.scope_id, None):
+    for finding in findings_of(batch, limits, image, repository.scope_id, None):
         if finding.keeping == "over":
             yield OverTag(
                 repository.id,

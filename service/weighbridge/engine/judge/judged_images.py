@@ -264,6 +264,7 @@ def judge_images(
             for n, some in found.items()
         )
     )
+    batch.read_bases((j.limits, j.image) for some in found.values() for j in some)
     found = {
         n: [_with_findings(batch, n, judged) for judged in some]
         for n, some in found.items()
@@ -369,7 +370,7 @@ def _with_findings(
 ) -> JudgedImage:
     scope_id = batch.repositories[repository_id].scope_id
     findings = findings_of(
-        judged.limits, judged.image, batch.images, scope_id, judged.baseline
+        batch, judged.limits, judged.image, scope_id, judged.baseline
     )
     if judged.is_said:
         # The rest was said before, and other images may have come since.

@@ -14,13 +14,13 @@ from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.domain.policy.policy import (
     LIMIT_KEYS,
-    QUANTITIES,
     Finding,
     LimitedNumbers,
     LimitKey,
     LimitState,
     verdict,
 )
+from weighbridge.domain.policy.quantity import QUANTITIES
 from weighbridge.engine.judge.causes import Causes
 from weighbridge.engine.judge.judged_batch import JudgedBatch
 from weighbridge.engine.judge.judged_images import JudgedImage
@@ -300,7 +300,9 @@ class Episodes:
     def _find_cause(
         self, limit_key: LimitKey, judged: JudgedImage | None
     ) -> Cause | None:
-        quantity = QUANTITIES[limit_key]
+        quantity = QUANTITIES.get(limit_key)
+        if quantity is None:
+            return None  # No line has done it.
         if judged is not None:
             return self.causes.find(judged, quantity)
         return self.causes.find_added(self.repository.newest_image_id)

@@ -15,7 +15,12 @@ from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.message.grouping import Message, ViolationNotice
-from weighbridge.domain.policy.policy import WORDS, LimitKey, Severity, written_amount
+from weighbridge.domain.policy.policy import LimitKey, Severity
+from weighbridge.domain.policy.quantity import (
+    WORDS,
+    amount_in_words,
+    written_amount,
+)
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
 
@@ -178,6 +183,8 @@ _HAS: Final[Mapping[LimitKey, str]] = {
     "max_growth": "{amount} compressed",
     "max_layers": "{amount}",
     "max_layer_compressed": "a layer of {amount} compressed",
+    "allowed_bases": "{amount} that is not allowed",
+    "max_base_age": "a base that was replaced {amount} ago",
     "max_deduplicated": "{amount} in the whole repository, each blob once",
 }
 _CLAIMS: Final = frozenset({"max_compressed", "max_growth", "max_layer_compressed"})
@@ -194,10 +201,14 @@ def verdict(notice: ViolationNotice) -> str:
     if notice.event == "resolved":
         now = written(notice.limit_key, notice.amount)
         if notice.amount <= notice.limit_amount:
+            if notice.limit_key == "allowed_bases":
+                return "on a base that allowed_bases allows"
             return f"within {notice.limit_key} ({limit}): {now}"
         why = _ENDED.get(notice.closed_by or "", "")
         return f"no longer over {notice.limit_key}{f': {why}' if why else ''}"
     has = _HAS[notice.limit_key].format(amount=written(notice.limit_key, notice.amount))
+    if notice.limit_key == "allowed_bases":
+        return f"{has}: allowed_bases"
     text = f"{has}, {excess_amount(notice)} over {notice.limit_key} ({limit})"
     is_claimed = notice.compressed_confidence == "claimed"
     return f"{text}, {_CLAIMED}" if is_claimed and notice.limit_key in _CLAIMS else text
@@ -212,6 +223,8 @@ def end(notice: ViolationNotice) -> str:
 
 def excess(notice: ViolationNotice) -> str:
     """`is 583 MB over max_compressed`; growth is told as growth."""
+    if notice.limit_key == "allowed_bases":
+        return "stands on a base that is not allowed"
     baseline = notice.baseline_compressed_bytes
     if notice.limit_key == "max_growth" and baseline is not None:
         grown = notice.amount - baseline
@@ -231,10 +244,8 @@ def share_of(grown: int, before: int) -> str:
 
 
 def written(key: LimitKey, amount: int) -> str:
-    """Bytes, or layers."""
-    if key == "max_layers":
-        return f"{amount:,} {'layer' if amount == 1 else 'layers'}"
-    return format_bytes(amount)
+    """Bytes, layers, or days."""
+    return amount_in_words(key, amount)
 
 
 HEADLINE_CHARACTERS: Final = 300

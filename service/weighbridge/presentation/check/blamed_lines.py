@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from weighbridge.domain.check.image_check import CheckedImage, Held, ImageCheck
 from weighbridge.domain.growth.cause import Cause, ChangeKind, LineChange
-from weighbridge.domain.policy.policy import (
-    COMMAND_LINE,
+from weighbridge.domain.policy.policy import COMMAND_LINE
+from weighbridge.domain.policy.quantity import (
+    BASE_LIMITS,
     QUANTITIES,
     WORDS,
     Quantity,
@@ -196,15 +197,18 @@ def _is_foreign_alone(checked: CheckedImage) -> bool:
 
 
 def _remedy(check: ImageCheck, failed: list[Held]) -> str:
+    keys = {held.finding.key for held in failed}
+    if keys <= BASE_LIMITS:
+        return "build it on a base that is allowed, and as it is now"
     causes = [
         checked.cause(QUANTITIES[held.finding.key])
         for checked in check.images
         for held in checked.held
-        if held.outcome == "fail"
+        if held.outcome == "fail" and held.finding.key not in BASE_LIMITS
     ]
     if all(cause is not None and cause.of == "base" for cause in causes):
         return "its base has grown, not its own lines: take a lighter one"
-    if all(held.finding.key == "max_layers" for held in failed):
+    if keys == {"max_layers"}:
         return "join lines, so that they make fewer layers"
     return "make these lines lighter"
 

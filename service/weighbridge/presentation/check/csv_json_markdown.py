@@ -18,7 +18,8 @@ from weighbridge.domain.check.image_check import (
 )
 from weighbridge.domain.growth.cause import cause_json
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.policy.policy import LIMIT_KEYS, QUANTITIES, Quantity
+from weighbridge.domain.policy.policy import LIMIT_KEYS
+from weighbridge.domain.policy.quantity import QUANTITIES, Quantity
 from weighbridge.domain.size.weighing import WeighedImage, doubts_of, rfc3339
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes, format_duration
@@ -40,7 +41,7 @@ from weighbridge.presentation.forms.csv_json_markdown import (
 )
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import bar
-from weighbridge.presentation.rows.policy_rows import written_at
+from weighbridge.presentation.rows.policy_rows import written_at, written_value
 
 SCHEMA: Final = "weighbridge.check/1"
 CSV_COLUMNS: Final = (
@@ -122,7 +123,7 @@ def _set_limits(check: ImageCheck) -> Iterator[dict[str, object]]:
         until = {str(key): moment for key, moment in check.rules.waived.items()}
         yield {
             "limit": decided.key,
-            "value": decided.value,
+            "value": written_value(decided),
             "policy": decided.policy.name,
             **written_at(decided),
             "waived_until": rfc3339(until.get(decided.key)),
@@ -172,7 +173,9 @@ def _line(checked: CheckedImage, held: Held) -> str:
     """The line that did most of what this limit counts; "" where it is kept."""
     if held.outcome == "pass":
         return ""
-    quantity = QUANTITIES[held.finding.key]
+    quantity = QUANTITIES.get(held.finding.key)
+    if quantity is None:
+        return ""  # No line has a part of it.
     if (cause := checked.cause(quantity)) is not None:
         return "" if cause.heaviest is None else cause.heaviest.instruction
     rows = heaviest(checked.image, quantity)

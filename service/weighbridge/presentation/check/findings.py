@@ -9,7 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.check.image_check import CheckedImage, Held, ImageCheck, Outcome
+from weighbridge.domain.policy.base_limits import CertainBase
 from weighbridge.domain.policy.policy import COMMAND_LINE, Finding, LimitKey, Limits
+from weighbridge.domain.policy.quantity import BASE_LIMITS, amount_in_words
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
@@ -30,6 +32,8 @@ NAMES: Final[Mapping[LimitKey, str]] = {
     "max_growth": "growth",
     "max_layers": "layers",
     "max_layer_compressed": "largest layer",
+    "allowed_bases": "base",
+    "max_base_age": "base replaced",
     "max_deduplicated": "stored",
 }
 VERDICTS: Final[Mapping[Outcome, str]] = {
@@ -83,6 +87,8 @@ def _row(
         row = _growth(checked, held, check.rules.limits, since, iec)
     elif finding.key == "max_layers":
         row = _layers(held)
+    elif finding.key in BASE_LIMITS:
+        row = _base(checked, held, check.rules.limits, quote)
     else:
         row = _bytes(checked, held, iec)
     return replace(
@@ -169,6 +175,41 @@ def _layers(held: Held) -> LimitRow:
         part=amount,
         whole=finding.limit_amount,
     )
+
+
+def _base(checked: CheckedImage, held: Held, limits: Limits, quote: Quote) -> LimitRow:
+    finding, base = held.finding, checked.base
+    patterns = limits.allowed_bases or ()
+    is_age = finding.key == "max_base_age"
+    name = UNKNOWN if base is None else quote(base.references[0])
+    return LimitRow(
+        outcome=held.outcome,
+        name=NAMES[finding.key],
+        value=_replaced(base) if is_age else name,
+        limit=amount_in_words(finding.key, finding.limit_amount)
+        if is_age
+        else quote(", ".join(patterns)),
+        words=_of_base(checked, finding, name),
+        part=0,
+        whole=0,
+    )
+
+
+def _replaced(base: CertainBase | None) -> str:
+    if base is None:
+        return UNKNOWN
+    if not base.replaced_for_s:
+        return "current"
+    return f"{amount_in_words('max_base_age', base.replaced_for_s)} ago"
+
+
+def _of_base(checked: CheckedImage, finding: Finding, name: str) -> str:
+    if checked.base is None:
+        return "it is not certain what it stands on"
+    if finding.key == "max_base_age":
+        over = amount_in_words(finding.key, finding.excess)
+        return f"over by {over}, {name}" if finding.excess else name
+    return "not allowed" if finding.excess else "allowed"
 
 
 def _growth(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from weighbridge.domain.check.image_check import ImageCheck, Outcome, by_outcome
-from weighbridge.domain.policy.policy import QUANTITIES, line_amount
+from weighbridge.domain.policy.quantity import QUANTITIES, line_amount
 from weighbridge.domain.size.weighing import doubts_of
 from weighbridge.domain.text.printable import printable
 from weighbridge.presentation.check.blamed_lines import (
@@ -89,8 +89,10 @@ def _of_limits(check: ImageCheck, place: str, iec: bool) -> Iterator[str]:
             limit_rows(check, checked, iec=iec), checked.held, strict=True
         ):
             if row.outcome != "pass":
-                quantity = QUANTITIES[held.finding.key]
-                line = in_one_line(pointing(check, checked, quantity), iec=iec)
+                quantity = QUANTITIES.get(held.finding.key)
+                line = ""
+                if quantity is not None:
+                    line = in_one_line(pointing(check, checked, quantity), iec=iec)
                 found = rows.setdefault((row.name, row.outcome), [])
                 found.append((platform, row, line))
     steps = next_steps(check)

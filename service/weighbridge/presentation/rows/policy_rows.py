@@ -5,17 +5,12 @@ which limits hold for an image; the keys of the API, of CSV and of lists.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from weighbridge.domain.growth.cause import CauseOf, ChangeKind, cause_json
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.policy.policy import (
-    Decided,
-    LimitKey,
-    PolicyKey,
-    Quantity,
-    Severity,
-)
+from weighbridge.domain.policy.policy import Decided, LimitKey, PolicyKey, Severity
+from weighbridge.domain.policy.quantity import Quantity, Unit, unit_of
 from weighbridge.domain.policy.simulation import Flagged
 from weighbridge.domain.policy.waiver import Waiver, WaiverState
 from weighbridge.domain.report.inventory import Page
@@ -63,9 +58,6 @@ WAIVER_COLUMNS: Final = keys_of(WaiverRow)
 def waiver_json(waiver: Waiver, now: datetime) -> dict[str, object]:
     """The row of one waiver."""
     return row_of(WAIVER_COLUMNS, waiver, state=waiver.state(now))
-
-
-Unit: TypeAlias = Literal["bytes", "layers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +145,6 @@ VIOLATION_COLUMNS: Final = (
     *_OF_WAIVER,
 )
 """Of a flat table: the heaviest change stands for the cause."""
-
-
-def unit_of(key: LimitKey) -> Unit:
-    """What a limit is counted in."""
-    return "layers" if key == "max_layers" else "bytes"
 
 
 def violation_json(report: ViolationReport, now: datetime) -> dict[str, object]:
@@ -253,11 +240,12 @@ def simulation_row(flagged: Flagged) -> Mapping[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDecision:
-    """One key of policies for the newest image. Bytes and shares are numbers; null is
-    no limit, and `policy` is null where no policy sets the key."""
+    """One key of policies for the newest image. Bytes, seconds and shares are numbers,
+    `allowed_bases` is a list of patterns; null is no limit, and `policy` is null where
+    no policy sets the key."""
 
     key: PolicyKey
-    value: str | int | float | None
+    value: str | int | float | list[str] | None
     policy: str | None
 
 
@@ -267,11 +255,17 @@ def policy_rows(decided: Iterable[Decided]) -> list[dict[str, object]]:
     return [
         {
             "key": each.key,
-            "value": each.value,
+            "value": written_value(each),
             "policy": None if each.policy is None else each.policy.name,
         }
         for each in decided
     ]
+
+
+def written_value(decided: Decided) -> str | int | float | list[str] | None:
+    """A value as JSON has it."""
+    value = decided.value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def written_at(decided: Decided) -> dict[str, object]:

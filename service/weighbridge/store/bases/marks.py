@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from weighbridge.domain.base.base_repositories import NamedBase
+from weighbridge.domain.base.base_repositories import BasePlace
 from weighbridge.store.dialect import BulkInsert, among_ids, among_texts, listed
 from weighbridge.store.models import base_repositories, registries, repositories
 
@@ -36,13 +36,13 @@ _GONE: Final = delete(base_repositories).where(among_ids(_marks.repository_id))
 
 
 def mark_bases(
-    connection: Connection, registry: str, bases: Collection[NamedBase]
+    connection: Connection, registry: str, bases: Collection[BasePlace]
 ) -> list[int]:
     """Have just these repositories of a registry marked, as far as they are known.
     Returns those that are marked now and were not, by their ids: what is known of their
     tags is not known of bases yet. Nothing is written where nothing changed."""
     rows = connection.execute(_MARKED, {"registry": registry}).all()
-    marked = {row.repository_id: NamedBase(*row[1:]) for row in rows}
+    marked = {row.repository_id: BasePlace(*row[1:]) for row in rows}
     if not bases and not marked:
         return []
     named = {base.name: base for base in bases}
@@ -61,7 +61,7 @@ def mark_bases(
 
 
 def mark_all_bases(
-    connection: Connection, bases: Mapping[str, Collection[NamedBase]]
+    connection: Connection, bases: Mapping[str, Collection[BasePlace]]
 ) -> None:
     """The same for each of these registries."""
     marked = set(connection.execute(_REGISTRIES).scalars())

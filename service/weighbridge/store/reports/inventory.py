@@ -362,6 +362,7 @@ def _limited(registry: str | None, largest_layer: ColumnElement[Any]) -> Query:
             _summary.newest_tag,
             _summary.newest_platform,
             _summary.newest_uncompressed_confidence,
+            _summary.newest_image_id,
             largest_layer,
             *_LIMITED.values(),
         )
@@ -377,13 +378,16 @@ def _limited(registry: str | None, largest_layer: ColumnElement[Any]) -> Query:
 
 def _simulated(connection: Connection, statement: Query) -> Iterator[SimulatedImage]:
     with connection.execute(statement) as result:
-        for registry, name, tag, platform, confidence, largest, *numbers in result:
+        for registry, name, tag, platform, confidence, image_id, *rest in result:
+            largest, *numbers = rest
             measured = LimitedNumbers(
                 largest_layer_compressed_bytes=largest,
                 **dict(zip(_LIMITED, numbers, strict=True)),
             )
             is_estimate = confidence == "estimate"
-            yield SimulatedImage(registry, name, tag, platform, measured, is_estimate)
+            yield SimulatedImage(
+                registry, name, tag, platform, measured, is_estimate, image_id
+            )
 
 
 def _by_name(statement: Query) -> Query:

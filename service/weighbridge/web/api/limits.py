@@ -39,6 +39,7 @@ from weighbridge.presentation.rows.policy_rows import (
     ImageLimit,
     ImageLimits,
     simulation_row,
+    written_value,
 )
 from weighbridge.presentation.rows.report_rows import keys_of, row_of
 from weighbridge.store.reports.inventory import (
@@ -177,7 +178,7 @@ def _limit(
         waiver = waivers.find(*names, key, now)
     return ImageLimit(
         key=decided.key,
-        value=decided.value,
+        value=written_value(decided),
         policy=None if decided.policy is None else decided.policy.name,
         waived_until=None if waiver is None else rfc3339(waiver.expires_at),
     )

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from weighbridge import __version__
 from weighbridge.domain.base.savings import name_in_from
 from weighbridge.domain.image.digest import short
+from weighbridge.domain.policy.quantity import amount_in_words
 from weighbridge.domain.size.weighing import rfc3339
 from weighbridge.domain.text.units import format_bytes, split_bytes, written_bytes
 from weighbridge.presentation.forms.phrases import plural, signed
@@ -69,6 +70,7 @@ def _environment() -> Environment:
     environment.globals.update(split_bytes=split_bytes, version=__version__)
     environment.filters.update(
         thousands=thousands,
+        limit_amount=lambda number, key: amount_in_words(key, number),
         url=url_value,
         breakable=breakable,
         change=signed,

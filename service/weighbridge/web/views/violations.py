@@ -8,7 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 from weighbridge.domain.growth.cause import LineChange
-from weighbridge.domain.policy.policy import WORDS, PolicySet
+from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.domain.policy.quantity import WORDS, unit_of
 from weighbridge.domain.policy.simulation import (
     Comparison,
     Flagged,
@@ -34,7 +35,7 @@ _CLOSED_BY: Final = {
 class ViolationItem(Struct, frozen=True):
     """One violation.
 
-    verdict: `217 %` of the limit, or `+143 %` against the baseline
+    verdict: `217 %` of the limit, `+143 %` against the baseline, or `not allowed`
     own, over: the parts of its bar below and above the limit, in percent of the width
     added, word: what the line that did most of it has of what is limited: bytes or
              layers, and what stands behind the number
@@ -52,6 +53,11 @@ class ViolationItem(Struct, frozen=True):
     cause: str
     unknown: str
     ended: str
+
+    @property
+    def is_of_bytes(self) -> bool:
+        """Whether its limit is counted in bytes."""
+        return unit_of(self.report.limit_key) == "bytes"
 
 
 def groups(
@@ -90,6 +96,8 @@ def _item(report: ViolationReport) -> ViolationItem:
 def _verdict(report: ViolationReport) -> str:
     """How much of its limit it is; of growth how much it grew."""
     baseline = report.baseline_compressed_bytes
+    if report.limit_key == "allowed_bases":
+        return "not allowed"
     if report.limit_key == "max_growth" and baseline:
         return f"+{(report.amount - baseline) / baseline * 100:,.0f} %"
     return f"{_share(report) * 100:,.0f} %"

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.message.grouping import Message, ViolationNotice
+from weighbridge.domain.policy.quantity import unit_of
 from weighbridge.errors import ConfigError
 from weighbridge.notify.post import MessageReceiver, ReceiverNotifier, unreadable
 from weighbridge.notify.render.content import content_of, fitting, repositories_by_cause
@@ -102,7 +103,7 @@ def _item(notice: ViolationNotice, sharing: Mapping[bytes, int]) -> JSON:
         "team": None if notice.team is None else _text(notice.team),
         "severity": notice.severity,
         "limit": notice.limit_key,
-        "unit": "layers" if notice.limit_key == "max_layers" else "bytes",
+        "unit": unit_of(notice.limit_key),
         "limit_amount": notice.limit_amount,
         "amount": notice.amount,
         "compressed_bytes": notice.compressed_bytes,
