@@ -17,13 +17,10 @@ WeighbridgeError            anything that we say to a person
 ├── NotifyError             a channel does not take a message
 │   └── PartlyTaken         it took it for some of its readers
 └── StoreError              the database cannot do what was asked
-    ├── StaleFence          somebody else has taken the repository over
-    └── UnknownName         it has no repository or tag of this name
+    └── StaleFence          somebody else has taken the repository over
 
 `code` is stable: docs/troubleshooting.md explains each one.
 """
-
-from collections.abc import Sequence
 
 UNAUTHORIZED = frozenset({"unauthorized", "denied", "auth_error", "realm_refused"})
 """Codes that say that the credentials are not good enough."""
@@ -173,14 +170,3 @@ class StaleFence(StoreError):
     """Another process has claimed the repository since; nothing was written."""
 
     code = "stale_fence"
-
-
-class UnknownName(StoreError):
-    """A repository or a tag that was never crawled; `nearest`: names like it."""
-
-    code = "repository_not_found"
-
-    def __init__(self, message: str, *, code: str, nearest: Sequence[str]) -> None:
-        hint = f"nearest  {', '.join(nearest)}" if nearest else ""
-        super().__init__(message, code=code, hint=hint)
-        self.nearest = nearest

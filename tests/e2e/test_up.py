@@ -157,6 +157,7 @@ def test_the_page_shows_the_history_that_a_terminal_prints(demo: Running) -> Non
         found = history_page(connection, HistoryQuery("demo", "shop/api", limit=5))
     database.close()
 
+    assert found is not None
     example = text.partition(prompt)[2].partition("\n```\n")[0]
     assert printed(found, "table", Screen(width=100)) == example
 

@@ -117,7 +117,7 @@ def test_tags_that_are_not_read_are_said(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["hub/acme/ap"], 3, "[repository_not_found]\n  nearest  acme/app\n"),
+        (["hub/acme/ap"], 3, "[repository_not_found]\n  nearest  hub/acme/app\n"),
         (["hub/acme/app:mian"], 3, "[tag_not_found]\n  nearest  main"),
         (["elsewhere.example/app"], 2, "[unknown_registry]"),
         ([f"hub/acme/app@sha256:{'a' * 64}"], 2, "[no_digest]"),

@@ -47,6 +47,16 @@ ASKED: Mapping[str, list[str]] = {
         "?ref=hub/acme/app:1&platform=linux/s390x",
         "?ref=hub/acme/no:1",
     ],
+    "/api/v1/history": [
+        "?ref=hub/acme/app",
+        "?ref=hub/acme/app:odd&limit=1",
+        "?ref=hub/acme/app:chart&since=90d",
+        "?ref=hub/acme/app:1&platform=linux/s390x",
+        "?ref=hub/acme/app&since=soon",
+        "?ref=hub/acme/app:none",
+        "?ref=hub/acme/no",
+        "?cursor=x",
+    ],
     "/api/v1/compare": [
         "?a=hub/acme/app:1&b=hub/acme/app:odd",
         "?a=hub/acme/app:1&b=hub/acme/app:1&platform=linux/amd64",

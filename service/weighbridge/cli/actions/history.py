@@ -19,7 +19,7 @@ from weighbridge.domain.report.history import (
     StepReason,
 )
 from weighbridge.domain.text.units import format_bytes, parse_since
-from weighbridge.errors import UsageError
+from weighbridge.errors import StoreError, UsageError
 from weighbridge.presentation.forms.phrases import (
     UNKNOWN,
     ColumnUnit,
@@ -36,9 +36,11 @@ from weighbridge.presentation.rows.history_rows import (
     step_cells,
     step_json,
 )
+from weighbridge.store.named_rows import find_place
 from weighbridge.store.registries.registry_rows import names_at
 from weighbridge.store.reports.history import HistoryQuery, history_page
 from weighbridge.store.reports.inventory import registry_names
+from weighbridge.store.reports.nearest import nearest_repositories, nearest_tags
 from weighbridge.store.session import Connection
 
 
@@ -54,7 +56,8 @@ def history(
     """The latest steps of a repository, or of a tag where one is written.
 
     Raises InvalidReference, UsageError(unknown_registry, invalid_platform,
-    invalid_since, no_digest), UnknownName, StoreError(no_database).
+    invalid_since, no_digest), StoreError(no_database, repository_not_found,
+    tag_not_found).
     """
     wanted = None if platform is None else parse_platform(platform)
     begin = None if since is None else parse_since(since, now)
@@ -77,9 +80,25 @@ def history(
         )
         shown = (DEFAULT,) if configured is None else configured.platforms
         found = history_page(connection, query, shown)
+        if found is None:
+            raise _not_known(connection, query)
     if configured is not None and configured.tags.exclude and not found.reason:
         found = replace(found, reason=_EXCLUDED)
     return found
+
+
+def _not_known(connection: Connection, query: HistoryQuery) -> StoreError:
+    """With the nearest names."""
+    name = f"{query.registry}/{query.repository}"
+    place = find_place(connection, query.registry, query.repository)
+    if place is None or query.tag is None:
+        near = nearest_repositories(connection, query.registry, query.repository)
+        message, code = f"{name} was never crawled", "repository_not_found"
+    else:
+        near = nearest_tags(connection, place.id, query.tag)
+        message, code = f"{name} never had a tag {query.tag}", "tag_not_found"
+    hint = f"nearest  {', '.join(near)}" if near else ""
+    return StoreError(message, code=code, hint=hint)
 
 
 _EXCLUDED: Final = "tags are left out by the configuration (tags: exclude)"

@@ -47,7 +47,6 @@ from weighbridge.store.paging import (
     write_cursor,
 )
 from weighbridge.store.read_model.streams import StreamImage
-from weighbridge.store.reports.nearest_names import unknown_repository, unknown_tag
 from weighbridge.store.reports.tag_moves import (
     END_OF_TIME,
     find_moved_tag,
@@ -104,21 +103,24 @@ def history_page(
     connection: Connection,
     query: HistoryQuery,
     shown: Sequence[Platform] = (DEFAULT,),
-) -> HistoryReport:
-    """One page of a history, the latest step first.
+) -> HistoryReport | None:
+    """One page of a history, the latest step first; None where the repository or the
+    tag is not known.
 
     shown: the platforms in the order in which one of them speaks for an index
-    Raises UnknownName(repository_not_found, tag_not_found), UsageError(invalid_limit,
-    invalid_cursor).
+    Raises UsageError(invalid_limit, invalid_cursor).
     """
     check_limit(query.limit)
     place = find_place(connection, query.registry, query.repository)
     if place is None:
-        raise unknown_repository(connection, query.registry, query.repository)
+        return None
+    found: _Steps | None
     if query.tag is None:
         found = _of_repository(connection, place.id, query)
     else:
         found = _of_tag(connection, place.id, query.tag, query)
+    if found is None:
+        return None
     items = _items(connection, place.scope_id, found, query.platform, shown)
     if query.since is not None:
         kept = [item for item in items if item.at >= query.since]
@@ -155,11 +157,10 @@ def _cursor(seen: datetime, at: datetime) -> str:
 
 def _of_tag(
     connection: Connection, repository_id: int, name: str, query: HistoryQuery
-) -> _Steps:
+) -> _Steps | None:
     tag = find_moved_tag(connection, repository_id, name)
     if tag is None:
-        named = f"{query.registry}/{query.repository}"
-        raise unknown_tag(connection, repository_id, named, name)
+        return None
     seen, _ = _before(query.cursor) or (END_OF_TIME, END_OF_TIME)
     most = query.limit + DECIDING_IMAGES
     own, others = moves_of_tag(connection, repository_id, tag, seen, most + 1)

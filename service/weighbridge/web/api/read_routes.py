@@ -7,7 +7,9 @@ from starlette.responses import Response
 
 from weighbridge.domain.report.inventory import ChannelReport, Page
 from weighbridge.domain.report.lighter import weighing_json
+from weighbridge.domain.text.units import parse_since
 from weighbridge.presentation.rows.comparison_rows import comparison_json
+from weighbridge.presentation.rows.history_rows import history_json
 from weighbridge.presentation.rows.policy_rows import (
     policy_rows,
     violation_json,
@@ -33,11 +35,13 @@ from weighbridge.web.request.parameters import (
     CrawlId,
     Crawls,
     Disputes,
+    HistoryCursor,
     Limit,
     PlatformName,
     Ref,
     Repositories,
     SearchText,
+    Since,
     TagCursor,
     Violations,
     numbered,
@@ -94,6 +98,21 @@ class API(Handlers):
         """The tags of one repository."""
         _, page = self._finder.tags(ref, limit, cursor)
         return json_answer(request, page_json(page, self._clock()))
+
+    def history(
+        self,
+        request: Request,
+        ref: Ref,
+        platform: PlatformName = None,
+        since: Since = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: HistoryCursor = None,
+    ) -> Response:
+        """The moves of a tag, or, where `ref` names no tag, what the newest image of a
+        repository was; the latest first."""
+        begin = None if since is None else parse_since(since, self._clock())
+        found = self._finder.history(ref, platform, begin, limit, cursor)
+        return json_answer(request, history_json(found))
 
     def image(
         self, request: Request, ref: Ref, platform: PlatformName = None

@@ -21,13 +21,7 @@ from starlette.responses import (
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from weighbridge.errors import (
-    NotFound,
-    StoreError,
-    UnknownName,
-    UsageError,
-    WeighbridgeError,
-)
+from weighbridge.errors import NotFound, StoreError, UsageError, WeighbridgeError
 from weighbridge.presentation.forms.csv_json_markdown import csv_table, json_bytes
 from weighbridge.web.options import SECURITY_HEADERS
 from weighbridge.web.views.frame import NAVIGATION
@@ -175,9 +169,6 @@ def refusal_response(request: Request, exc: Exception) -> Response:
     """What one of our errors is answered with; outside of the app too."""
     if isinstance(exc, Refusal):
         return error_response(request, exc.status, exc.code, exc.message, exc.detail)
-    if isinstance(exc, UnknownName):
-        nearest = {"nearest": list(exc.nearest)}
-        return error_response(request, 404, exc.code, exc.message, nearest)
     for kind, status in _STATUS:
         if isinstance(exc, kind):
             detail = {"hint": exc.hint} if exc.hint else None

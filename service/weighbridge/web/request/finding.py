@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
 from weighbridge.domain.image.platform import Platform, parse_platform
-from weighbridge.domain.image.reference import Reference, parse_reference
+from weighbridge.domain.image.reference import Reference, parse_reference, written_tag
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
 from weighbridge.domain.reclaim.reclaim_report import ReclaimReport
+from weighbridge.domain.report.history import HistoryReport
 from weighbridge.domain.report.inventory import (
     DisputeReport,
     Page,
@@ -24,9 +25,11 @@ from weighbridge.domain.report.inventory import (
 from weighbridge.domain.report.lighter import Lighter
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
+from weighbridge.errors import UsageError
 from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
+from weighbridge.store.reports.history import HistoryQuery, history_page
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.reports.lighter import find_lighter
 from weighbridge.store.reports.nearest import nearest_repositories, nearest_tags
@@ -160,6 +163,30 @@ class Finder:
                 platforms=self.platforms,
             )
         return report, page
+
+    def history(
+        self,
+        ref: str,
+        platform: str | None,
+        since: datetime | None,
+        limit: int,
+        cursor: str | None,
+    ) -> HistoryReport:
+        """One page of what a tag led to, or, where `ref` has none, of what the newest
+        image of its repository was."""
+        wanted = parse_platform(platform) if platform is not None else None
+        with self._database.read() as connection:
+            report, reference = _reading(connection, ref)
+            if reference.digest is not None:
+                raise UsageError("a digest never moves", code="no_digest")
+            tag = written_tag(ref)
+            query = HistoryQuery(
+                report.registry, report.repository, tag, wanted, since, limit, cursor
+            )
+            found = history_page(connection, query, self.platforms)
+            if found is None:
+                raise no_tag(connection, report, [tag or ""])
+        return found
 
     def reclaim(self, ref: str, names: Sequence[str], now: datetime) -> ReclaimReport:
         """What deleting tags of the repository of `ref` frees; no names: those that the

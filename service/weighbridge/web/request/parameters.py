@@ -25,6 +25,7 @@ from weighbridge.domain.text.units import LIMIT_PATTERN
 from weighbridge.store.paging import CursorForm, cursor_pattern
 from weighbridge.store.reports.crawls import CRAWL_CURSOR
 from weighbridge.store.reports.disputes import DISPUTE_CURSOR, DisputeQuery
+from weighbridge.store.reports.history import HISTORY_CURSOR
 from weighbridge.store.reports.repositories import (
     REPOSITORY_CURSORS,
     SORTS,
@@ -182,6 +183,10 @@ TagNames: TypeAlias = Annotated[
         " rules of `reclaim` do not keep",
     ),
 ]
+Since: TypeAlias = Annotated[
+    Annotated[str, Field(pattern="^[1-9][0-9]{0,2}[hdw]$")] | None,
+    Field(description="Only what began within this time before now, such as 90d"),
+]
 PartOfName: TypeAlias = Annotated[
     str | None, text("Only those whose name holds this text")
 ]
@@ -242,6 +247,7 @@ def _cursor(*forms: CursorForm) -> FieldInfo:
 
 
 TagCursor: TypeAlias = Annotated[str | None, _cursor(TAG_CURSOR)]
+HistoryCursor: TypeAlias = Annotated[str | None, _cursor(HISTORY_CURSOR)]
 CrawlCursor: TypeAlias = Annotated[str | None, _cursor(CRAWL_CURSOR)]
 WaiverCursor: TypeAlias = Annotated[str | None, _cursor(WAIVER_CURSOR)]
 _DisputeCursor: TypeAlias = Annotated[str | None, _cursor(DISPUTE_CURSOR)]

@@ -81,6 +81,9 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         "/api/v1/image", API.image, "ReferenceAnswer", _REPOSITORY, "image_not_found"
     ),
     _read(
+        "/api/v1/history", API.history, "HistoryAnswer", _REPOSITORY, "tag_not_found"
+    ),
+    _read(
         "/api/v1/compare",
         API.compare,
         "ComparisonAnswer",

@@ -33,6 +33,7 @@ from weighbridge.presentation.rows.comparison_shapes import (
     ComparisonAnswer,
     UncompressedSize,
 )
+from weighbridge.presentation.rows.history_rows import HistoryAnswer
 from weighbridge.presentation.rows.policy_rows import (
     ImageLimits,
     OneLimitSimulation,
@@ -364,6 +365,7 @@ _VALUES: Final = (
     PolicyDecision,
     ReclaimRow,
     HeadroomRow,
+    HistoryAnswer,
     ImageLimits,
     OneLimitSimulation,
     ViolationRow,
