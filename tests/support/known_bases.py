@@ -288,7 +288,7 @@ class _Recount:
                 s for s in ("outdated", "current", "gone") if s in state.values()
             ),
             "outdated_since": min(
-                (names[chain].left_at for chain in old), default=None
+                (at for chain in old if (at := names[chain].left_at)), default=None
             ),
             "images": len(images_on_it),
             "outdated": sum(r["base_chain_id"] in old for r in images_on_it.values()),

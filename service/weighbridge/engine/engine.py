@@ -33,11 +33,12 @@ from weighbridge.ports.job_names import (
     SETTLE,
     TICK,
 )
-from weighbridge.store.bases.summaries import refresh_base_summaries
 from weighbridge.store.leases.jobs import Job
 from weighbridge.store.ledger.holdings import settle_all
+from weighbridge.store.maintenance.base_sweep import sweep_bases
 from weighbridge.store.maintenance.pruning import Pruned, prune
 from weighbridge.store.pushes.inbox import PushedTo, find_known
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 
 # Any: what a coroutine is sent and yields is asyncio's own business.
 Handler: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
@@ -185,6 +186,12 @@ class Engine:
             if claimed is None:
                 return
             began = time.monotonic()
+            await asyncio.to_thread(
+                sweep_bases,
+                parts.database,
+                parts.clock(),
+                is_stopped=self._is_stopped.is_set,
+            )
             await asyncio.to_thread(
                 refresh_base_summaries, parts.database, parts.clock()
             )

@@ -28,7 +28,7 @@ TICK: Final = "weighbridge.tick"
 PRUNE: Final = "weighbridge.prune"
 """no argument: remove what is older than `history` says and needed by nothing."""
 BASES: Final = "weighbridge.bases"
-"""no argument: count what stands on each base."""
+"""no argument: find the images on bases that are new, and count what stands on each."""
 CANARY: Final = "weighbridge.canary"
 """no argument: nothing is done, which shows that a worker works."""
 

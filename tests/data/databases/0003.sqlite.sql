@@ -910,7 +910,7 @@ CREATE INDEX ix_pushes_done ON pushes (registry, repository, done_at) WHERE done
 CREATE INDEX ix_pushes_waiting ON pushes (registry, repository, due_at) WHERE done_at IS NULL;
 CREATE INDEX ix_base_names_digest ON base_names (digest);
 CREATE INDEX ix_base_names_index_digest ON base_names (index_digest) WHERE index_digest IS NOT NULL;
-CREATE INDEX ix_base_names_host_repository_tag ON base_names (host, repository, tag);
+CREATE INDEX ix_base_names_host_repository_tag_left_at ON base_names (host, repository, tag, left_at);
 CREATE INDEX ix_crawl_requests_open ON crawl_requests (registry_id) WHERE ended_at IS NULL;
 CREATE INDEX ix_repositories_attempts ON repositories (attempts) WHERE attempts >= 3;
 CREATE INDEX ix_repositories_last_crawl_at ON repositories (registry_id, last_crawl_at, id) WHERE deleted_at IS NULL;

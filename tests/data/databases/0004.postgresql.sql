@@ -1304,7 +1304,7 @@ ALTER TABLE ONLY public.tokens
 CREATE INDEX ix_base_chains_history ON public.base_chains USING btree (history);
 CREATE INDEX ix_base_chains_unswept ON public.base_chains USING btree (id) WHERE (is_swept IS FALSE);
 CREATE INDEX ix_base_names_digest ON public.base_names USING btree (digest);
-CREATE INDEX ix_base_names_host_repository_tag ON public.base_names USING btree (host, repository, tag);
+CREATE INDEX ix_base_names_host_repository_tag_left_at ON public.base_names USING btree (host, repository, tag, left_at);
 CREATE INDEX ix_base_names_index_digest ON public.base_names USING btree (index_digest) WHERE (index_digest IS NOT NULL);
 CREATE INDEX ix_blob_changes_scope_id_id ON public.blob_changes USING btree (scope_id, id);
 CREATE INDEX ix_blob_sizes_ask_again ON public.blob_sizes USING btree (scope_id, ask_again_at) WHERE (ask_again_at IS NOT NULL);

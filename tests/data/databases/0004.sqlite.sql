@@ -960,7 +960,7 @@ CREATE INDEX ix_pushes_done ON pushes (registry, repository, done_at) WHERE done
 CREATE INDEX ix_pushes_waiting ON pushes (registry, repository, due_at) WHERE done_at IS NULL;
 CREATE INDEX ix_base_names_digest ON base_names (digest);
 CREATE INDEX ix_base_names_index_digest ON base_names (index_digest) WHERE index_digest IS NOT NULL;
-CREATE INDEX ix_base_names_host_repository_tag ON base_names (host, repository, tag);
+CREATE INDEX ix_base_names_host_repository_tag_left_at ON base_names (host, repository, tag, left_at);
 CREATE INDEX ix_crawl_requests_open ON crawl_requests (registry_id) WHERE ended_at IS NULL;
 CREATE INDEX ix_repositories_due_at ON repositories (registry_id, due_at) WHERE deleted_at IS NULL;
 CREATE INDEX ix_repositories_lease_owner ON repositories (lease_owner) WHERE lease_owner IS NOT NULL;

@@ -20,8 +20,8 @@ from support.store_world import World
 from weighbridge.domain.image.document import Document
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.store.bases.builds_on_base import read_builds
-from weighbridge.store.bases.summaries import refresh_base_summaries
 from weighbridge.store.ledger.holdings import settle_all
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database
 

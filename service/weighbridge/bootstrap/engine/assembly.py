@@ -50,10 +50,11 @@ from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.in_process.job_pool import Handler, InlineJobs, JobPool, Scheduler
 from weighbridge.ports.job_names import DELIVER, SETTLE, TICK
 from weighbridge.ports.protocols import JobQueue
-from weighbridge.store.bases.summaries import refresh_base_summaries
 from weighbridge.store.connection.deadlines import patiently
 from weighbridge.store.leases.validity import this_process
+from weighbridge.store.maintenance.base_sweep import sweep_bases
 from weighbridge.store.outbox.filling import put_notifications
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 
@@ -330,6 +331,7 @@ async def crawl_targets(
 def _count_bases(database: Database, now: datetime) -> None:
     """What was crawled is kept whether or not what stands on its bases is counted."""
     try:
+        patiently(lambda: sweep_bases(database, now))
         patiently(lambda: refresh_base_summaries(database, now))
     except StoreError as exc:
         structlog.get_logger("weighbridge.jobs").warning(

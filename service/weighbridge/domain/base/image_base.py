@@ -1,8 +1,12 @@
 """The base of an image: what it stands on, how much of it that is, and who says so."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
+
+from weighbridge.domain.image.digest import Digest
 
 Relation: TypeAlias = Literal["base", "relative"]
 """`base`: the image was built on just this; `relative`: they have layers in common, and
@@ -15,6 +19,38 @@ of the base with the same times."""
 
 RELATIONS: Final[tuple[Relation, ...]] = ("base", "relative")
 FOUND_BY: Final[tuple[FoundBy, ...]] = ("annotation", "layers", "history")
+
+
+class BaseInWords(Struct, frozen=True):
+    """What an image stands on, before it is weighed; see `ImageBase`."""
+
+    reference: str
+    also: tuple[str, ...]
+    layers: int | None
+    relation: Relation
+    found_by: FoundBy
+
+    def within(
+        self, layers: Iterable[tuple[Digest, int]], compressed_bytes: int
+    ) -> "ImageBase":
+        """The same with what it is of an image.
+
+        layers:           digests and compressed sizes of the image's layers, base first
+        compressed_bytes: of the image
+        """
+        size = share = None
+        if self.layers is not None:
+            size = sum(dict(islice(layers, self.layers)).values())
+            share = size / compressed_bytes if compressed_bytes else None
+        return ImageBase(
+            self.reference,
+            self.also,
+            self.layers,
+            size,
+            share,
+            self.relation,
+            self.found_by,
+        )
 
 
 class ImageBase(Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from weighbridge.domain.image.reference import DOCKER_HUB
+from weighbridge.domain.image.reference import DOCKER_HUB, Reference
 
 _DATE: Final = re.compile(r"(?:^|[._-])(?:19|20)\d{2}[._-]?[01]\d[._-]?[0-3]\d(?=$|\D)")
 # A commit or a digest: a part of seven or more hexadecimal digits with both kinds.
@@ -56,6 +56,13 @@ def written(host: str, repository: str, tag: str) -> str:
     `library/` is left, so that `library/debian` is never another host's `debian`."""
     name = repository if host == DOCKER_HUB else f"{host}/{repository}"
     return f"{name}:{tag}"
+
+
+def annotated_text(name: Reference) -> str:
+    """The same of what an annotation says."""
+    if name.tag is not None:
+        return written(name.registry, name.repository, name.tag)
+    return f"{written(name.registry, name.repository, '').rstrip(':')}@{name.digest}"
 
 
 def choose_names(

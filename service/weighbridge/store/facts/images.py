@@ -24,6 +24,7 @@ from weighbridge.domain.image.document import (
     Index,
     Layer,
 )
+from weighbridge.store.bases.image_bases import keep_image_bases
 from weighbridge.store.dialect import (
     BulkInsert,
     BulkUpdate,
@@ -165,6 +166,8 @@ def _keep_images(
         connection,
         [(ids[image.digest].id, line_entries(image, texts)) for image in new],
     )
+    numbers = {image.digest: ids[image.digest].id for image in new}
+    keep_image_bases(connection, new, numbers, platforms)
 
 
 def _image_row(image: Image, ids: Ids, platform_id: int) -> tuple[object, ...]:

@@ -94,7 +94,7 @@ base_names = Table(
     Column("last_seen_at", Moment, nullable=False),
     Column("left_at", Moment),  # the tag moved away; None: it leads there now
     UniqueConstraint("base_chain_id", "host", "repository", "tag", "digest"),
-    Index(None, "host", "repository", "tag"),
+    Index(None, "host", "repository", "tag", "left_at"),
     Index(None, "digest"),
 )
 Index(
@@ -127,7 +127,8 @@ Index(
 )
 
 # What stands on each base, by its name as people write it in FROM, counted anew every
-# few minutes (`store.bases.summaries`). NULL is unknown: of a base that is not crawled.
+# few minutes (`read_model.base_summaries`). NULL is unknown: of a base that is not
+# crawled.
 base_summaries = Table(
     "base_summaries",
     metadata,

@@ -25,6 +25,7 @@ from weighbridge.store.ledger.counts import Growth, grow, lock_counts
 from weighbridge.store.ledger.liveness import shift
 from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import blobs, tags
+from weighbridge.store.tags.base_tags import BaseTag, note_base_tags
 from weighbridge.store.tags.judged_tags import drop_over_tags, note_unjudged
 from weighbridge.store.tags.tag_rows import (
     Failing,
@@ -178,6 +179,14 @@ class TagWrites(Struct):
             found += [ids[tag.key] for tag in self.new if tag.target is not None]
             found += [p.tag.id for p in self.pointings if p.tag.target is None]
         return [(self.claim.repository_id, tag) for tag in found]
+
+    def led_anew(self) -> list[BaseTag]:
+        """The tags that lead elsewhere than before, or nowhere."""
+        repository = self.claim.repository_id
+        found = [BaseTag(repository, tag.name, tag.target) for tag in self.new]
+        found += [BaseTag(repository, p.tag.name, p.target) for p in self.pointings]
+        gone = [BaseTag(repository, tag.name, None) for tag, _ in self.lost]
+        return [tag for tag in found if tag.target is not None] + gone
 
     def left(self) -> list[int]:
         """Targets that tags do not lead to any more; one for each tag."""
@@ -386,6 +395,8 @@ def _apply(
     )
     note_unjudged(connection, (key for each in found for key in each.to_judge(ids)))
     touch(connection, {target for each in found for target in each.left()})
+    led = [tag for each in found for tag in each.led_anew()]
+    note_base_tags(connection, led, max(each.now for each in batch))
     moved = {each.place: each.deltas() for each in found if each.has_changes}
     grown = shift(connection, moved, fresh)
     for each in found:

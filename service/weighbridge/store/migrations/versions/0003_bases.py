@@ -65,7 +65,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("base_chain_id", "host", "repository", "tag", "digest"),
     )
     op.create_index(
-        "ix_base_names_host_repository_tag", "base_names", ["host", "repository", "tag"]
+        "ix_base_names_host_repository_tag_left_at",
+        "base_names",
+        ["host", "repository", "tag", "left_at"],
     )
     op.create_index("ix_base_names_digest", "base_names", ["digest"])
     _index_some(

@@ -1,0 +1,108 @@
+"""Rows of `image_bases`: which image stands on which base, as far as it is known, and
+what its annotations say of it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from weighbridge.domain.base.detection import BaseQuestion
+from weighbridge.domain.base.image_base import BaseInWords
+from weighbridge.domain.base.names import annotated_text
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import AnnotatedBase, Image
+from weighbridge.domain.image.platform import Platform
+from weighbridge.domain.image.reference import parse_reference
+from weighbridge.store.bases.known_bases import find_bases, references_of
+from weighbridge.store.dialect import BulkUpsert, Rows, among_ids, listed
+from weighbridge.store.models import base_chains, image_bases
+
+_base = image_bases.c
+_KEEP: Final = BulkUpsert(
+    image_bases,
+    key=("image_id",),
+    values=("base_chain_id", "relation", "found_by", "reference", "digest"),
+)
+_STORED: Final = Rows(
+    select(
+        _base.image_id,
+        _base.base_chain_id,
+        _base.relation,
+        _base.found_by,
+        _base.reference,
+        base_chains.c.layer_count,
+    )
+    .outerjoin_from(image_bases, base_chains, base_chains.c.id == _base.base_chain_id)
+    .where(among_ids(_base.image_id))
+)
+_SAID: Final = Rows(
+    select(_base.image_id, _base.reference, _base.digest).where(
+        among_ids(_base.image_id)
+    )
+)
+
+
+def keep_image_bases(
+    connection: Connection,
+    images: Sequence[Image],
+    ids: Mapping[Digest, int],
+    platforms: Mapping[Platform, int],
+) -> None:
+    """Note what these images stand on, by the bases that are known now.
+
+    A batch costs one look-up of all layers; one of all lines where layers show
+    nothing; and where annotations name bases, two by digest and one a repository that
+    is named. One row is written for each image of which something is known.
+    """
+    asked = [BaseQuestion.of(image, platforms[image.platform]) for image in images]
+    rows = []
+    for question, found in zip(asked, find_bases(connection, asked), strict=True):
+        said = question.image.manifest.base
+        if found is None and said is None:
+            continue
+        rows.append(
+            (
+                ids[question.image.digest],
+                found and found.base_id,
+                found and found.relation,
+                found and found.found_by,
+                annotated_text(said.name) if said and said.name else None,
+                said and said.digest,
+            )
+        )
+    _KEEP.add(connection, sorted(rows, key=lambda row: row[0]))
+
+
+def annotated_bases(
+    connection: Connection, image_ids: Collection[int]
+) -> dict[int, AnnotatedBase]:
+    """What the annotations of these images say."""
+    rows = _SAID.read(connection, {"ids": listed(sorted(image_ids))})
+    return {
+        number: AnnotatedBase(parse_reference(text) if text else None, digest)
+        for number, text, digest in rows
+        if text or digest
+    }
+
+
+def load_bases(
+    connection: Connection, image_ids: Collection[int], now: datetime
+) -> dict[int, BaseInWords]:
+    """What each of these images stands on; those of which it is not known are left out,
+    and so is what an annotation says wrongly."""
+    rows = _STORED.read(connection, {"ids": listed(sorted(image_ids))})
+    names = references_of(connection, {row[1] for row in rows if row[1]}, now)
+    found: dict[int, BaseInWords] = {}
+    for number, base_id, relation, found_by, said, layers in rows:
+        if relation is None or found_by is None:
+            continue
+        reference, also = names.get(base_id or 0, (said, ()))
+        if reference is None:
+            continue
+        if found_by == "annotation" and said in also:
+            # Of several right names the one that whoever built it says.
+            also = tuple(sorted({*also, reference} - {said}))
+            reference = said
+        found[number] = BaseInWords(reference, also, layers, relation, found_by)
+    return found
