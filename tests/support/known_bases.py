@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, text
 
-from support.images import a_digest
+from support.images import a_digest, a_layer, an_image
+from support.store_world import World
 from weighbridge.domain.base.image_base import FoundBy, Relation
 from weighbridge.domain.base.names import BaseName, choose_names
 from weighbridge.domain.image.digest import Digest
+from weighbridge.store.bases.summaries import refresh_base_summaries
 from weighbridge.store.models import (
     base_chains,
     base_names,
@@ -121,6 +123,50 @@ def _platform(connection: Connection, name: str | None) -> int | None:
     ).inserted_primary_key
     assert made is not None
     return int(made[0])
+
+
+def a_fleet_on_bases(database: Database) -> KnownBases:
+    """Five repositories, and what stands on their bases counted. shop/api stands on the
+    python:3.7 of now, with its old tag and shop/cart on the one before; shop/web on an
+    alpine whose tag is gone; shop/mailer says that it stands on something that nobody
+    crawls; shop/raw stands on nothing."""
+    worlds = {
+        name: World(database, repository=f"shop/{name}")
+        for name in ("api", "cart", "web", "mailer", "raw")
+    }
+    now = worlds["api"].now
+    known = KnownBases(database, now)
+    python, alpine = "library/python:3.7", "library/alpine:3.9"
+    left_at = now + timedelta(days=2)
+    known.base(
+        "old python",
+        python,
+        "library/python:3",
+        compressed_bytes=300_000_000,
+        layers=2,
+        left_at={python: left_at},
+    )
+    known.base("python", python, compressed_bytes=320_000_000, layers=2)
+    known.base("alpine", alpine, compressed_bytes=4_000_000, left_at={alpine: left_at})
+    for name, tag, build, own_bytes in (
+        ("api", "1.0", "old python", 500_000_000),
+        ("api", "1.1", "python", 600_000_000),
+        ("cart", "6.3.0", "old python", 100_000_000),
+        ("web", "2", "alpine", 8_000_000),
+        ("mailer", "4", None, 50_000_000),
+        ("raw", "1", "", 7_000_000),
+    ):
+        size = {"old python": 300_000_000, "python": 320_000_000, "alpine": 4_000_000}
+        base = [a_layer(build, size[build])] if build else []
+        image = an_image(layers=[*base, a_layer((name, tag), own_bytes)])
+        worlds[name].crawl({tag: image} | ({"latest": image} if tag == "1.1" else {}))
+        if build != "":
+            said = None if build else "registry.example/base/cuda:12.8"
+            known.stands_on(
+                image.digest, build, relation="base" if build else None, reference=said
+            )
+    refresh_base_summaries(database, worlds["api"].now)
+    return known
 
 
 _PLATFORMS: Final = ("linux/amd64", "linux/arm64", "windows/amd64")
@@ -269,7 +315,7 @@ class _Recount:
             elif runs_on[chain] in self._led_to(name.reference):
                 state[chain] = "outdated"
             else:
-                state[chain] = "gone"
+                state[chain] = "deleted"
         old = {chain for chain, each in state.items() if each == "outdated"}
         newest = {
             (row["repository_id"], row["base_chain_id"])
@@ -285,7 +331,7 @@ class _Recount:
         places = {(r["base_chain_id"], r["address"], r["scope_name"]) for r in rows}
         return {
             "state": next(
-                s for s in ("outdated", "current", "gone") if s in state.values()
+                s for s in ("outdated", "current", "deleted") if s in state.values()
             ),
             "outdated_since": min(
                 (at for chain in old if (at := names[chain].left_at)), default=None

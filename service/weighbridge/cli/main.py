@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "crawl": "weighbridge.cli.crawl",
     "top": "weighbridge.cli.reports.top",
     "history": "weighbridge.cli.reports.history",
+    "bases": "weighbridge.cli.reports.bases",
     "up": "weighbridge.cli.up",
     "serve": "weighbridge.cli.serve",
     "worker": "weighbridge.cli.worker",

@@ -156,7 +156,7 @@ def test_a_name_that_leads_nowhere_is_gone_and_not_outdated(world: World) -> Non
     refresh_base_summaries(world.database, world.now)
 
     found = stored_bases(world.database)[tag]
-    assert (found["state"], found["outdated"]) == ("gone", 0)
+    assert (found["state"], found["outdated"]) == ("deleted", 0)
 
 
 def test_what_an_annotation_alone_says_is_in_no_number_but_its_own(

@@ -48,9 +48,10 @@ from weighbridge.engine.tasks.lease_renewal import LEASE_S, Heartbeat, SharedJob
 from weighbridge.engine.writer.writer import Writer
 from weighbridge.errors import StoreError, WeighbridgeError
 from weighbridge.jobs.in_process.job_pool import Handler, InlineJobs, JobPool, Scheduler
-from weighbridge.ports.job_names import DELIVER, SETTLE, TICK
+from weighbridge.ports.job_names import BASES, DELIVER, SETTLE, TICK
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.store.connection.deadlines import patiently
+from weighbridge.store.leases.jobs import Job, note_done
 from weighbridge.store.leases.validity import this_process
 from weighbridge.store.maintenance.base_sweep import sweep_bases
 from weighbridge.store.outbox.filling import put_notifications
@@ -333,6 +334,8 @@ def _count_bases(database: Database, now: datetime) -> None:
     try:
         patiently(lambda: sweep_bases(database, now))
         patiently(lambda: refresh_base_summaries(database, now))
+        with database.write() as connection:
+            note_done(connection, Job(BASES), now)
     except StoreError as exc:
         structlog.get_logger("weighbridge.jobs").warning(
             "what stands on each base could not be counted",

@@ -14,12 +14,17 @@ from weighbridge.domain.base.image_base import FoundBy
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.size.confidence import CompressedConfidence
 
-BaseState: TypeAlias = Literal["current", "outdated", "gone", "unknown"]
+BaseState: TypeAlias = Literal["current", "outdated", "deleted", "unknown"]
 """`current`: all images on it stand on what its name leads to now; `outdated`: some
-stand on a build that the name led to before; `gone`: the name leads to nothing any
+stand on a build that the name led to before; `deleted`: the name leads to nothing any
 more; `unknown`: its repository is not crawled: nobody here knows where it leads."""
 
-BASE_STATES: Final[tuple[BaseState, ...]] = ("current", "outdated", "gone", "unknown")
+BASE_STATES: Final[tuple[BaseState, ...]] = (
+    "current",
+    "outdated",
+    "deleted",
+    "unknown",
+)
 
 
 class BaseReport(Struct, frozen=True):
@@ -80,9 +85,9 @@ class BaseImageReport(Struct, frozen=True):
     tags:        that lead to it, straight or through an index, the first ten. None: not
                  looked for, as the repository has too many tags
     is_newest:   whether it is its repository's newest image
-    is_outdated: whether the base's name leads to another build now: built anew from the
-                 same Dockerfile it would stand on that one. None: nobody knows
-    outdated_since: since when
+    base_state:  `outdated`: the base's name leads to another build now, on which the
+                 image would stand if it were built anew from the same Dockerfile
+    base_left_at: since when the name leads elsewhere; None: it leads to this build
     own_bytes:   of the compressed bytes, what is not the base's
     """
 
@@ -92,9 +97,9 @@ class BaseImageReport(Struct, frozen=True):
     digest: Digest
     platform: str
     is_newest: bool
-    is_outdated: bool | None
-    outdated_since: datetime | None
+    base_state: BaseState
+    base_left_at: datetime | None
     compressed_bytes: int
     compressed_confidence: CompressedConfidence
-    own_bytes: int | None
+    own_bytes: int
     found_by: FoundBy

@@ -25,7 +25,7 @@ class BuildOnBase(NamedTuple):
         return _RANKS.index(self.state)
 
 
-_RANKS: Final[tuple[BaseState, ...]] = ("outdated", "gone", "current", "unknown")
+_RANKS: Final[tuple[BaseState, ...]] = ("outdated", "deleted", "current", "unknown")
 
 
 def written_builds(builds: Iterable[BuildOnBase]) -> str:

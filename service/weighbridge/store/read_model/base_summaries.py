@@ -427,12 +427,12 @@ def _state(build: _Build, led_to: _LedTo) -> BaseState:
         return "current"
     now = led_to.get(build.name.reference, ())
     is_there = any(chain.runs_on == build.chain.runs_on for chain in now)
-    return "outdated" if is_there else "gone"
+    return "outdated" if is_there else "deleted"
 
 
 def _worst(states: Collection[BaseState]) -> BaseState:
     """Of a base whose builds are these."""
-    return next(s for s in ("outdated", "current", "gone") if s in states)
+    return next(s for s in ("outdated", "current", "deleted") if s in states)
 
 
 def _shown(chains: Sequence[_Chain]) -> _Chain:

@@ -1,0 +1,95 @@
+"""Bases, and the images on one, as JSON objects: the keys of API, CSV and lists."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Final
+
+from weighbridge.domain.base.image_base import FoundBy
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.report.base import BaseImageReport, BaseReport, BaseState
+from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.size.confidence import CompressedConfidence
+from weighbridge.presentation.rows.report_rows import page_of_rows, row_of
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRow:
+    """A base by its name in FROM, with what stands on it in all registries.
+
+    `layers` and `compressed_bytes` are of one build: that of `platform` to which the
+    name leads now. Of the images that a repository leads to now, each once,
+    `weighed_bytes` is what pulling all of them would move, `base_bytes` what of it is
+    the base's, `own_bytes` the rest; `share` is their part that is the base's.
+    `stored_bytes` is what the base takes in the registries: each build once a storage
+    scope. `outdated_images` are on a build that the name does not lead to any more,
+    `outdated_repositories` have such a newest image: they are to be built anew.
+    `claimed_images` only say that they are on it, and are in no other number. What
+    nobody knows is null: of a base that is not crawled (`state` is `unknown`).
+    """
+
+    reference: str
+    state: BaseState
+    outdated_since: datetime | None
+    platform: str | None
+    layers: int | None
+    compressed_bytes: int | None
+    images: int
+    outdated_images: int | None
+    claimed_images: int
+    repositories: int
+    newest_repositories: int
+    outdated_repositories: int | None
+    builds: int | None
+    weighed_bytes: int
+    base_bytes: int | None
+    own_bytes: int | None
+    stored_bytes: int | None
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImageRow:
+    """An image on a base, as one repository has it.
+
+    `tags` are at most ten that lead to it, null where the repository has too many to
+    look. Where `base_state` is `outdated`, the base's name leads to another build since
+    `base_left_at`: the image is to be built anew.
+    """
+
+    registry: str
+    repository: str
+    tags: list[str] | None
+    digest: Digest
+    platform: str
+    is_newest: bool
+    base_state: BaseState
+    base_left_at: datetime | None
+    compressed_bytes: int
+    compressed_confidence: CompressedConfidence
+    own_bytes: int
+    found_by: FoundBy
+
+
+BASE_COLUMNS: Final = tuple(each.name for each in fields(BaseRow))
+BASE_IMAGE_COLUMNS: Final = tuple(each.name for each in fields(BaseImageRow))
+
+
+def base_json(report: BaseReport) -> dict[str, object]:
+    """The row of one base."""
+    return row_of(BASE_COLUMNS, report)
+
+
+def base_image_json(report: BaseImageReport) -> dict[str, object]:
+    """The row of one image."""
+    return row_of(BASE_IMAGE_COLUMNS, report)
+
+
+def base_image_cells(report: BaseImageReport) -> dict[str, object]:
+    """The same for CSV, where a cell holds one text: tags with a blank between."""
+    tags = None if report.tags is None else " ".join(report.tags)
+    return base_image_json(report) | {"tags": tags}
+
+
+def one_base_json(report: BaseReport, page: Page[BaseImageReport]) -> dict[str, object]:
+    """A base with one page of the images on it."""
+    return {"base": base_json(report), **page_of_rows(page, base_image_json)}
