@@ -16,7 +16,6 @@ from support.store_world import World
 from weighbridge.domain.base.image_base import FoundBy, Relation
 from weighbridge.domain.base.names import BaseName, choose_names
 from weighbridge.domain.image.digest import Digest
-from weighbridge.store.bases.summaries import refresh_base_summaries
 from weighbridge.store.models import (
     base_chains,
     base_names,
@@ -25,6 +24,7 @@ from weighbridge.store.models import (
     images,
     platforms,
 )
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.session import Database
 
 

@@ -14,7 +14,7 @@ from support.known_bases import KnownBases, a_fleet_on_bases
 from support.store_world import World
 from weighbridge.cli.main import run
 from weighbridge.presentation.rows.base_rows import BASE_COLUMNS, BASE_IMAGE_COLUMNS
-from weighbridge.store.bases.summaries import refresh_base_summaries
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.session import Database, open_database
 
 Capture = pytest.CaptureFixture[str]

@@ -11,8 +11,8 @@ from support.known_bases import KnownBases, a_fleet_on_bases
 from support.store_world import T0, World
 from weighbridge.domain.report.base import BaseImageReport, BaseReport
 from weighbridge.errors import UsageError
-from weighbridge.store.bases.summaries import refresh_base_summaries
 from weighbridge.store.models import base_repositories
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.reports.base_images import BaseImageQuery, base_image_page
 from weighbridge.store.reports.bases import (
     BASE_SORTS,

@@ -29,7 +29,6 @@ from weighbridge.domain.report.base import BaseReport
 from weighbridge.domain.report.inventory import Page
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.store.bases.builds_on_base import BuildOnBase, read_builds
-from weighbridge.store.bases.summaries import names_of
 from weighbridge.store.dialect import among_texts, listed
 from weighbridge.store.models import (
     base_chains,
@@ -50,6 +49,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
+from weighbridge.store.read_model.base_summaries import names_of
 
 _base = base_summaries.c
 _name = base_names.c
