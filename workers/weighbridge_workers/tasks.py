@@ -12,6 +12,7 @@ from weighbridge.ports.job_names import (
     MEASURE,
     PRUNE,
     PUSH,
+    SEED,
     SETTLE,
     TICK,
 )
@@ -74,6 +75,12 @@ def prune(argument: str) -> None:
 def count_bases(argument: str) -> None:
     """Count what stands on each base."""
     app.process.do(BASES, argument)
+
+
+@app.task(name=SEED, shared=False)
+def seed_bases(argument: str) -> None:
+    """Read what images stand on from repositories that are named for that alone."""
+    app.process.do(SEED, argument)
 
 
 @app.task(name=CANARY, shared=False)

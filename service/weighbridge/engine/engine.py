@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
+from weighbridge.engine.bases.seed_job import seed
 from weighbridge.engine.context.parts import Parts, asked_registry, asked_repository
 from weighbridge.engine.crawl.registry.crawl_job import TURN_S, Slices
 from weighbridge.engine.crawl.registry.discover_job import discover
@@ -30,6 +31,7 @@ from weighbridge.ports.job_names import (
     MEASURE,
     PRUNE,
     PUSH,
+    SEED,
     SETTLE,
     TICK,
 )
@@ -86,6 +88,7 @@ class Engine:
             SETTLE: self._settle,
             PRUNE: self._prune,
             BASES: self._count_bases,
+            SEED: self._seed,
             TICK: self._handle_tick,
         }
         if self._deliver is not None:
@@ -176,6 +179,10 @@ class Engine:
             pushes=pruned.pushes,
             violations=pruned.violations,
         )
+
+    async def _seed(self, argument: str) -> None:
+        site = asked_registry(self._parts.sites, argument)
+        await self._go_on(SEED, argument, seed(self._parts, site))
 
     async def _count_bases(self, _: str) -> None:
         await self._go_on(BASES, "", self._count_bases_if_due())

@@ -29,6 +29,8 @@ PRUNE: Final = "weighbridge.prune"
 """no argument: remove what is older than `history` says and needed by nothing."""
 BASES: Final = "weighbridge.bases"
 """no argument: find the images on bases that are new, and count what stands on each."""
+SEED: Final = "weighbridge.seed"
+"""registry: read what images stand on from the repositories that `bases` names."""
 CANARY: Final = "weighbridge.canary"
 """no argument: nothing is done, which shows that a worker works."""
 
@@ -40,6 +42,8 @@ QUEUE_OF: Final[Mapping[str, Queue]] = {
     # Walks over whole tables: behind everything that somebody waits for.
     PRUNE: "measure",
     BASES: "measure",
+    # Behind what its registry is crawled for.
+    SEED: "measure",
     # A moment each, and everything else depends on them.
     SETTLE: "notify",
     DELIVER: "notify",

@@ -38,6 +38,7 @@ def test_queues_are_served_in_their_order() -> None:
         (job_names.MEASURE, "measure"),
         (job_names.PRUNE, "measure"),
         (job_names.BASES, "measure"),
+        (job_names.SEED, "measure"),
         (job_names.TICK, "notify"),
         (job_names.SETTLE, "notify"),
         (job_names.DELIVER, "notify"),

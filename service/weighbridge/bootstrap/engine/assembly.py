@@ -32,6 +32,7 @@ from weighbridge.bootstrap.registries.targets import (
 from weighbridge.config import Settings
 from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
+from weighbridge.engine.bases.seed_job import seed
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.context.parts import LogWatcher, Parts, Site, Watcher
 from weighbridge.engine.crawl_requests.crawl_report import (
@@ -323,6 +324,10 @@ async def crawl_targets(
             done = await _crawl_side_by_side(
                 running, recorders, targets, measure=measure
             )
+            for target in targets:
+                site = running.sites[target.name]
+                if site.seeds_when_asked and target.only is None:
+                    await seed(running.parts, site)
         finally:
             await pool.aclose()
     await asyncio.to_thread(_count_bases, database, clock())

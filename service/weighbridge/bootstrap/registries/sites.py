@@ -171,6 +171,7 @@ def site_of(settings: Settings, target: Target) -> Site:
         registry_entry(settings, target, None),
         scope_of(target),
         bases=base_repositories(settings).at.get(target.name, ()),
+        seeds_when_asked="repositories" in settings.bases.model_fields_set,
     )
 
 

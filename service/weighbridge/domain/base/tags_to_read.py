@@ -10,9 +10,10 @@ from weighbridge.domain.registry.listing import TagSeen
 
 NEWEST: Final = 50
 """So many images of a repository are read though nothing is known to stand on them."""
-IN_USE: Final = 200
+IN_USE: Final = 100
 """So many tags of a repository are read because something stands on them."""
 _LATEST: Final = "latest"
+_WINDOWS: Final = re.compile("windows|nanoserver|servercore")
 _NUMBER: Final = re.compile("[0-9]+", re.ASCII)
 
 
@@ -20,6 +21,7 @@ def tags_to_read(
     listed: Iterable[TagSeen],
     in_use: Collection[str],
     *,
+    systems: Collection[str] = (),
     newest: int = NEWEST,
     most_in_use: int = IN_USE,
 ) -> list[TagSeen]:
@@ -32,6 +34,8 @@ def tags_to_read(
     3. Other tags of the same images, as far as the listing says that they are: these
        cost nothing.
 
+    systems: whose images are wanted. Tags of images for Windows alone say so: they are
+             left out unless it is one of these
     newest: images of the second group; tags of which the listing says no digest are
             counted each
     """
@@ -42,6 +46,8 @@ def tags_to_read(
     left = newest
     for name in _by_kind(tags):
         tag = tags[name]
+        if _WINDOWS.search(name) and "windows" not in systems:
+            continue
         if name in chosen or (tag.digest is not None and tag.digest in digests):
             continue
         if not left:

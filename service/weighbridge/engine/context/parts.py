@@ -79,11 +79,14 @@ class Site(Struct, frozen=True):
     registered: its row, as far as the configuration says it
     scope:      what of it is crawled
     bases:      repositories whose images are bases of others, crawled or not
+    seeds_when_asked: whether who has it crawled by hand has also its bases read: they
+                are written in the configuration
     """
 
     registered: RegistryEntry
     scope: Scope
     bases: tuple[BasePlace, ...] = ()
+    seeds_when_asked: bool = False
 
     @property
     def name(self) -> str:
@@ -92,6 +95,12 @@ class Site(Struct, frozen=True):
     @property
     def interval_s(self) -> int:
         return self.registered.interval_s
+
+    @property
+    def seeded_bases(self) -> tuple[BasePlace, ...]:
+        """Those that are read for their bases alone: of what is crawled these are known
+        from that."""
+        return tuple(b for b in self.bases if not self.scope.includes(b.name))
 
     def entry(self, connected: "ConnectedRegistry | None") -> RegistryEntry:
         """Its row, with what its open client has learned of it, if there is one."""

@@ -29,10 +29,12 @@ from weighbridge.ports.job_names import (
     PRUNE,
     PUSH,
     QUEUES,
+    SEED,
     TICK,
     Queue,
 )
 from weighbridge.store.bases.marks import mark_all_bases
+from weighbridge.store.bases.readings import plan_readings
 from weighbridge.store.crawls.chunks import has_chunk
 from weighbridge.store.crawls.crawl_requests import end_forgotten
 from weighbridge.store.crawls.due import free_left_behind, is_any_due, park_poison
@@ -47,7 +49,7 @@ from weighbridge.telemetry import Telemetry
 
 _JOBS: Final[Mapping[Queue, Sequence[str]]] = {
     "crawl": (DISCOVER,),
-    "measure": (MEASURE, PRUNE, BASES),
+    "measure": (MEASURE, PRUNE, BASES, SEED),
 }
 """Jobs that the database knows to be due, by their queue."""
 
@@ -172,6 +174,8 @@ class Tick:
             adopt_names(connection, known)
             mark_unconfigured(connection, self._sites.keys(), now)
             mark_all_bases(connection, {n: s.bases for n, s in self._sites.items()})
+            seeded = {n: s.seeded_bases for n, s in self._sites.items()}
+            plan_readings(connection, seeded, is_all=True)
             free_left_behind(connection, now)
             parked = park_poison(connection, now)
             forgotten = end_forgotten(connection, now, RESUME_S)
@@ -193,6 +197,9 @@ class Tick:
         wanted = [Job(PRUNE), Job(BASES)]
         for name in self._sites:
             wanted += [Job(DISCOVER, name), Job(MEASURE, name)]
+        wanted += [
+            Job(SEED, name) for name, site in self._sites.items() if site.seeded_bases
+        ]
         with self._database.read() as connection:
             return due_jobs(connection, wanted, now)
 

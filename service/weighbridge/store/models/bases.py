@@ -156,5 +156,22 @@ base_summaries = Table(
     Column("changed_at", Moment, nullable=False),
 )
 
+# How far the repositories are read that are named for their bases alone.
+base_readings = Table(
+    "base_readings",
+    metadata,
+    Column("host", UTF8, primary_key=True),
+    Column("repository", UTF8, primary_key=True),
+    Column("registry", UTF8, nullable=False),  # the entry that was asked
+    Column("tags_wanted", Integer),  # None: its tags could not be listed yet
+    Column("tags_read", Integer, nullable=False),
+    Column("code", UTF8, nullable=False),  # what kept it from its end, "" for nothing
+    Column("reason", UTF8, nullable=False),  # the same for people
+    Column("failing_since", Moment),
+    Column("tried_at", Moment),  # None: never
+    Column("read_at", Moment),  # when all of these tags were last known
+    sqlite_with_rowid=False,
+)
+
 ENDLESS: Final = (base_chains, base_names)
 """Tables from which nothing is ever deleted."""

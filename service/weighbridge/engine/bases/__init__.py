@@ -1,0 +1,1 @@
+"""What images stand on: finding it out, and telling of it."""
