@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "top": "weighbridge.cli.reports.top",
     "history": "weighbridge.cli.reports.history",
     "bases": "weighbridge.cli.reports.bases",
+    "costs": "weighbridge.cli.reports.costs",
     "up": "weighbridge.cli.up",
     "serve": "weighbridge.cli.serve",
     "worker": "weighbridge.cli.worker",

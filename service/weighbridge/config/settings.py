@@ -16,17 +16,21 @@ from weighbridge.config.registries.registry_settings import (
 )
 from weighbridge.config.value.clashes import (
     BIND,
+    PRICE_KEYS,
     Clash,
     metrics_clash,
+    prices_clash,
     without,
 )
 from weighbridge.config.value.value_types import (
     PATTERNS,
     BaseNames,
     Bind,
+    Currency,
     DatabaseURL,
     KeptFor,
     Networks,
+    Price,
     RedisURL,
     RegistryURL,
     RepositoryPattern,
@@ -49,6 +53,7 @@ from weighbridge.domain.reclaim.keep_rules import (
 )
 from weighbridge.domain.series_budget import DEFAULT_MAX_SERIES, Budget, Family
 from weighbridge.domain.text.globs import Patterns
+from weighbridge.domain.traffic.costs import Prices
 
 LOOPBACK_CONCURRENCY: Final = 32
 CRAWLS_S: Final = 30 * 24 * 3600
@@ -120,6 +125,31 @@ class HistorySettings(StrictModel):
         )
 
 
+class PricesSettings(StrictModel):
+    """What storing and pulling costs, for reports. None: no such cost is shown.
+
+    stored_gb_month: a GB (10^9 bytes) that is stored for a month
+    pulled_gb:       a GB that is pulled
+    currency:        as ISO 4217 writes it
+    """
+
+    stored_gb_month: Price = None
+    pulled_gb: Price = None
+    currency: Currency = None
+
+    @model_validator(mode="after")
+    def _has_a_currency(self) -> Self:
+        named = [k for k in PRICE_KEYS if getattr(self, k) is not None]
+        return without(self, prices_clash(named, self.currency))
+
+    @property
+    def prices(self) -> Prices | None:
+        """None where there is none."""
+        if self.currency is None:
+            return None
+        return Prices(self.currency, self.stored_gb_month, self.pulled_gb)
+
+
 class ReclaimSettings(StrictModel):
     """Which tags the report on reclaiming keeps: whatever one of the keys keeps.
 
@@ -181,6 +211,7 @@ class Settings(StrictModel):
     metrics: MetricsSettings = MetricsSettings()
     history: HistorySettings = HistorySettings()
     reclaim: ReclaimSettings = ReclaimSettings()
+    prices: PricesSettings = PricesSettings()
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

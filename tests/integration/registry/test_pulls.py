@@ -72,7 +72,7 @@ def test_docker_hub_counts_manifests_that_were_fetched_ours_too(
     assert "repository" not in asked
     # None where this test runs across the end of a month.
     assert (found.pulls, found.counts) == (ours + 50, "manifests")
-    assert (found.told_pulls, found.told_window_s) == (1_000_050 + ours, None)
+    assert (found.registry_pulls, found.registry_window_s) == (1_000_050 + ours, None)
     low, high = found.traffic_low_bytes or 0, found.traffic_high_bytes or 0
     assert 0 < low < high
     assert last.is_told
@@ -92,7 +92,7 @@ def test_a_repository_of_docker_hub_that_is_named_is_asked_for_once_a_day(
 
     assert hub.violations == []
     assert asked["repository"] == 1
-    assert (found.told_pulls, found.reason) == (7, "first_reading")
+    assert (found.registry_pulls, found.reason) == (7, "first_count")
 
 
 @pytest.mark.parametrize("include", [["library/*"], [PYTHON]])
@@ -108,7 +108,7 @@ def test_harbor_counts_manifests_and_tells_when_artifacts_were_pulled(
         found, last = told(database_url, "harbor")
 
     assert harbor.violations == []
-    assert (found.told_pulls, found.counts) == (41, "manifests")
+    assert (found.registry_pulls, found.counts) == (41, "manifests")
     assert last.by_tag[tag] == PULLED_AT
     # And its aliases, which lead to the same artifact.
     served = {t: content.manifest(PYTHON, t) for t in content.tags(PYTHON) or ()}
@@ -131,8 +131,8 @@ def test_quay_counts_what_was_done_in_a_week(
 
     assert quay.violations == []
     assert asked.get("repository", 0) == is_named
-    assert (found.told_pulls, found.counts) == (28, "actions")
-    assert found.told_window_s == timedelta(days=7).total_seconds()
+    assert (found.registry_pulls, found.counts) == (28, "actions")
+    assert found.registry_window_s == timedelta(days=7).total_seconds()
     # Of its month only what the week has of it.
     assert found.is_estimate
     assert not last.is_told

@@ -5,13 +5,16 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.domain.policy.policy import NO_POLICIES
 from weighbridge.domain.traffic.costs import (
     GB,
-    OWNERS,
+    PERS,
     MonthCosts,
     MonthUse,
+    Per,
     Prices,
     month_costs,
+    owner_of,
 )
 from weighbridge.domain.traffic.months import parse_month
 
@@ -30,7 +33,7 @@ def a_use(
 
 
 def by_project(*uses: MonthUse, prices: Prices | None = EUROS) -> MonthCosts:
-    return month_costs(uses, APRIL, prices, OWNERS["project"])
+    return month_costs(uses, APRIL, prices, owner_of("project", NO_POLICIES))
 
 
 def test_a_gigabyte_stored_for_a_month_costs_its_price() -> None:
@@ -91,13 +94,13 @@ USES = st.lists(
 PRICES = st.decimals(0, 1_000, places=4, allow_nan=False)
 
 
-@given(USES, PRICES, PRICES, st.sampled_from(["project", "registry", "repository"]))
+@given(USES, PRICES, PRICES, st.sampled_from(PERS))
 def test_the_parts_of_a_cost_add_up_to_the_whole(
-    uses: list[MonthUse], stored: Decimal, pulled: Decimal, per: str
+    uses: list[MonthUse], stored: Decimal, pulled: Decimal, per: Per
 ) -> None:
     prices = Prices("EUR", stored, pulled)
 
-    costs = month_costs(uses, APRIL, prices, OWNERS[per])  # type: ignore[index]  # one of them
+    costs = month_costs(uses, APRIL, prices, owner_of(per, NO_POLICIES))
 
     for name in ("storage_cost", "pull_cost_low", "pull_cost_high"):
         parts = [getattr(row, name) for row in costs.rows]

@@ -102,7 +102,7 @@ async def test_what_is_not_told_stops_no_crawl(
 
     assert not done.faults
     assert yard.repository(NAME).state == "ok"
-    assert traffic(yard).reason == "not_told"
+    assert traffic(yard).reason == "not_counted"
 
 
 async def test_when_tags_were_pulled_is_kept_with_the_crawl_that_finds_them(

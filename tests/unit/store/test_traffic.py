@@ -30,7 +30,7 @@ from weighbridge.store.traffic.pull_counts import (
     find_later_pulls,
     note_pulls,
     note_tag_pulls,
-    untold_pulls,
+    pulls_to_ask,
 )
 from weighbridge.store.traffic.storage_days import note_storage, unnoted_storage
 
@@ -68,7 +68,7 @@ def test_pulls_move_bytes_between_the_lightest_and_the_heaviest_image(
 
     assert (found.pulls, found.counts, found.reason) == (10, "manifests", "")
     assert (found.traffic_low_bytes, found.traffic_high_bytes) == (5 * 120, 10 * 5_000)
-    assert (found.told_pulls, found.told_at) == (1_010, AT + DAY)
+    assert (found.registry_pulls, found.registry_pulls_at) == (1_010, AT + DAY)
     assert (found.counted_from, found.counted_until) == (AT, AT + DAY)
 
 
@@ -79,11 +79,11 @@ def test_one_number_says_nothing_of_a_month(world: World) -> None:
     found = traffic(world)
 
     assert (found.pulls, found.traffic_high_bytes) == (None, None)
-    assert (found.reason, found.told_pulls) == ("first_reading", 1_000)
+    assert (found.reason, found.registry_pulls) == ("first_count", 1_000)
 
 
 def test_a_repository_of_which_nothing_is_told_says_so(world: World) -> None:
-    assert traffic(world).reason == "not_told"
+    assert traffic(world).reason == "not_counted"
 
 
 def test_a_counter_that_fell_makes_its_month_unknown_whatever_comes_then(
@@ -96,7 +96,7 @@ def test_a_counter_that_fell_makes_its_month_unknown_whatever_comes_then(
     found = traffic(world)
 
     assert (found.pulls, found.reason) == (None, "counter_fell")
-    assert found.told_pulls == 25
+    assert found.registry_pulls == 25
 
 
 def test_bytes_stay_what_they_were_when_they_were_counted(world: World) -> None:
@@ -131,11 +131,11 @@ def test_a_number_that_stands_still_is_written_once_a_day(world: World) -> None:
     world.crawl({"v1": of_layers(100)})
     tell(world, 7, AT)
     tell(world, 7, AT + timedelta(hours=1))
-    assert traffic(world).told_at == AT
+    assert traffic(world).registry_pulls_at == AT
 
     tell(world, 7, AT + DAY)
 
-    assert (traffic(world).told_at, traffic(world).pulls) == (AT + DAY, 0)
+    assert (traffic(world).registry_pulls_at, traffic(world).pulls) == (AT + DAY, 0)
 
 
 def test_a_new_month_begins_where_the_number_stood_still(world: World) -> None:
@@ -209,8 +209,8 @@ def test_those_told_the_longest_ago_are_asked_first(world: World) -> None:
         before = AT + timedelta(hours=1)
         number = world.registry_id
 
-        assert untold_pulls(connection, number, names, before, 9) == ["c/c", "a/a"]
-        assert untold_pulls(connection, number, names, before, 1) == ["c/c"]
+        assert pulls_to_ask(connection, number, names, before, 9) == ["c/c", "a/a"]
+        assert pulls_to_ask(connection, number, names, before, 1) == ["c/c"]
 
 
 def test_a_tags_last_pull_is_written_when_it_is_a_day_later(world: World) -> None:

@@ -9,6 +9,7 @@ import click
 from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.parameters import Count
 from weighbridge.cli.process.streams import emit
+from weighbridge.errors import UsageError
 
 _EXAMPLES = """\b
 Examples:
@@ -17,6 +18,7 @@ Examples:
   weighbridge top --by growth
   weighbridge top --by exclusive -o csv
   weighbridge top --by saving
+  weighbridge top --by traffic --month 2026-11
 """
 _OF_REPOSITORIES: Final = (
     "compressed",
@@ -29,9 +31,11 @@ _OF_REPOSITORIES: Final = (
     "images",
     "name",
 )
+_TRAFFIC: Final = "traffic"
 _BY: Final[Mapping[str, str]] = {
     **dict.fromkeys(_OF_REPOSITORIES, "weighbridge.cli.actions.top"),
     "saving": "weighbridge.cli.actions.top_savings",
+    _TRAFFIC: "weighbridge.cli.actions.top_traffic",
 }
 """By what is compared, the module whose `top` reads the rows and prints them."""
 
@@ -45,22 +49,32 @@ _BY: Final[Mapping[str, str]] = {
     help="What is compared: the newest image, its growth, or storage.",
 )
 @click.option("--registry", metavar="NAME", help="Of this registry only.")
+@click.option("--month", metavar="YYYY-MM", help="With --by traffic: of which month.")
 @click.option("--ascii", "wants_ascii", is_flag=True, help="No blocks, no signs.")
 @common_options(results=True)
 def command(
-    options: Options, limit: int, by: str, registry: str | None, wants_ascii: bool
+    options: Options,
+    limit: int,
+    by: str,
+    registry: str | None,
+    month: str | None,
+    wants_ascii: bool,
 ) -> None:
     """Show the heaviest repositories.
 
     Compares what a pull of each one's newest image moves; with --by growth, how
     much more that is than for the ten images before it; with --by exclusive, what
     deleting the repository would free; with --by saving, what a slimmer base would
-    save its newest image. Only what a crawl has kept is read; no registry is asked.
+    save its newest image; with --by traffic, what was pulled in a month, where the
+    registry counts pulls. Only what a crawl has kept is read; no registry is asked.
     """
     settings = options.settings()
     screen = options.screen(wants_ascii=wants_ascii)
 
+    if month is not None and by != _TRAFFIC:
+        raise UsageError("--month says something of --by traffic alone")
     printed = import_module(_BY[by]).top
-    emit(
-        printed(settings, options.output, screen, by=by, limit=limit, registry=registry)
-    )
+    asked = {"by": by, "limit": limit, "registry": registry}
+    if by == _TRAFFIC:
+        asked["month"] = month
+    emit(printed(settings, options.output, screen, **asked))

@@ -128,6 +128,17 @@ def metrics_clash(max_series: int, pin: Sequence[str]) -> Clash | None:
     return Clash("pin", "too_many_pins", words)
 
 
+PRICE_KEYS: Final = ("stored_gb_month", "pulled_gb")
+
+
+def prices_clash(named: Sequence[str], currency: object) -> Clash | None:
+    """Whether there are prices of no currency. named: the keys that have a price"""
+    if not named or currency is not None:
+        return None
+    words = "is missing: prices need one, such as EUR"
+    return Clash("currency", "missing_key", words)
+
+
 def clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
     """Every clash of what is written, with the path of its mapping. Values that are
     wrong themselves are left to their own checks."""
@@ -140,6 +151,11 @@ def clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
     metrics = tree.get("metrics")
     if isinstance(metrics, dict) and (clash := _metrics(metrics)) is not None:
         yield ("metrics",), clash
+    prices = tree.get("prices")
+    if isinstance(prices, dict):
+        named = [key for key in PRICE_KEYS if prices.get(key) is not None]
+        if (clash := prices_clash(named, prices.get("currency"))) is not None:
+            yield ("prices",), clash
     if (clash := _listeners(tree.get("web"), metrics)) is not None:
         yield ("metrics",), clash
 

@@ -6,6 +6,7 @@ settings can also be made in code.
 """
 
 import re
+from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, TypeGuard
@@ -264,6 +265,44 @@ def _platform(value: object) -> Platform:
         ) from exc
 
 
+_MOST: Final = Decimal(1_000_000)
+_PLACES: Final = 9
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+
+
+def _price(value: object) -> Decimal | None:
+    """An amount of money, exactly as it is written."""
+    if value is None or isinstance(value, Decimal):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        # Of a float the shortest text that means it, which is what was written.
+        amount = Decimal(str(value)) if is_number or isinstance(value, str) else None
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite():
+        raise PydanticCustomError("invalid_price", "must be a number, such as 0.023")
+    places = amount.as_tuple().exponent
+    has_room = isinstance(places, int) and places >= -_PLACES
+    if not 0 <= amount <= _MOST or not has_room:
+        raise PydanticCustomError(
+            "invalid_price",
+            "must be from 0 to 1,000,000, with nine decimal places at most",
+        )
+    return amount
+
+
+def _currency(value: object) -> str | None:
+    if value is None:
+        return None
+    currency = text_of(value)
+    if not _CURRENCY.fullmatch(currency):
+        raise PydanticCustomError(
+            "invalid_currency", "must be three capital letters, such as EUR"
+        )
+    return currency
+
+
 def _repository_pattern(value: object) -> str:
     return _pattern(text_of(value), _REPOSITORY_PATTERN)
 
@@ -291,6 +330,12 @@ KeptFor = Annotated[
     PlainSerializer(lambda value: None if value is None else written_duration(value)),
 ]
 Username = Annotated[str, PlainValidator(_username)]
+Price = Annotated[
+    Decimal | None,
+    PlainValidator(_price),
+    PlainSerializer(lambda value: None if value is None else f"{value:f}"),
+]
+Currency = Annotated[str | None, PlainValidator(_currency)]
 SecretText = Annotated[Secret, PlainValidator(_secret)]
 DatabaseURL = Annotated[Secret, PlainValidator(_database_url)]
 RedisURL = Annotated[Secret, PlainValidator(_redis_url)]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from weighbridge.domain.traffic.pulls import Counted
 
 UnknownTraffic: TypeAlias = Literal[
-    "", "not_told", "first_reading", "counter_fell", "size_unknown"
+    "", "not_counted", "first_count", "counter_fell", "size_unknown"
 ]
 """Why the bytes of a month are not known: the registry tells no pulls, or none of this
 repository; there is one number so far, from which nothing is to be subtracted, or none
@@ -27,8 +27,8 @@ class TrafficReport(Struct, frozen=True):
     reason:      why these are not known, "" where they are
     is_estimate: a part of the number is of a period that is only partly in the month
     counted_from, counted_until: what of the month is counted
-    told_pulls, told_window_s, told_at: what the registry told last: of so many seconds,
-                 or (None) since the repository was made
+    registry_pulls: what the registry said last, at `registry_pulls_at`
+    registry_window_s: of so many seconds; None: since the repository was made
     last_pull_at: of any of its tags, as far as that is told
     """
 
@@ -43,9 +43,9 @@ class TrafficReport(Struct, frozen=True):
     is_estimate: bool
     counted_from: datetime | None
     counted_until: datetime | None
-    told_pulls: int | None
-    told_window_s: int | None
-    told_at: datetime | None
+    registry_pulls: int | None
+    registry_window_s: int | None
+    registry_pulls_at: datetime | None
     last_pull_at: datetime | None
 
 

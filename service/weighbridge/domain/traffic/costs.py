@@ -5,12 +5,13 @@ pulled, over what was noted once a day and what the registry counted. Decimal nu
 never binary ones.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.traffic.months import days_in
 from weighbridge.domain.traffic.shares import divided
 
@@ -21,6 +22,7 @@ _DIGITS: Final = 60
 
 Per: TypeAlias = Literal["team", "project", "registry", "repository"]
 """Whose costs: those of a team's policies, of the first part of the name, ..."""
+PERS: Final[tuple[Per, ...]] = get_args(Per)
 
 
 class Prices(Struct, frozen=True):
@@ -70,6 +72,13 @@ class CostRow(Struct, frozen=True):
     pulls_unknown: int
     pull_cost_low: Decimal | None
     pull_cost_high: Decimal | None
+
+
+def pull_cost(moved_bytes: int | None, prices: Prices | None) -> Decimal | None:
+    """What pulling so many bytes costs; None where one of the two is not known."""
+    if moved_bytes is None or prices is None or prices.pulled_gb is None:
+        return None
+    return _money(_cents(moved_bytes, prices.pulled_gb, 1))
 
 
 class MonthCosts(Struct, frozen=True):
@@ -201,9 +210,15 @@ def project_of(repository: str) -> str:
     return repository.partition("/")[0]
 
 
-OWNERS: Final[Mapping[Per, Callable[[MonthUse], str]]] = {
-    "project": lambda use: f"{use.registry}/{project_of(use.repository)}",
-    "registry": lambda use: use.registry,
-    "repository": lambda use: f"{use.registry}/{use.repository}",
-}
-"""Whose a repository is; whose team, policies say."""
+def owner_of(per: Per, policies: PolicySet) -> Callable[[MonthUse], str]:
+    """Whose a repository is. Of teams: whose its newest image is by the policies that
+    are in force now, of past months too; "" for nobody's."""
+    if per == "team":
+        return lambda use: (
+            policies.limits_of(use.registry, use.repository, use.tag).team or ""
+        )
+    if per == "project":
+        return lambda use: f"{use.registry}/{project_of(use.repository)}"
+    if per == "registry":
+        return lambda use: use.registry
+    return lambda use: f"{use.registry}/{use.repository}"

@@ -100,7 +100,7 @@ _ROWS: Final = (
         _month.counted_from,
         _month.counted_until,
         _told.counts,
-        _told.pulls.label("told_pulls"),
+        _told.pulls.label("registry_pulls"),
         _told.window_s,
         _told.seen_at,
         _LAST_PULL.label("last_pull_at"),
@@ -214,7 +214,7 @@ def _report(row: SQLRow, month: int) -> TrafficReport:
         bool(row.is_estimate),
         row.counted_from,
         row.counted_until,
-        row.told_pulls,
+        row.registry_pulls,
         row.window_s,
         row.seen_at,
         row.last_pull_at,
@@ -224,10 +224,10 @@ def _report(row: SQLRow, month: int) -> TrafficReport:
 def _why_unknown(row: SQLRow) -> UnknownTraffic:
     if row.high_bytes is not None:
         return ""
-    if row.told_pulls is None:
-        return "not_told"
+    if row.registry_pulls is None:
+        return "not_counted"
     if row.month is None:
-        return "first_reading"
+        return "first_count"
     return "counter_fell" if row.pulls is None else "size_unknown"
 
 

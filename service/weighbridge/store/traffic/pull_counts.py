@@ -151,7 +151,7 @@ _LAST_SEEN: Final = Rows(
 )
 
 
-def untold_pulls(
+def pulls_to_ask(
     connection: Connection,
     registry_id: int,
     names: Sequence[str],

@@ -57,7 +57,7 @@ from weighbridge.store.registries.repository_rows import (
     standing_page,
 )
 from weighbridge.store.session import Connection
-from weighbridge.store.traffic.pull_counts import note_pulls, untold_pulls
+from weighbridge.store.traffic.pull_counts import note_pulls, pulls_to_ask
 from weighbridge.store.traffic.storage_days import note_storage, unnoted_storage
 
 _FRESH: Final = 50_000
@@ -278,7 +278,7 @@ class _CatalogReading:
         names = set(self._always if only is None else only) - self._told
         before = self._parts.clock() - _PULLS_AGAIN
         asked = await self._parts.writer.read(
-            untold_pulls, registry_id, sorted(names), before, AT_ONCE
+            pulls_to_ask, registry_id, sorted(names), before, AT_ONCE
         )
         pulls: dict[str, PullCount] = {}
         with suppress(RegistryError, TransportError):
