@@ -12,7 +12,14 @@ from support.ledger_world import Fleet
 from support.store_world import World
 from weighbridge.domain.image.document import Document
 from weighbridge.domain.limits import Retention
+from weighbridge.store.bases.base_names import (
+    WrittenRepository,
+    build_of,
+    note_names,
+)
+from weighbridge.store.facts.blobs import find_blobs
 from weighbridge.store.facts.images import find_known
+from weighbridge.store.facts.interned import platform_ids
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.verify import verify
 from weighbridge.store.maintenance.pruning import Pruned, prune
@@ -206,3 +213,28 @@ def test_old_crawls_go_but_the_last_one_of_a_repository_stays(
     with database.read() as connection:
         left = connection.execute(text("SELECT id FROM crawls")).scalars().all()
     assert left == [4]
+
+
+def test_what_a_bases_name_leads_to_stays_whole(fleet: Fleet) -> None:
+    base, later = an_image([BASE]), an_image([a_layer("later", 1)])
+    fleet.keep(base)
+    fleet.keep(later)
+    place = WrittenRepository("docker.io", "library/debian")
+    with fleet.database.write() as connection:
+        number = find_blobs(connection, [base.digest])[base.digest].id
+        platforms = platform_ids(connection, [base.platform])
+        build = build_of(base, number, platforms[base.platform], None)
+        assert build is not None
+        note_names(connection, {place: {"12": [build]}}, fleet.now)
+    fleet.push("one/b", later=later)
+    fleet.now += timedelta(days=30)
+    fleet.prune(days=2)
+    leads_there = known(fleet, base)
+    with fleet.database.write() as connection:
+        note_names(connection, {place: {"12": []}}, fleet.now)
+    fleet.prune(days=2)
+
+    assert leads_there == [True]
+    assert known(fleet, base) == [False]
+    assert rows(fleet, "base_names") == 1
+    assert_right(fleet)

@@ -65,6 +65,13 @@ _LEADING: Final = select(_name.id, _name.base_chain_id).where(
     among_texts(_name.tag),
     _name.left_at.is_(None),
 )
+IMAGES_OF_NAMES: Final = (
+    select(_chain.image_id)
+    .join(base_names, _name.base_chain_id == _chain.id)
+    .where(_chain.image_id.is_not(None), _name.left_at.is_(None))
+)
+"""Images of which it matters what their layers are, though no tag that is crawled may
+lead to them."""
 _KEY: Final = ("base_chain_id", "host", "repository", "tag", "digest")
 _NEW_NAMES: Final = BulkInsert(
     base_names, *_KEY, "index_digest", "first_seen_at", "last_seen_at"

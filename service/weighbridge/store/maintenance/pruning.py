@@ -1,8 +1,7 @@
 """Pruning: removing what is older than its time and needed by nothing.
 
-What a tag leads to is never touched, and neither is the history of tags. Everything
-goes in small transactions, so that it may run beside crawls and be stopped and begun
-again at any point.
+What a tag or a base's name leads to is never touched, nor is the history of tags. All
+goes in small transactions, beside crawls, and may be stopped and begun at any point.
 
 Of manifests that no tag needs the contents go, what history shows stays, in two ways.
 One that a tag once pointed to, or that such an index lists, loses its layers and lines
@@ -42,6 +41,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.limits import Retention
+from weighbridge.store.bases.base_names import IMAGES_OF_NAMES
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import BulkDelete, Purpose, among_ids, listed, lock
 from weighbridge.store.facts.images import forget_touched, set_mark, touched_since
@@ -275,6 +275,7 @@ _EMPTIABLE: Final = _next(
         select(index_members.c.child_id)
         .join(_index, _index.c.id == index_members.c.index_id)
         .where(_index.c.facts_state.in_(KEPT_STATES)),
+        IMAGES_OF_NAMES,
     )
 )
 _kept = union(
@@ -291,6 +292,7 @@ _REMOVABLE: Final = _next(
         select(_move.target_id),
         select(tags.c.target_id),
         select(index_members.c.child_id),
+        IMAGES_OF_NAMES,
     )
 )
 _CONTENTS: Final = (
