@@ -13,9 +13,9 @@ from sqlalchemy import Connection, insert, select, text
 
 from support.images import a_digest, a_layer, an_image
 from support.store_world import World
-from weighbridge.domain.base.image_base import FoundBy, Relation
 from weighbridge.domain.base.names import BaseName, choose_names
 from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.image_base import FoundBy, Relation
 from weighbridge.store.models import (
     base_chains,
     base_names,

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.base.image_base import ImageBase, Relation
 from weighbridge.domain.base.savings import (
     StoredVariant,
     name_in_from,
@@ -22,6 +21,7 @@ from weighbridge.domain.base.variants import (
     tag_parts,
     variant_ranges,
 )
+from weighbridge.domain.image.image_base import ImageBase, Relation
 
 NOW = datetime(2026, 9, 22, 9, 40, tzinfo=UTC)
 MB = 1_000_000

@@ -11,7 +11,7 @@ from support.court import DAY, Court, weighing
 from support.database import Engine, a_database
 from support.images import a_digest
 from support.policies import a_policy
-from weighbridge.domain.base.image_base import FoundBy, Relation
+from weighbridge.domain.image.image_base import FoundBy, Relation
 from weighbridge.store.models import base_chains, base_names, blobs, image_bases
 from weighbridge.store.session import Connection
 

@@ -12,7 +12,6 @@ from support.images import a_digest, a_layer, an_image, an_index_of
 from support.statements import counted
 from support.store_world import World
 from weighbridge.domain.base.base_repositories import BasePlace
-from weighbridge.domain.base.image_base import BaseInWords
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import (
     AnnotatedBase,
@@ -21,6 +20,7 @@ from weighbridge.domain.image.document import (
     Layer,
     Line,
 )
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.store.bases.image_bases import load_bases

@@ -20,11 +20,12 @@ from support.images import (
     a_layer,
     a_served_image,
 )
+from support.store_world import T0
 from weighbridge.domain.image.digest import digest_of
 from weighbridge.domain.image.document import Layer
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer
 from weighbridge.store.maintenance.checking.verify import verify
-from weighbridge.store.reports.tags import find_weighing
+from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Database
 
 HONEST, EVIL = "shop/api", "evil/x"
@@ -92,7 +93,7 @@ class Street:
 
     def image(self, name: str) -> WeighedImage:
         with self.yard.database.read() as connection:
-            found = find_weighing(connection, "fake", name, tag="1")
+            found = find_weighing(connection, "fake", name, tag="1", now=T0)
         assert found is not None
         return found.images[0]
 

@@ -9,9 +9,9 @@ from support.images import a_layer
 from support.seeds import seeds
 from support.slim_bases import SlimBases
 from support.store_world import MINUTE, World
-from weighbridge.domain.base.image_base import ImageBase
 from weighbridge.domain.base.savings import Saving
 from weighbridge.domain.image.document import Image, Layer
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.image.platform import Platform
 from weighbridge.store.reports.savings import find_savings
 from weighbridge.store.session import Database

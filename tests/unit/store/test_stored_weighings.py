@@ -25,7 +25,7 @@ from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.domain.size.weighing import Weighing, rfc3339
-from weighbridge.store.reports.tags import find_weighing
+from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.tags.tag_rows import TagFailure
 
 AMD = Platform("linux", "amd64")
@@ -54,6 +54,7 @@ def weighing(
             digest=digest,
             platform=platform,
             all_platforms=all_platforms,
+            now=world.now,
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from support.database import a_database
 from support.images import an_image, some_layers
-from support.store_world import World
+from support.store_world import T0, World
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.store.session import Connection, Database, open_database
 from weighbridge.web.request.finding import Finder
@@ -55,7 +55,7 @@ def test_a_repository_and_its_tags_are_read_at_one_moment(busy: Busy) -> None:
 
 
 def test_an_image_and_its_repository_are_read_at_one_moment(busy: Busy) -> None:
-    found = Finder(busy, [DEFAULT]).image("hub/acme/app:v0", None)
+    found = Finder(busy, [DEFAULT]).image("hub/acme/app:v0", None, T0)
 
     assert found.aliases == ["v0"]
     assert found.repository.tags == 1

@@ -1,6 +1,7 @@
 """Reads from the configured database what was kept of images that a person named."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from weighbridge.bootstrap.databases import checked_database
 from weighbridge.bootstrap.one_image.image_check import NamedImage
@@ -12,7 +13,7 @@ from weighbridge.domain.size.weighing import Weighing
 from weighbridge.errors import StoreError
 from weighbridge.store.registries.registry_rows import names_at
 from weighbridge.store.reports.inventory import registry_names
-from weighbridge.store.reports.tags import find_weighing
+from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Connection
 
 
@@ -58,6 +59,7 @@ def _find(
             platform=platform,
             all_platforms=True,
             platforms=(DEFAULT,) if configured is None else configured.platforms,
+            now=datetime.now(UTC),
         )
         if found is not None and found.images:
             return found

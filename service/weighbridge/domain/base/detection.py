@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from weighbridge.domain.base.chain import layer_chains, line_chains
-from weighbridge.domain.base.image_base import FoundBy, Relation
 from weighbridge.domain.image.document import Image, Line
+from weighbridge.domain.image.image_base import FoundBy, Relation
 from weighbridge.domain.image.image_config import keyword
 
 LEAST_BYTES: Final = 512

@@ -10,8 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from weighbridge.domain.base.image_base import ImageBase
 from weighbridge.domain.base.variants import VariantKind, caution_of
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.size.weighing import rfc3339
 
 _OFFICIAL: Final = "library/"

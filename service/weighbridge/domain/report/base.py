@@ -10,8 +10,8 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from weighbridge.domain.base.image_base import FoundBy
 from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.image_base import FoundBy
 from weighbridge.domain.size.confidence import CompressedConfidence
 
 BaseState: TypeAlias = Literal["current", "outdated", "deleted", "unknown"]

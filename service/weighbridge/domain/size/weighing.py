@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from weighbridge.domain import limits
 from weighbridge.domain.image.digest import Digest, short
 from weighbridge.domain.image.document import HistoryAlignment, Layer, Problem, Role
+from weighbridge.domain.image.image_base import BaseInWords, ImageBase
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.blob_format import (
     GZIP_MOST_RATIO,
@@ -216,6 +217,7 @@ class WeighedImage(Struct, frozen=True):
 
     compressed_bytes: the layers' judged sizes, each distinct digest once
     claimed_bytes: the same by the manifest alone
+    base: what it stands on, as far as that is known
     compressed_confidence: `claimed` where one layer's is, else `disputed` where one
         layer's is, else `known`
     """
@@ -233,6 +235,14 @@ class WeighedImage(Struct, frozen=True):
     lines: tuple[WeighedLine, ...]
     history_alignment: HistoryAlignment
     problems: tuple[Problem, ...] = ()
+    base: ImageBase | None = None
+
+    def on_base(self, base: BaseInWords | None) -> "WeighedImage":
+        """The same, with what it stands on."""
+        if base is None:
+            return self
+        sizes = ((layer.digest, layer.compressed_bytes) for layer in self.layers)
+        return replace(self, base=base.within(sizes, self.compressed_bytes))
 
 
 class Other(Struct, frozen=True):
@@ -353,7 +363,7 @@ def _image_json(image: WeighedImage) -> dict[str, object]:
         ],
         "history_alignment": image.history_alignment,
         "problems": [asdict(problem) for problem in image.problems],
-        "base": None,
+        "base": None if image.base is None else image.base.as_json(),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from weighbridge.domain import limits
+from weighbridge.domain.base.own_word import base_by_itself
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import (
     REFERENCE_DIGEST,
@@ -129,7 +130,10 @@ async def weigh(
     measure = measure or partial(measure_blob, registry)
     measures = await _measures(measure, reference, every, found.warnings)
     weighed = tuple(
-        replace(weigh_image(image, measures), platform=pulled_as)
+        replace(
+            weigh_image(image, measures).on_base(base_by_itself(image)),
+            platform=pulled_as,
+        )
         for pulled_as, image in images.items()
     )
     cost = registry.cost

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
-from weighbridge.domain.base.image_base import FoundBy
 from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.image_base import FoundBy
 from weighbridge.domain.report.base import BaseImageReport, BaseReport, BaseState
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.size.confidence import CompressedConfidence

@@ -117,7 +117,7 @@ def _image_json(image: WeighedImage) -> dict[str, object]:
         **uncompressed_json(image.uncompressed),
         "layers": len(image.layers),
         "history_alignment": image.history_alignment,
-        "base": None,
+        "base": None if image.base is None else image.base.as_json(),
     }
 
 

@@ -8,10 +8,10 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from weighbridge.domain.base.detection import BaseQuestion
-from weighbridge.domain.base.image_base import BaseInWords
 from weighbridge.domain.base.names import annotated_text
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import AnnotatedBase, Image
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.store.bases.known_bases import find_bases, references_of

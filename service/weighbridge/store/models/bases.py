@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from weighbridge.domain.base.image_base import FOUND_BY, RELATIONS
+from weighbridge.domain.image.image_base import FOUND_BY, RELATIONS
 from weighbridge.domain.report.base import BASE_STATES
 from weighbridge.store.models.types import (
     UTF8,

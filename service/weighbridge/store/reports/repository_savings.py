@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
 
-from weighbridge.domain.base.image_base import ImageBase
 from weighbridge.domain.base.names import BaseName, choose_names
 from weighbridge.domain.base.savings import Saving, saving_of
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.report.repository_saving import RepositorySaving, SavingReport
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import (

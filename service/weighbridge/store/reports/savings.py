@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 from sqlalchemy import BigInteger, Connection, and_, bindparam, func, select
 
-from weighbridge.domain.base.image_base import ImageBase
 from weighbridge.domain.base.names import written
 from weighbridge.domain.base.savings import (
     FleetSaving,
@@ -26,6 +25,7 @@ from weighbridge.domain.base.variants import (
     kind_of,
     variant_ranges,
 )
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.expressions import STORED_BYTES, sized
 from weighbridge.store.ledger.scopes import parts_by_scope

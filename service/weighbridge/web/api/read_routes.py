@@ -119,7 +119,7 @@ class API(Handlers):
     ) -> Response:
         """One image with its layers and lines, as `inspect -o json` prints it, and
         what would make it lighter."""
-        found = self._finder.image(ref, platform)
+        found = self._finder.image(ref, platform, self._clock())
         return json_answer(request, weighing_json(found.weighing, found.lighter))
 
     def compare(
@@ -127,7 +127,7 @@ class API(Handlers):
     ) -> Response:
         """Two images side by side, of each platform that both have: their layers, their
         lines, and what made the difference. As `compare -o json` prints it."""
-        found = self._finder.comparison(a, b, platform)
+        found = self._finder.comparison(a, b, platform, self._clock())
         return json_answer(request, comparison_json(found))
 
     def crawls(self, request: Request, query: Crawls) -> Response:

@@ -140,7 +140,7 @@ class Pages(Handlers):
         self, request: Request, ref: Ref, platform: PlatformName = None
     ) -> Response:
         """One image: what is heavy in it, line by line."""
-        found = self._finder.image(ref, platform)
+        found = self._finder.image(ref, platform, self._clock())
         links = Links("/image", {"ref": ref, "platform": platform})
         around, registry = self._around("/image", links, found.repository.registry)
         banners = repository_banners(found.repository, registry, around.now)
@@ -244,7 +244,7 @@ class Twins(Handlers):
         self, request: Request, ref: Ref, platform: PlatformName = None
     ) -> Response:
         """The lines of one image."""
-        images = self._finder.image(ref, platform).weighing.images
+        images = self._finder.image(ref, platform, self._clock()).weighing.images
         rows = line_rows(images[0]) if images else []
         return csv_answer(request, "lines", LINE_COLUMNS, rows)
 

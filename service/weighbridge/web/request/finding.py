@@ -43,8 +43,9 @@ from weighbridge.store.reports.repositories import (
     find_repository,
     repository_page,
 )
-from weighbridge.store.reports.tags import aliases, find_weighing, tag_page
+from weighbridge.store.reports.tags import aliases, tag_page
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
+from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.answers import Refusal
 from weighbridge.web.request.threads import Threads
@@ -207,7 +208,7 @@ class Finder:
                 raise no_tag(connection, report, unknown)
             return reclaim_tags(connection, report, names, leaves_tags_out=in_part)
 
-    def image(self, ref: str, platform: str | None) -> FoundImage:
+    def image(self, ref: str, platform: str | None, now: datetime) -> FoundImage:
         """The image of `ref`, its headline platform unless another is asked for."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
@@ -220,6 +221,7 @@ class Finder:
                 digest=reference.digest,
                 platform=wanted,
                 platforms=self.platforms,
+                now=now,
             )
             if weighing is None:
                 raise _no_image(connection, report, reference)
@@ -231,16 +233,20 @@ class Finder:
             lighter = find_lighter(connection, weighing)
         return FoundImage(weighing, names, report, lighter)
 
-    def comparison(self, a: str, b: str, platform: str | None) -> Comparison:
+    def comparison(
+        self, a: str, b: str, platform: str | None, now: datetime
+    ) -> Comparison:
         """Two images, of each platform that both have, or of the one that is asked
         for."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            before, after = (self._weighed(connection, ref, wanted) for ref in (a, b))
+            before, after = (
+                self._weighed(connection, ref, wanted, now) for ref in (a, b)
+            )
         return compare_weighings(before, after, self.platforms, wanted)
 
     def _weighed(
-        self, connection: Connection, ref: str, wanted: Platform | None
+        self, connection: Connection, ref: str, wanted: Platform | None, now: datetime
     ) -> Weighing:
         """All images of a reference, of which there is one."""
         report, reference = _reading(connection, ref)
@@ -253,6 +259,7 @@ class Finder:
             platform=wanted,
             all_platforms=True,
             platforms=self.platforms,
+            now=now,
         )
         if weighing is None:
             raise _no_image(connection, report, reference)
