@@ -9,6 +9,7 @@ from weighbridge.config import Settings
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.report.base import BaseImageReport, BaseReport
 from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.report.seeding import Seeding
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
 from weighbridge.errors import StoreError
@@ -29,6 +30,7 @@ from weighbridge.presentation.rows.base_rows import (
     base_image_json,
     base_json,
 )
+from weighbridge.presentation.rows.seeding_rows import seeding_json, seeding_words
 from weighbridge.store.leases.jobs import Job, done_at
 from weighbridge.store.reports.base_images import BaseImageQuery, base_image_page
 from weighbridge.store.reports.bases import (
@@ -40,6 +42,7 @@ from weighbridge.store.reports.bases import (
     nearest_bases,
 )
 from weighbridge.store.reports.inventory import was_crawled
+from weighbridge.store.reports.seeding import seeding
 
 NO_BASE: Final = (
     "no image is known to stand on a base yet: name the repositories that your images "
@@ -50,6 +53,8 @@ _NOT_CRAWLED: Final = (
     "weighbridge.yaml to have it crawled"
 )
 _BAR: Final = 16
+_FAILING: Final = 5
+_REASON: Final = 100
 
 
 def bases(
@@ -72,10 +77,11 @@ def bases(
         page = base_page(connection, query)
         totals = base_totals(connection)
         counted_at = done_at(connection, Job(BASES))
+        seeded = seeding(connection)
         empty = NO_BASE if was_crawled(connection) else NOTHING_CRAWLED
     if only_outdated and totals.bases:
         empty = "nothing stands on an older build of its base"
-    return bases_printed(page, totals, output, screen, counted_at, empty)
+    return bases_printed(page, totals, output, screen, counted_at, seeded, empty)
 
 
 def bases_printed(
@@ -84,9 +90,10 @@ def bases_printed(
     output: Output,
     screen: Screen,
     counted_at: datetime | None,
+    seeded: Seeding,
     empty: str = NO_BASE,
 ) -> str:
-    """The API's rows; for people a line for each base."""
+    """The API's rows; for people a line for each base, and how far bases are known."""
     table = Table(
         columns=_columns(page.items, screen),
         keys=BASE_COLUMNS,
@@ -95,7 +102,21 @@ def bases_printed(
         empty=empty,
     )
     foot = _foot(page, totals, screen, counted_at) if page.items else []
-    return table.printed(page.items, output, screen, foot=foot)
+    foot += _seeded(seeded)
+    beside = {"seeding": seeding_json(seeded)}
+    return table.printed(page.items, output, screen, foot=foot, beside=beside)
+
+
+def _seeded(found: Seeding) -> list[str]:
+    """How many of the named repositories are known, and what keeps the others."""
+    words = seeding_words(found)
+    lines = [f"  {words}"] if words else []
+    for each in found.failing[:_FAILING]:
+        why = printable(each.reason or each.code, _REASON)
+        lines.append(f"  {printable(each.reference)}: {each.code}: {why}")
+    if more := len(found.failing[_FAILING:]):
+        lines.append(f"  and {more:,} more that could not be read")
+    return lines
 
 
 def _columns(rows: Sequence[BaseReport], screen: Screen) -> list[Column[BaseReport]]:

@@ -1,0 +1,77 @@
+"""Bases of repositories that are named for that alone, read from a real registry."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.docker_registry import DockerRegistry, docker_registry
+from support.images_oci import Pusher, made_image, made_layer
+from weighbridge.cli.main import run
+
+BASE = made_layer("base", random.Random(1).randbytes(20_000))
+APP = made_layer("app", random.Random(2).randbytes(5_000))
+CONFIG = """
+registries:
+  - name: near
+    url: {url}
+    mirror_of: docker.io
+    repositories: {{include: ["shop/*"]}}
+bases:
+  repositories: [debian, python]
+policies:
+  - {{name: slim, allowed_bases: ["debian:*-slim"]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    with docker_registry(tmp_path_factory.mktemp("registry")) as running:
+        with Pusher(running.url) as pusher:
+            base = made_image(BASE, label="debian")
+            arm = made_image(made_layer("arm", b"arm"), architecture="arm64")
+            pusher.push_index("library/debian", "bookworm", [base, arm])
+            pusher.push("shop/app", made_image(BASE, APP), "1.0")
+        yield running
+
+
+@pytest.fixture
+def folder(
+    server: DockerRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    monkeypatch.chdir(tmp_path)
+    text = f"database_url: sqlite:///{tmp_path}/w.db\n{CONFIG.format(url=server.url)}"
+    (tmp_path / "weighbridge.yaml").write_text(text)
+    return tmp_path
+
+
+def answered(
+    capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0
+) -> Any:
+    capsys.readouterr()
+    assert run([*arguments, "-o", "json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_crawl_by_hand_reads_the_bases_that_are_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = answered(capsys, "crawl")
+    found = answered(capsys, "bases")
+    listed = answered(capsys, "top")
+
+    assert report["errors"] == []
+    assert [item["repository"] for item in listed["items"]] == ["shop/app"]
+    (base,) = found["items"]
+    assert (base["reference"], base["images"]) == ("library/debian:bookworm", 1)
+    assert base["state"] == "current"
+    seeding = found["seeding"]
+    assert (seeding["repositories"], seeding["read"]) == (2, 1)
+    assert seeding["tags_read"] == 1
+    (failing,) = seeding["failing"]
+    assert failing["reference"] == "library/python"
+    assert failing["code"] == "name_unknown"
