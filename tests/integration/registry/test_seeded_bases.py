@@ -1,7 +1,7 @@
 """Bases of repositories that are named for that alone, read from a real registry."""
 
 import json
-import random
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import Pusher, made_image, made_layer
 from weighbridge.cli.main import run
 
-BASE = made_layer("base", random.Random(1).randbytes(20_000))
-APP = made_layer("app", random.Random(2).randbytes(5_000))
+BASE = made_layer("base", os.urandom(20_000))
+APP = made_layer("app", os.urandom(5_000))
 CONFIG = """
 registries:
   - name: near
@@ -48,9 +48,7 @@ def folder(
     return tmp_path
 
 
-def answered(
-    capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0
-) -> Any:
+def answered(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
     capsys.readouterr()
     assert run([*arguments, "-o", "json"]) == code
     return json.loads(capsys.readouterr().out)
@@ -75,3 +73,39 @@ def test_a_crawl_by_hand_reads_the_bases_that_are_written(
     (failing,) = seeding["failing"]
     assert failing["reference"] == "library/python"
     assert failing["code"] == "name_unknown"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_gate_passes_on_a_base_that_is_certain_alone(
+    server: DockerRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = f"{server.address}/shop/app:1.0"
+    before = answered(capsys, "check", image, code=3)
+    allowed_unknown = answered(capsys, "check", image, "--allow-unknown")
+    answered(capsys, "crawl")
+    over = answered(capsys, "check", image, code=1)
+    own = ("--allowed-bases", "debian", "--max-base-age", "1d")
+    kept = answered(capsys, "check", image, *own)
+
+    def findings(report: Any) -> list[tuple[str, str]]:
+        (one,) = report["images"]
+        return [(each["limit"], each["outcome"]) for each in one["findings"]]
+
+    assert findings(before) == [("allowed_bases", "unknown")]
+    assert findings(allowed_unknown) == [("allowed_bases", "warn")]
+    assert findings(over) == [("allowed_bases", "fail")]
+    assert findings(kept) == [("allowed_bases", "pass"), ("max_base_age", "pass")]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_gate_says_in_words_what_the_base_is(
+    server: DockerRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answered(capsys, "crawl")
+
+    assert run(["check", f"{server.address}/shop/app:1.0"]) == 1
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "base library/debian:bookworm limit library/debian:*-slim" in shown
+    assert "not allowed, policy slim" in shown
+    assert "build it on a base that is allowed" in shown

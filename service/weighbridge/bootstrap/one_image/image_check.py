@@ -34,7 +34,13 @@ from weighbridge.domain.check.image_check import (
 )
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import DOCKER_HUB, Reference
-from weighbridge.domain.policy.policy import NO_POLICIES, Policy, PolicySet
+from weighbridge.domain.policy.base_limits import CertainBase
+from weighbridge.domain.policy.policy import (
+    NO_POLICIES,
+    Policy,
+    PolicySet,
+    limits_base,
+)
 from weighbridge.domain.size.weighing import Weighing, WeighingCost
 from weighbridge.engine.weigh.weigh import OUT_OF_TIME, TIMEOUT_S, MeasuredOnce, within
 from weighbridge.errors import (
@@ -278,6 +284,9 @@ async def _check(
             _earlier, settings, asked, item, read.weighing
         )
         rules = replace(rules, earlier=earlier)
+    if limits_base(rules.limits):
+        bases = await asyncio.to_thread(_bases, settings, asked, read.weighing)
+        rules = replace(rules, bases=bases)
     seconds = time.monotonic() - began
     cost = WeighingCost(read.requests, read.bytes_read, seconds)
     return checked(
@@ -323,6 +332,16 @@ def _earlier(
         [image.platform for image in weighing.images],
         must_be_read=asked.must_read_database,
     )
+
+
+def _bases(
+    settings: Settings, asked: CheckRequest, weighing: Weighing
+) -> dict[str, CertainBase]:
+    # Imported late, as below.
+    from weighbridge.bootstrap.one_image.image_bases import bases_in_database
+
+    must_be_read = asked.must_read_database
+    return bases_in_database(settings, weighing.images, must_be_read=must_be_read)
 
 
 def _by_address(item: NamedImage) -> str:

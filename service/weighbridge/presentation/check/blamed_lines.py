@@ -181,7 +181,13 @@ def next_steps(check: ImageCheck, quote: Quote = printable) -> list[str]:
             "say what growth is counted from: --against :TAG, --server URL or "
             "--database FILE; --allow-unknown accepts that, and warns"
         )
-    if any(each.limit_amount is not None for each in unknown):
+    of_base = [each for each in unknown if each.finding.key in BASE_LIMITS]
+    if of_base:
+        steps.append(
+            "crawl what it stands on (`bases` of weighbridge.yaml) into this database;"
+            " --allow-unknown accepts a base that is not certain, and warns"
+        )
+    if any(each.limit_amount is not None for each in unknown if each not in of_base):
         steps.append("--allow-unknown accepts a size that is not known, and warns")
     if any(_is_foreign_alone(checked) for checked in check.images):
         steps.append("--allow-foreign accepts the manifest's sizes of foreign layers")

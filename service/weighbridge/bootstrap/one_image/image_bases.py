@@ -1,0 +1,97 @@
+"""Finds in the configured database what images stand on that were just weighed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from weighbridge.bootstrap.databases import checked_database
+from weighbridge.config import Settings
+from weighbridge.domain.base.detection import BaseQuestion
+from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.document import (
+    AnnotatedBase,
+    Descriptor,
+    Image,
+    Layer,
+    Line,
+    Manifest,
+)
+from weighbridge.domain.image.reference import parse_reference
+from weighbridge.domain.policy.base_limits import CertainBase
+from weighbridge.domain.size.weighing import WeighedImage
+from weighbridge.errors import InvalidReference, StoreError
+from weighbridge.store.bases.known_bases import find_bases
+from weighbridge.store.bases.standing import bases_of_chains
+from weighbridge.store.session import Connection
+
+_NO_PLATFORM: Final = 0
+"""Only bases that lines tell are compared by it, and these are not certain."""
+
+
+def bases_in_database(
+    settings: Settings, images: Sequence[WeighedImage], *, must_be_read: bool
+) -> dict[str, CertainBase]:
+    """What each image stands on by its digest, where its layers show it.
+
+    must_be_read: raise StoreError for a database that cannot be; else nothing is known
+    """
+    try:
+        with (
+            checked_database(settings) as database,
+            database.read() as connection,
+        ):
+            return _found(connection, images)
+    except StoreError:
+        if must_be_read:
+            raise
+        return {}
+
+
+def _found(
+    connection: Connection, images: Sequence[WeighedImage]
+) -> dict[str, CertainBase]:
+    asked = [BaseQuestion.of(_document(image), _NO_PLATFORM) for image in images]
+    by_image = {
+        str(image.digest): found.base_id
+        for image, found in zip(images, find_bases(connection, asked), strict=True)
+        if found is not None
+        and found.base_id is not None
+        and found.relation == "base"
+        and found.found_by != "history"
+    }
+    now = datetime.now(UTC)
+    bases: Mapping[int, CertainBase] = {}
+    if by_image:
+        bases = bases_of_chains(connection, set(by_image.values()), now)
+    return {d: bases[number] for d, number in by_image.items() if number in bases}
+
+
+def _document(image: WeighedImage) -> Image:
+    """The image as its documents have it, as far as bases are found by that."""
+    layers = tuple(
+        Layer(y.media_type, y.digest, y.claimed_bytes, y.is_foreign)
+        for y in image.layers
+    )
+    config = Descriptor("", Digest(image.config_digest), 0)
+    manifest = Manifest(
+        image.digest, image.media_type, 0, config, layers, base=_annotated(image)
+    )
+    return Image(
+        manifest=manifest,
+        platform=image.platform,
+        created_at=image.created_at,
+        diff_ids=(),
+        lines=tuple(Line(n.instruction, n.created_at, n.layer) for n in image.lines),
+        history_alignment=image.history_alignment,
+    )
+
+
+def _annotated(image: WeighedImage) -> AnnotatedBase | None:
+    """What whoever pushed it says that it stands on: another base than that of its
+    layers makes these a relative."""
+    if image.base is None or image.base.found_by != "annotation":
+        return None
+    try:
+        return AnnotatedBase(parse_reference(image.base.reference), None)
+    except InvalidReference:
+        return None
