@@ -39,6 +39,8 @@ class Record:
     subject:        of an attestation: the recorded digest of what it is about
     total_bytes:    the recorded sum, which counts a repeated layer each time
     raw_manifest, raw_config: the true bytes, where they were kept
+    dockerfile_from: what the FROM of its Dockerfile says, as far as that is known
+    base_digest:    the manifest or index that it was built on; None: not written down
     """
 
     source: str
@@ -59,6 +61,8 @@ class Record:
     subject: str | None
     raw_manifest: bytes | None
     raw_config: bytes | None
+    dockerfile_from: str | None = None
+    base_digest: str | None = None
 
     @property
     def is_attestation(self) -> bool:
@@ -112,6 +116,8 @@ def _record(said: Mapping[str, Any]) -> Record:  # the data set's README is its 
         subject=said.get("annotations", {}).get(_SUBJECT),
         raw_manifest=raw_manifest.encode() if raw_manifest else None,
         raw_config=raw_config.encode() if raw_config else None,
+        dockerfile_from=said.get("dockerfile_from"),
+        base_digest=(said.get("base_image") or "").partition("@")[2] or None,
     )
 
 
