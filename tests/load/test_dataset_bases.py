@@ -2,7 +2,7 @@
 their Dockerfiles say, and against the digests that their builder wrote down."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,15 +51,15 @@ def found(
     content: DatasetContent,
     database_url: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Found]:
+) -> Found:
     """After one crawl, in which every repository's images are bases."""
     path = tmp_path_factory.mktemp("bases") / "weighbridge.yaml"
     with dataset_replica(_SOURCES) as replica:
         _write(path, replica.address, content.repositories())
-        settings = load_settings(path, {}, KINDS, database_url=database_url)
+        settings = load_settings(str(path), {}, KINDS, database_url=database_url)
         done = crawl(settings, [_REGISTRY], measure=False, progress=Progress())
         assert done.registries[0].faults == ()
-    yield _read(database_url)
+    return _read(database_url)
 
 
 def _write(path: Path, address: str, repositories: Sequence[str]) -> None:
