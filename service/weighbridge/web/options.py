@@ -14,6 +14,7 @@ from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
 from weighbridge.domain.registry.rate_limit import Probe
 from weighbridge.domain.series_budget import Budget
+from weighbridge.domain.traffic.costs import Prices
 from weighbridge.engine.context.parts import JobTarget
 from weighbridge.errors import UsageError
 
@@ -56,6 +57,7 @@ class WebOptions(Struct, frozen=True):
     find_target:    the registry or repository of a target that is to be crawled. Raises
                     UsageError(registry_not_found, unknown_target, outside_filter)
     reclaim:        which tags are kept, and of which registries some are left out
+    prices:         what storing and pulling costs, None where that is not configured
     """
 
     bind: str = "127.0.0.1:8080"
@@ -72,6 +74,7 @@ class WebOptions(Struct, frozen=True):
     due_clock: Callable[[], datetime] | None = None
     find_target: Callable[[str], JobTarget] = _nothing_configured
     reclaim: ReclaimChoice = NOTHING_CHOSEN
+    prices: Prices | None = None
 
     @property
     def wants_loopback_host(self) -> bool:

@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from weighbridge.domain.traffic.pulls import Counted
 
-UnknownTraffic: TypeAlias = Literal[
-    "", "not_counted", "first_count", "counter_fell", "size_unknown"
+KnownReason: TypeAlias = Literal[
+    "not_counted", "first_count", "counter_fell", "size_unknown"
 ]
+UnknownTraffic: TypeAlias = Literal["", KnownReason]
 """Why the bytes of a month are not known: the registry tells no pulls, or none of this
 repository; there is one number so far, from which nothing is to be subtracted, or none
 in this month; the counter has fallen; nothing was known of the images."""

@@ -2,10 +2,13 @@
 money are texts, `12.50`, so that no reader makes binary fractions of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
-from weighbridge.domain.report.traffic import TrafficReport
+from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.report.traffic import KnownReason, TrafficReport
 from weighbridge.domain.traffic.costs import (
     CostRow,
     MonthCosts,
@@ -14,11 +17,87 @@ from weighbridge.domain.traffic.costs import (
     pull_cost,
 )
 from weighbridge.domain.traffic.months import month_name
-from weighbridge.presentation.rows.report_rows import keys_of, row_of
+from weighbridge.domain.traffic.pulls import Counted
+from weighbridge.presentation.rows.report_rows import keys_of, page_of_rows, row_of
 
-_COSTS: Final = ("pull_cost_low", "pull_cost_high")
-TRAFFIC_KEYS: Final = (*keys_of(TrafficReport), *_COSTS, "currency")
-COST_KEYS: Final = keys_of(CostRow)
+
+@dataclass(frozen=True, slots=True)
+class TrafficRow:
+    """What was pulled of one repository in a month (UTC). Bytes and costs are at least
+    and at most; null: not known, and `reason` says why.
+
+    `pulls` is what the registry counted in the month, `counts` what that is;
+    `registry_pulls` what it said last, of `registry_window_s` seconds or, null, since
+    the repository was made. Costs are null without a price.
+    """
+
+    registry: str
+    repository: str
+    month: str
+    pulls: int | None
+    counts: Counted | None
+    traffic_low_bytes: int | None
+    traffic_high_bytes: int | None
+    reason: KnownReason | None
+    is_estimate: bool
+    counted_from: datetime | None
+    counted_until: datetime | None
+    registry_pulls: int | None
+    registry_window_s: int | None
+    registry_pulls_at: datetime | None
+    last_pull_at: datetime | None
+    pull_cost_low: str | None
+    pull_cost_high: str | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CostTotal:
+    """What repositories stored and pulled in a month, and what it costs. Amounts are
+    decimal numbers as texts; null: no price, or nothing is known.
+
+    `stored_bytes` is the average of the days that were noted, which are what
+    `storage_cost` is of. Of `pulls_unknown` repositories no pulls are known: they are
+    in no cost of pulls.
+    """
+
+    repositories: int
+    stored_bytes: int | None
+    storage_cost: str | None
+    traffic_low_bytes: int | None
+    traffic_high_bytes: int | None
+    pulls_unknown: int
+    pull_cost_low: str | None
+    pull_cost_high: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerCost(CostTotal):
+    """The same of one owner: a team (null: of none), a project, a registry or a
+    repository."""
+
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CostsAnswer:
+    """Estimates of one month, those that cost most first. The rows of all pages add up
+    to the total. `days` of `days_in_month` were noted."""
+
+    items: list[OwnerCost]
+    next_cursor: str | None
+    month: str
+    per: Per
+    currency: str | None
+    days: int
+    days_in_month: int
+    is_estimate: Literal[True]
+    total: CostTotal
+
+
+TRAFFIC_KEYS: Final = keys_of(TrafficRow)
+_OF_COSTS: Final = keys_of(CostTotal)
+COST_KEYS: Final = ("owner", *_OF_COSTS)
 
 
 def traffic_json(report: TrafficReport, prices: Prices | None) -> dict[str, object]:
@@ -38,6 +117,11 @@ def cost_json(row: CostRow) -> dict[str, object]:
     amounts = ("storage_cost", "pull_cost_low", "pull_cost_high")
     given = {key: money(getattr(row, key)) for key in amounts}
     return row_of(COST_KEYS, row, owner=row.owner or None, **given)
+
+
+def costs_page(page: Page[CostRow], beside: dict[str, object]) -> dict[str, object]:
+    """One page of the owners of a month."""
+    return page_of_rows(page, cost_json) | beside
 
 
 def costs_beside(

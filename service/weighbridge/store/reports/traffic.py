@@ -49,6 +49,7 @@ from weighbridge.store.paging import (
 from weighbridge.store.traffic.storage_days import unnoted_storage
 
 SQLRow: TypeAlias = Row[*tuple[Any, ...]]
+COST_CURSOR: Final = CursorForm(one_of("costs"), NUMBER)
 TRAFFIC_CURSOR: Final = CursorForm(one_of("traffic"), NUMBER, NUMBER_OR_NONE, NUMBER)
 _repository = repositories.c
 _month = pull_months.c
@@ -125,6 +126,7 @@ class TrafficQuery(Struct, frozen=True):
 
     month: int
     registry: str | None = None
+    repository: str | None = None
     limit: int = 100
     cursor: str | None = None
 
@@ -190,9 +192,11 @@ def find_months(connection: Connection, repository_id: int, most: int) -> list[i
 
 
 def _of(query: TrafficQuery, statement: Any) -> Any:
-    if query.registry is None:
-        return statement
-    return statement.where(registries.c.name == query.registry)
+    if query.registry is not None:
+        statement = statement.where(registries.c.name == query.registry)
+    if query.repository is not None:
+        statement = statement.where(_repository.name == query.repository)
+    return statement
 
 
 def _reports(connection: Connection, ids: list[int], month: int) -> list[TrafficReport]:

@@ -23,8 +23,15 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.report.lighter import Lighter
+from weighbridge.domain.report.traffic import TrafficReport
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
+from weighbridge.domain.traffic.costs import (
+    MonthCosts,
+    MonthUse,
+    Prices,
+    month_costs,
+)
 from weighbridge.errors import UsageError
 from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
@@ -44,6 +51,7 @@ from weighbridge.store.reports.repositories import (
     repository_page,
 )
 from weighbridge.store.reports.tags import aliases, tag_page
+from weighbridge.store.reports.traffic import TrafficQuery, month_uses, traffic_page
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Connection, Database
@@ -90,8 +98,10 @@ class Finder:
         database: Database,
         platforms: Sequence[Platform],
         reclaim: ReclaimChoice = NOTHING_CHOSEN,
+        prices: Prices | None = None,
     ) -> None:
         self._database = database
+        self.prices = prices
         self.platforms = platforms
         self._reclaim = reclaim
 
@@ -123,6 +133,27 @@ class Finder:
         return self._page(
             lambda c: dispute_page(c, query), query.registry, query.repository
         )
+
+    def traffic(self, query: TrafficQuery) -> Page[TrafficReport]:
+        """One page of what was pulled of repositories in a month."""
+        return self._page(
+            lambda c: traffic_page(c, query), query.registry, query.repository
+        )
+
+    def costs(
+        self,
+        month: int,
+        registry: str | None,
+        owner: Callable[[MonthUse], str],
+        now: datetime,
+    ) -> MonthCosts:
+        """What everything, or one registry, stored and pulled in a month."""
+        with self._database.read() as connection:
+            uses = month_uses(connection, month, now, registry)
+            found = month_costs(uses, month, self.prices, owner)
+            if not found.rows:
+                check_names(connection, registry)
+        return found
 
     def _page(
         self,

@@ -22,6 +22,8 @@ from starlette.routing import Route
 from weighbridge.domain.image.reference import REFERENCE_PATTERN, TAG_PATTERN
 from weighbridge.domain.policy.policy import Severity
 from weighbridge.domain.text.units import LIMIT_PATTERN
+from weighbridge.domain.traffic.costs import Per
+from weighbridge.domain.traffic.months import MONTH_PATTERN
 from weighbridge.store.paging import CursorForm, cursor_pattern
 from weighbridge.store.reports.crawls import CRAWL_CURSOR
 from weighbridge.store.reports.disputes import DISPUTE_CURSOR, DisputeQuery
@@ -32,6 +34,7 @@ from weighbridge.store.reports.repositories import (
     RepositoryQuery,
 )
 from weighbridge.store.reports.tags import TAG_CURSOR
+from weighbridge.store.reports.traffic import COST_CURSOR, TRAFFIC_CURSOR
 from weighbridge.store.reports.violations import (
     VIOLATION_CURSORS,
     StateFilter,
@@ -187,6 +190,10 @@ Since: TypeAlias = Annotated[
     Annotated[str, Field(pattern="^[1-9][0-9]{0,2}[hdw]$")] | None,
     Field(description="Only what began within this time before now, such as 90d"),
 ]
+MonthName: TypeAlias = Annotated[
+    str | None, text("The month in UTC, such as 2026-11; else this one", MONTH_PATTERN)
+]
+Whose: TypeAlias = Annotated[Per, Field(description="Whose costs each row is")]
 PartOfName: TypeAlias = Annotated[
     str | None, text("Only those whose name holds this text")
 ]
@@ -250,6 +257,8 @@ TagCursor: TypeAlias = Annotated[str | None, _cursor(TAG_CURSOR)]
 HistoryCursor: TypeAlias = Annotated[str | None, _cursor(HISTORY_CURSOR)]
 CrawlCursor: TypeAlias = Annotated[str | None, _cursor(CRAWL_CURSOR)]
 WaiverCursor: TypeAlias = Annotated[str | None, _cursor(WAIVER_CURSOR)]
+CostCursor: TypeAlias = Annotated[str | None, _cursor(COST_CURSOR)]
+TrafficCursor: TypeAlias = Annotated[str | None, _cursor(TRAFFIC_CURSOR)]
 _DisputeCursor: TypeAlias = Annotated[str | None, _cursor(DISPUTE_CURSOR)]
 _ViolationCursor: TypeAlias = Annotated[str | None, _cursor(*VIOLATION_CURSORS)]
 _RepositoryCursor: TypeAlias = Annotated[str | None, _cursor(*REPOSITORY_CURSORS)]

@@ -28,6 +28,7 @@ from weighbridge.web.api.health import Health, WriteWatch
 from weighbridge.web.api.limits import LimitRoutes
 from weighbridge.web.api.read_routes import API
 from weighbridge.web.api.reclaim import ReclaimRoutes
+from weighbridge.web.api.traffic import TrafficRoutes
 from weighbridge.web.api.waivers import Waivers
 from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.metrics.snapshot import SnapshotKeeper
@@ -97,6 +98,10 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         _REPOSITORY,
         "tag_not_found",
     ),
+    _read(
+        "/api/v1/traffic", TrafficRoutes.traffic, "TrafficList", _REGISTRY, _REPOSITORY
+    ),
+    _read("/api/v1/costs", TrafficRoutes.costs, "CostsAnswer", _REGISTRY),
     _read("/api/v1/crawls", API.crawls, "CrawlList", _REGISTRY, _REPOSITORY),
     _read("/api/v1/crawls/{crawl_id}", API.one_crawl, "Crawl", "crawl_not_found"),
     _read("/api/v1/search", API.search, "SearchHitList"),
@@ -184,6 +189,7 @@ _HANDLERS: Final = (
     API,
     LimitRoutes,
     ReclaimRoutes,
+    TrafficRoutes,
     Waivers,
     Pages,
     Twins,
@@ -258,7 +264,7 @@ def _web_app(
     now: Callable[[], datetime],
 ) -> Starlette:
     database, threads, policies = shared.database, shared.threads, options.policies
-    finder = Finder(database, options.platforms, options.reclaim)
+    finder = Finder(database, options.platforms, options.reclaim, options.prices)
     parts: list[object] = [
         _health(shared, options),
         Description(ROUTES, options),

@@ -50,6 +50,7 @@ from weighbridge.presentation.rows.report_rows import (
     DisputeRow,
     Report,
 )
+from weighbridge.presentation.rows.traffic_rows import CostsAnswer, TrafficRow
 from weighbridge.web.api.crawl_requests import (
     CrawlAsked,
     CrawlInput,
@@ -364,6 +365,8 @@ _VALUES: Final = (
     DisputeRow,
     PolicyDecision,
     ReclaimRow,
+    TrafficRow,
+    CostsAnswer,
     HeadroomRow,
     HistoryAnswer,
     ImageLimits,
@@ -387,6 +390,7 @@ def schemas() -> dict[str, Schema]:
     found["WaiverList"] = _list_of("WaiverRow")
     found["ViolationList"] = _list_of("ViolationRow")
     found["DisputeList"] = _list_of("DisputeRow")
+    found["TrafficList"] = _list_of("TrafficRow")
     for value in _VALUES:
         adapter: TypeAdapter[object] = TypeAdapter(value)
         whole = adapter.json_schema(mode="serialization", ref_template=REFERENCE)

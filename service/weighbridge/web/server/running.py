@@ -105,6 +105,7 @@ def web_options(settings: Settings, reload: PolicyReload | None = None) -> WebOp
         failed_since=(lambda: None) if reload is None else reload.failed_since,
         metrics_bind=settings.metrics.bind,
         reclaim=settings.reclaim_choice,
+        prices=settings.prices.prices,
     )
 
 

@@ -1,0 +1,79 @@
+"""What was pulled in a month, and what storing and pulling cost, as JSON."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.traffic.costs import owner_of
+from weighbridge.domain.traffic.months import month_of, parse_month
+from weighbridge.presentation.rows.report_rows import page_of_rows
+from weighbridge.presentation.rows.traffic_rows import (
+    costs_beside,
+    costs_page,
+    traffic_json,
+)
+from weighbridge.store.paging import read_cursor, write_cursor
+from weighbridge.store.reports.traffic import COST_CURSOR, TrafficQuery
+from weighbridge.web.request.answers import json_answer
+from weighbridge.web.request.finding import Handlers
+from weighbridge.web.request.parameters import (
+    DEFAULT_LIMIT,
+    CostCursor,
+    Limit,
+    MonthName,
+    RegistryName,
+    RepositoryName,
+    TrafficCursor,
+    Whose,
+)
+
+
+class TrafficRoutes(Handlers):
+    """One method a route."""
+
+    def traffic(
+        self,
+        request: Request,
+        month: MonthName = None,
+        registry: RegistryName = None,
+        repository: RepositoryName = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: TrafficCursor = None,
+    ) -> Response:
+        """What was pulled of repositories in a month, where their registries count
+        pulls: those first of which the most bytes may have been moved."""
+        query = TrafficQuery(
+            self._month(month), registry, repository, limit=limit, cursor=cursor
+        )
+        page = self._finder.traffic(query)
+        row = partial(traffic_json, prices=self._finder.prices)
+        return json_answer(request, page_of_rows(page, row))
+
+    def costs(
+        self,
+        request: Request,
+        per: Whose = "team",
+        month: MonthName = None,
+        registry: RegistryName = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: CostCursor = None,
+    ) -> Response:
+        """What each team, project, registry or repository stored and pulled in a month,
+        and what that costs by the configured prices. All of it is an estimate."""
+        first = 0
+        if cursor is not None:
+            first = max(0, int(read_cursor(cursor, COST_CURSOR)[1] or 0))
+        number = self._month(month)
+        found = self._finder.costs(
+            number, registry, owner_of(per, self._policies()), self._clock()
+        )
+        end = first + limit
+        following = write_cursor("costs", end) if end < len(found.rows) else None
+        page = Page(found.rows[first:end], following)
+        beside = costs_beside(found, per, number, self._finder.prices)
+        return json_answer(request, costs_page(page, beside))
+
+    def _month(self, text: str | None) -> int:
+        return month_of(self._clock()) if text is None else parse_month(text)
