@@ -18,7 +18,11 @@ import pytest
 from support.promtool import promtool
 from support.serving import PLAIN, free_address
 from support.wait import wait_in_thread
+from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.cli.actions import reclaim
 from weighbridge.cli.actions.history import printed
+from weighbridge.config import load_settings
+from weighbridge.domain.reclaim.keep_rules import DEFAULT_RULES
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.store.reports.history import HistoryQuery, history_page
 from weighbridge.store.session import open_database
@@ -160,6 +164,22 @@ def test_the_page_shows_the_history_that_a_terminal_prints(demo: Running) -> Non
     assert found is not None
     example = text.partition(prompt)[2].partition("\n```\n")[0]
     assert printed(found, "table", Screen(width=100)) == example
+
+
+def test_the_page_shows_the_report_on_reclaiming_that_a_terminal_prints(
+    demo: Running,
+) -> None:
+    (kept,) = demo.folder.glob("*-weighbridge/demo.db")
+    tags = ["1.5.0", "latest", "1.3.0"]
+    options = " ".join(f"--tag {tag}" for tag in tags)
+    prompt = f"$ weighbridge reclaim demo/shop/api {options} --database demo.db\n"
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    settings = load_settings(None, {}, KINDS, database_url=f"sqlite:///{kept}")
+
+    found = reclaim.reclaim(settings, "demo/shop/api", tags, DEFAULT_RULES)
+
+    example = text.partition(prompt)[2].partition("\n```\n")[0]
+    assert reclaim.printed(found, "table", Screen(width=80)) == example
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "history": "weighbridge.cli.reports.history",
     "bases": "weighbridge.cli.reports.bases",
     "costs": "weighbridge.cli.reports.costs",
+    "reclaim": "weighbridge.cli.reports.reclaim",
     "up": "weighbridge.cli.up",
     "serve": "weighbridge.cli.serve",
     "worker": "weighbridge.cli.worker",

@@ -7,7 +7,7 @@ only a change between these three moves bytes. So nothing counts holders, and no
 total has to know how many there are.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
@@ -188,7 +188,8 @@ def leaving(
     untagged: Mapping[int, int],
 ) -> list[int]:
     """The manifests of a repository that nothing leads to any more once some tags are
-    gone: what only they reach, through indexes too. An index comes before its children.
+    gone: what only they reach, through indexes too. What tags name comes first, an
+    index before its children.
 
     counts:   of every manifest that the tags reach
     children: of its indexes, each child once
@@ -199,10 +200,10 @@ def leaving(
         return sum(counts.get(manifest, NOT_LIVE)) == left[manifest]
 
     left: Counter[int] = Counter(untagged)
-    waiting = list(filter(is_left, untagged))
+    waiting = deque(filter(is_left, untagged))
     gone: list[int] = []
     while waiting:
-        manifest = waiting.pop()
+        manifest = waiting.popleft()
         gone.append(manifest)
         for child in children.get(manifest, ()):
             left[child] += 1

@@ -210,7 +210,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     for option in ("--config", "--debug"):
         assert option in out
     sized = ("inspect", "compare", "check", "crawl", "top", "policy", "violations")
-    has_sizes = words[0] in (*sized, "history", "bases", "costs")
+    has_sizes = words[0] in (*sized, "history", "bases", "costs", "reclaim")
     has_rows = has_sizes or words in (
         ["config", "show"],
         ["db", "recount"],

@@ -18,7 +18,11 @@ ARM = Platform("linux", "arm64")
 def reclaim(world: World, *names: str, leaves_tags_out: bool = False) -> ReclaimReport:
     with world.database.read() as connection:
         return reclaim_tags(
-            connection, world.report(), names, leaves_tags_out=leaves_tags_out
+            connection,
+            world.report(),
+            names,
+            world.now,
+            leaves_tags_out=leaves_tags_out,
         )
 
 

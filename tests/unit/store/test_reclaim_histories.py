@@ -9,6 +9,7 @@ from sqlalchemy import text
 from support.brute_force import freed_by_deleting
 from support.ledger_world import Fleet, History, TwoEntries
 from support.seeds import seeds
+from support.store_world import T0
 from weighbridge.domain.reclaim.reclaim_report import Freed, ReclaimReport
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.reports.reclaim import frees_alone, reclaim_tags
@@ -31,7 +32,7 @@ def report_of(
     ).one()
     found = find_repository(connection, registry, name)
     assert found is not None
-    return reclaim_tags(connection, found, names)
+    return reclaim_tags(connection, found, names, T0)
 
 
 def tags_of(connection: Connection, repository: int) -> dict[str, int]:

@@ -95,7 +95,7 @@ def _not_known(connection: Connection, query: HistoryQuery) -> StoreError:
         near = nearest_repositories(connection, query.registry, query.repository)
         message, code = f"{name} was never crawled", "repository_not_found"
     else:
-        near = nearest_tags(connection, place.id, query.tag)
+        near = nearest_tags(connection, query.registry, query.repository, query.tag)
         message, code = f"{name} never had a tag {query.tag}", "tag_not_found"
     hint = f"nearest  {', '.join(near)}" if near else ""
     return StoreError(message, code=code, hint=hint)

@@ -56,7 +56,7 @@ class Releasing(Struct, frozen=True):
     stays:       other tags that name it, which stay; of many the first ones
     stay_count:  how many these are
     is_listed:   an index lists it
-    since:       when the latest of the tags came to where it is
+    since:       when the latest of the tags came to where it is, as rules count it
     freed_bytes: what deleting these tags alone frees
     """
 

@@ -4,6 +4,7 @@ has nothing besides the specification is here as a whole."""
 from typing import TYPE_CHECKING, Final
 
 from weighbridge.config import RegistrySettings
+from weighbridge.registry.exchange.collector import DISTRIBUTION_COLLECTOR
 from weighbridge.registry.exchange.registry_kind import RegistryKind
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ DISTRIBUTION: Final = RegistryKind(
     open=_open,
     # Its storage driver addresses blobs by digest under one root.
     storage_scope="registry",
+    collector=DISTRIBUTION_COLLECTOR,
 )
 
 

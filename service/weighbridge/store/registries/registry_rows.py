@@ -126,6 +126,14 @@ def _kept(entry: RegistryEntry, stored: Mapping[str, object]) -> Mapping[str, ob
     return {key: stored[key] for key in unknown}
 
 
+def find_site(connection: Connection, name: str) -> tuple[str, str]:
+    """The kind and the URL of a registry that was crawled."""
+    row = connection.execute(
+        select(_table.kind, _table.url).where(_table.name == name)
+    ).one()
+    return row.kind, row.url
+
+
 def names_at(connection: Connection, address: str) -> list[str]:
     """The entries of one address (`RegistryEntry.address`), by name."""
     named = select(_table.name).where(_table.address == address).order_by(_table.name)

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, Select, select
 
 from weighbridge.store.models import registries, repositories, tags
+from weighbridge.store.named_rows import find_place
 
 _FEW: Final = 1_000
 _NEIGHBOURS: Final = 50
@@ -40,10 +41,15 @@ def nearest_repositories(
     ]
 
 
-def nearest_tags(connection: Connection, repository_id: int, tag: str) -> list[str]:
+def nearest_tags(
+    connection: Connection, registry: str, repository: str, tag: str
+) -> list[str]:
     """Tags of a repository that are not gone, the nearest first."""
+    place = find_place(connection, registry, repository)
+    if place is None:
+        return []
     names = select(tags.c.name).where(
-        tags.c.repository_id == repository_id, tags.c.deleted_at.is_(None)
+        tags.c.repository_id == place.id, tags.c.deleted_at.is_(None)
     )
     return _nearest(connection, names, tags.c.name, tag)
 

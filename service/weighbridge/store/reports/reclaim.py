@@ -109,10 +109,6 @@ class _LiveTag(NamedTuple):
     moved_at: datetime | None
     first_seen_at: datetime
 
-    @property
-    def since(self) -> datetime:
-        return self.pushed_at or self.moved_at or self.first_seen_at
-
 
 class _Reach(Struct):
     """Manifests that targets lead to in one repository, the targets too.
@@ -129,6 +125,7 @@ def reclaim_tags(
     connection: Connection,
     repository: RepositoryReport,
     names: Collection[str],
+    now: datetime,
     *,
     leaves_tags_out: bool = False,
 ) -> ReclaimReport:
@@ -141,7 +138,7 @@ def reclaim_tags(
         return _unknown(repository, opened)
     parameters = {"repository": opened.repository_id, "names": listed(sorted(names))}
     found = [_LiveTag(*row) for row in _SOME_TAGS.read(connection, parameters)]
-    return _report(connection, repository, opened, found, takes_companions=False)
+    return _report(connection, repository, opened, found, now, takes_companions=False)
 
 
 def unknown_tags(
@@ -182,7 +179,7 @@ def reclaim_by_rules(
     known = {tag.name: tag for tag in map(_LiveTag._make, rows)}
     aged = _aged(connection, known.values())
     going = [known[each.candidate.tag] for each in not_kept(rules, aged, now)]
-    return _report(connection, repository, opened, going, takes_companions=True)
+    return _report(connection, repository, opened, going, now, takes_companions=True)
 
 
 def frees_alone(
@@ -278,6 +275,7 @@ def _report(
     repository: RepositoryReport,
     place: LedgerPlace,
     going: Sequence[_LiveTag],
+    now: datetime,
     *,
     takes_companions: bool,
 ) -> ReclaimReport:
@@ -294,7 +292,7 @@ def _report(
         digests = _digests(connection, gone)
         behind = _companions(connection, place, going, digests.values())
     freed, alone = _freed(connection, place, reach, going, gone, digests)
-    groups = _groups(connection, place, reach, going, alone)
+    groups = _groups(connection, place, reach, going, alone, now)
     return ReclaimReport(
         repository.registry,
         repository.repository,
@@ -429,7 +427,9 @@ def _groups(
     reach: _Reach,
     going: Sequence[_LiveTag],
     alone: Mapping[int, int],
+    now: datetime,
 ) -> list[Releasing]:
+    since = {tag.candidate.tag: tag.since(now) for tag in _aged(connection, going)}
     by_target: dict[int, list[_LiveTag]] = {}
     for tag in going:
         by_target.setdefault(tag.target, []).append(tag)
@@ -446,7 +446,7 @@ def _groups(
             stays=sorted(stays.get(target, ()))[:_NAMED],
             stay_count=left[target],
             is_listed=reach.counts[target][1] > 0,
-            since=max(tag.since for tag in found),
+            since=max(since[tag.name] for tag in found),
             freed_bytes=alone.get(target, 0),
         )
         for target, found in by_target.items()

@@ -33,7 +33,6 @@ from weighbridge.domain.traffic.costs import (
     month_costs,
 )
 from weighbridge.errors import UsageError
-from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.history import HistoryQuery, history_page
@@ -237,7 +236,7 @@ class Finder:
                 )
             if unknown := unknown_tags(connection, report, names):
                 raise no_tag(connection, report, unknown)
-            return reclaim_tags(connection, report, names, leaves_tags_out=in_part)
+            return reclaim_tags(connection, report, names, now, leaves_tags_out=in_part)
 
     def image(self, ref: str, platform: str | None, now: datetime) -> FoundImage:
         """The image of `ref`, its headline platform unless another is asked for."""
@@ -380,17 +379,10 @@ def no_tag(
     connection: Connection, report: RepositoryReport, names: Sequence[str]
 ) -> Refusal:
     """The answer where tags are named that a repository does not have."""
-    near = _nearest_tags(connection, report, names[0])
+    near = nearest_tags(connection, report.registry, report.repository, names[0])
     whole = f"{report.registry}/{report.repository}"
     there = f"there is no tag {', '.join(names[:NEAR])} in {whole}"
     return _not_found(there, "tag_not_found", near)
-
-
-def _nearest_tags(
-    connection: Connection, report: RepositoryReport, tag: str
-) -> list[str]:
-    place = find_place(connection, report.registry, report.repository)
-    return [] if place is None else nearest_tags(connection, place.id, tag)
 
 
 def _not_found(message: str, code: str, near: Sequence[str]) -> Refusal:
@@ -420,5 +412,5 @@ def _no_image(
     near: Sequence[str] = ()
     tag = reference.tag
     if tag and not reference.digest and unknown_tags(connection, report, [tag]):
-        near = _nearest_tags(connection, report, tag)
+        near = nearest_tags(connection, report.registry, report.repository, tag)
     return _not_found(message, "image_not_found", near)

@@ -9,6 +9,7 @@ from weighbridge.config import RegistrySettings
 from weighbridge.config.value.clashes import Clash, without
 from weighbridge.config.value.written_address import is_loopback
 from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.acr.acr_collector import COLLECTOR
 
 if TYPE_CHECKING:
     from weighbridge.registry.exchange.endpoint import (
@@ -57,4 +58,5 @@ ACR: Final = RegistryKind(
     # Layers are shared across the repositories of a registry
     # (learn.microsoft.com, container-registry-concepts).
     storage_scope="registry",
+    collector=COLLECTOR,
 )

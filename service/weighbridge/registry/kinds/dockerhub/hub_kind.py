@@ -21,6 +21,7 @@ from weighbridge.config.value.value_types import RegistryURL
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
 from weighbridge.registry.exchange.kind_signs import KindSigns
 from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.dockerhub.hub_collector import COLLECTOR
 from weighbridge.registry.login.credentials import LoginNames
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ DOCKERHUB: Final = RegistryKind(
     # Docker says nothing of it; that a layer is mounted there from one repository to
     # another speaks for it.
     storage_scope="registry",
+    collector=COLLECTOR,
     full_name=full_name,
     login_names=LoginNames(
         hosts=frozenset((*DockerHubSettings.hosts, "registry.docker.io")),

@@ -26,6 +26,7 @@ from weighbridge.config.value.value_types import RegistryURL
 from weighbridge.config.yaml.reader import Plain
 from weighbridge.registry.exchange.kind_signs import KindSigns
 from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.ecr.ecr_collector import COLLECTOR
 
 if TYPE_CHECKING:
     from weighbridge.registry.exchange.endpoint import (
@@ -327,6 +328,7 @@ ECR: Final = RegistryKind(
     # A layer is pushed to a repository and asked for there (ECR API reference,
     # BatchCheckLayerAvailability), and storage is billed by repository.
     storage_scope="repository",
+    collector=COLLECTOR,
     # Of a host that only passes on what ECR says, too.
     signs=KindSigns(services=frozenset({"ecr.amazonaws.com"})),
 )

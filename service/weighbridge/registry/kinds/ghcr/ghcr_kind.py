@@ -21,6 +21,7 @@ from weighbridge.config.value.value_types import RegistryURL
 from weighbridge.domain.text.globs import EVERYTHING, Patterns
 from weighbridge.registry.exchange.kind_signs import KindSigns
 from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.ghcr.ghcr_collector import COLLECTOR
 
 if TYPE_CHECKING:
     from weighbridge.registry.exchange.endpoint import (
@@ -165,6 +166,7 @@ GHCR: Final = RegistryKind(
     # GitHub says nothing of it. A layer is mounted from one package to another there,
     # and what is shared is counted once for all that are crawled.
     storage_scope="registry",
+    collector=COLLECTOR,
     signs=KindSigns(
         services=frozenset({_HOST}),
         realm=re.compile(

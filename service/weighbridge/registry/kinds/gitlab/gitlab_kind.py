@@ -29,6 +29,7 @@ from weighbridge.domain.text.globs import EVERYTHING, Patterns
 from weighbridge.domain.text.printable import Secret
 from weighbridge.registry.exchange.kind_signs import KindSigns
 from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.gitlab.gitlab_collector import COLLECTOR
 
 if TYPE_CHECKING:
     from weighbridge.registry.exchange.endpoint import (
@@ -156,6 +157,7 @@ GITLAB: Final = RegistryKind(
     # one root, and repositories name them (gitlab-org/container-registry,
     # docs/gitlab/database-schema.md, `blobs` and `repository_blobs`).
     storage_scope="registry",
+    collector=COLLECTOR,
     signs=KindSigns(
         # lib/gitlab's `Auth::ContainerRegistryAuthenticationService::AUDIENCE`
         services=frozenset({"container_registry"}),

@@ -22,6 +22,7 @@ from weighbridge.domain.image.reference import is_repository_name
 from weighbridge.errors import ConfigError
 from weighbridge.registry.exchange.kind_signs import KindSigns
 from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.google.google_collector import COLLECTOR
 from weighbridge.registry.kinds.google.google_key import read_key_file
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ GOOGLE: Final = RegistryKind(
     # (cloud.google.com/container-registry/docs/overview). Of Artifact Registry nothing
     # is said.
     storage_scope="project",
+    collector=COLLECTOR,
     # Of a host that only passes on what Google says, too.
     signs=KindSigns(
         realm=re.compile(

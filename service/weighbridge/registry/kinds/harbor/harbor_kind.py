@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from weighbridge.config import RegistrySettings
 from weighbridge.registry.exchange.kind_signs import KindProbe, KindSigns
 from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.harbor.harbor_collector import COLLECTOR
 
 if TYPE_CHECKING:
     from weighbridge.registry.exchange.endpoint import (
@@ -36,6 +37,7 @@ HARBOR: Final = RegistryKind(
     # goharbor/website, configure-project-quotas (pull request 691): a blob that several
     # projects have is charged to each of them, and stored once.
     storage_scope="registry",
+    collector=COLLECTOR,
     signs=KindSigns(
         # src/server/middleware/v2auth/auth.go of goharbor/harbor.
         services=frozenset({"harbor-registry"}),

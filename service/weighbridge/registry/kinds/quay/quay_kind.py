@@ -22,6 +22,7 @@ from weighbridge.domain.text.globs import EVERYTHING, Patterns
 from weighbridge.domain.text.printable import Secret
 from weighbridge.registry.exchange.kind_signs import KindProbe, KindSigns
 from weighbridge.registry.exchange.registry_kind import RegistryKind
+from weighbridge.registry.kinds.quay.quay_collector import COLLECTOR
 
 if TYPE_CHECKING:
     from weighbridge.registry.exchange.endpoint import (
@@ -167,6 +168,7 @@ QUAY: Final = RegistryKind(
     # storage/basestorage.py of quay/quay: the place of a blob is made of its digest
     # alone, whatever repository or namespace it was pushed to.
     storage_scope="registry",
+    collector=COLLECTOR,
     signs=KindSigns(
         services=frozenset({QUAY_IO}),
         # endpoints/api/discovery.py: for everybody, also where nobody may read.
