@@ -6,7 +6,7 @@ the rules are written out here once more.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -142,3 +142,47 @@ def _parsed(content: bytes, digest: str) -> _Manifest:
 
 def _is_foreign(layer: Mapping[str, Any]) -> bool:
     return any(part in layer["mediaType"] for part in _FOREIGN)
+
+
+@dataclass(slots=True)
+class Reached:
+    """Every blob of a registry, manifests too, by the tags that lead to it.
+
+    tags:      repository and tag, by digest
+    sizes:     bytes that the registry keeps, by digest
+    manifests: those of the blobs that are manifests
+    """
+
+    tags: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    manifests: set[str] = field(default_factory=set)
+
+    def freed_by(self, repository: str, names: Collection[str]) -> int:
+        """The bytes of what these tags alone lead to, in all of the registry."""
+        gone = {(repository, name) for name in names}
+        return sum(
+            self.sizes[digest] for digest, tags in self.tags.items() if tags <= gone
+        )
+
+    def left_by(self, repository: str, names: Collection[str]) -> set[str]:
+        """The manifests that no other tag of the repository leads to."""
+        return {
+            digest
+            for digest in self.manifests
+            if (own := {tag for name, tag in self.tags[digest] if name == repository})
+            and own <= set(names)
+        }
+
+
+def reached_by_tags(content: RegistryContent) -> Reached:
+    """What each tag of the registry leads to, turned round."""
+    found = Reached()
+    for repository in content.repositories():
+        read: dict[str, _Manifest] = {}
+        for tag in content.tags(repository) or ():
+            for digest, manifest in _reached(content, repository, tag, read):
+                found.manifests.add(digest)
+                found.sizes |= manifest.blobs
+                for blob in manifest.blobs:
+                    found.tags.setdefault(blob, set()).add((repository, tag))
+    return found
