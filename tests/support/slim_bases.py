@@ -10,7 +10,7 @@ from support.known_bases import KnownBases
 from support.store_world import World
 from weighbridge.domain.image.document import Image, Layer
 from weighbridge.domain.image.platform import DEFAULT, Platform
-from weighbridge.store.models import base_chains, blobs
+from weighbridge.store.models import base_chains, base_names, blobs
 
 
 class SlimBases:
@@ -47,6 +47,11 @@ class SlimBases:
                 update(base_chains)
                 .where(base_chains.c.id == chain)
                 .values(image_id=number.scalar_subquery())
+            )
+            connection.execute(
+                update(base_names)
+                .where(base_names.c.base_chain_id == chain)
+                .values(digest=image.digest)
             )
         return image
 

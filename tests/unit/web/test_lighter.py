@@ -5,6 +5,7 @@ from starlette.testclient import TestClient
 
 from support.html import parse
 from support.images import a_digest, a_layer, an_image
+from support.slim_bases import SlimBases
 from support.store_world import World
 from weighbridge.domain.image.document import Image, Line
 
@@ -101,3 +102,93 @@ def test_the_page_of_an_image_without_advice_has_no_place_for_it(
 
     assert answer.status_code == 200
     assert "What would make it lighter" not in answer.text
+
+
+def python_bases(world: World) -> SlimBases:
+    """The bases of `python:3.7-rc` in January 2018."""
+    bases = SlimBases(world)
+    buildpack = [a_layer("debian", 45_121_631), a_layer("buildpack", 277_000_000)]
+    bases.base("buildpack", buildpack, "library/buildpack-deps:stretch")
+    python = [*buildpack, a_layer("python", 28_478_369)]
+    bases.base("full", python, "library/python:3.7-rc", "library/python:3.7.0a4")
+    bases.base("slim", [a_layer("slim", 50 * MB)], "library/python:3.7-rc-slim")
+    bases.base("alpine", [a_layer("alpine", 31 * MB)], "library/python:3.7-rc-alpine")
+    bases.known.stands_on(bases.images["full"].digest, "buildpack")
+    return bases
+
+
+def savings_of(client: TestClient, tag: str) -> list[dict[str, object]]:
+    (image,) = client.get(f"/api/v1/image?ref=hub/acme/app:{tag}").json()["images"]
+    found: list[dict[str, object]] = image["savings"]
+    return found
+
+
+def test_the_api_says_what_slimmer_bases_save(world: World, client: TestClient) -> None:
+    bases = python_bases(world)
+    world.crawl({"1": bases.child("full", [a_layer("own", 14 * MB)])})
+
+    alpine, slim = savings_of(client, "1")
+
+    assert alpine["saved_bytes"] == 350_600_000 - 31 * MB
+    assert slim["saved_bytes"] == 350_600_000 - 50 * MB
+    assert slim["patch"] == "-FROM python:3.7-rc\n+FROM python:3.7-rc-slim"
+    assert "musl" in str(alpine["caution"])
+    fleet = {"images": 1, "repositories": 1, "stored_bytes": 350_600_000 - 50 * MB}
+    assert slim["fleet"] == fleet
+
+
+def test_an_image_that_is_a_base_has_its_own_variants(
+    world: World, client: TestClient
+) -> None:
+    bases = python_bases(world)
+    world.crawl({"3.7.0a4": bases.images["full"]})
+
+    found = savings_of(client, "3.7.0a4")
+
+    assert [saving["variant"] for saving in found] == [
+        "library/python:3.7-rc-alpine",
+        "library/python:3.7-rc-slim",
+    ]
+    assert all(saving["base"] == "library/python:3.7-rc" for saving in found)
+
+
+def test_of_an_image_without_a_known_base_savings_are_null(
+    world: World, client: TestClient
+) -> None:
+    python_bases(world)
+    world.crawl({"1": chowned()})
+
+    (image,) = client.get("/api/v1/image?ref=hub/acme/app:1").json()["images"]
+
+    assert image["savings"] is None
+
+
+def test_advice_leaves_the_lines_of_a_known_base_alone(
+    world: World, client: TestClient
+) -> None:
+    base = chowned()
+    bases = SlimBases(world)
+    bases.base("chowned", base.layers, "library/chowned:1")
+    child = chowned()
+    lines = [*child.lines, Line("COPY . /srv", None, 3)]
+    child = an_image([*base.layers, a_layer("own", 90 * MB)], lines=lines)
+    world.keep(child)
+    bases.known.stands_on(child.digest, "chowned")
+    world.crawl({"1": child})
+
+    assert [advice["code"] for advice in advice_of(client, "1")] == ["large_copy"]
+
+
+def test_the_page_shows_each_variant_with_its_patch(
+    world: World, client: TestClient
+) -> None:
+    bases = python_bases(world)
+    world.crawl({"1": bases.child("full", [a_layer("own", 14 * MB)])})
+
+    page = parse(client.get("/image?ref=hub/acme/app:1").text)
+
+    alpine, slim = page.one("ul", "advice").all("li")
+    assert alpine.amounts()[0] == 350_600_000 - 31 * MB
+    assert "Caution: it has musl" in alpine.text
+    assert "-FROM python:3.7-rc" in slim.one("pre", "code").text
+    assert "1 image in 1 repository stands on this base" in slim.text

@@ -260,7 +260,7 @@ class Finder:
             names = aliases(
                 connection, report.registry, report.repository, weighing.digest
             )
-            lighter = find_lighter(connection, weighing)
+            lighter = find_lighter(connection, weighing, now)
         return FoundImage(weighing, names, report, lighter)
 
     def comparison(
