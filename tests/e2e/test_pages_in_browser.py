@@ -20,6 +20,7 @@ from support.images import (
     an_index_of,
     some_layers,
 )
+from support.known_bases import KnownBases
 from support.policies import a_policy
 from support.read_model import python_3_7
 from support.store_world import T0, World
@@ -32,6 +33,7 @@ from weighbridge.domain.image.image_config import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.policy.policy import Match, PolicySet
 from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
@@ -63,6 +65,10 @@ PAGES = [
     "/violations?max_compressed=1MB",
     "/violations?max_compressed=" + "wrong" * 60,
     "/?violating=true",
+    "/bases",
+    "/bases?outdated=true&sort=name&order=asc",
+    "/base?ref=library/debian:stretch",
+    "/base?ref=library/debian:stretch&outdated=true",
     "/crawls",
     "/search?q=python",
     "/image?ref=hub/library/python:gone",
@@ -153,12 +159,26 @@ def violate(world: World) -> None:
     waived(world.database, "other", now, reason="long-words-" * 40, author="a" * 63)
 
 
+def stand_on_bases(world: World) -> None:
+    """Of two builds of one base the image of python stands on the older; another one
+    says that it stands on what has a hostile name."""
+    known = KnownBases(world.database, world.now)
+    stretch = "library/debian:stretch"
+    known.base("old", stretch, compressed_bytes=45_000_000, left_at={stretch: T0})
+    known.base("new", stretch, compressed_bytes=46_000_000)
+    known.stands_on(python_image().digest, "old")
+    squashed, _ = odd_images()
+    known.stands_on(squashed.digest, None, relation=None, reference=MARKUP)
+    refresh_base_summaries(world.database, world.now)
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with a_database(tmp_path_factory.mktemp("store")) as database:
         world = World(database, repository="library/python")
         fill(world)
         violate(world)
+        stand_on_bases(world)
         options = WebOptions(policies=lambda: POLICIES)
         with served(create_app(database, Telemetry(), options)) as url:
             yield url
@@ -227,7 +247,7 @@ LABEL_BOXES = """
 def test_cells_of_a_row_do_not_overlap(
     service: str, browser: Browser, width: int
 ) -> None:
-    pages = ("/", "/repository?ref=hub/library/python", "/crawls")
+    pages = ("/", "/repository?ref=hub/library/python", "/bases", "/crawls")
     for page in (*pages, "/violations?max_compressed=1MB"):
         browser.open(f"{service}{page}", width=width)
 
@@ -253,6 +273,7 @@ def test_markup_of_a_pusher_does_nothing__config_blob_001(
         "/image?ref=hub/library/python:hostile",
         "/",
         "/search?q=<script>alert(9)",
+        "/bases",
         "/violations?max_compressed=1MB",
         "/violations",
         "/repository?ref=hub/library/python",

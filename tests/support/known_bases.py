@@ -141,7 +141,7 @@ def a_fleet_on_bases(database: Database) -> KnownBases:
     known.base(
         "old python",
         python,
-        "library/python:3",
+        "library/python:3.7.9",
         compressed_bytes=300_000_000,
         layers=2,
         left_at={python: left_at},

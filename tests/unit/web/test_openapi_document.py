@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from support.answering import answer, keep_sizes
 from support.images import a_layer, an_artifact_of, an_image, an_index_of, some_layers
 from support.json_schema import misfits
+from support.known_bases import KnownBases
 from support.read_model import NOW
 from support.store_world import T0, World, a_result, an_entry
 from support.tokens import a_token, bearer
@@ -21,6 +22,8 @@ from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.engine.context.parts import Scope, Site
 from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import StoreError
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
+from weighbridge.store.reports.bases import BASE_SORTS
 from weighbridge.store.reports.repositories import SORTS
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -64,6 +67,21 @@ ASKED: Mapping[str, list[str]] = {
         "?a=hub/acme/app:1&b=hub/acme/app:chart",
         "?a=hub/acme/app:1&b=hub/acme/app:none",
         "?a=hub/acme/no:1&b=hub/acme/app:1",
+    ],
+    "/api/v1/bases": [
+        "",
+        "?outdated=true&q=debian&sort=name&order=asc&limit=1",
+        "?sort=colour",
+        "?outdated=yes",
+        "?cursor=bases:name:asc:a",
+    ],
+    "/api/v1/base": [
+        "?ref=debian:9",
+        "?ref=debian:9&outdated=true&limit=1",
+        "?ref=cgr.dev/python:latest",
+        "?ref=none",
+        "",
+        "?ref=debian:9&cursor=base-images:1",
     ],
     "/api/v1/disputes": ["", "?limit=0", "?registry=no", "?repository=no"],
     "/api/v1/reclaim": [
@@ -159,6 +177,11 @@ def filled(world: World) -> World:
     with world.database.write() as connection:
         site = Site(an_entry("hub"), Scope())
         ask(connection, site, ["acme/app"], measures=True, now=world.now)
+    known = KnownBases(world.database, world.now)
+    known.base("debian", "library/debian:9", compressed_bytes=4000)
+    known.stands_on(image.digest, "debian")
+    known.stands_on(odd.digest, None, relation=None, reference="cgr.dev/python:latest")
+    refresh_base_summaries(world.database, world.now)
     world.crawl(result=a_result(complete=False, state="partial", reason="bad_tls"))
     return world
 
@@ -269,12 +292,16 @@ def test_every_parameter_is_described_with_what_it_may_be(client: TestClient) ->
     operations = documented(client)
 
     found: dict[str, dict[str, object]] = {}
-    for operation in operations.values():
+    sorts: dict[str, object] = {}
+    for path, operation in operations.items():
         parameters = operation["parameters"]
         assert isinstance(parameters, list)
         for parameter in parameters:
             assert len(parameter["description"].split()) > 2, parameter
             found[parameter["name"]] = parameter["schema"]
+            if parameter["name"] == "sort":
+                schema = parameter["schema"]
+                sorts[path] = (schema["default"], schema["enum"])
 
     types = {str(schema["type"]) for schema in found.values()}
     assert types == {"string", "integer", "boolean", "array"}
@@ -282,8 +309,10 @@ def test_every_parameter_is_described_with_what_it_may_be(client: TestClient) ->
     assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 1000, 100)
     assert found["order"]["enum"] == ["asc", "desc"]
     assert found["order"]["default"] == "desc"
-    assert found["sort"]["enum"] == sorted(SORTS)
-    assert found["sort"]["default"] == "compressed"
+    assert sorts == {
+        "/api/v1/repositories": ("compressed", sorted(SORTS)),
+        "/api/v1/bases": ("weighed", sorted(BASE_SORTS)),
+    }
     assert found["crawl_id"]["pattern"] == "^[0-9]{1,18}$"
 
 

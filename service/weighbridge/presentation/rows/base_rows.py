@@ -5,11 +5,26 @@ from datetime import datetime
 from typing import Final
 
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.image.image_base import FoundBy
+from weighbridge.domain.image.image_base import FoundBy, Relation
 from weighbridge.domain.report.base import BaseImageReport, BaseReport, BaseState
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.presentation.rows.report_rows import page_of_rows, row_of
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBaseAnswer:
+    """What one image stands on. `relative`: it has layers in common with this base,
+    and what it was built on is not known. Where nothing but an annotation names the
+    base, `layers`, `compressed_bytes` and `share` are null."""
+
+    reference: str
+    also: list[str]
+    layers: int | None
+    compressed_bytes: int | None
+    share: float | None
+    relation: Relation
+    found_by: FoundBy
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from weighbridge.domain.comparison.comparison import Change
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import HistoryAlignment
 from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
+from weighbridge.presentation.rows.base_rows import ImageBaseAnswer
 from weighbridge.presentation.rows.policy_rows import CauseRow
 
 
@@ -49,7 +50,7 @@ class ComparedImage(UncompressedSize):
     claimed_bytes: int
     layers: int
     history_alignment: HistoryAlignment
-    base: None
+    base: ImageBaseAnswer | None
 
 
 @dataclass(frozen=True, slots=True)

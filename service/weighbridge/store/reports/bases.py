@@ -137,6 +137,7 @@ class BaseTotals(NamedTuple):
     rebuild: int
     weighed_bytes: int
     base_bytes: int
+    stored_bytes: int
 
 
 def base_page(connection: Connection, query: BaseQuery) -> Page[BaseReport]:
@@ -210,15 +211,16 @@ _TOTALS: Final = select(
     func.coalesce(func.sum(_base.outdated_newest_count), 0),
 )
 
+_BYTES: Final = select(_base.weighed_bytes, _base.base_bytes, _base.stored_bytes)
+
 
 def base_totals(connection: Connection) -> BaseTotals:
     """Of all bases together. An image stands on one of them: nothing counts twice."""
     count, newest, rebuild = connection.execute(_TOTALS).one()
-    numbers = select(_base.weighed_bytes, func.coalesce(_base.base_bytes, 0))
-    weighed = of_bases = 0
-    for of_images, of_base in connection.execute(numbers):
-        weighed, of_bases = weighed + of_images, of_bases + of_base
-    return BaseTotals(count, int(newest), int(rebuild), weighed, of_bases)
+    sums = [0, 0, 0]
+    for row in connection.execute(_BYTES):
+        sums = [total + (number or 0) for total, number in zip(sums, row, strict=True)]
+    return BaseTotals(count, int(newest), int(rebuild), *sums)
 
 
 _THESE: Final = _ROWS.where(among_texts(_base.reference)).order_by(

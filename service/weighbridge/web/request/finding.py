@@ -370,7 +370,7 @@ def no_registry() -> Refusal:
 
 def _no_repository(*parts: str, near: Sequence[str]) -> Refusal:
     name = "/".join(parts)
-    return _not_found(
+    return not_found(
         f"the repository {name} is not known here", "repository_not_found", near
     )
 
@@ -382,10 +382,10 @@ def no_tag(
     near = nearest_tags(connection, report.registry, report.repository, names[0])
     whole = f"{report.registry}/{report.repository}"
     there = f"there is no tag {', '.join(names[:NEAR])} in {whole}"
-    return _not_found(there, "tag_not_found", near)
+    return not_found(there, "tag_not_found", near)
 
 
-def _not_found(message: str, code: str, near: Sequence[str]) -> Refusal:
+def not_found(message: str, code: str, near: Sequence[str]) -> Refusal:
     """near: what may have been meant"""
     if not near:
         return Refusal(404, message, code=code)
@@ -413,4 +413,4 @@ def _no_image(
     tag = reference.tag
     if tag and not reference.digest and unknown_tags(connection, report, [tag]):
         near = nearest_tags(connection, report.registry, report.repository, tag)
-    return _not_found(message, "image_not_found", near)
+    return not_found(message, "image_not_found", near)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from starlette.requests import Request
@@ -120,7 +120,7 @@ def _ascii_digits(value: object) -> object:
     return value
 
 
-def _true_or_false(value: object) -> object:
+def true_or_false(value: object) -> object:
     """`bool` also reads `1`, `on` and `yes`."""
     if isinstance(value, str) and value not in ("true", "false"):
         raise ValueError("true or false")
@@ -215,17 +215,17 @@ RequestId: TypeAlias = Annotated[str, text("The number of the request", _NUMBER)
 IsAll: TypeAlias = Annotated[
     bool,
     Field(description="Also those that have ended"),
-    BeforeValidator(_true_or_false),
+    BeforeValidator(true_or_false),
 ]
 IsViolating: TypeAlias = Annotated[
     bool | None,
     Field(description="Only those that exceed a limit; with false only the others"),
-    BeforeValidator(_true_or_false),
+    BeforeValidator(true_or_false),
 ]
 AllTags: TypeAlias = Annotated[
     bool,
     Field(description="Also tags over their limit that newer ones came after"),
-    BeforeValidator(_true_or_false),
+    BeforeValidator(true_or_false),
 ]
 Sort: TypeAlias = Annotated[
     str,
@@ -249,19 +249,19 @@ State: TypeAlias = Annotated[
 ]
 
 
-def _cursor(*forms: CursorForm) -> FieldInfo:
+def cursor_of(*forms: CursorForm) -> FieldInfo:
     return text("`next_cursor` of the page before", cursor_pattern(*forms))
 
 
-TagCursor: TypeAlias = Annotated[str | None, _cursor(TAG_CURSOR)]
-HistoryCursor: TypeAlias = Annotated[str | None, _cursor(HISTORY_CURSOR)]
-CrawlCursor: TypeAlias = Annotated[str | None, _cursor(CRAWL_CURSOR)]
-WaiverCursor: TypeAlias = Annotated[str | None, _cursor(WAIVER_CURSOR)]
-CostCursor: TypeAlias = Annotated[str | None, _cursor(COST_CURSOR)]
-TrafficCursor: TypeAlias = Annotated[str | None, _cursor(TRAFFIC_CURSOR)]
-_DisputeCursor: TypeAlias = Annotated[str | None, _cursor(DISPUTE_CURSOR)]
-_ViolationCursor: TypeAlias = Annotated[str | None, _cursor(*VIOLATION_CURSORS)]
-_RepositoryCursor: TypeAlias = Annotated[str | None, _cursor(*REPOSITORY_CURSORS)]
+TagCursor: TypeAlias = Annotated[str | None, cursor_of(TAG_CURSOR)]
+HistoryCursor: TypeAlias = Annotated[str | None, cursor_of(HISTORY_CURSOR)]
+CrawlCursor: TypeAlias = Annotated[str | None, cursor_of(CRAWL_CURSOR)]
+WaiverCursor: TypeAlias = Annotated[str | None, cursor_of(WAIVER_CURSOR)]
+CostCursor: TypeAlias = Annotated[str | None, cursor_of(COST_CURSOR)]
+TrafficCursor: TypeAlias = Annotated[str | None, cursor_of(TRAFFIC_CURSOR)]
+_DisputeCursor: TypeAlias = Annotated[str | None, cursor_of(DISPUTE_CURSOR)]
+_ViolationCursor: TypeAlias = Annotated[str | None, cursor_of(*VIOLATION_CURSORS)]
+_RepositoryCursor: TypeAlias = Annotated[str | None, cursor_of(*REPOSITORY_CURSORS)]
 _FIELDS: Final[Mapping[str, object]] = {
     "registry": RegistryName,
     "repository": RepositoryName,
@@ -284,10 +284,12 @@ class Group(Struct, frozen=True):
 
     make:   makes it of them; its own signature says which there are
     cursor: what its field of this name is
+    fields: the same of other fields that no other group has, or has otherwise
     """
 
     make: Callable[..., object]
     cursor: object
+    fields: Mapping[str, object] = field(default_factory=dict)
 
 
 Repositories: TypeAlias = Annotated[
@@ -367,7 +369,9 @@ class Parameters:
             before = len(self._groups) + len(self._single)
             for said in getattr(kind, "__metadata__", ()):
                 if isinstance(said, Group):
-                    of_group = Parameters(said.make, {**_FIELDS, "cursor": said.cursor})
+                    of_group = Parameters(
+                        said.make, {**_FIELDS, **said.fields, "cursor": said.cursor}
+                    )
                     self._groups[key] = said, of_group
                 if isinstance(said, FieldInfo):
                     reads: TypeAdapter[object] = TypeAdapter(kind)  # type: ignore[arg-type]  # an Annotated alias

@@ -23,6 +23,7 @@ from weighbridge import __version__
 from weighbridge.store.access import has_valid_token
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
+from weighbridge.web.api.bases import BaseRoutes
 from weighbridge.web.api.crawl_requests import CrawlRequests
 from weighbridge.web.api.health import Health, WriteWatch
 from weighbridge.web.api.limits import LimitRoutes
@@ -33,6 +34,7 @@ from weighbridge.web.api.waivers import Waivers
 from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.metrics.snapshot import SnapshotKeeper
 from weighbridge.web.options import WebOptions, check_reach
+from weighbridge.web.pages.base_pages import BasePages
 from weighbridge.web.pages.report_pages import Pages, Twins
 from weighbridge.web.pages.violation_pages import ViolationPages
 from weighbridge.web.request.access import (
@@ -102,6 +104,8 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         "/api/v1/traffic", TrafficRoutes.traffic, "TrafficList", _REGISTRY, _REPOSITORY
     ),
     _read("/api/v1/costs", TrafficRoutes.costs, "CostsAnswer", _REGISTRY),
+    _read("/api/v1/bases", BaseRoutes.bases, "BaseList"),
+    _read("/api/v1/base", BaseRoutes.base, "OneBase", "base_not_found"),
     _read("/api/v1/crawls", API.crawls, "CrawlList", _REGISTRY, _REPOSITORY),
     _read("/api/v1/crawls/{crawl_id}", API.one_crawl, "Crawl", "crawl_not_found"),
     _read("/api/v1/search", API.search, "SearchHitList"),
@@ -160,6 +164,12 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _read("/image", Pages.image),
     _read("/image.json", API.image),
     _read("/image.csv", Twins.image_csv),
+    _read("/bases", BasePages.bases_page),
+    _read("/bases.json", BaseRoutes.bases),
+    _read("/bases.csv", BasePages.bases_csv),
+    _read("/base", BasePages.one_base_page),
+    _read("/base.json", BaseRoutes.base),
+    _read("/base.csv", BasePages.one_base_csv),
     _read("/crawls", Pages.crawls),
     _read("/crawls.json", Twins.crawls_json),
     _read("/crawls.csv", Twins.crawls_csv),
@@ -187,6 +197,8 @@ _Lifespan: TypeAlias = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 _HANDLERS: Final = (
     API,
+    BaseRoutes,
+    BasePages,
     LimitRoutes,
     ReclaimRoutes,
     TrafficRoutes,

@@ -29,6 +29,7 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.size.confidence import CompressedConfidence
+from weighbridge.presentation.rows.base_rows import ImageBaseAnswer
 from weighbridge.presentation.rows.comparison_shapes import (
     ComparisonAnswer,
     UncompressedSize,
@@ -51,6 +52,7 @@ from weighbridge.presentation.rows.report_rows import (
     Report,
 )
 from weighbridge.presentation.rows.traffic_rows import CostsAnswer, TrafficRow
+from weighbridge.web.api.bases import OneBase
 from weighbridge.web.api.crawl_requests import (
     CrawlAsked,
     CrawlInput,
@@ -280,8 +282,8 @@ class ImageProblem:
 
 @dataclass(frozen=True, slots=True)
 class ImageAnswer(UncompressedSize):
-    """The image of one platform. `base` is always null in this release. `savings` is
-    null where the base is not known."""
+    """The image of one platform. `base` and `savings` are null where the base is
+    not known."""
 
     platform: str
     digest: Digest
@@ -295,7 +297,7 @@ class ImageAnswer(UncompressedSize):
     lines: list[ImageLine]
     history_alignment: HistoryAlignment
     problems: list[ImageProblem]
-    base: None
+    base: ImageBaseAnswer | None
     advice: list[AdviceAnswer]
     savings: list[SavingAnswer] | None
 
@@ -355,6 +357,7 @@ class Error:
 
 
 _VALUES: Final = (
+    OneBase,
     ReferenceAnswer,
     ComparisonAnswer,
     Error,
@@ -389,6 +392,7 @@ def schemas() -> dict[str, Schema]:
     found["HeadroomList"] = _list_of("HeadroomRow")
     found["WaiverList"] = _list_of("WaiverRow")
     found["ViolationList"] = _list_of("ViolationRow")
+    found["BaseList"] = _list_of("BaseRow")
     found["DisputeList"] = _list_of("DisputeRow")
     found["TrafficList"] = _list_of("TrafficRow")
     for value in _VALUES:

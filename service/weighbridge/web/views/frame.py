@@ -235,6 +235,7 @@ _LATE: Final = 1.5
 """Times the interval: one run is overdue. From STALE_INTERVALS on one was missed."""
 NAVIGATION: Final = (
     ("/", "Overview"),
+    ("/bases", "Bases"),
     ("/violations", "Violations"),
     ("/crawls", "Crawls"),
 )

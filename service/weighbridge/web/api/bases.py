@@ -1,0 +1,121 @@
+"""Bases, with what stands on each, and one base with the images on it."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from weighbridge.domain.report.base import BaseImageReport
+from weighbridge.domain.report.inventory import Page
+from weighbridge.presentation.rows.base_rows import (
+    BaseImageRow,
+    BaseRow,
+    base_json,
+    one_base_json,
+)
+from weighbridge.presentation.rows.report_rows import page_of_rows
+from weighbridge.store.reports.base_images import (
+    BASE_IMAGE_CURSOR,
+    BaseImageQuery,
+    base_image_page,
+)
+from weighbridge.store.reports.bases import (
+    BASE_CURSORS,
+    BASE_SORTS,
+    BaseQuery,
+    CountedBase,
+    base_page,
+    find_base,
+    nearest_bases,
+)
+from weighbridge.store.session import Connection
+from weighbridge.web.request.answers import Refusal, json_answer
+from weighbridge.web.request.finding import Handlers, not_found
+from weighbridge.web.request.parameters import (
+    DEFAULT_LIMIT,
+    Group,
+    Limit,
+    cursor_of,
+    text,
+    true_or_false,
+)
+
+BaseName: TypeAlias = Annotated[
+    str,
+    text(
+        "The base as it is written in FROM, such as debian:stretch; any tag that leads "
+        "to a build of it, or led there",
+        is_needed=True,
+    ),
+]
+IsOutdated: TypeAlias = Annotated[
+    bool | None,
+    Field(
+        description="Only where an older build of the base is meant; with false only "
+        "the others"
+    ),
+    BeforeValidator(true_or_false),
+]
+BaseSort: TypeAlias = Annotated[
+    str,
+    Field(
+        description="Column to sort by; a cursor goes on in its own order",
+        json_schema_extra={"enum": sorted(BASE_SORTS)},
+    ),
+]
+_BaseCursor: TypeAlias = Annotated[str | None, cursor_of(*BASE_CURSORS)]
+BaseImageCursor: TypeAlias = Annotated[str | None, cursor_of(BASE_IMAGE_CURSOR)]
+Bases: TypeAlias = Annotated[
+    BaseQuery,
+    Group(BaseQuery, _BaseCursor, {"sort": BaseSort, "outdated": IsOutdated}),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class OneBase:
+    """A base with one page of the images on it, those on an older build first."""
+
+    base: BaseRow
+    items: list[BaseImageRow]
+    next_cursor: str | None
+
+
+class BaseRoutes(Handlers):
+    """One method a route; each reads one state of the database."""
+
+    def bases(self, request: Request, query: Bases) -> Response:
+        """Bases with what stands on each, most bytes first."""
+        with self._database.read() as connection:
+            page = base_page(connection, query)
+        return json_answer(request, page_of_rows(page, base_json))
+
+    def base(
+        self,
+        request: Request,
+        ref: BaseName,
+        outdated: IsOutdated = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: BaseImageCursor = None,
+    ) -> Response:
+        """One base, and the images on it, those on an older build of it first. A page
+        may have fewer items than `limit`, or none, where there are more."""
+        found, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
+        return json_answer(request, one_base_json(found.report, page))
+
+    def read_base(
+        self, ref: str, query: BaseImageQuery
+    ) -> tuple[CountedBase, Page[BaseImageReport]]:
+        """The base of a name with a page of the images on it. Raises Refusal(404)."""
+        with self._database.read() as connection:
+            found = find_base(connection, ref, self._clock())
+            if found is None:
+                raise no_base(connection, ref)
+            return found, base_image_page(connection, found, query)
+
+
+def no_base(connection: Connection, ref: str) -> Refusal:
+    """The answer where nothing is known to stand on what is asked for."""
+    near = nearest_bases(connection, ref)
+    return not_found("no image is known to stand on this base", "base_not_found", near)

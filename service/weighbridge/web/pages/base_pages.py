@@ -1,0 +1,135 @@
+"""The pages of bases, and their tables as CSV."""
+
+from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.responses import Response
+
+from weighbridge.ports.job_names import BASES
+from weighbridge.presentation.rows.base_rows import (
+    BASE_COLUMNS,
+    BASE_IMAGE_COLUMNS,
+    base_image_cells,
+    base_json,
+)
+from weighbridge.store.leases.jobs import Job, done_at
+from weighbridge.store.reports.base_images import BaseImageQuery
+from weighbridge.store.reports.bases import (
+    BaseQuery,
+    base_page,
+    base_totals,
+    in_base_order,
+)
+from weighbridge.store.reports.inventory import registry_freshness, registry_reports
+from weighbridge.web.api.bases import (
+    BaseImageCursor,
+    BaseName,
+    BaseRoutes,
+    Bases,
+    IsOutdated,
+)
+from weighbridge.web.pages.report_pages import Links, page_of, paging
+from weighbridge.web.request.answers import csv_answer
+from weighbridge.web.request.parameters import DEFAULT_LIMIT, LIMIT_MAX, Limit
+from weighbridge.web.views.bases import base_view, bases_view
+from weighbridge.web.views.frame import frame
+
+
+class BasePages(BaseRoutes):
+    """One method a page; each reads one state of the database."""
+
+    def bases_page(self, request: Request, query: Bases) -> Response:
+        """What the images of all registries stand on."""
+        now = self._clock()
+        query = in_base_order(query)
+        with self._database.read() as connection:
+            registries = registry_reports(connection)
+            page = base_page(connection, query)
+            totals = base_totals(connection)
+            counted_at = done_at(connection, Job(BASES))
+        view = bases_view(
+            page,
+            totals,
+            sum(registry.repositories for registry in registries),
+            counted_at,
+            now,
+            is_crawled=any(registry.is_crawled for registry in registries),
+        )
+        links = _links(query)
+        around = replace(
+            frame("/bases", registries, now),
+            twin="/bases",
+            twin_query=links.query(limit=str(LIMIT_MAX)),
+        )
+        return page_of(
+            request,
+            "bases.html",
+            around,
+            page=view,
+            query=query,
+            links=links,
+            **paging(links, page.next_cursor, query.cursor),
+        )
+
+    def one_base_page(
+        self,
+        request: Request,
+        ref: BaseName,
+        outdated: IsOutdated = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: BaseImageCursor = None,
+    ) -> Response:
+        """One base: the images on it."""
+        now = self._clock()
+        found, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
+        with self._database.read() as connection:
+            registries = registry_freshness(connection)
+        wanted = None if outdated is None else str(outdated).lower()
+        links = Links("/base", {"ref": ref, "outdated": wanted})
+        around = replace(
+            frame("/base", registries, now), twin="/base", twin_query=links.query()
+        )
+        return page_of(
+            request,
+            "base.html",
+            around,
+            page=base_view(found.report, page, now),
+            outdated=outdated,
+            links=links,
+            **paging(links, page.next_cursor, cursor),
+        )
+
+    def bases_csv(self, request: Request, query: Bases) -> Response:
+        """The table of the first page."""
+        with self._database.read() as connection:
+            page = base_page(connection, query)
+        rows = map(base_json, page.items)
+        return csv_answer(request, "bases", BASE_COLUMNS, rows, page.next_cursor)
+
+    def one_base_csv(
+        self,
+        request: Request,
+        ref: BaseName,
+        outdated: IsOutdated = None,
+        limit: Limit = LIMIT_MAX,
+        cursor: BaseImageCursor = None,
+    ) -> Response:
+        """The images on one base."""
+        _, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
+        rows = map(base_image_cells, page.items)
+        columns = BASE_IMAGE_COLUMNS
+        return csv_answer(request, "base-images", columns, rows, page.next_cursor)
+
+
+def _links(query: BaseQuery) -> Links:
+    limit = None if query.limit == DEFAULT_LIMIT else str(query.limit)
+    outdated = None if query.outdated is None else str(query.outdated).lower()
+    return Links(
+        "/bases",
+        {
+            "q": query.q,
+            "outdated": outdated,
+            "sort": query.sort,
+            "order": query.order,
+            "limit": limit,
+        },
+    )

@@ -1,0 +1,162 @@
+"""Bases by API, page and CSV: what stands on each, and the images on one."""
+
+import csv
+import io
+
+import pytest
+from starlette.testclient import TestClient
+
+from support.html import parse
+from support.images import an_image
+from support.known_bases import KnownBases, a_fleet_on_bases
+from support.store_world import World
+from weighbridge.presentation.rows.base_rows import BASE_COLUMNS, BASE_IMAGE_COLUMNS
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
+from weighbridge.store.session import Database
+
+PYTHON = "library/python:3.7"
+HTML = {"accept": "text/html"}
+
+
+@pytest.fixture
+def known(database: Database) -> KnownBases:
+    return a_fleet_on_bases(database)
+
+
+@pytest.mark.usefixtures("known")
+def test_the_list_has_a_row_for_each_base(client: TestClient) -> None:
+    answer = client.get("/api/v1/bases").json()
+
+    first, second, third = answer["items"]
+    assert answer["next_cursor"] is None
+    assert tuple(first) == BASE_COLUMNS
+    assert (
+        first
+        | {
+            "reference": PYTHON,
+            "state": "outdated",
+            "outdated_since": "2026-03-03T12:00:00Z",
+            "images": 3,
+            "outdated_repositories": 1,
+            "own_bytes": 1_200_000_000,
+        }
+        == first
+    )
+    assert second["state"] == "deleted"
+    assert (third["state"], third["claimed_images"]) == ("unknown", 1)
+    assert third["own_bytes"] is third["compressed_bytes"] is third["share"] is None
+
+
+@pytest.mark.usefixtures("known")
+def test_pages_of_one_row_make_the_whole_list(client: TestClient) -> None:
+    whole = client.get("/api/v1/bases").json()["items"]
+    found = []
+    cursor = ""
+    while True:
+        page = client.get(f"/api/v1/bases?limit=1{cursor}").json()
+        found += page["items"]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+
+    assert found == whole
+
+
+@pytest.mark.usefixtures("known")
+def test_one_base_has_the_images_on_it(client: TestClient) -> None:
+    answer = client.get("/api/v1/base?ref=python:3.7.9&limit=2").json()
+    rest = client.get(f"/api/v1/base?ref={PYTHON}&cursor={answer['next_cursor']}")
+
+    assert answer["base"]["reference"] == PYTHON
+    assert tuple(answer["items"][0]) == BASE_IMAGE_COLUMNS
+    assert [row["base_state"] for row in answer["items"]] == ["outdated", "outdated"]
+    assert [row["tags"] for row in rest.json()["items"]] == [["1.1", "latest"]]
+    assert rest.json()["next_cursor"] is None
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize("path", ["/api/v1/base", "/base", "/base.json", "/base.csv"])
+def test_an_unknown_base_is_404_with_the_nearest_names(
+    client: TestClient, path: str
+) -> None:
+    answer = client.get(f"{path}?ref=pyhton:3.7")
+
+    assert answer.status_code == 404
+    error = answer.json()["error"]
+    assert error["code"] == "base_not_found"
+    assert error["detail"]["nearest"][0] == PYTHON
+
+
+@pytest.mark.usefixtures("known")
+def test_the_page_has_what_its_json_has(client: TestClient) -> None:
+    page = parse(client.get("/bases", headers=HTML).text)
+    rows = client.get("/bases.json").json()["items"]
+
+    assert client.get("/bases.json").json() == client.get("/api/v1/bases").json()
+    text = page.text
+    for row in rows:
+        assert row["reference"].removeprefix("library/") in text
+    sizes = {row[key] for row in rows for key in ("weighed_bytes", "own_bytes")}
+    assert sizes - {None, 0} <= set(page.amounts())
+
+
+@pytest.mark.usefixtures("known")
+def test_the_parts_of_a_bar_are_those_of_its_row(client: TestClient) -> None:
+    page = parse(client.get("/bases", headers=HTML).text)
+
+    table = page.all("tbody")[0]
+    row = table.all("tr")[0]
+    widths = [float(r.attributes["width"].rstrip("%")) for r in row.all("rect")]
+    assert widths == [pytest.approx(43.4), pytest.approx(56.6)]
+    assert sum(widths) == pytest.approx(100)
+
+
+@pytest.mark.usefixtures("known")
+def test_the_page_of_one_base_says_what_is_to_be_rebuilt(client: TestClient) -> None:
+    text = parse(client.get("/base?ref=python:3.7", headers=HTML).text).text
+
+    assert "2 images in all, and the newest of 1 repository" in " ".join(text.split())
+    assert "shop/cart" in text
+
+
+@pytest.mark.usefixtures("known")
+def test_csv_has_the_rows_of_the_api(client: TestClient) -> None:
+    bases = list(csv.DictReader(io.StringIO(client.get("/bases.csv").text)))
+    images = csv.DictReader(io.StringIO(client.get("/base.csv?ref=python:3.7").text))
+
+    assert tuple(bases[0]) == BASE_COLUMNS
+    assert [row["tags"] for row in images] == ["1.0", "6.3.0", "1.1 latest"]
+
+
+def test_a_page_without_a_crawl_leads_to_how_to_begin(client: TestClient) -> None:
+    text = parse(client.get("/bases", headers=HTML).text).text
+
+    assert "Nothing is crawled yet" in text
+
+
+def test_a_page_without_a_base_says_what_to_write(
+    world: World, client: TestClient
+) -> None:
+    world.crawl({"1": an_image()})
+
+    text = parse(client.get("/bases", headers=HTML).text).text
+
+    assert "repositories: [python, debian" in text
+
+
+def test_a_strangers_name_of_a_base_is_text_and_no_markup(
+    world: World, client: TestClient
+) -> None:
+    known = KnownBases(world.database, world.now)
+    image = an_image()
+    world.crawl({"1": image})
+    name = '<script>alert(1)</script>"&x=1'
+    known.stands_on(image.digest, None, relation=None, reference=name)
+    refresh_base_summaries(world.database, world.now)
+
+    html = client.get("/bases", headers=HTML).text
+    links = [a.attributes["href"] for a in parse(html).all("a")]
+    of_base = next(link for link in links if link.startswith("/base?"))
+
+    assert "<script>alert" not in html
+    assert client.get(of_base).status_code == 200
