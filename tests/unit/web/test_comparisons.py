@@ -1,7 +1,10 @@
 """Two images side by side: what the API answers and what the page shows."""
 
 import json
+import re
+from html import escape
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 from starlette.testclient import TestClient
@@ -170,3 +173,78 @@ def test_it_is_what_the_command_prints_of_the_same_numbers(
         assert one["shared"] == other["shared"]
         assert one["grown_compressed_bytes"] == -other["grown_compressed_bytes"]
     assert json.dumps(there["a"]) == json.dumps(back["b"])
+
+
+def page(client: TestClient, path: str, status: int = 200) -> str:
+    answered = client.get(path, headers={"accept": "text/html"})
+    assert answered.status_code == status
+    return answered.text
+
+
+def test_the_page_says_the_answer_then_the_cause_then_the_lines(
+    pushed: World, client: TestClient
+) -> None:
+    text = page(client, f"/compare?a={app('1.4.2')}&b=:1.5.0")
+
+    assert '▲ +<data class="b" value="601000000"' in text
+    assert 'value="604000000" title="604,000,000 bytes"' in text
+    assert "is pulled again." in text
+    assert "<code>RUN pip install torch</code> was put above" in text
+    rows = re.findall(r'<tr class="(same|add|re)" id="(d\d)"', text)
+    assert rows == [("same", "d1"), ("add", "d2"), ("re", "d3")]
+    assert "/compare.json?a=hub%2Facme%2Fapp%3A1.4.2&amp;b=hub" in text
+    assert "a=hub%2Facme%2Fapp%3A1.5.0&amp;b=hub%2Facme%2Fapp%3A1.4.2" in text
+
+
+def test_every_number_of_the_page_is_there_without_those_that_are_the_same(
+    pushed: World, client: TestClient
+) -> None:
+    text = page(client, f"/compare?a={app('1.4.2')}&b=:1.5.0&view=changed")
+
+    assert re.findall(r'id="(d\d)"', text) == ["d2", "d3"]
+
+
+def test_another_platform_is_a_link(pushed: World, client: TestClient) -> None:
+    text = page(client, f"/compare?a={app('1.4.2')}&b=:1.5.0")
+    arm = page(client, f"/compare?a={app('1.4.2')}&b=:1.5.0&platform=linux/arm64")
+
+    assert "&amp;platform=linux%2Farm64" in text
+    assert '▲ +<data class="b" value="1000000"' in arm
+
+
+def test_without_two_images_there_is_a_form(pushed: World, client: TestClient) -> None:
+    text = page(client, f"/compare?a={app('1.4.2')}")
+
+    assert 'name="a" value="hub/acme/app:1.4.2"' in text
+    assert "Line by line" not in text
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "status", "words"),
+    [
+        (app("1.4.2"), ":9", 404, "hub/acme/app:9 is not known here"),
+        ("hub/acme/no:1", app("1.4.2"), 404, "hub/acme/no is not known here"),
+        ("HUB//", app("1.4.2"), 400, "is not an image reference"),
+        ("<script>", app("1.4.2"), 400, "is not an image reference"),
+    ],
+)
+def test_a_wrong_input_is_told_beside_what_was_typed(
+    pushed: World, client: TestClient, a: str, b: str, status: int, words: str
+) -> None:
+    text = page(client, f"/compare?{urlencode({'a': a, 'b': b})}", status)
+
+    assert words in text
+    assert f'name="a" value="{escape(a)}"' in text
+    assert "<script>" not in text
+
+
+def test_the_lines_are_a_table_of_csv(pushed: World, client: TestClient) -> None:
+    answered = client.get("/compare.csv", params={"a": app("1.4.2"), "b": app("1.5.0")})
+
+    assert answered.headers["content-type"].startswith("text/csv")
+    assert [line.split(",")[:2] for line in answered.text.splitlines()[1:]] == [
+        ["linux/amd64", "same"],
+        ["linux/amd64", "added"],
+        ["linux/amd64", "rebuilt"],
+        ["linux/arm64", "rebuilt"],
+    ]

@@ -33,7 +33,7 @@ from weighbridge.domain.check.image_check import (
     rules_of,
 )
 from weighbridge.domain.image.platform import Platform, parse_platform
-from weighbridge.domain.image.reference import DOCKER_HUB, Reference
+from weighbridge.domain.image.reference import DOCKER_HUB, Reference, beside
 from weighbridge.domain.policy.base_limits import CertainBase
 from weighbridge.domain.policy.policy import (
     NO_POLICIES,
@@ -254,18 +254,11 @@ def image_beside(
 ) -> NamedImage:
     """What an image is compared with; `:tag` and `@digest` are of its repository.
     Another registry is not shown the password."""
-    if text.startswith((":", "@")):
-        text = _without_tag(item.text) + text
+    text = beside(text, item.text)
     other = named_image(settings, text, access)
     if other.target.url == item.target.url:
         return other
     return named_image(settings, text, AddressAccess(plain_http=access.plain_http))
-
-
-def _without_tag(text: str) -> str:
-    """The repository of a reference, as it was written."""
-    path, slash, last = text.partition("@")[0].rpartition("/")
-    return path + slash + last.partition(":")[0]
 
 
 async def _check(

@@ -123,6 +123,15 @@ def written_tag(text: str) -> str | None:
     return tag if has_tag else None
 
 
+def beside(text: str, other: str) -> str:
+    """A reference as it is meant beside another one: `:tag` and `@digest` are of the
+    other one's repository."""
+    if not text.startswith((":", "@")):
+        return text
+    path, slash, last = other.partition("@")[0].rpartition("/")
+    return path + slash + last.partition(":")[0] + text
+
+
 def is_repository_name(name: object) -> bool:
     """Whether a registry can have a repository of this name: at most 255
     characters of the distribution-spec's grammar."""

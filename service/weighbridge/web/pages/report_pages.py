@@ -34,6 +34,7 @@ from weighbridge.store.reports.repositories import (
 from weighbridge.store.reports.search import SearchResult, search
 from weighbridge.web.api.crawl_requests import request_lines
 from weighbridge.web.request.answers import (
+    Refusal,
     csv_answer,
     json_answer,
     page_answer,
@@ -307,7 +308,11 @@ def page_of(
     if (since := failed_since()) is not None:
         around = replace(around, banner=reload_banner(since))
     html = render(template, frame=around, navigation=NAVIGATION, **values)
-    return refused_page_answer(html) if fault else page_answer(request, html)
+    if not fault:
+        return page_answer(request, html)
+    return refused_page_answer(
+        html, fault.status if isinstance(fault, Refusal) else 400
+    )
 
 
 def _csv(

@@ -211,10 +211,10 @@ def page_answer(request: Request, html: str) -> Response:
     return _answer(request, _encoded(html), _HTML)
 
 
-def refused_page_answer(html: str) -> Response:
+def refused_page_answer(html: str, status: int = 400) -> Response:
     """A page that says what was wrong with the request. Nobody keeps it."""
     headers = {**_HTML, "cache-control": "no-store"}
-    return Response(_encoded(html), 400, headers)
+    return Response(_encoded(html), status, headers)
 
 
 def _encoded(html: str) -> bytes:

@@ -164,6 +164,10 @@ Ref: TypeAlias = Annotated[
         is_needed=True,
     ),
 ]
+RefInput: TypeAlias = Annotated[str, text("The same as it was typed; empty: none yet")]
+LineView: TypeAlias = Annotated[
+    Literal["all", "changed"], Field(description="Which lines are shown")
+]
 RegistryName: TypeAlias = Annotated[
     str | None, text("Only of the registry with this name")
 ]

@@ -35,6 +35,7 @@ from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.metrics.snapshot import SnapshotKeeper
 from weighbridge.web.options import WebOptions, check_reach
 from weighbridge.web.pages.base_pages import BasePages
+from weighbridge.web.pages.compare_pages import ComparePages
 from weighbridge.web.pages.report_pages import Pages, Twins
 from weighbridge.web.pages.violation_pages import ViolationPages
 from weighbridge.web.request.access import (
@@ -170,6 +171,9 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _read("/base", BasePages.one_base_page),
     _read("/base.json", BaseRoutes.base),
     _read("/base.csv", BasePages.one_base_csv),
+    _read("/compare", ComparePages.compare_page),
+    _read("/compare.json", API.compare),
+    _read("/compare.csv", ComparePages.compare_csv),
     _read("/crawls", Pages.crawls),
     _read("/crawls.json", Twins.crawls_json),
     _read("/crawls.csv", Twins.crawls_csv),
@@ -203,6 +207,7 @@ _HANDLERS: Final = (
     ReclaimRoutes,
     TrafficRoutes,
     Waivers,
+    ComparePages,
     Pages,
     Twins,
     ViolationPages,

@@ -237,6 +237,7 @@ NAVIGATION: Final = (
     ("/", "Overview"),
     ("/bases", "Bases"),
     ("/violations", "Violations"),
+    ("/compare", "Compare"),
     ("/crawls", "Crawls"),
 )
 

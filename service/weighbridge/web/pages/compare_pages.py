@@ -1,0 +1,97 @@
+"""The page of two images side by side, and its lines as CSV."""
+
+from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.responses import Response
+
+from weighbridge.domain.comparison.comparison import Comparison
+from weighbridge.domain.image.reference import beside
+from weighbridge.domain.size.weighing import Weighing
+from weighbridge.errors import UsageError
+from weighbridge.presentation.image.comparison_table import SIGNS
+from weighbridge.presentation.rows.comparison_rows import (
+    COMPARED_LINE_COLUMNS,
+    compared_line_rows,
+)
+from weighbridge.store.reports.inventory import registry_freshness
+from weighbridge.web.pages.report_pages import Links, page_of
+from weighbridge.web.request.answers import Refusal, csv_answer
+from weighbridge.web.request.finding import Handlers
+from weighbridge.web.request.parameters import LineView, PlatformName, Ref, RefInput
+from weighbridge.web.views.comparison import ComparisonPage, comparison_page
+from weighbridge.web.views.frame import frame
+
+
+class ComparePages(Handlers):
+    """As JSON the page is the API's."""
+
+    def compare_page(
+        self,
+        request: Request,
+        a: RefInput = "",
+        b: RefInput = "",
+        platform: PlatformName = None,
+        view: LineView = "all",
+    ) -> Response:
+        """Two images: what both have, what one has, and their lines."""
+        a, b = a.strip(), b.strip()
+        now = self._clock()
+        page, fault = None, None
+        if a and b:
+            b = beside(b, a)
+            try:
+                found = self._finder.comparison(a, b, platform, now)
+                page = self._page(found, view)
+            except Refusal as exc:
+                fault = exc
+            except UsageError as exc:
+                fault = Refusal(400, ": ".join(filter(None, (exc.message, exc.hint))))
+        links = Links(
+            "/compare",
+            {
+                "a": a,
+                "b": b,
+                "platform": platform,
+                "view": None if view == "all" else view,
+            },
+        )
+        with self._database.read() as connection:
+            registries = registry_freshness(connection)
+        around = frame("/compare", registries, now)
+        if page is not None:
+            query = links.query(view=None)
+            around = replace(around, twin="/compare", twin_query=query)
+        return page_of(
+            request,
+            "compare.html",
+            around,
+            fault=fault,
+            refusal=fault,
+            page=page,
+            a=a,
+            b=b,
+            platform=platform,
+            view=view,
+            links=links,
+            signs=[(sign, words) for sign, _, words, _ in SIGNS.values()],
+        )
+
+    def compare_csv(
+        self, request: Request, a: Ref, b: Ref, platform: PlatformName = None
+    ) -> Response:
+        """The lines of both, of each platform that they have."""
+        found = self._finder.comparison(a, b, platform, self._clock())
+        rows = (row for images in found.images for row in compared_line_rows(images))
+        return csv_answer(request, "compare", COMPARED_LINE_COLUMNS, rows)
+
+    def _page(self, found: Comparison, view: LineView) -> ComparisonPage:
+        limits = self._limit(found.before), self._limit(found.after)
+        return comparison_page(found, limits, only_changed=view == "changed")
+
+    def _limit(self, weighing: Weighing) -> int | None:
+        """What a pull of it may move by the policies, None for no limit."""
+        decided = self._policies().explain(
+            weighing.registry, weighing.repository, weighing.tag or ""
+        )
+        limits = (each.value for each in decided if each.key == "max_compressed")
+        return next((limit for limit in limits if isinstance(limit, int)), None)
