@@ -1,7 +1,8 @@
 """The pages in a real browser: laid out, complete without script, and harmless."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -33,8 +34,11 @@ from weighbridge.domain.image.image_config import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.policy.policy import Match, PolicySet
 from weighbridge.domain.size.confidence import Uncompressed
+from weighbridge.domain.traffic.costs import Prices
+from weighbridge.domain.traffic.pulls import PullCount
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.read_model.summaries import refresh_summary
+from weighbridge.store.traffic.pull_counts import note_pulls
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 
@@ -143,6 +147,16 @@ def fill(world: World) -> None:
         refresh_summary(connection, world.repository_id, world.now, world.platforms)
 
 
+def pull(world: World) -> None:
+    """Months with nothing, little and very much."""
+    now = datetime.now(UTC)
+    for days, number in ((75, 0), (40, 9), (2, 123_456_789), (1, 987_654_321)):
+        with world.database.write() as connection:
+            told = {world.repository: PullCount(number)}
+            at = now - timedelta(days=days)
+            note_pulls(connection, world.registry_id, told, at)
+
+
 def violate(world: World) -> None:
     """Limits that are exceeded, with names and lines that are meant to harm."""
     made = Violations(world.database)
@@ -184,7 +198,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         fill(world)
         violate(world)
         stand_on_bases(world)
-        options = WebOptions(policies=lambda: POLICIES)
+        pull(world)
+        prices = Prices("EUR", None, Decimal("0.09"))
+        options = WebOptions(policies=lambda: POLICIES, prices=prices)
         with served(create_app(database, Telemetry(), options)) as url:
             yield url
 

@@ -146,8 +146,13 @@ def test_a_new_month_begins_where_the_number_stood_still(world: World) -> None:
 
     assert traffic(world, parse_month("2026-04")).pulls == 0
     with world.database.read() as connection:
-        months = find_months(connection, world.repository_id, 12)
-    assert months == [parse_month("2026-04"), MARCH]
+        months = find_months(connection, world.repository_id, MARCH + 1, 12)
+        before = find_months(connection, world.repository_id, MARCH - 1, 12)
+    assert [(month.month, month.pulls) for month in months] == [
+        ("2026-04", 0),
+        ("2026-03", 0),
+    ]
+    assert before == []
 
 
 def test_pages_follow_each_other_without_a_gap(database: Database) -> None:

@@ -88,26 +88,25 @@ _LAST_PULL: Final = (
     .correlate(repositories)
     .scalar_subquery()
 )
+_COLUMNS: Final = select(
+    _repository.id,
+    registries.c.name.label("registry"),
+    _repository.name.label("repository"),
+    _month.month,
+    _month.pulls,
+    _month.low_bytes,
+    _month.high_bytes,
+    _month.is_estimate,
+    _month.counted_from,
+    _month.counted_until,
+    _told.counts,
+    _told.pulls.label("registry_pulls"),
+    _told.window_s,
+    _told.seen_at,
+    _LAST_PULL.label("last_pull_at"),
+).join_from(repositories, registries, registries.c.id == _repository.registry_id)
 _ROWS: Final = (
-    select(
-        _repository.id,
-        registries.c.name.label("registry"),
-        _repository.name.label("repository"),
-        _month.month,
-        _month.pulls,
-        _month.low_bytes,
-        _month.high_bytes,
-        _month.is_estimate,
-        _month.counted_from,
-        _month.counted_until,
-        _told.counts,
-        _told.pulls.label("registry_pulls"),
-        _told.window_s,
-        _told.seen_at,
-        _LAST_PULL.label("last_pull_at"),
-    )
-    .join_from(repositories, registries, registries.c.id == _repository.registry_id)
-    .outerjoin(
+    _COLUMNS.outerjoin(
         pull_months,
         and_(
             _month.repository_id == _repository.id, _month.month == bindparam("month")
@@ -115,6 +114,13 @@ _ROWS: Final = (
     )
     .outerjoin(repository_pulls, _told.repository_id == _repository.id)
     .where(among_ids(_repository.id))
+)
+# By the key of the months, whose first part is the month: a probe for each.
+_OF_ONE: Final = (
+    _COLUMNS.join(pull_months, _month.repository_id == _repository.id)
+    .join(repository_pulls, _told.repository_id == _repository.id)
+    .where(_repository.id == bindparam("repository"), among_ids(_month.month, "months"))
+    .order_by(_month.month.desc())
 )
 
 
@@ -180,15 +186,14 @@ def find_traffic(
     return _reports(connection, [repository_id], month)[0]
 
 
-def find_months(connection: Connection, repository_id: int, most: int) -> list[int]:
-    """The last months of which something is counted, the latest first."""
-    rows = connection.execute(
-        select(_month.month)
-        .where(_month.repository_id == repository_id)
-        .order_by(_month.month.desc())
-        .limit(most)
-    )
-    return list(rows.scalars())
+def find_months(
+    connection: Connection, repository_id: int, last: int, most: int
+) -> list[TrafficReport]:
+    """Of one repository the months up to the last one of which something is counted,
+    so many at most, the latest first."""
+    months = listed(range(last - most + 1, last + 1))
+    rows = connection.execute(_OF_ONE, {"repository": repository_id, "months": months})
+    return [_report(row, row.month) for row in rows]
 
 
 def _of(query: TrafficQuery, statement: Any) -> Any:

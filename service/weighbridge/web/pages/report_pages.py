@@ -17,6 +17,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
     TagReport,
 )
+from weighbridge.domain.traffic.months import month_of
 from weighbridge.presentation.rows.report_rows import (
     LINE_COLUMNS,
     columns,
@@ -63,6 +64,7 @@ from weighbridge.web.views.frame import (
 )
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.overview import overview
+from weighbridge.web.views.pulls import pulls_section
 from weighbridge.web.views.repository import repository_page
 from weighbridge.web.views.templating import render
 
@@ -161,6 +163,8 @@ class Pages(Handlers):
         around, registry = self._around("/repository", links, report.registry)
         violations = self._finder.violations_of(report, around.now).items
         view = repository_page(report, tags, around.now, registry, violations)
+        pulls = self._finder.pulls_of(report, month_of(around.now))
+        view = replace(view, pulls=pulls_section(*pulls, self._finder.prices))
         pages = paging(links, tags.next_cursor, cursor)
         return page_of(request, "repository.html", around, page=view, **pages)
 

@@ -33,6 +33,7 @@ from weighbridge.domain.traffic.costs import (
     month_costs,
 )
 from weighbridge.errors import UsageError
+from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.history import HistoryQuery, history_page
@@ -50,7 +51,13 @@ from weighbridge.store.reports.repositories import (
     repository_page,
 )
 from weighbridge.store.reports.tags import aliases, tag_page
-from weighbridge.store.reports.traffic import TrafficQuery, month_uses, traffic_page
+from weighbridge.store.reports.traffic import (
+    TrafficQuery,
+    find_months,
+    find_traffic,
+    month_uses,
+    traffic_page,
+)
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Connection, Database
@@ -138,6 +145,18 @@ class Finder:
         return self._page(
             lambda c: traffic_page(c, query), query.registry, query.repository
         )
+
+    def pulls_of(
+        self, report: RepositoryReport, month: int
+    ) -> tuple[TrafficReport, Sequence[TrafficReport]]:
+        """What was pulled of one repository in a month, and in each of the year that
+        ends with it, the latest first."""
+        with self._database.read() as connection:
+            place = find_place(connection, report.registry, report.repository)
+            if place is None:
+                raise _no_repository(report.registry, report.repository, near=())
+            now = find_traffic(connection, place.id, month)
+            return now, find_months(connection, place.id, month, 12)
 
     def costs(
         self,

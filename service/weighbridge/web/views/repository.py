@@ -25,6 +25,7 @@ from weighbridge.web.views.frame import (
     repository_banners,
     repository_state,
 )
+from weighbridge.web.views.pulls import PullsSection
 from weighbridge.web.views.violations import ViolationItem, items
 from weighbridge.web.views.words import (
     Amount,
@@ -55,7 +56,8 @@ class RepositoryPage(Struct, frozen=True):
     growth: percent against the baseline, with arrow and sign, "" without one;
     coloured from 5 % on.
     storage: None where nothing of it was read yet
-    frees: what deleting it would free, as a sentence"""
+    frees: what deleting it would free, as a sentence
+    pulls: None where its registry counts none"""
 
     report: RepositoryReport
     absent: Amount
@@ -67,6 +69,7 @@ class RepositoryPage(Struct, frozen=True):
     banners: Sequence[Banner]
     rows: Sequence[TagRow]
     violations: tuple[ViolationItem, ...]
+    pulls: PullsSection | None = None
 
 
 def repository_page(
