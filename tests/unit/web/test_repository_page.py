@@ -64,7 +64,7 @@ def test_a_tag_that_could_not_be_read_says_why_and_has_no_number() -> None:
         error_message="the manifest was answered with 429",
     )
 
-    page = repository_tree(a_repository_report(), [failed])
+    page = repository_tree(a_repository_report(), [failed], unknown="timeout")
 
     row = page.one("table").one("tbody").one("tr")
     assert row.amounts() == []
@@ -206,3 +206,28 @@ def test_sizes_that_are_claimed_or_disputed_are_marked_with_both_figures() -> No
         "Claimed: the manifest says 70 bytes, which the registry has not confirmed"
     )
     assert second.all("span", "whose") == []
+
+
+def test_tags_of_one_image_share_a_row_with_what_deleting_them_frees() -> None:
+    page = repository_tree(a_repository_report(), [a_tag_report("1.5.0")])
+
+    row = page.one("table").one("tbody").one("tr")
+    assert row.all("td")[-1].text == "7.00 kB"
+
+
+def test_where_it_is_not_known_what_deletion_frees_the_reason_stands_there() -> None:
+    why = "its last crawl did not see all of it (timeout)"
+
+    page = repository_tree(a_repository_report(), [a_tag_report("1")], unknown=why)
+
+    cell = page.one("table").one("tbody").one("tr").all("td")[-1]
+    assert cell.text == "unknown"
+    assert cell.one("span", "unknown").attributes["title"] == f"Not known: {why}"
+
+
+def test_what_is_gone_frees_nothing_any_more() -> None:
+    gone = replace(a_tag_report("rc1"), deleted_at=NOW - 21 * 24 * HOUR)
+
+    page = repository_tree(a_repository_report(), [gone])
+
+    assert page.one("table").one("tbody").one("tr").all("td")[-1].text == "gone"

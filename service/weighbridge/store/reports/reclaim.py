@@ -201,6 +201,14 @@ def frees_alone(
     return {target: sizes[target] for target in targets}
 
 
+def find_unknown(
+    connection: Connection, repository: RepositoryReport, *, leaves_tags_out: bool
+) -> str | None:
+    """Why it is not known what deleting tags of the repository frees; None: it is."""
+    opened = _opened(connection, repository, leaves_tags_out=leaves_tags_out)
+    return opened if isinstance(opened, str) else None
+
+
 def _opened(
     connection: Connection, repository: RepositoryReport, *, leaves_tags_out: bool
 ) -> LedgerPlace | str:

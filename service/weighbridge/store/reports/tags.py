@@ -84,7 +84,7 @@ def tag_page(
             or_(key[0] > natural, and_(key[0] == natural, key[1] > name))
         )
     rows = connection.execute(statement).all()
-    items = _reports(connection, place.scope_id, rows[:limit], platforms)
+    items = reports_of(connection, place.scope_id, rows[:limit], platforms)
     if len(rows) <= limit:
         return Page(items, None)
     last = rows[limit - 1]
@@ -110,12 +110,13 @@ def aliases(
     return list(connection.execute(statement).scalars())
 
 
-def _reports(
+def reports_of(
     connection: Connection,
     scope_id: int,
     rows: Sequence[SQLRow],
     platforms: Sequence[Platform],
 ) -> tuple[TagReport, ...]:
+    """What rows of `tags` of one repository show."""
     targets = {row.target_id for row in rows if row.target_id is not None}
     graph = load_graph(connection, targets)
     shown = read_headlines(connection, graph, targets, scope_id, platforms)

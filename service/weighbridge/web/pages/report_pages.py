@@ -46,6 +46,7 @@ from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
     CrawlCursor,
+    GroupCursor,
     Limit,
     PlatformName,
     Ref,
@@ -155,17 +156,17 @@ class Pages(Handlers):
         request: Request,
         ref: Ref,
         limit: Limit = DEFAULT_LIMIT,
-        cursor: TagCursor = None,
+        cursor: GroupCursor = None,
     ) -> Response:
-        """One repository: its newest image and its tags."""
-        report, tags = self._finder.tags(ref, limit, cursor)
+        """One repository: its newest image and its tags, the newest first."""
+        report, tags = self._finder.tag_groups(ref, limit, cursor)
         links = Links("/repository", {"ref": ref})
         around, registry = self._around("/repository", links, report.registry)
         violations = self._finder.violations_of(report, around.now).items
         view = repository_page(report, tags, around.now, registry, violations)
         pulls = self._finder.pulls_of(report, month_of(around.now))
         view = replace(view, pulls=pulls_section(*pulls, self._finder.prices))
-        pages = paging(links, tags.next_cursor, cursor)
+        pages = paging(links, tags.page.next_cursor, cursor)
         return page_of(request, "repository.html", around, page=view, **pages)
 
     def crawls(

@@ -50,6 +50,7 @@ from weighbridge.store.reports.repositories import (
     find_repository,
     repository_page,
 )
+from weighbridge.store.reports.tag_groups import TagGroups, group_page
 from weighbridge.store.reports.tags import aliases, tag_page
 from weighbridge.store.reports.traffic import (
     TrafficQuery,
@@ -237,6 +238,22 @@ class Finder:
             if found is None:
                 raise no_tag(connection, report, [tag or ""])
         return found
+
+    def tag_groups(
+        self, ref: str, limit: int, cursor: str | None
+    ) -> tuple[RepositoryReport, TagGroups]:
+        """The repository of `ref` with one page of its tags by what they name."""
+        with self._database.read() as connection:
+            report = _repository(connection, ref)
+            groups = group_page(
+                connection,
+                report,
+                limit=limit,
+                cursor=cursor,
+                platforms=self.platforms,
+                leaves_tags_out=report.registry in self._reclaim.in_part,
+            )
+        return report, groups
 
     def reclaim(self, ref: str, names: Sequence[str], now: datetime) -> ReclaimReport:
         """What deleting tags of the repository of `ref` frees; no names: those that the

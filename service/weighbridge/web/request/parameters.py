@@ -33,6 +33,7 @@ from weighbridge.store.reports.repositories import (
     SORTS,
     RepositoryQuery,
 )
+from weighbridge.store.reports.tag_groups import GROUP_CURSOR
 from weighbridge.store.reports.tags import TAG_CURSOR
 from weighbridge.store.reports.traffic import COST_CURSOR, TRAFFIC_CURSOR
 from weighbridge.store.reports.violations import (
@@ -266,6 +267,7 @@ TrafficCursor: TypeAlias = Annotated[str | None, cursor_of(TRAFFIC_CURSOR)]
 _DisputeCursor: TypeAlias = Annotated[str | None, cursor_of(DISPUTE_CURSOR)]
 _ViolationCursor: TypeAlias = Annotated[str | None, cursor_of(*VIOLATION_CURSORS)]
 _RepositoryCursor: TypeAlias = Annotated[str | None, cursor_of(*REPOSITORY_CURSORS)]
+GroupCursor: TypeAlias = Annotated[str | None, cursor_of(GROUP_CURSOR)]
 _FIELDS: Final[Mapping[str, object]] = {
     "registry": RegistryName,
     "repository": RepositoryName,

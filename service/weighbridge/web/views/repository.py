@@ -7,13 +7,13 @@ from typing import Final
 from msgspec import Struct
 
 from weighbridge.domain.report.inventory import (
-    Page,
     RegistryReport,
     RepositoryReport,
     TagReport,
 )
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.presentation.forms.phrases import MINUS
+from weighbridge.store.reports.tag_groups import TagGroup, TagGroups
 from weighbridge.web.views.charts import (
     Storage,
     repository_storage,
@@ -42,9 +42,17 @@ _NOT_IMAGES: Final = {
 
 
 class TagRow(Struct, frozen=True):
-    """One tag; `note` says what is odd about it, "" for nothing."""
+    """Tags of one image; `note` says what is odd about them, "" for nothing.
+
+    tag:    the one that speaks for them
+    others: how many are not named
+    frees:  what deleting all of them frees
+    """
 
     tag: TagReport
+    tags: Sequence[TagReport]
+    others: int
+    frees: Amount
     compressed: Amount
     bar: float
     note: str
@@ -74,7 +82,7 @@ class RepositoryPage(Struct, frozen=True):
 
 def repository_page(
     report: RepositoryReport,
-    tags: Page[TagReport],
+    tags: TagGroups,
     now: datetime,
     registry: RegistryReport | None = None,
     violations: Sequence[ViolationReport] = (),
@@ -87,7 +95,8 @@ def repository_page(
     if newest_bytes is not None:
         confidence = report.newest_compressed_confidence
         newest = marked(Amount(newest_bytes), confidence, report.newest_claimed_bytes)
-    largest = max((tag.compressed_bytes or 0 for tag in tags.items), default=0)
+    groups = tags.page.items
+    largest = max((g.tags[0].compressed_bytes or 0 for g in groups), default=0)
     return RepositoryPage(
         report=report,
         absent=absent,
@@ -99,7 +108,7 @@ def repository_page(
             report, registry.storage_scope_kind if registry else None
         ),
         banners=_banners(report, registry, now),
-        rows=[_row(tag, largest, now) for tag in tags.items],
+        rows=[_row(group, tags.unknown, largest, now) for group in groups],
         violations=items(violations),
     )
 
@@ -145,12 +154,23 @@ def _growth_css(change: float | None) -> str:
     return "up" if change > 0 else "down"
 
 
-def _row(tag: TagReport, largest: int, now: datetime) -> TagRow:
+def _row(group: TagGroup, unknown: str | None, largest: int, now: datetime) -> TagRow:
+    tag = group.tags[0]
     note, note_title = _note(tag, now)
     word = "none" if tag.kind in _NOT_IMAGES else "not yet"
     size = compressed(tag, word, note_title or "It is not read yet")
     bar = row_share(tag.compressed_bytes or 0, largest)
-    return TagRow(tag, size, bar, note, note_title)
+    others = group.count - len(group.tags)
+    frees = Amount(group.freed_bytes)
+    if tag.deleted_at is not None:
+        frees = Amount(None, word="gone", reason="The tag is deleted already")
+    elif group.freed_bytes is None:
+        frees = Amount(None, word="unknown", reason=_sentence(unknown))
+    return TagRow(tag, group.tags, others, frees, size, bar, note, note_title)
+
+
+def _sentence(why: str | None) -> str:
+    return f"Not known: {why}" if why else "It is not read yet"
 
 
 def _note(tag: TagReport, now: datetime) -> tuple[str, str]:

@@ -1,0 +1,168 @@
+"""The tags of one repository by what they name, newest first: tags of one image are one
+row, and what deleting all of them frees stands beside it.
+
+In which order: as for the newest image of a repository, by push time, then by when a
+crawl saw a tag move; where neither is known by the names of the tags, in reverse
+natural order.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+)
+
+from weighbridge.domain.image.platform import DEFAULT, Platform
+from weighbridge.domain.report.inventory import Page, RepositoryReport, TagReport
+from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.models import tags
+from weighbridge.store.named_rows import find_place
+from weighbridge.store.paging import (
+    NUMBER,
+    TEXT,
+    CursorForm,
+    check_limit,
+    one_of,
+    read_cursor,
+    write_cursor,
+)
+from weighbridge.store.reports.reclaim import find_unknown, frees_alone
+from weighbridge.store.reports.tags import reports_of
+
+GROUP_CURSOR: Final = CursorForm(one_of("groups"), NUMBER, NUMBER, TEXT, NUMBER, NUMBER)
+_NAMED: Final = 12
+"""Tags of one image that are named."""
+_REPOSITORY: Final = bindparam("repository", type_=BigInteger)
+# Tags that were never read are a group each. Those that are gone are no part of what is
+# there.
+_key: ColumnElement[int] = func.coalesce(tags.c.target_id, -tags.c.id)
+_gone: ColumnElement[int] = case((tags.c.deleted_at.is_(None), 0), else_=1)
+
+
+def _latest(column: ColumnElement[object]) -> ColumnElement[int]:
+    return func.coalesce(func.max(type_coerce(column, BigInteger)), -1)
+
+
+_GROUPS: Final = (
+    select(
+        _latest(tags.c.pushed_at).label("pushed"),
+        _latest(tags.c.moved_at).label("moved"),
+        func.max(tags.c.natural_key).label("natural"),
+        _key.label("key"),
+        _gone.label("gone"),
+        func.count().label("tags"),
+    )
+    .where(tags.c.repository_id == _REPOSITORY)
+    .group_by(_key, _gone)
+    .subquery()
+)
+_ORDER: Final = (
+    _GROUPS.c.pushed,
+    _GROUPS.c.moved,
+    type_coerce(_GROUPS.c.natural, Text),
+    _GROUPS.c.key,
+    _GROUPS.c.gone,
+)
+_PLACED: Final = (
+    select(
+        tags,
+        _key.label("key"),
+        _gone.label("gone"),
+        func.row_number()
+        .over(partition_by=(_key, _gone), order_by=tags.c.natural_key.desc())
+        .label("place"),
+    )
+    .where(tags.c.repository_id == _REPOSITORY, among_ids(_key))
+    .subquery()
+)
+_MEMBERS: Final = (
+    select(_PLACED)
+    .where(_PLACED.c.place <= _NAMED)
+    .order_by(_PLACED.c.key, _PLACED.c.place)
+)
+
+
+class TagGroup(Struct, frozen=True):
+    """Tags of one image, or of another thing, all of them live or all gone.
+
+    tags:        at most twelve of them, in reverse natural order
+    count:       how many there are
+    freed_bytes: what deleting all of them frees, the others staying; None: not known,
+                 or they are gone
+    """
+
+    tags: Sequence[TagReport]
+    count: int
+    freed_bytes: int | None
+
+
+class TagGroups(Struct, frozen=True):
+    """A page of them. unknown: why it is not known what deleting them frees, None: it
+    is"""
+
+    page: Page[TagGroup]
+    unknown: str | None
+
+
+def group_page(
+    connection: Connection,
+    repository: RepositoryReport,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    platforms: Sequence[Platform] = (DEFAULT,),
+    leaves_tags_out: bool = False,
+) -> TagGroups:
+    """One page of a repository's tags by what they name; gone ones too.
+
+    platforms: in the order in which one of them speaks for an index
+    leaves_tags_out: the configuration leaves tags of this registry out
+    Raises UsageError(invalid_limit, invalid_cursor).
+    """
+    check_limit(limit)
+    unknown = find_unknown(connection, repository, leaves_tags_out=leaves_tags_out)
+    place = find_place(connection, repository.registry, repository.repository)
+    if place is None:
+        return TagGroups(Page((), None), unknown)
+    statement = (
+        select(_GROUPS).order_by(*(each.desc() for each in _ORDER)).limit(limit + 1)
+    )
+    if cursor is not None:
+        _, *last = read_cursor(cursor, GROUP_CURSOR)
+        after = tuple_(*(literal(v, c.type) for v, c in zip(last, _ORDER, strict=True)))
+        statement = statement.where(tuple_(*_ORDER) < after)
+    rows = connection.execute(statement, {"repository": place.id}).all()
+    shown = rows[:limit]
+    keys = sorted({row.key for row in shown})
+    parameters = {"repository": place.id, "ids": listed(keys)}
+    members = connection.execute(_MEMBERS, parameters).all()
+    reports = reports_of(connection, place.scope_id, members, platforms)
+    live = [row.key for row in shown if not row.gone and row.key > 0]
+    freed = {} if unknown else frees_alone(connection, *place, live)
+    groups: dict[tuple[int, int], list[TagReport]] = {}
+    for row, report in zip(members, reports, strict=True):
+        groups.setdefault((row.key, row.gone), []).append(report)
+    page = Page(
+        tuple(
+            TagGroup(
+                groups[row.key, row.gone],
+                row.tags,
+                None if row.gone else freed.get(row.key),
+            )
+            for row in shown
+        ),
+        write_cursor("groups", *rows[limit - 1][:5]) if len(rows) > limit else None,
+    )
+    return TagGroups(page, unknown)
