@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from support.database import a_database
 from support.error_codes import codes_in, texts_in
 from support.google_replica.state import key_file
+from support.known_bases import a_fleet_on_bases
 from support.many_repositories import add_repositories
 from support.policies import a_policy
 from support.read_model import NOW
@@ -127,8 +128,9 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     telemetry.task_duration.labels(CRAWL)
     telemetry.crawl_repositories_waiting.labels("hub", "due")
     with a_database(tmp_path_factory.mktemp("docs")) as database:
-        ids = add_repositories(database, ["shop/api"])
-        Violations(database, NOW).open(ids["shop/api"])
+        ids = add_repositories(database, ["team/api"])
+        Violations(database, NOW).open(ids["team/api"])
+        a_fleet_on_bases(database)
         with database.write() as connection:
             note_registry(connection, 1, state="ok", reason="", now=NOW)
         options = WebOptions(

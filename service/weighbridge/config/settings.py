@@ -51,7 +51,12 @@ from weighbridge.domain.reclaim.keep_rules import (
     KeepRules,
     ReclaimChoice,
 )
-from weighbridge.domain.series_budget import DEFAULT_MAX_SERIES, Budget, Family
+from weighbridge.domain.series_budget import (
+    DEFAULT_MAX_BASES,
+    DEFAULT_MAX_SERIES,
+    Budget,
+    Family,
+)
 from weighbridge.domain.text.globs import Patterns
 from weighbridge.domain.traffic.costs import Prices
 
@@ -63,6 +68,7 @@ UNTAGGED_IMAGES_S: Final = 400 * 24 * 3600
 KEEP_DAYS_MAX: Final = 3660
 SERIES_MIN: Final = 100
 SERIES_MAX: Final = 1_000_000
+BASES_MAX: Final = 1_000
 
 
 class WebSettings(StrictModel):
@@ -81,12 +87,14 @@ class MetricsSettings(StrictModel):
     bind:     a listener of their own, None for that of pages and API
     pin:      repositories that stay when not all of them fit; `*` matches across `/`
     families: those that are wanted besides the core ones
+    max_base_images: bases with series of their own, those that most stands on
     """
 
     bind: Bind | None = None
     max_series: Annotated[int, Field(ge=SERIES_MIN, le=SERIES_MAX)] = DEFAULT_MAX_SERIES
     pin: Annotated[tuple[RepositoryPattern, ...], Field(max_length=PATTERNS)] = ()
     families: tuple[Family, ...] = ()
+    max_base_images: Annotated[int, Field(ge=0, le=BASES_MAX)] = DEFAULT_MAX_BASES
 
     @model_validator(mode="after")
     def _has_room_for_what_is_pinned(self) -> Self:
@@ -94,7 +102,7 @@ class MetricsSettings(StrictModel):
 
     @property
     def budget(self) -> Budget:
-        return Budget(self.max_series, self.pin, self.families)
+        return Budget(self.max_series, self.pin, self.families, self.max_base_images)
 
 
 class BasesSettings(StrictModel):

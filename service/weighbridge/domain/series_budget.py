@@ -19,8 +19,11 @@ limit that any policy sets is one more."""
 REGISTRY_SERIES: Final = 13
 """Of one registry: eight numbers, and how many repositories are in each of the five
 states that are not well."""
+BASE_SERIES: Final = 4
+"""Of one base that is shown."""
 EXPORTER_SERIES: Final = 8
 DEFAULT_MAX_SERIES: Final = 20_000
+DEFAULT_MAX_BASES: Final = 50
 # Below level 2 a repository comes in at rank N and leaves at rank 1.2 N: neighbours
 # of like weight would otherwise take turns, and churn costs Prometheus more than
 # count does. For the same reason families that left come back only where they would
@@ -33,11 +36,13 @@ class Budget(Struct, frozen=True):
 
     pin:      patterns of repositories that stay when not all of them fit
     families: those that are wanted besides the core
+    max_base_images: bases with series of their own; those that most stands on
     """
 
     max_series: int = DEFAULT_MAX_SERIES
     pin: tuple[str, ...] = ()
     families: tuple[Family, ...] = ()
+    max_base_images: int = DEFAULT_MAX_BASES
 
 
 class Violations(Struct, frozen=True):
@@ -75,15 +80,18 @@ def ladder(
     *,
     limits: int = 0,
     violations: Violations = NO_VIOLATIONS,
+    bases: int = 0,
     was_below: bool = False,
 ) -> Ladder:
     """The highest level at which all of them keep within the budget.
 
     limits:     how many kinds of limits any policy sets, a series each
     violations: the series of what exceeds its limit now
+    bases:      how many bases are shown
     was_below:  it stood below level 3 a short while ago
     """
-    room = max(0, room_of(budget.max_series, registries) - violations.of_policies)
+    others = violations.of_policies + BASE_SERIES * bases
+    room = max(0, room_of(budget.max_series, registries) - others)
     core = CORE_SERIES + limits
     most = room // (core + violations.kinds)
     enter = int(most / _LEAVE)
@@ -99,3 +107,9 @@ def ladder(
 def room_of(max_series: int, registries: int) -> int:
     """Series that are left for repositories."""
     return max(0, max_series - EXPORTER_SERIES - REGISTRY_SERIES * registries)
+
+
+def bases_shown(budget: Budget, registries: int) -> int:
+    """How many bases may have series: a tenth of what registries leave at most."""
+    room = room_of(budget.max_series, registries)
+    return min(budget.max_base_images, room // 10 // BASE_SERIES)

@@ -205,6 +205,16 @@ def _report(row: Row[*tuple[Any, ...]]) -> BaseReport:
     return BaseReport(*row[: len(BaseReport.__struct_fields__)])
 
 
+def heaviest_bases(connection: Connection, most: int) -> list[BaseReport]:
+    """The crawled bases that most bytes stand on, at most so many."""
+    statement = (
+        _ROWS.where(_base.state != "unknown")
+        .order_by(_base.weighed_bytes.desc(), _base.id)
+        .limit(most)
+    )
+    return [_report(row) for row in connection.execute(statement)]
+
+
 _TOTALS: Final = select(
     func.count(),
     func.coalesce(func.sum(_base.newest_count), 0),

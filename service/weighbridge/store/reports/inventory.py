@@ -47,6 +47,7 @@ from weighbridge.store.ledger.expressions import (
 )
 from weighbridge.store.models import (
     SUMS_OF_BYTES,
+    base_summaries,
     blobs,
     layers,
     registries,
@@ -154,12 +155,19 @@ def _report(row: SQLRow, sums: Sums, repeated_bytes: int) -> RegistryReport:
     )
 
 
+_BASES_CHANGED: Final = select(
+    func.count(), func.max(type_coerce(base_summaries.c.changed_at, BigInteger))
+)
+
+
 def snapshot_version(connection: Connection) -> str:
     """A text that changes whenever anything that these reports show has changed."""
     count, revisions = connection.execute(
         select(func.count(), func.coalesce(func.sum(registries.c.revision), 0))
     ).one()
-    return f"{count}.{revisions}-{changes_noted(connection)}"
+    bases, changed_at = connection.execute(_BASES_CHANGED).one()
+    of_bases = f"{bases}.{changed_at or 0}"
+    return f"{count}.{revisions}-{changes_noted(connection)}-{of_bases}"
 
 
 _PIECE: Final = 500

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from weighbridge.domain.policy.policy import LimitKey, Limits, PolicySet, Severity
 from weighbridge.domain.policy.waiver import ActiveWaivers
+from weighbridge.domain.report.base import BaseReport
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.series_budget import Family, Violations
 from weighbridge.store.reports.inventory import InventoryRow
@@ -187,6 +188,37 @@ class RegistryFamily(Struct, frozen=True):
     value_of: Callable[[RegistryReport], int | None]
 
 
+class BaseFamily(Struct, frozen=True):
+    """One number of each base; None where it is not known."""
+
+    name: str
+    help: str
+    value_of: Callable[[BaseReport], int | None]
+
+
+BASES: Final = (
+    BaseFamily(
+        "weighbridge_base_image_repositories",
+        "Repositories that have an image on the base; the bases with most bytes.",
+        lambda base: base.repositories,
+    ),
+    BaseFamily(
+        "weighbridge_base_image_outdated_repositories",
+        "Of those, the ones whose newest image is on an older build of the base.",
+        lambda base: base.outdated_repositories,
+    ),
+    BaseFamily(
+        "weighbridge_base_image_bytes",
+        "Compressed bytes of the images on the base that are the base's, "
+        "each image once.",
+        lambda base: base.base_bytes,
+    ),
+    BaseFamily(
+        "weighbridge_base_image_own_bytes",
+        "Compressed bytes that these images have above the base.",
+        lambda base: base.own_bytes,
+    ),
+)
 INFO: Final = (
     "weighbridge_repository_info",
     "A repository with the platform that its sizes are of, and its team; always 1.",

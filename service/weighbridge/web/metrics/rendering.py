@@ -17,9 +17,11 @@ from typing import Final, TypeAlias
 from msgspec import Struct, field
 
 from weighbridge.domain.policy.policy import Severity
+from weighbridge.domain.report.base import BaseReport
 from weighbridge.domain.report.inventory import RegistryReport
 from weighbridge.domain.text.printable import printable
 from weighbridge.web.metrics.families import (
+    BASES,
     BY_POLICY,
     FAILING,
     INFO,
@@ -161,15 +163,18 @@ def render(
     pieces: Iterable[Sequence[SeriesRow]],
     families: Sequence[RepositoryFamily | LimitFamily],
     by_policy: Mapping[tuple[str, Severity], int] | None = None,
+    bases: Sequence[BaseReport] = (),
     *,
     breath_s: float = _BREATH_S,
 ) -> Text:
     """All families; `pieces` have the values of `families`, by registry.
 
     by_policy: how many repositories violate a policy, by severity
+    bases:     those that have series
     breath_s: how long others may have the interpreter after each piece
     """
-    blocks = [*_of_registries(registries), _of_policies(by_policy or {})]
+    totals = (_of_policies(by_policy or {}), *_of_bases(bases))
+    blocks = [*_of_registries(registries), *totals]
     info, violations = _Block(head(*INFO)), _Block(head(*VIOLATIONS))
     numbers = [_Block(head(family.name, family.help)) for family in families]
     series = sum(len(block.parts) for block in blocks)
@@ -214,6 +219,20 @@ def _of_policies(by_policy: Mapping[tuple[str, Severity], int]) -> _Block:
             for (policy, severity), count in sorted(by_policy.items())
         ),
     )
+
+
+def _of_bases(bases: Sequence[BaseReport]) -> Iterator[_Block]:
+    """Totals over all registries, too."""
+    for family in BASES:
+        values = ((each.reference, family.value_of(each)) for each in bases)
+        yield _block(
+            (family.name, family.help),
+            (
+                ("", labels(base_image=reference), value)
+                for reference, value in values
+                if value is not None
+            ),
+        )
 
 
 def _block(

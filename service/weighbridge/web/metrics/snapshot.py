@@ -14,8 +14,15 @@ from msgspec.structs import replace
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.report.inventory import RegistryReport
-from weighbridge.domain.series_budget import Budget, Ladder, Level, ladder
+from weighbridge.domain.series_budget import (
+    Budget,
+    Ladder,
+    Level,
+    bases_shown,
+    ladder,
+)
 from weighbridge.errors import StoreError
+from weighbridge.store.reports.bases import heaviest_bases
 from weighbridge.store.reports.inventory import (
     InventoryRow,
     heaviest_ids,
@@ -73,10 +80,12 @@ class ShownSeries(Struct, frozen=True):
 
     limits:    how many kinds of limits any policy sets
     violating: those that exceed one: they come first after the pinned ones
+    bases:     how many bases
     """
 
     limits: int
     violating: Violating
+    bases: int = 0
 
 
 def configured(registries: Sequence[RegistryReport]) -> tuple[RegistryReport, ...]:
@@ -104,6 +113,7 @@ def choose(
         repositories,
         limits=wanted.limits,
         violations=wanted.violating.series,
+        bases=wanted.bases,
         was_below=_was_below(before, now),
     )
     since = now
@@ -356,12 +366,15 @@ def take_snapshot(
     waivers = active_waivers(connection, at)
     names = {registry.name for registry in configured(registries)}
     violating = read_violating(connection, names, waivers, at)
-    wanted = ShownSeries(len(limits), violating)
+    bases = heaviest_bases(connection, bases_shown(budget, len(names)))
+    wanted = ShownSeries(len(limits), violating, len(bases))
     choice = choose(connection, registries, budget, now, before, wanted)
     families = families_of(budget.families if choice.level == 3 else ())
     rows = pieces(connection, choice, [family.column for family in families])
     shown = with_limits(rows, policies, limits, waivers, at, violating)
-    text = render(choice.registries, shown, (*families, *limits), violating.by_policy)
+    text = render(
+        choice.registries, shown, (*families, *limits), violating.by_policy, bases
+    )
     body = EncodedText(text.plain)
     return Snapshot(choice, text, body, policies, waivers)
 
