@@ -35,6 +35,7 @@ def a_policy(name: str, match: Match | None = None, **values: object) -> Policy:
         max_layer_compressed_bytes=_whole(values.get("max_layer_compressed")),
         allowed_bases=_patterns(values.get("allowed_bases")),
         max_base_age_s=_whole(values.get("max_base_age")),
+        notify_base_moved=True if values.get("notify_base_moved") else None,
         max_deduplicated_bytes=_whole(values.get("max_deduplicated")),
         severity=_severity(severity),
     )

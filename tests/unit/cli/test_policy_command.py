@@ -68,6 +68,7 @@ def test_the_table_names_value_policy_and_place_of_each_key(
         "max_layer_compressed  300 MB     everything  policies.d/all.yaml:9\n"
         "allowed_bases         none                   no policy sets it\n"
         "max_base_age          none                   no policy sets it\n"
+        "notify_base_moved     none                   no policy sets it\n"
         "max_deduplicated      200 GB     everything  policies.d/all.yaml:10\n"
         "severity              warning                no policy sets it\n"
     )
@@ -114,6 +115,7 @@ def test_json_and_csv_hold_numbers_for_programs(
         "",
         "60",
         "300000000",
+        "",
         "",
         "",
         "200000000000",

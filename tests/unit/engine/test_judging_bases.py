@@ -1,8 +1,9 @@
 """Limits on what images stand on: by what is certain, and as time goes by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -12,7 +13,12 @@ from support.database import Engine, a_database
 from support.images import a_digest
 from support.policies import a_policy
 from weighbridge.domain.image.image_base import FoundBy, Relation
+from weighbridge.domain.message.grouping import Message, NotificationEvent
+from weighbridge.domain.policy.policy import Match
+from weighbridge.notify.render.content import content_of
+from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.models import base_chains, base_names, blobs, image_bases
+from weighbridge.store.reports.violations import read_notices
 from weighbridge.store.session import Connection
 
 SLIM = a_policy("slim", allowed_bases=["library/python:*-slim*"])
@@ -169,3 +175,117 @@ def test_a_base_that_is_allowed_by_now_ends_the_violation(court: Court) -> None:
     court.judge_what_stands()
 
     assert listed(court) == [("allowed_bases", "latest", 1, False)]
+
+
+MOVED = a_policy("moved", team="shop", notify_base_moved=True)
+
+
+def fleet_on_a_base(court: Court, names: Sequence[str]) -> int:
+    """Repositories whose newest image stands on one base, which leads there."""
+    with court.database.write() as connection:
+        base = a_base(connection, "3.12", court.now)
+    for name in names:
+        court.crawl({"latest": weighing(1, name)}, name)
+        image = weighing(300, name)
+        court.crawl({"latest": image}, name)
+        stand(court, image, base)
+    return base
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, engine: Engine) -> Iterator[Court]:
+    names = [f"shop/app{n}" for n in range(5)]
+    with a_database(tmp_path, engine) as database:
+        yield Court(database, policies=[MOVED], names=names)
+
+
+def all_rows(court: Court) -> list[Any]:
+    """The violations of all repositories."""
+    return [row for name in court.names for row in court.rows(name)]
+
+
+def replace_base(court: Court) -> None:
+    with court.database.write() as connection:
+        connection.execute(update(base_names).values(left_at=court.now))
+
+
+def test_all_images_on_a_base_that_was_replaced_are_told_in_one_message(
+    fleet: Court,
+) -> None:
+    fleet_on_a_base(fleet, fleet.names)
+    fleet.judge_what_stands()
+    before = len(all_rows(fleet))
+    replace_base(fleet)
+    judged = [fleet.judge_what_stands(), fleet.judge_what_stands()]
+    fleet.deliver_until(fleet.now + timedelta(hours=1))
+
+    assert (before, judged) == (0, [5, 0])
+    assert [row.limit_key for row in all_rows(fleet)] == ["notify_base_moved"] * 5
+    (message,) = fleet.messages
+    assert len(message) == 5
+
+
+def test_the_message_names_the_base_and_what_to_do(fleet: Court) -> None:
+    fleet_on_a_base(fleet, fleet.names)
+    replace_base(fleet)
+    fleet.judge_what_stands()
+    opened: NotificationEvent = "opened"
+    wanted = [(row.id, opened) for row in all_rows(fleet)]
+    with fleet.database.read() as connection:
+        notices = read_notices(connection, wanted, 100)
+    message = Message("key", "", tuple(notices), 0, fleet.now)
+    content = content_of(message)
+
+    assert content.headline == (
+        "5 images are to be built anew: library/python:3.12 was replaced"
+    )
+    (item, *_) = content.items
+    assert item.verdict == "its base was replaced by another build: build it anew"
+    assert ("Stands on", "library/python:3.12") in [
+        (fact.name, fact.value) for fact in item.facts
+    ]
+    one = content_of(Message("key", "", tuple(notices[:1]), 0, fleet.now))
+    assert one.headline.endswith(
+        "is to be built anew: library/python:3.12 was replaced"
+    )
+
+
+def test_an_image_that_was_built_anew_is_done_and_nobody_is_told(fleet: Court) -> None:
+    base = fleet_on_a_base(fleet, fleet.names[:2])
+    replace_base(fleet)
+    fleet.judge_what_stands()
+    fleet.deliver_until(fleet.now + timedelta(hours=1))
+    with fleet.database.write() as connection:
+        new = a_base(connection, "3.12-new", fleet.now)
+    image = weighing(301, "anew")
+    with fleet.database.write() as connection:
+        keep_documents(connection, [image], {})
+    stand(fleet, image, new)
+    fleet.crawl({"latest": image}, fleet.names[0])
+    fleet.deliver_until(fleet.now + timedelta(days=1))
+
+    assert base != new
+    assert sorted(row.closed_by or "" for row in all_rows(fleet)) == ["", "pushed"]
+    assert len(fleet.messages) == 1
+
+
+def test_who_does_not_want_to_know_is_not_told(fleet: Court) -> None:
+    fleet.policies = [a_policy("quiet", max_compressed=10**12)]
+    fleet_on_a_base(fleet, fleet.names)
+    replace_base(fleet)
+
+    assert (fleet.judge_what_stands(), fleet.told) == (0, [])
+
+
+def test_two_teams_have_a_message_each(fleet: Court) -> None:
+    own = Match(repository="shop/app0")
+    fleet.policies = [
+        a_policy("other", own, team="other", notify_base_moved=True),
+        MOVED,
+    ]
+    fleet_on_a_base(fleet, fleet.names)
+    replace_base(fleet)
+    fleet.judge_what_stands()
+    fleet.deliver_until(fleet.now + timedelta(hours=1))
+
+    assert sorted(len(message) for message in fleet.messages) == [1, 4]

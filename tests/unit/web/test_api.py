@@ -119,6 +119,7 @@ def test_one_repository_says_which_policy_decides_for_its_newest_image(
         {"key": "max_layer_compressed", "value": None, "policy": None},
         {"key": "allowed_bases", "value": None, "policy": None},
         {"key": "max_base_age", "value": None, "policy": None},
+        {"key": "notify_base_moved", "value": None, "policy": None},
         {"key": "max_deduplicated", "value": None, "policy": None},
         {"key": "severity", "value": "warning", "policy": None},
     ]

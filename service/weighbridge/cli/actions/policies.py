@@ -117,6 +117,8 @@ def _shown(decided: Decided, iec: bool) -> str:
         return value
     if isinstance(value, tuple):
         return ", ".join(value)
+    if isinstance(value, bool):
+        return "yes"
     if isinstance(value, float):
         return f"{value * 100:.6g}%"
     key = next((key for key in LIMIT_KEYS if key == decided.key), None)

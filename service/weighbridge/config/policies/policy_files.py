@@ -241,6 +241,7 @@ class PolicySettings(StrictModel):
     max_layer_compressed: Most = None
     allowed_bases: Bases = None
     max_base_age: Age = None
+    notify_base_moved: bool | None = None
     max_deduplicated: Most = None
     severity: Severity = "warning"
 
@@ -256,6 +257,7 @@ class PolicySettings(StrictModel):
             max_layer_compressed_bytes=self.max_layer_compressed,
             allowed_bases=self.allowed_bases,
             max_base_age_s=self.max_base_age,
+            notify_base_moved=True if self.notify_base_moved else None,
             max_deduplicated_bytes=self.max_deduplicated,
             severity=self.severity,
         )

@@ -16,6 +16,7 @@ from weighbridge.domain.policy.policy import (
     IMAGE_KEYS,
     KEYS,
     LIMIT_KEYS,
+    TOLD_KEYS,
     Amount,
     Decided,
     Finding,
@@ -120,7 +121,11 @@ class Rules(Struct, frozen=True):
     def keys(self) -> tuple[LimitKey, ...]:
         """The limits of an image that are set."""
         by_key = self.limits.by_key
-        return tuple(key for key in IMAGE_KEYS if by_key[key] is not None)
+        return tuple(
+            key
+            for key in IMAGE_KEYS
+            if by_key[key] is not None and key not in TOLD_KEYS
+        )
 
     def policy_of(self, key: LimitKey) -> Policy | None:
         """Who sets this limit."""
@@ -315,7 +320,8 @@ def _checked_image(
     else:
         baseline = before.compressed_bytes
     base = rules.bases.get(image.digest)
-    findings = verdict(rules.limits, measured_image(image, baseline, base))
+    found = verdict(rules.limits, measured_image(image, baseline, base))
+    findings = tuple(each for each in found if each.key not in TOLD_KEYS)
     claims = allowed.claims(image), allowed.claims(before)
     is_judged = baseline is not None or has_against or rules.earlier.knows(platform)
     if "max_growth" in rules.keys and not is_judged:

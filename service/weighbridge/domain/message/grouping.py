@@ -38,6 +38,7 @@ class ViolationNotice(Struct, frozen=True):
     closed_by: `pushed`, `gone` or `policy`; None while it is open
     before_compressed_bytes: what the stream's image before it weighed
     compressed_confidence: whose word its compressed bytes are
+    base: what it stands on, where the limit is about that
     url: the page about it, None without `web.external_url`
     """
 
@@ -64,6 +65,7 @@ class ViolationNotice(Struct, frozen=True):
     closed_by: str | None
     url: str | None
     compressed_confidence: CompressedConfidence | None = None
+    base: str | None = None
 
 
 class Message(Struct, frozen=True):
@@ -232,6 +234,25 @@ def route_group(route: Route, routed: Routed) -> bytes:
     """The key of all that has the same `group_by` values on a route's channel."""
     values = zip(route.group_by, group_values(route, routed), strict=True)
     return _key("route", route.channel, *(part for pair in values for part in pair))
+
+
+BASE_WAIT_S: Final = 10 * 60
+"""Of the images on a base that was replaced one is found after the other."""
+BASE_INTERVAL_S: Final = 6 * 3600
+"""What is found later is told together."""
+
+
+def base_group(channel: str, base: str, replaced_on: str, team: str | None) -> bytes:
+    """The key of all of a team's images on one base that was replaced.
+
+    replaced_on: the day
+    """
+    return _key("base", channel, base, replaced_on, team or "")
+
+
+def about_base(base: str, team: str | None) -> str:
+    """What such a group has in common, for a headline."""
+    return f"base {base}, team {team}" if team else f"base {base}"
 
 
 def cause_group(channel: str, cause_key: bytes) -> bytes:

@@ -25,7 +25,8 @@ class CertainBase(Struct, frozen=True):
     """What an image stands on, for certain.
 
     references:     every name of the base, as people write it in `FROM`, without the
-                    host of Docker Hub: `library/python:3.12-slim`
+                    host of Docker Hub: `library/python:3.12-slim`; the one that is
+                    shown first
     replaced_for_s: seconds since we saw its tag lead to another build; 0: it leads here
     """
 
@@ -81,5 +82,5 @@ def certain_base(
     ended = [moment for moment in left if moment is not None]
     is_current = len(ended) < len(left)
     since = 0 if is_current else max(int((now - max(ended)).total_seconds()), 0)
-    references = tuple(dict.fromkeys(name.reference for name in names))
+    references = tuple(dict.fromkeys(name.reference for name in (*own, *names)))
     return CertainBase(references, since)

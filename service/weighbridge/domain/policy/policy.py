@@ -22,6 +22,7 @@ LimitKey: TypeAlias = Literal[
     "max_layer_compressed",
     "allowed_bases",
     "max_base_age",
+    "notify_base_moved",
     "max_deduplicated",
 ]
 """The keys that set a limit; `max_deduplicated` is one of a repository."""
@@ -35,6 +36,7 @@ PolicyKey: TypeAlias = Literal[
     "max_layer_compressed",
     "allowed_bases",
     "max_base_age",
+    "notify_base_moved",
     "max_deduplicated",
     "severity",
 ]
@@ -47,6 +49,15 @@ KEYS: Final[tuple[PolicyKey, ...]] = get_args(PolicyKey)
 LIMIT_KEYS: Final[tuple[LimitKey, ...]] = get_args(LimitKey)
 IMAGE_KEYS: Final = tuple(key for key in LIMIT_KEYS if key != "max_deduplicated")
 """Limits of an image."""
+TOLD_KEYS: Final[frozenset[LimitKey]] = frozenset({"notify_base_moved"})
+"""No limits of an image's own: something else has happened, and whoever builds it is to
+know. No gate asks for them."""
+BASE_KEYS: Final[tuple[LimitKey, ...]] = (
+    "allowed_bases",
+    "max_base_age",
+    "notify_base_moved",
+)
+"""Limits on what an image stands on."""
 STANDING: Final[tuple[LimitKey, ...]] = (
     "max_compressed",
     "max_uncompressed",
@@ -78,6 +89,7 @@ class Limits(Struct, frozen=True):
     max_layer_compressed_bytes: of each of its layers
     allowed_bases:    patterns of references of bases, see `domain.policy.base_limits`
     max_base_age_s:   so long after its base was replaced an image may stand on it
+    notify_base_moved: whether somebody is to know once its base was replaced
     max_deduplicated_bytes: of the whole repository, not of an image
     """
 
@@ -90,6 +102,7 @@ class Limits(Struct, frozen=True):
     max_layer_compressed_bytes: Amount | None = None
     allowed_bases: tuple[str, ...] | None = None
     max_base_age_s: Amount | None = None
+    notify_base_moved: bool | None = None
     max_deduplicated_bytes: Amount | None = None
     severity: Severity = DEFAULT_SEVERITY
 
@@ -352,6 +365,11 @@ def verdict(limits: Limits, measured: LimitedNumbers) -> tuple[Finding, ...]:
             None if measured.base is None else measured.base.replaced_for_s,
             limits.max_base_age_s,
         ),
+        _most(
+            "notify_base_moved",
+            None if measured.base is None else measured.base.replaced_for_s,
+            0 if limits.notify_base_moved else None,
+        ),
         _of_repository(limits, measured),
     )
     return tuple(finding for finding in found if finding is not None)
@@ -365,7 +383,8 @@ def limits_images(limits: Limits) -> bool:
 
 def limits_base(limits: Limits) -> bool:
     """Whether any of them is about what an image stands on."""
-    return limits.allowed_bases is not None or limits.max_base_age_s is not None
+    values = limits.by_key
+    return any(values[key] is not None for key in BASE_KEYS)
 
 
 def is_exceeded(findings: Sequence[Finding]) -> bool:

@@ -5,13 +5,13 @@ from collections.abc import Container, Mapping
 from typing import Final, Literal, TypeAlias
 
 from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.policy.policy import LimitKey
+from weighbridge.domain.policy.policy import BASE_KEYS, LimitKey
 from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
 from weighbridge.domain.text.units import format_bytes
 
 Unit: TypeAlias = Literal["bytes", "layers", "bases", "seconds"]
-BASE_LIMITS: Final[frozenset[LimitKey]] = frozenset(("allowed_bases", "max_base_age"))
-"""Limits on what an image stands on: no line has a part of them."""
+BASE_LIMITS: Final[frozenset[LimitKey]] = frozenset(BASE_KEYS)
+"""No line has a part of them."""
 _DAY_S: Final = 24 * 3600
 
 
@@ -22,7 +22,7 @@ def unit_of(key: LimitKey) -> Unit:
             return "layers"
         case "allowed_bases":
             return "bases"
-        case "max_base_age":
+        case "max_base_age" | "notify_base_moved":
             return "seconds"
         case _:
             return "bytes"

@@ -17,14 +17,8 @@ from typing import Final, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from weighbridge.domain.policy.base_limits import CertainBase
-from weighbridge.domain.policy.policy import (
-    LimitedNumbers,
-    PolicySet,
-    limits_base,
-    limits_images,
-    verdict,
-)
+from weighbridge.domain.policy.policy import limits_images
+from weighbridge.engine.judge.changed_limits import is_changed, limited_by_base
 from weighbridge.engine.judge.judged_batch import (
     JudgedBatch,
     Judging,
@@ -37,7 +31,6 @@ from weighbridge.engine.judge.judged_images import JudgedImage, Judgement, judge
 from weighbridge.engine.judge.violation_episodes import Episodes, tell
 from weighbridge.engine.writer.writer import TOGETHER, Writer, by_size, pieces
 from weighbridge.store.bases.standing import certain_bases
-from weighbridge.store.models.types import bounded
 from weighbridge.store.read_model.streams import StreamTag, newest_tags
 from weighbridge.store.read_model.summaries import (
     JUDGED_AT_ONCE,
@@ -61,9 +54,7 @@ from weighbridge.store.tags.judged_tags import (
     unjudged_repositories,
 )
 from weighbridge.store.tags.judged_tags import PAGE as TAGS_SWEPT
-from weighbridge.store.violations.violation_rows import OpenViolation, find_open
-
-NO_BASES: Final[Mapping[int, CertainBase]] = {}
+from weighbridge.store.violations.violation_rows import find_open
 
 
 class Changed(NamedTuple):
@@ -92,7 +83,7 @@ def find_changed(
     page = judged_page(connection, registry_id, after)
     policies = judging.policies
     found = find_open(connection, [each.id for each in page])
-    bases = certain_bases(connection, _limited_by_base(page, policies), now)
+    bases = certain_bases(connection, limited_by_base(page, policies), now)
     to_judge = [
         each.id
         for each in page
@@ -105,88 +96,6 @@ def find_changed(
     }
     following = page[-1].id if len(page) == JUDGED_AT_ONCE else None
     return Changed(to_judge, to_sweep, following)
-
-
-def is_changed(
-    repository: JudgedRepository,
-    violations: Sequence[OpenViolation],
-    policies: PolicySet,
-    bases: Mapping[int, CertainBase] = NO_BASES,
-) -> bool:
-    """Whether a violation is of a limit that is not set so any more, or what is newest
-    is over one and has none. The size of the largest layer is not known here.
-
-    bases: of newest images whose base is limited
-    """
-    if any(_is_outdated(each, repository, policies) for each in violations):
-        return True
-    known = {
-        violation.key.limit_key
-        for violation in violations
-        if violation.image_id in (None, repository.newest_image_id)
-    }
-    return not _exceeded(repository, policies, bases) <= known
-
-
-def _is_outdated(
-    violation: OpenViolation, repository: JudgedRepository, policies: PolicySet
-) -> bool:
-    of, tag = violation.key, violation.tag or ""
-    for decided in policies.explain(repository.registry, repository.name, tag):
-        if (
-            decided.key != of.limit_key
-            or decided.policy is None
-            or decided.value is None
-        ):
-            continue
-        if decided.policy.name != of.policy:
-            return True
-        if isinstance(decided.value, tuple | str):
-            return True  # Which bases were allowed then, nobody has written down.
-        # What growth is too much depends on the images before.
-        return (
-            of.limit_key != "max_growth"
-            and bounded(int(decided.value)) != violation.limit_amount
-        )
-    return True
-
-
-def _limited_by_base(
-    repositories: Iterable[JudgedRepository], policies: PolicySet
-) -> set[int]:
-    """The newest images of those where a limit is about what they stand on."""
-    return {
-        each.newest_image_id
-        for each in repositories
-        if each.newest_image_id is not None
-        and limits_base(
-            policies.limits_of(each.registry, each.name, each.newest_tag or "")
-        )
-    }
-
-
-def _exceeded(
-    newest: JudgedRepository, policies: PolicySet, bases: Mapping[int, CertainBase]
-) -> set[str]:
-    found = set()
-    if newest.newest_tag is not None:
-        limits = policies.limits_of(newest.registry, newest.name, newest.newest_tag)
-        is_estimate = newest.newest_uncompressed_confidence in ("estimate", "unknown")
-        size = None if is_estimate else newest.newest_uncompressed_bytes
-        measured = LimitedNumbers(
-            compressed_bytes=newest.newest_compressed_bytes,
-            uncompressed_bytes=size,
-            layers=newest.newest_layers,
-            base=bases.get(newest.newest_image_id or 0),
-        )
-        found |= {f.key for f in verdict(limits, measured) if f.keeping == "over"}
-    limits = policies.limits_of(newest.registry, newest.name, "")
-    measured = LimitedNumbers(deduplicated_bytes=newest.deduplicated_bytes)
-    return found | {
-        f.key
-        for f in verdict(limits, measured)
-        if f.key == "max_deduplicated" and f.keeping == "over"
-    }
 
 
 Item = TypeVar("Item")
@@ -458,7 +367,8 @@ def judge_standing(
         return
     lock_repositories(connection, [repository_id])
     repositories = find_judged(connection, [repository_id])
-    batch = JudgedBatch(connection, repositories, replace(judging, is_silent=True), now)
+    judging = replace(judging, is_standing=True)
+    batch = JudgedBatch(connection, repositories, judging, now)
     for repository in repositories:
         episodes = Episodes(batch, repository)
         both = {repository.id: episodes}

@@ -81,12 +81,15 @@ class Judging(Struct, frozen=True):
 
     platforms: of a registry, those that are judged; the first one speaks for an index
     is_silent: nobody is told of what is found now: somebody crawls by hand
+    is_standing: nobody has pushed: of what is found now only what has happened to bases
+               is told
     """
 
     policies: PolicySet
     platforms: tuple[Platform, ...] = (DEFAULT,)
     tell: Tell = plan_no_notices
     is_silent: bool = False
+    is_standing: bool = False
 
     @property
     def is_judging(self) -> bool:
@@ -242,7 +245,13 @@ def waits_for_word(limits: Limits, image: StreamImage) -> bool:
 
 
 def _of_bytes(limits: Limits) -> Limits:
-    return replace(limits, max_layers=None, allowed_bases=None, max_base_age_s=None)
+    return replace(
+        limits,
+        max_layers=None,
+        allowed_bases=None,
+        max_base_age_s=None,
+        notify_base_moved=None,
+    )
 
 
 def findings_of(
@@ -380,7 +389,9 @@ def _standing(judging: Judging, repository: JudgedRepository, tag: str) -> Limit
     """Limits that a tag can stand over: growth is a push's, and what is stored the
     repository's."""
     limits = judging.policies.limits_of(repository.registry, repository.name, tag)
-    return replace(limits, max_growth=None, max_deduplicated_bytes=None)
+    return replace(
+        limits, max_growth=None, notify_base_moved=None, max_deduplicated_bytes=None
+    )
 
 
 def mark_of(judging: Judging, registry: str, repository: str) -> str:

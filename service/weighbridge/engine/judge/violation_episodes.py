@@ -14,6 +14,7 @@ from weighbridge.domain.growth.cause import Cause
 from weighbridge.domain.message.grouping import NotificationEvent
 from weighbridge.domain.policy.policy import (
     LIMIT_KEYS,
+    TOLD_KEYS,
     Finding,
     LimitedNumbers,
     LimitKey,
@@ -199,7 +200,9 @@ class Episodes:
             before_image_id=None if before is None else before.id,
             before_compressed_bytes=None if before is None else before.compressed_bytes,
         )
-        self._apply(key, finding, offence, judged, is_silent=judged.tag.is_silent)
+        # What happened to its base is news, whoever pushed the image and when.
+        is_silent = judged.tag.is_silent and finding.key not in TOLD_KEYS
+        self._apply(key, finding, offence, judged, is_silent=is_silent)
 
     def _apply(
         self,
@@ -213,7 +216,8 @@ class Episodes:
         same = self._same(key, offence.tag)
         of_policy = [v for v in same if v.key.policy == key.policy]
         if finding.keeping == "over":
-            is_silent = is_silent or self._judging.is_silent
+            is_news = key.limit_key in TOLD_KEYS or not self._judging.is_standing
+            is_silent = is_silent or self._judging.is_silent or not is_news
             is_silent = is_silent or self._batch.is_waived(
                 self.repository, offence.tag, key.limit_key
             )
@@ -372,7 +376,8 @@ class Episodes:
         close_violations(self._connection, ids, by, self._now, within)
         for violation in violations:
             del self._open[violation.key]
-        self.closed.update(ids)
+        # That it was built anew is what was wanted: nobody has to be told.
+        self.closed.update(v.id for v in violations if v.key.limit_key not in TOLD_KEYS)
         self.to_tell.difference_update(ids)
         self.moved_house.difference_update(ids)
 

@@ -148,6 +148,13 @@ def base_of(cause: Cause, sharing: CauseCounts) -> list[Fact]:
     return [Fact("Base", words)]
 
 
+def stands_on(notice: ViolationNotice) -> list[Fact]:
+    """The base that a limit is about."""
+    if notice.base is None:
+        return []
+    return [Fact("Stands on", _base(notice), is_code=True)]
+
+
 def details_of(notice: ViolationNotice) -> list[Fact]:
     """Whose it is, since when, and which image exactly."""
     policy = f"{notice.policy}, {notice.severity}"
@@ -185,6 +192,7 @@ _HAS: Final[Mapping[LimitKey, str]] = {
     "max_layer_compressed": "a layer of {amount} compressed",
     "allowed_bases": "{amount} that is not allowed",
     "max_base_age": "a base that was replaced {amount} ago",
+    "notify_base_moved": "a base that was replaced {amount} ago",
     "max_deduplicated": "{amount} in the whole repository, each blob once",
 }
 _CLAIMS: Final = frozenset({"max_compressed", "max_growth", "max_layer_compressed"})
@@ -209,6 +217,8 @@ def verdict(notice: ViolationNotice) -> str:
     has = _HAS[notice.limit_key].format(amount=written(notice.limit_key, notice.amount))
     if notice.limit_key == "allowed_bases":
         return f"{has}: allowed_bases"
+    if notice.limit_key == "notify_base_moved":
+        return "its base was replaced by another build: build it anew"
     text = f"{has}, {excess_amount(notice)} over {notice.limit_key} ({limit})"
     is_claimed = notice.compressed_confidence == "claimed"
     return f"{text}, {_CLAIMED}" if is_claimed and notice.limit_key in _CLAIMS else text
@@ -225,6 +235,8 @@ def excess(notice: ViolationNotice) -> str:
     """`is 583 MB over max_compressed`; growth is told as growth."""
     if notice.limit_key == "allowed_bases":
         return "stands on a base that is not allowed"
+    if notice.limit_key == "notify_base_moved":
+        return f"is to be built anew: {_base(notice)} was replaced"
     baseline = notice.baseline_compressed_bytes
     if notice.limit_key == "max_growth" and baseline is not None:
         grown = notice.amount - baseline
@@ -320,6 +332,8 @@ def _headline(message: Message) -> str:
     test = "Test: " if message.is_test else ""
     if not message.more and (one := headline_of(message.items)):
         return f"{test}{one}"
+    if rebuilt := _to_rebuild(message):
+        return f"{test}{rebuilt}"
     ended = sum(map(_is_over, message.items))
     count = len(message.items) + message.more - ended
     parts = [f"{count:,} {_noun(count)} exceeded"] if count else []
@@ -328,6 +342,22 @@ def _headline(message: Message) -> str:
     why = " by one base image that changed" if _is_of_one_base(message.items) else ""
     about = f" ({message.group})" if message.group else ""
     return f"{test}{', '.join(parts) or 'nothing exceeded'}{why}{about}"
+
+
+def _to_rebuild(message: Message) -> str:
+    """Of images on one base that was replaced; "" of others."""
+    keys = {notice.limit_key for notice in message.items}
+    bases = {_base(notice) for notice in message.items}
+    if keys != {"notify_base_moved"} or any(map(_is_over, message.items)):
+        return ""
+    count = len(message.items) + message.more
+    base = bases.pop() if len(bases) == 1 else "their base"
+    return f"{count:,} images are to be built anew: {base} was replaced"
+
+
+def _base(notice: ViolationNotice) -> str:
+    """The name of its base."""
+    return printable(notice.base or "its base", NAME_CHARACTERS)
 
 
 def headline_of(items: Sequence[ViolationNotice]) -> str:
@@ -384,7 +414,13 @@ def item_of(notice: ViolationNotice, sharing: CauseCounts) -> MessageItem:
         name=name_of(notice),
         verdict=verdict(notice),
         cause=None if cause is None else line_of(cause),
-        facts=(*sizes_of(notice), *unknown, *base, *details_of(notice)),
+        facts=(
+            *sizes_of(notice),
+            *unknown,
+            *base,
+            *stands_on(notice),
+            *details_of(notice),
+        ),
         severity=notice.severity,
         is_resolved=is_resolved,
         url=url_of(notice),

@@ -34,6 +34,7 @@ NAMES: Final[Mapping[LimitKey, str]] = {
     "max_layer_compressed": "largest layer",
     "allowed_bases": "base",
     "max_base_age": "base replaced",
+    "notify_base_moved": "base replaced",
     "max_deduplicated": "stored",
 }
 VERDICTS: Final[Mapping[Outcome, str]] = {

@@ -7,10 +7,11 @@ asks for more; the order is always: the lock, groups by id, notifications.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import (
     Connection,
     Row,
@@ -25,6 +26,8 @@ from sqlalchemy import (
 
 from weighbridge.domain.message.grouping import (
     AHEAD,
+    BASE_INTERVAL_S,
+    BASE_WAIT_S,
     CAUSE_WITHIN,
     SHARE_CAUSE,
     GroupState,
@@ -32,6 +35,8 @@ from weighbridge.domain.message.grouping import (
     Route,
     Routed,
     about,
+    about_base,
+    base_group,
     can_share_cause,
     cause_group,
     due_in_cause,
@@ -41,6 +46,9 @@ from weighbridge.domain.message.grouping import (
     route_group,
     routes_for,
 )
+from weighbridge.domain.policy.base_limits import CertainBase
+from weighbridge.domain.policy.policy import TOLD_KEYS
+from weighbridge.store.bases.standing import certain_bases
 from weighbridge.store.dialect import (
     BulkInsert,
     Purpose,
@@ -118,6 +126,7 @@ _OPENED: Final = (
         violations.c.policy,
         violations.c.limit_key,
         violations.c.cause_key,
+        violations.c.image_id,
         *NAMES,
     )
     .select_from(named(violations))
@@ -262,6 +271,7 @@ def _plan_openings(
         for row in connection.execute(_TOLD_ALREADY, {"ids": listed(ids)})
     }
     causes = _causes_of(connection, rows, now)
+    bases = _bases_of(connection, rows, now)
     planned: list[_Planned] = []
     for row in rows:
         routed = Routed(
@@ -269,6 +279,9 @@ def _plan_openings(
         )
         for route in routes_for(routes, routed):
             if (row.id, route.channel) in already:
+                continue
+            if (base := bases.get(row.id)) is not None:
+                planned.append(_of_base(row.id, route, routed.team, base, now))
                 continue
             cause = causes.get((route.channel, row.cause_key))
             if cause is not None and can_share_cause(row.limit_key):
@@ -278,6 +291,31 @@ def _plan_openings(
                 what = about(route, routed)
             planned.append(_Planned(row.id, route, key, what, cause))
     return planned
+
+
+def _bases_of(
+    connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]], now: datetime
+) -> dict[int, CertainBase]:
+    """The base of each violation that tells of one: what stands on the same base is
+    told together."""
+    images = {r.id: r.image_id for r in rows if r.limit_key in TOLD_KEYS}
+    found = certain_bases(connection, set(images.values()), now)
+    return {n: found[image] for n, image in images.items() if image in found}
+
+
+def _of_base(
+    violation_id: int, route: Route, team: str | None, base: CertainBase, now: datetime
+) -> _Planned:
+    """One message for a base and a team, once all its images may be found."""
+    name = base.references[0]
+    replaced_on = (now - timedelta(seconds=base.replaced_for_s)).date().isoformat()
+    route = replace(
+        route,
+        group_wait_s=max(route.group_wait_s, BASE_WAIT_S),
+        group_interval_s=max(route.group_interval_s, BASE_INTERVAL_S),
+    )
+    key = base_group(route.channel, name, replaced_on, team)
+    return _Planned(violation_id, route, key, about_base(name, team), None)
 
 
 def _causes_of(

@@ -3,11 +3,12 @@ told of them, read for a message as `ViolationNotice`.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -23,9 +24,11 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.message.grouping import NotificationEvent, ViolationNotice
+from weighbridge.domain.policy.policy import BASE_KEYS
 from weighbridge.domain.policy.waiver import ActiveWaivers
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.report.violation import ViolationReport
+from weighbridge.store.bases.standing import certain_bases
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import (
     blobs,
@@ -341,7 +344,24 @@ def read_notices(
         row.id: row
         for row in connection.execute(_OF_THESE, {"ids": listed(chosen)}).all()
     }
-    return [_read(rows[one], events[one]) for one in chosen if one in rows]
+    bases = _bases(connection, rows.values())
+    return [
+        replace(_read(rows[one], events[one]), base=bases.get(rows[one].image_id))
+        for one in chosen
+        if one in rows
+    ]
+
+
+def _bases(
+    connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]]
+) -> dict[int | None, str]:
+    """What the images stand on, where a limit is about that."""
+    asked = {r.image_id: r.opened_at for r in rows if r.limit_key in BASE_KEYS}
+    asked.pop(None, None)
+    if not asked:
+        return {}
+    found = certain_bases(connection, asked.keys(), max(asked.values()))
+    return {number: base.references[0] for number, base in found.items()}
 
 
 def read_firing(

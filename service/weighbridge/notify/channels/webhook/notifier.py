@@ -115,6 +115,7 @@ def _item(notice: ViolationNotice, sharing: Mapping[bytes, int]) -> JSON:
         "opened_at": _moment(notice.opened_at),
         "closed_at": None if notice.closed_at is None else _moment(notice.closed_at),
         "closed_by": notice.closed_by,
+        "base": None if notice.base is None else _text(notice.base),
         "url": None if notice.url is None else _text(notice.url),
     }
 
