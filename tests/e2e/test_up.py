@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -158,7 +159,8 @@ def test_the_page_shows_the_history_that_a_terminal_prints(demo: Running) -> Non
     database = open_database(f"sqlite:///{kept}", must_exist=True)
 
     with database.read() as connection:
-        found = history_page(connection, HistoryQuery("demo", "shop/api", limit=5))
+        query = HistoryQuery("demo", "shop/api", limit=5)
+        found = history_page(connection, query, datetime.now(UTC))
     database.close()
 
     assert found is not None

@@ -18,6 +18,7 @@ from weighbridge.store.reports.tag_groups import TagGroup, TagGroups
 from weighbridge.web.pages.report_pages import FIRST_CRAWL_REFRESH_S, Links
 from weighbridge.web.views.frame import NAVIGATION, frame, repository_banners
 from weighbridge.web.views.image import image_page
+from weighbridge.web.views.over_time import OverTime
 from weighbridge.web.views.overview import overview
 from weighbridge.web.views.repository import repository_page
 from weighbridge.web.views.templating import render
@@ -99,6 +100,7 @@ def repository_tree(
     registry: RegistryReport | None = None,
     *,
     unknown: str | None = None,
+    history: OverTime | None = None,
 ) -> Element:
     """The page of one repository, parsed; each tag names an image of its own.
 
@@ -110,6 +112,8 @@ def repository_tree(
         frame=frame("/repository", [registry], NOW),
         navigation=NAVIGATION,
         page=repository_page(report, groups_of(tags, unknown), NOW, registry),
+        history=history,
+        links=Links("/repository", {"ref": f"{report.registry}/{report.repository}"}),
         next_link="",
         first_link="",
         is_later=False,

@@ -41,7 +41,7 @@ def a_build(number: int, *compressed_bytes: int, created: datetime = T0) -> Imag
 def history(world: World, tag: str | None = None, **query: object) -> HistoryReport:
     asked = HistoryQuery("hub", "acme/app", tag, **query)  # type: ignore[arg-type]
     with world.database.read() as connection:
-        found = history_page(connection, asked)
+        found = history_page(connection, asked, world.now)
     assert found is not None
     return found
 
@@ -216,9 +216,16 @@ def test_there_is_no_history_of_what_is_not_known(world: World) -> None:
     world.crawl({"main": a_build(1, 100)})
 
     with world.database.read() as connection:
-        assert history_page(connection, HistoryQuery("hub", "acme/app", "next")) is None
-        assert history_page(connection, HistoryQuery("hub", "acme/ap")) is None
-        assert history_page(connection, HistoryQuery("hug", "acme/app")) is None
+        assert (
+            history_page(connection, HistoryQuery("hub", "acme/app", "next"), world.now)
+            is None
+        )
+        assert (
+            history_page(connection, HistoryQuery("hub", "acme/ap"), world.now) is None
+        )
+        assert (
+            history_page(connection, HistoryQuery("hug", "acme/app"), world.now) is None
+        )
 
 
 @pytest.mark.parametrize("tag", ["main", None])

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from starlette.testclient import TestClient
 
+from support.html import parse
 from support.images import a_layer, an_image
 from support.store_world import World
 from support.web_app import create_app
@@ -126,3 +127,13 @@ def test_the_page_shows_keys_that_there_are(client: TestClient) -> None:
 
     assert example.keys() == answer.keys()
     assert example["items"][0].keys() <= set(keys_of(HistoryStepRow))
+
+
+def test_the_page_of_the_repository_draws_the_same_steps(client: TestClient) -> None:
+    page = parse(client.get("/repository?ref=hub/acme/app&since=90d").text)
+
+    panel = next(s for s in page.all("section") if "over time" in s.text)
+    rows = panel.one("tbody").all("tr")
+    assert [row.amounts()[0] for row in rows] == [140, 180, 150]
+    assert len(panel.one("svg", "h330").all("a")) == 3
+    assert client.get("/repository?ref=hub/acme/app&since=7d").status_code == 400

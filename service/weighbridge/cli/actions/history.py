@@ -79,7 +79,7 @@ def history(
             limit=limit,
         )
         shown = (DEFAULT,) if configured is None else configured.platforms
-        found = history_page(connection, query, shown)
+        found = history_page(connection, query, now, shown)
         if found is None:
             raise _not_known(connection, query)
     if configured is not None and configured.tags.exclude and not found.reason:

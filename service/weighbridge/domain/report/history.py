@@ -9,6 +9,7 @@ from msgspec import Struct
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.growth.tag_history import StepBy
 from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.size.confidence import CompressedConfidence, Confidence
 
 HistoryOf: TypeAlias = Literal["tag", "repository"]
@@ -43,6 +44,7 @@ class HistoryStep(Struct, frozen=True):
     grown_bytes: compressed bytes more than that one, below 0 for less
     baseline_compressed_bytes: the median of the ten distinct images before it, None
                below three
+    base:      what the image stands on, None where that is not known
     lines:     the heaviest of them, the heaviest first; None: not known any more
     cause:     what made the difference to the image before; None: there is none before,
                or the lines of one of both are not known
@@ -62,12 +64,14 @@ class HistoryStep(Struct, frozen=True):
     image: Digest | None
     compressed_bytes: int | None
     compressed_confidence: CompressedConfidence | None
+    claimed_bytes: int | None
     uncompressed_bytes: int | None
     uncompressed_confidence: Confidence | None
     layers: int | None
     before_digest: Digest | None
     grown_bytes: int | None
     baseline_compressed_bytes: int | None
+    base: ImageBase | None
     lines: tuple[StepLine, ...] | None
     cause: Cause | None
     reason: StepReason | None

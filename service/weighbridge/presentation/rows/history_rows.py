@@ -8,6 +8,7 @@ from typing import Final
 from weighbridge.domain.growth.cause import cause_json
 from weighbridge.domain.growth.tag_history import StepBy
 from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.image_base import FoundBy, Relation
 from weighbridge.domain.report.history import (
     HistoryReport,
     HistoryStep,
@@ -24,6 +25,20 @@ class HistoryLineRow:
 
     instruction: str
     compressed_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepBaseRow:
+    """What an image stands on: its name as people write it in FROM, other names of the
+    same layers, how many of the first layers are its, and what they weigh."""
+
+    reference: str
+    also: list[str]
+    layers: int | None
+    compressed_bytes: int | None
+    share: float | None
+    relation: Relation
+    found_by: FoundBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +68,14 @@ class HistoryStepRow:
     image: Digest | None
     compressed_bytes: int | None
     compressed_confidence: CompressedConfidence | None
+    claimed_bytes: int | None
     uncompressed_bytes: int | None
     uncompressed_confidence: Confidence | None
     layers: int | None
     before_digest: Digest | None
     grown_bytes: int | None
     baseline_compressed_bytes: int | None
+    base: StepBaseRow | None
     lines: list[HistoryLineRow] | None
     cause: CauseRow | None
     reason: StepReason | None
@@ -79,8 +96,10 @@ class HistoryAnswer:
 
 
 _STEP: Final = keys_of(HistoryStepRow)
-_NESTED: Final = ("lines", "cause")
+_NESTED: Final = ("base", "lines", "cause")
 _OF_LINES: Final = (
+    "base",
+    "base_compressed_bytes",
     "heaviest_instruction",
     "heaviest_compressed_bytes",
     "cause_of",
@@ -88,14 +107,16 @@ _OF_LINES: Final = (
     "cause_grown_bytes",
 )
 HISTORY_COLUMNS: Final = (*(key for key in _STEP if key not in _NESTED), *_OF_LINES)
-"""What is flat, then the heaviest line and the line that did most of the change."""
+"""What is flat; then the base, the heaviest line, and the line that did most of the
+change."""
 
 
 def step_json(step: HistoryStep) -> dict[str, object]:
     """The row of one step."""
     lines = None if step.lines is None else [row_of(_LINE, y) for y in step.lines]
     cause = None if step.cause is None else cause_json(step.cause)
-    return row_of(_STEP, step, lines=lines, cause=cause)
+    base = None if step.base is None else step.base.as_json()
+    return row_of(_STEP, step, base=base, lines=lines, cause=cause)
 
 
 _LINE: Final = keys_of(HistoryLineRow)
@@ -107,6 +128,8 @@ def step_cells(step: HistoryStep) -> dict[str, object]:
     change = step.leading_change
     flat = [key for key in _STEP if key not in _NESTED]
     return row_of(flat, step) | {
+        "base": step.base and step.base.reference,
+        "base_compressed_bytes": step.base and step.base.compressed_bytes,
         "heaviest_instruction": heaviest and heaviest.instruction,
         "heaviest_compressed_bytes": heaviest and heaviest.compressed_bytes,
         "cause_of": step.cause and step.cause.of,

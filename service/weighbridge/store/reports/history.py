@@ -7,11 +7,11 @@ read and no more.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from weighbridge.domain.growth.cause import CHANGES, Cause, compare_images
 from weighbridge.domain.growth.newest import DECIDING_IMAGES
@@ -25,7 +25,7 @@ from weighbridge.domain.growth.tag_history import (
     growth_of,
     newest_over_time,
 )
-from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.image_base import BaseInWords, ImageBase
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.report.history import (
     HistoryReport,
@@ -34,6 +34,7 @@ from weighbridge.domain.report.history import (
 )
 from weighbridge.domain.size.weigh_image import weigh_image
 from weighbridge.domain.size.weighing import WeighedImage
+from weighbridge.store.bases.image_bases import load_bases
 from weighbridge.store.facts.stored_images import load_images
 from weighbridge.store.models import repositories, repository_summaries
 from weighbridge.store.models.types import microseconds, moment_of
@@ -56,6 +57,7 @@ from weighbridge.store.reports.tag_moves import (
 from weighbridge.store.reports.target_images import TargetImage, target_images
 from weighbridge.store.violations.violation_rows import kept_instruction
 
+_summary = repository_summaries.c
 HISTORY_CURSOR: Final = CursorForm(one_of("history"), NUMBER, NUMBER)
 NAMES: Final = 50
 """Tags of a step that are named."""
@@ -102,11 +104,13 @@ class _Steps(Struct, frozen=True):
 def history_page(
     connection: Connection,
     query: HistoryQuery,
+    now: datetime,
     shown: Sequence[Platform] = (DEFAULT,),
 ) -> HistoryReport | None:
     """One page of a history, the latest step first; None where the repository or the
     tag is not known.
 
+    now:   by which a base's names are chosen
     shown: the platforms in the order in which one of them speaks for an index
     Raises UsageError(invalid_limit, invalid_cursor).
     """
@@ -121,7 +125,9 @@ def history_page(
         found = _of_tag(connection, place.id, query.tag, query)
     if found is None:
         return None
-    items = _items(connection, place.scope_id, found, query.platform, shown)
+    items = _items(connection, place.scope_id, found, query.platform, shown, now)
+    if query.tag is None and query.platform is None:
+        items = _with_baseline(connection, place.id, items)
     if query.since is not None:
         kept = [item for item in items if item.at >= query.since]
         if len(kept) < len(items):
@@ -197,11 +203,7 @@ def _of_repository(
     found = moves_of_repository(
         connection, repository_id, None if before is None else before[0]
     )
-    newest_tag: str | None = connection.execute(
-        select(repository_summaries.c.newest_tag).where(
-            repository_summaries.c.repository_id == repository_id
-        )
-    ).scalar()
+    newest_tag = _newest(connection, repository_id).newest_tag
     steps = newest_over_time(found.moves, newest_tag)
     seen, until = before or (END_OF_TIME, END_OF_TIME)
     steps = [_ended(step, until) for step in steps if step.at < until]
@@ -234,6 +236,30 @@ def _of_repository(
         after,
         reason if found.is_part else None,
     )
+
+
+def _newest(connection: Connection, repository_id: int) -> Row[*tuple[Any, ...]]:
+    """What the read model says of the newest image."""
+    return connection.execute(
+        select(
+            _summary.newest_tag,
+            _summary.newest_compressed_bytes,
+            _summary.baseline_compressed_bytes,
+        ).where(_summary.repository_id == repository_id)
+    ).one()
+
+
+def _with_baseline(
+    connection: Connection, repository_id: int, items: list[HistoryStep]
+) -> list[HistoryStep]:
+    """The newest image's baseline is that of its repository, wherever it is shown."""
+    newest = _newest(connection, repository_id)
+    if not items or items[0].until is not None or newest.newest_tag is None:
+        return items
+    if items[0].compressed_bytes != newest.newest_compressed_bytes:
+        return items
+    baseline = newest.baseline_compressed_bytes
+    return [replace(items[0], baseline_compressed_bytes=baseline), *items[1:]]
 
 
 def _ended(step: NewestImage, until: datetime) -> NewestImage:
@@ -270,6 +296,7 @@ def _items(
     found: _Steps,
     platform: Platform | None,
     shown: Sequence[Platform],
+    now: datetime,
 ) -> list[HistoryStep]:
     """The rows, the latest first."""
     targets = {step.arrival.target for step in found.steps}
@@ -283,19 +310,16 @@ def _items(
         for each in (place, growth[place].before)
         if each is not None and (image := of_steps[each].image) is not None
     ]
-    comparing = _Comparing(_weighed(connection, scope_id, compared))
+    comparing = _Comparing(
+        _weighed(connection, scope_id, compared),
+        load_bases(connection, {image.id for image in compared}, now),
+    )
     rows = []
     for place in places:
         before = growth[place].before
         was = None if before is None else of_steps[before].image
         rows.append(
-            _row(
-                found.steps[place],
-                of_steps[place],
-                growth[place],
-                None if was is None else was.digest,
-                comparing,
-            )
+            _row(found.steps[place], of_steps[place], growth[place], was, comparing)
         )
     return rows
 
@@ -310,8 +334,8 @@ def _size(target: TargetImage) -> StepSize | None:
 
 def _weighed(
     connection: Connection, scope_id: int, wanted: Sequence[StreamImage]
-) -> dict[Digest, WeighedImage]:
-    """Layers and lines, of as many as may be read for one page."""
+) -> dict[int, WeighedImage]:
+    """Layers and lines, of as many as may be read for one page, by their ids."""
     ids: list[int] = []
     left = _LAYERS
     for image in dict.fromkeys(wanted):
@@ -320,40 +344,59 @@ def _weighed(
             break
         ids.append(image.id)
     stored = load_images(connection, ids, scope_id) if ids else {}
-    weighed = (weigh_image(each.image, each.measured) for each in stored.values())
-    return {image.digest: image for image in weighed}
+    return {
+        number: weigh_image(each.image, each.measured)
+        for number, each in stored.items()
+    }
 
 
 class _Comparing:
     """Compares images, as many as there is time for."""
 
-    def __init__(self, weighed: Mapping[Digest, WeighedImage]) -> None:
+    def __init__(
+        self,
+        weighed: Mapping[int, WeighedImage],
+        bases: Mapping[int, BaseInWords],
+    ) -> None:
         self._weighed = weighed
+        self._bases = bases
         self._left = _PAIRS
 
-    def lines(self, digest: Digest) -> tuple[StepLine, ...] | None:
+    def base(self, image: StreamImage) -> ImageBase | None:
+        """What it stands on; without bytes where its layers were not read."""
+        words, weighed = self._bases.get(image.id), self._weighed.get(image.id)
+        if words is None:
+            return None
+        if weighed is None:
+            return replace(words.within((), 0), compressed_bytes=None, share=None)
+        sizes = ((layer.digest, layer.compressed_bytes) for layer in weighed.layers)
+        return words.within(sizes, weighed.compressed_bytes)
+
+    def lines(self, image: StreamImage) -> tuple[StepLine, ...] | None:
         """The heaviest of an image, the heaviest first; None where it was not read."""
-        image = self._weighed.get(digest)
-        if image is None:
+        weighed = self._weighed.get(image.id)
+        if weighed is None:
             return None
         found = [
             StepLine(kept_instruction(line.instruction), line.compressed_bytes)
-            for line in image.lines
+            for line in weighed.lines
             if line.compressed_bytes != 0
         ]
         found.sort(key=lambda line: -(line.compressed_bytes or 0))
         return tuple(found[:CHANGES])
 
-    def cause(self, before: Digest | None, digest: Digest) -> Cause | None:
+    def cause(self, before: StreamImage | None, image: StreamImage) -> Cause | None:
         """What made the difference; None where it cannot be told."""
-        was = None if before is None else self._weighed.get(before)
-        now = self._weighed.get(digest)
-        if was is None or now is None or before == digest:
+        was = None if before is None else self._weighed.get(before.id)
+        now = self._weighed.get(image.id)
+        if was is None or now is None or was is now:
             return None
         self._left -= len(was.lines) * len(now.lines)
         if self._left < 0:
             return None
-        cause = compare_images(was, now)
+        base = self._bases.get(image.id)
+        shared_layers = base.layers if base is not None else None
+        cause = compare_images(was, now, shared_layers=shared_layers or 0)
         changes = tuple(
             replace(change, instruction=kept_instruction(change.instruction))
             for change in cause.changes
@@ -365,15 +408,15 @@ def _row(
     step: NewestImage,
     target: TargetImage,
     growth: StepGrowth,
-    before: Digest | None,
+    before: StreamImage | None,
     comparing: _Comparing,
 ) -> HistoryStep:
     arrival, image = step.arrival, target.image
-    lines = cause = None
+    base = lines = cause = None
     reason = target.reason
     if image is not None:
-        lines = comparing.lines(image.digest)
-        cause = comparing.cause(before, image.digest)
+        base, lines = comparing.base(image), comparing.lines(image)
+        cause = comparing.cause(before, image)
         if lines is None and reason is None:
             reason = "too_large"
     numbers = _NO_IMAGE if image is None else image._asdict()
@@ -391,12 +434,14 @@ def _row(
         image=None if image is None else image.digest,
         compressed_bytes=numbers["compressed_bytes"],
         compressed_confidence=numbers["compressed_confidence"],
+        claimed_bytes=numbers["claimed_bytes"],
         uncompressed_bytes=numbers["uncompressed_bytes"],
         uncompressed_confidence=numbers["uncompressed_confidence"],
         layers=numbers["layers"],
-        before_digest=before,
+        before_digest=None if before is None else before.digest,
         grown_bytes=growth.grown_bytes,
         baseline_compressed_bytes=growth.baseline_bytes,
+        base=base,
         lines=lines,
         cause=cause,
         reason=reason,

@@ -110,8 +110,9 @@ class API(Handlers):
     ) -> Response:
         """The moves of a tag, or, where `ref` names no tag, what the newest image of a
         repository was; the latest first."""
-        begin = None if since is None else parse_since(since, self._clock())
-        found = self._finder.history(ref, platform, begin, limit, cursor)
+        now = self._clock()
+        begin = None if since is None else parse_since(since, now)
+        found = self._finder.history(ref, platform, begin, limit, cursor, now)
         return json_answer(request, history_json(found))
 
     def image(

@@ -48,6 +48,7 @@ from weighbridge.web.request.parameters import (
     CrawlCursor,
     GroupCursor,
     Limit,
+    Period,
     PlatformName,
     Ref,
     Repositories,
@@ -64,6 +65,7 @@ from weighbridge.web.views.frame import (
     repository_banners,
 )
 from weighbridge.web.views.image import image_page
+from weighbridge.web.views.over_time import STEPS, OverTime, over_time
 from weighbridge.web.views.overview import overview
 from weighbridge.web.views.pulls import pulls_section
 from weighbridge.web.views.repository import repository_page
@@ -155,19 +157,40 @@ class Pages(Handlers):
         self,
         request: Request,
         ref: Ref,
+        since: Period = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: GroupCursor = None,
     ) -> Response:
-        """One repository: its newest image and its tags, the newest first."""
+        """One repository: its newest image, since when that is so large, and its tags,
+        the newest first."""
         report, tags = self._finder.tag_groups(ref, limit, cursor)
-        links = Links("/repository", {"ref": ref})
+        links = Links("/repository", {"ref": ref, "since": since})
         around, registry = self._around("/repository", links, report.registry)
         violations = self._finder.violations_of(report, around.now).items
         view = repository_page(report, tags, around.now, registry, violations)
         pulls = self._finder.pulls_of(report, month_of(around.now))
         view = replace(view, pulls=pulls_section(*pulls, self._finder.prices))
         pages = paging(links, tags.page.next_cursor, cursor)
-        return page_of(request, "repository.html", around, page=view, **pages)
+        return page_of(
+            request,
+            "repository.html",
+            around,
+            page=view,
+            history=self._over_time(report, since, around.now),
+            links=links,
+            **pages,
+        )
+
+    def _over_time(
+        self, report: RepositoryReport, since: str | None, now: datetime
+    ) -> OverTime | None:
+        found = self._finder.newest_over_time(report, STEPS, now)
+        decided = self._policies().explain(
+            report.registry, report.repository, report.newest_tag or ""
+        )
+        if found is None:
+            return None
+        return over_time(report, found, decided, since, now)
 
     def crawls(
         self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: CrawlCursor = None

@@ -222,6 +222,7 @@ class Finder:
         since: datetime | None,
         limit: int,
         cursor: str | None,
+        now: datetime,
     ) -> HistoryReport:
         """One page of what a tag led to, or, where `ref` has none, of what the newest
         image of its repository was."""
@@ -234,7 +235,7 @@ class Finder:
             query = HistoryQuery(
                 report.registry, report.repository, tag, wanted, since, limit, cursor
             )
-            found = history_page(connection, query, self.platforms)
+            found = history_page(connection, query, now, self.platforms)
             if found is None:
                 raise no_tag(connection, report, [tag or ""])
         return found
@@ -254,6 +255,14 @@ class Finder:
                 leaves_tags_out=report.registry in self._reclaim.in_part,
             )
         return report, groups
+
+    def newest_over_time(
+        self, report: RepositoryReport, limit: int, now: datetime
+    ) -> HistoryReport | None:
+        """The latest steps of one repository."""
+        query = HistoryQuery(report.registry, report.repository, limit=limit)
+        with self._database.read() as connection:
+            return history_page(connection, query, now, self.platforms)
 
     def reclaim(self, ref: str, names: Sequence[str], now: datetime) -> ReclaimReport:
         """What deleting tags of the repository of `ref` frees; no names: those that the

@@ -199,6 +199,10 @@ MonthName: TypeAlias = Annotated[
     str | None, text("The month in UTC, such as 2026-11; else this one", MONTH_PATTERN)
 ]
 Whose: TypeAlias = Annotated[Per, Field(description="Whose costs each row is")]
+Period: TypeAlias = Annotated[
+    Literal["30d", "90d", "52w"] | None,
+    Field(description="How far back the chart of a page goes"),
+]
 PartOfName: TypeAlias = Annotated[
     str | None, text("Only those whose name holds this text")
 ]
