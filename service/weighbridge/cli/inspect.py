@@ -1,5 +1,8 @@
 """`weighbridge inspect REF`: weigh one image straight from its registry."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from weighbridge.cli.options.common import Options, common_options
@@ -7,6 +10,9 @@ from weighbridge.cli.options.parameters import TIMEOUT, TIMEOUT_HELP
 from weighbridge.cli.process.failure import NOT_WEIGHED, CommandFailed, advice
 from weighbridge.cli.process.streams import emit
 from weighbridge.errors import UsageError, WeighbridgeError
+
+if TYPE_CHECKING:  # It is slow to import.
+    from weighbridge.config import Settings
 
 _EXAMPLES = """\b
 Examples:
@@ -36,7 +42,8 @@ def command(
     """Weigh one image straight from its registry.
 
     REF is [registry/]repository[:tag|@digest]; a registry may be a configured name.
-    Only manifests, the config and a few bytes of each layer are read.
+    Only manifests, the config and a few bytes of each layer are read. What it stands
+    on is looked up in the configured database, where there is one.
     """
     if platform and all_platforms:
         raise UsageError("--platform and --all-platforms exclude each other")
@@ -62,6 +69,10 @@ def command(
     except WeighbridgeError as exc:
         exc.hint = exc.hint or advice(exc.code)
         raise CommandFailed(exc, subject=f"cannot weigh {reference}") from exc
+    if _may_have_database(settings):
+        from weighbridge.bootstrap.one_image.image_bases import on_known_bases
+
+        weighing = on_known_bases(settings, weighing)
     for warning in weighing_table.warnings_of(weighing):
         click.echo(f"warning: {warning}", err=True)
     if options.output == "json":
@@ -73,3 +84,10 @@ def command(
     else:
         emit(weighing_table.render_inspect(weighing, screen, wants_all=wants_all))
     return 0 if weighing.images or weighing.kind == "artifact" else NOT_WEIGHED
+
+
+def _may_have_database(settings: "Settings") -> bool:
+    """Whether there may be a database to look into: to load what opens one takes as
+    long as all else."""
+    kind, _, path = settings.database_url.reveal().partition("?")[0].partition(":///")
+    return not kind.startswith("sqlite") or Path(path).is_file()

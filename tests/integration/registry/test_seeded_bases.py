@@ -76,6 +76,21 @@ def test_a_crawl_by_hand_reads_the_bases_that_are_written(
 
 
 @pytest.mark.usefixtures("folder")
+def test_inspect_says_what_an_image_stands_on_where_a_database_knows_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (before,) = answered(capsys, "inspect", "near/shop/app:1.0")["images"]
+    answered(capsys, "crawl")
+    (after,) = answered(capsys, "inspect", "near/shop/app:1.0")["images"]
+
+    assert before["base"] is None
+    base = after["base"]
+    assert (base["reference"], base["layers"]) == ("library/debian:bookworm", 1)
+    assert base["compressed_bytes"] == after["layers"][0]["compressed_bytes"]
+    assert (base["relation"], base["found_by"]) == ("base", "layers")
+
+
+@pytest.mark.usefixtures("folder")
 def test_a_gate_passes_on_a_base_that_is_certain_alone(
     server: DockerRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from support.read_model import (
 )
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.document import Problem
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.image.image_config import LINE_UNKNOWN, SQUASHED
 from weighbridge.domain.size import confidence
 from weighbridge.domain.size.confidence import Uncompressed
@@ -474,3 +475,52 @@ def test_an_artifact_of_no_known_type_is_shown_with_its_type() -> None:
     assert artifact_words("application/x.tea", "artifact") == (
         "an artifact (application/x.tea)"
     )
+
+
+def test_what_an_image_stands_on_is_said_below_its_sizes() -> None:
+    found = {
+        name: render_inspect(standing(base), PIPE).splitlines()[2]
+        for name, base in {
+            "base": BASE,
+            "relative": replace(BASE, relation="relative"),
+            "said": replace(BASE, layers=None, found_by="annotation"),
+        }.items()
+    }
+
+    assert found == {
+        "base": "on buildpack-deps:bullseye (6 layers, 329 MB, 94.6 %)",
+        "relative": "shares a base with buildpack-deps:bullseye"
+        " (6 layers, 329 MB, 94.6 %)",
+        "said": "on buildpack-deps:bullseye,"
+        " as its annotation says and no layer that is known",
+    }
+    assert "on buildpack-deps:bullseye (6" in inspect_markdown(standing(BASE), PIPE)
+
+
+def test_programs_read_the_base_as_one_object() -> None:
+    (image,) = json.loads(inspect_json(standing(BASE)))["images"]
+
+    assert image["base"] == {
+        "reference": "library/buildpack-deps:bullseye",
+        "also": ["library/buildpack-deps:11"],
+        "layers": 6,
+        "compressed_bytes": 328_817_163,
+        "share": 0.9458,
+        "relation": "base",
+        "found_by": "layers",
+    }
+
+
+BASE = BaseInWords(
+    "library/buildpack-deps:bullseye",
+    ("library/buildpack-deps:11",),
+    6,
+    "base",
+    "layers",
+)
+
+
+def standing(base: BaseInWords) -> Weighing:
+    weighing = python_3_7()
+    (image,) = weighing.images
+    return replace(weighing, images=(image.on_base(base),))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.base.savings import (
     StoredVariant,
-    name_in_from,
     saving_json,
     saving_of,
 )

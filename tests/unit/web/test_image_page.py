@@ -16,6 +16,7 @@ from support.read_model import (
     unknown,
 )
 from weighbridge.domain.image.document import Problem
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import Other, Weighing
 
@@ -276,3 +277,86 @@ def test_a_claimed_layer_is_marked_and_says_that_nobody_has_confirmed_it() -> No
 
 def test_sizes_that_the_registry_confirms_have_no_mark() -> None:
     assert image_tree(python_3_7()).all("span", "whose") == []
+
+
+def on_a_base(
+    weighing: Weighing, base: BaseInWords, *, layers: int | None = None
+) -> Weighing:
+    """The same image, standing on this base."""
+    (image,) = weighing.images
+    found = image.on_base(replace(base, layers=layers))
+    return replace(weighing, images=(found,))
+
+
+BUILDPACK = BaseInWords(
+    "library/buildpack-deps:bullseye",
+    ("library/buildpack-deps:11", "library/buildpack-deps:latest"),
+    6,
+    "base",
+    "layers",
+)
+
+
+def test_the_layers_of_the_base_are_apart_from_the_images_own() -> None:
+    page = image_tree(on_a_base(python_3_7(), BUILDPACK, layers=6))
+
+    base, own = page.by_id("lbase"), page.by_id("lown")
+    rows = page.one("table", "lines").one("tbody").all("tr")
+    order = [row.attributes.get("id", "") for row in rows]
+    assert order[:9] == ["lbase", "l1", "l2", "l3", "l4", "l5", "l6", "lown", "l7"]
+    assert "FROM buildpack-deps:bullseye 6 layers" in base.text
+    assert "also buildpack-deps:11, buildpack-deps:latest" in base.text
+    assert base.amounts()[0] + own.amounts()[0] == 347_653_336
+    of_base = [row.attributes["id"] for row in rows if "base" in row.classes]
+    assert of_base == ["lbase", "l1", "l2", "l3", "l4", "l6"]
+    facts = next(
+        s.text
+        for s in page.all("section")
+        if s.attributes.get("aria-labelledby") == "im"
+    )
+    assert "Base buildpack-deps:bullseye" in facts
+
+
+def test_the_bar_has_the_base_as_one_part_but_for_the_heaviest_line() -> None:
+    page = image_tree(on_a_base(python_3_7(), BUILDPACK, layers=6))
+
+    rects = page.one("svg", "layerbar").all("rect")
+    kinds = [next(c for c in rect.classes if c != "seg-gap") for rect in rects]
+    assert kinds == ["o-base", "s-heavy", "o-base", "s-own", "s-own", "s-own"]
+    widths = [float(rect.attributes["width"].removesuffix("%")) for rect in rects]
+    assert round(sum(widths), 2) == 100
+
+
+def test_an_image_that_is_all_base_has_no_lines_of_its_own() -> None:
+    page = image_html(on_a_base(python_3_7(), BUILDPACK, layers=9))
+
+    assert 'id="lbase"' in page
+    assert 'id="lown"' not in page
+
+
+def test_a_relative_is_not_called_the_base() -> None:
+    relative = replace(BUILDPACK, relation="relative")
+
+    page = image_tree(on_a_base(python_3_7(), relative, layers=6))
+
+    text = page.by_id("lbase").text
+    assert "FROM" not in text
+    assert text.startswith("1\u20136 Shared with buildpack-deps:bullseye 6 layers")
+    assert "what it was built on is not known" in text
+
+
+def test_what_an_annotation_alone_says_draws_no_boundary() -> None:
+    said = replace(BUILDPACK, found_by="annotation")
+
+    page = image_html(on_a_base(python_3_7(), said))
+
+    assert 'id="lbase"' not in page
+    assert "by its annotation alone" in page
+
+
+def test_the_name_of_a_base_is_text() -> None:
+    said = replace(BUILDPACK, reference=f"evil.example/{MARKUP}:1")
+
+    page = image_html(on_a_base(python_3_7(), said, layers=6))
+
+    assert "<script>alert" not in page

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from weighbridge.web.views.charts import (
     JOIN_BELOW_BYTES,
@@ -153,3 +154,22 @@ def test_a_bar_of_something_is_never_nothing() -> None:
     assert row_share(0, 10**12) == 0
     assert row_share(5, 10) == 50
     assert row_share(5, 0) == 0
+
+
+@given(
+    st.lists(st.integers(1, 10**9), min_size=1, max_size=40),
+    st.integers(0, 40),
+)
+def test_no_part_is_of_the_base_and_of_the_image(sizes: list[int], base: int) -> None:
+    parts = [
+        replace(part, is_base=place < base)
+        for place, part in enumerate(some_parts(*sizes))
+    ]
+
+    segments = layer_bar(parts)
+
+    of_base = sum(s.compressed_bytes for s in segments if s.is_base)
+    assert of_base == sum(sizes[:base])
+    # The heaviest of all is apart, so that its base is in three parts at most.
+    assert sum(s.is_base for s in segments) <= 3
+    assert round(sum(s.width for s in segments), 2) == 100

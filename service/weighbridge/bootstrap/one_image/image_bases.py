@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from weighbridge.bootstrap.databases import checked_database
 from weighbridge.config import Settings
-from weighbridge.domain.base.detection import BaseQuestion
+from weighbridge.domain.base.detection import BaseQuestion, FoundBase
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import (
     AnnotatedBase,
@@ -16,11 +18,12 @@ from weighbridge.domain.image.document import (
     Line,
     Manifest,
 )
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.domain.policy.base_limits import CertainBase
-from weighbridge.domain.size.weighing import WeighedImage
+from weighbridge.domain.size.weighing import WeighedImage, Weighing
 from weighbridge.errors import InvalidReference, StoreError
-from weighbridge.store.bases.known_bases import find_bases
+from weighbridge.store.bases.known_bases import References, find_bases, references_of
 from weighbridge.store.bases.standing import bases_of_chains
 from weighbridge.store.session import Connection
 
@@ -45,6 +48,49 @@ def bases_in_database(
         if must_be_read:
             raise
         return {}
+
+
+def on_known_bases(settings: Settings, weighing: Weighing) -> Weighing:
+    """The same, with what its images stand on by the bases that the configured database
+    knows; as it is where there is no database, or none that can be read."""
+    if not weighing.images:
+        return weighing
+    try:
+        with (
+            checked_database(settings) as database,
+            database.read() as connection,
+        ):
+            images = _on_bases(connection, weighing.images)
+    except StoreError:
+        return weighing
+    return replace(weighing, images=images)
+
+
+def _on_bases(
+    connection: Connection, images: Sequence[WeighedImage]
+) -> tuple[WeighedImage, ...]:
+    asked = [BaseQuestion.of(_document(image), _NO_PLATFORM) for image in images]
+    found = find_bases(connection, asked)
+    ids = {each.base_id for each in found if each is not None and each.base_id}
+    names = references_of(connection, ids, datetime.now(UTC))
+    return tuple(
+        _on_base(image, each, names.get(each.base_id or 0) if each else None)
+        for image, each in zip(images, found, strict=True)
+    )
+
+
+def _on_base(
+    image: WeighedImage, found: FoundBase | None, names: References | None
+) -> WeighedImage:
+    if found is None:
+        # What is known of bases contradicts what it says itself.
+        is_false = image.base is not None and image.base.found_by == "annotation"
+        return replace(image, base=None) if is_false else image
+    if names is None:
+        return image
+    return image.on_base(
+        BaseInWords(*names, found.layers, found.relation, found.found_by)
+    )
 
 
 def _found(

@@ -8,7 +8,7 @@ from typing import Final
 
 from weighbridge.bootstrap.databases import read_database
 from weighbridge.config import Settings
-from weighbridge.domain.base.savings import name_in_from
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.report.repository_saving import (
     SAVING_KEYS,
     RepositorySaving,

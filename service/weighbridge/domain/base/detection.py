@@ -58,11 +58,13 @@ class NamedBases(Struct, frozen=True):
 
 
 class FoundBase(Struct, frozen=True):
-    """What an image stands on. `base_id` None: nothing but the annotation says it."""
+    """What an image stands on, and how many of its layers that are. `base_id` and
+    `layers` None: nothing but the annotation says it."""
 
     base_id: int | None
     relation: Relation
     found_by: FoundBy
+    layers: int | None = None
 
 
 class BaseQuestion(Struct, frozen=True):
@@ -106,16 +108,16 @@ def find_base(
     """
     is_stranger = asked.image.manifest.base is not None and not named.ids
     found = _by_layers(asked, by_layers)
-    if found is not None:
-        if found.id in named.ids:
-            return FoundBase(found.id, "base", "annotation")
-        is_relative = is_stranger or has_inner_end(_own_lines(asked, found))
-        return FoundBase(found.id, "relative" if is_relative else "base", "layers")
-    found = _by_lines(asked, by_lines)
-    if found is not None:
-        is_relative = is_stranger or has_inner_end(_own_lines(asked, found))
-        return FoundBase(found.id, "relative" if is_relative else "base", "history")
-    return FoundBase(None, "base", "annotation") if is_stranger else None
+    if found is not None and found.id in named.ids:
+        return FoundBase(found.id, "base", "annotation", found.layer_count)
+    found_by: FoundBy = "layers"
+    if found is None:
+        found, found_by = _by_lines(asked, by_lines), "history"
+    if found is None:
+        return FoundBase(None, "base", "annotation") if is_stranger else None
+    is_relative = is_stranger or has_inner_end(_own_lines(asked, found))
+    relation: Relation = "relative" if is_relative else "base"
+    return FoundBase(found.id, relation, found_by, found.layer_count)
 
 
 def _by_layers(asked: BaseQuestion, known: Bases) -> KnownBase | None:

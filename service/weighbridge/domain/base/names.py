@@ -58,6 +58,11 @@ def written(host: str, repository: str, tag: str) -> str:
     return f"{name}:{tag}"
 
 
+def name_in_from(reference: str) -> str:
+    """`library/python:3.7` is written `python:3.7`."""
+    return reference.removeprefix("library/")
+
+
 def annotated_text(name: Reference) -> str:
     """The same of what an annotation says."""
     if name.tag is not None:

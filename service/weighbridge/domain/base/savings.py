@@ -6,15 +6,13 @@ weighs more than the variant, both measured on manifests of the same platform.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 from msgspec import Struct
 
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.base.variants import VariantKind, caution_of
 from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.size.weighing import rfc3339
-
-_OFFICIAL: Final = "library/"
 
 
 class FleetSaving(Struct, frozen=True):
@@ -107,11 +105,6 @@ def stored_saving(base: Iterable[ScopedLayer], variant: Iterable[ScopedLayer]) -
     leaving = [y for y in old.values() if y.users <= y.on_base and y.blob not in new]
     coming = [y for y in new.values() if not y.users]
     return sum(y.stored_bytes for y in leaving) - sum(y.stored_bytes for y in coming)
-
-
-def name_in_from(reference: str) -> str:
-    """`library/python:3.7` is written `python:3.7`."""
-    return reference.removeprefix(_OFFICIAL)
 
 
 def saving_json(saving: Saving) -> dict[str, object]:

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import WeighedImage
-from weighbridge.domain.text.units import format_bytes
+from weighbridge.domain.text.printable import printable
+from weighbridge.domain.text.units import format_bytes, format_percent
 from weighbridge.presentation.forms.phrases import plural
 
 _REASONS: Final = {
@@ -224,3 +226,22 @@ def least_bytes(image: WeighedImage) -> int:
         layer.uncompressed.low_bytes or 0 if layer.uncompressed else 0
         for layer in image.layers
     )
+
+
+def base_words(image: WeighedImage, *, iec: bool) -> str:
+    """What an image stands on and how much of it that is: `on python:3.7 (9 layers,
+    348 MB, 32.1 %)`; "" where that is not known."""
+    base = image.base
+    if base is None:
+        return ""
+    name = printable(name_in_from(base.reference))
+    if base.layers is None or base.compressed_bytes is None:
+        return f"on {name}, as its annotation says and no layer that is known"
+    share = format_percent(base.compressed_bytes, image.compressed_bytes)
+    part = (
+        f"{plural(base.layers, 'layer')}, "
+        f"{format_bytes(base.compressed_bytes, iec=iec)}, {share} %"
+    )
+    if base.relation == "relative":
+        return f"shares a base with {name} ({part})"
+    return f"on {name} ({part})"

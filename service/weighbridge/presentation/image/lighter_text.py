@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from weighbridge.domain.advice.own_lines import Advice
-from weighbridge.domain.base.savings import name_in_from
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.report.lighter import Lighter
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes

@@ -30,6 +30,7 @@ from weighbridge.presentation.forms.phrases import (
 from weighbridge.presentation.forms.screen import Role, Screen, bar
 from weighbridge.presentation.image.image_words import (
     artifact_words,
+    base_words,
     bounds_in_words,
     least_bytes,
     other_platforms,
@@ -145,6 +146,7 @@ def _headlines(weighing: Weighing, image: WeighedImage, screen: Screen) -> list[
                 plural(lines, "line") if lines else "no history",
             ]
         ),
+        *([base] if (base := base_words(image, iec=screen.iec)) else []),
     ]
 
 
@@ -372,6 +374,7 @@ def _image_markdown(
         )
         for row in line_rows(image, wants_all=wants_all)
     ]
+    base = base_words(image, iec=screen.iec)
     heads = (
         f"Compressed, {compressed.name}",
         "% of compressed",
@@ -383,7 +386,7 @@ def _image_markdown(
         f"{code(printable(weighing.reference))} {code(str(image.platform))}: "
         f"**{format_bytes(image.compressed_bytes, iec=screen.iec)} compressed**"
         f"{whose_word(image, iec=screen.iec)}, "
-        f"{_disk_size(image, screen)}\n\n"
+        f"{_disk_size(image, screen)}{', ' + base if base else ''}\n\n"
         f"{markdown_table(heads, rows, numeric=range(4))}"
     )
 

@@ -155,6 +155,7 @@ class Segment(Struct, frozen=True):
     text:  what a screen reader says before the bytes
     place: what people call it, `line 13`
     parts: how many layers it stands for
+    is_base: whether it is below the image's own layers
     x, width: percent of the bar, once it has its place
     """
 
@@ -164,6 +165,7 @@ class Segment(Struct, frozen=True):
     compressed_bytes: int
     is_heaviest: bool = False
     parts: int = 1
+    is_base: bool = False
     x: float = 0.0
     width: float = 0.0
 
@@ -190,8 +192,8 @@ class Label(Struct, frozen=True):
 def layer_bar(parts: Sequence[Segment]) -> list[Segment]:
     """The segments of layers from left to right; their widths sum to 100 (none: empty).
 
-    Small layers that touch become one segment; each segment has at least 0.45 %,
-    which is taken from the largest.
+    Small layers that touch become one segment, and so do those of a base, but for the
+    heaviest of all; each segment has at least 0.45 %, which is taken from the largest.
     """
     total = sum(part.compressed_bytes for part in parts)
     if not total:
@@ -206,22 +208,24 @@ def layer_bar(parts: Sequence[Segment]) -> list[Segment]:
 
 def _joined(parts: Sequence[Segment], below: float) -> list[Segment]:
     segments: list[Segment] = []
-    last_is_small = False
+    last_joins = False
     for part in parts:
-        is_small = part.compressed_bytes < below and not part.is_heaviest
-        if is_small and last_is_small:
+        is_small = part.compressed_bytes < below or part.is_base
+        joins = is_small and not part.is_heaviest
+        if joins and last_joins and segments[-1].is_base == part.is_base:
             segments[-1] = _with(segments[-1], part)
         else:
             segments.append(part)
-        last_is_small = is_small
+        last_joins = joins
     return segments
 
 
 def _with(segment: Segment, part: Segment) -> Segment:
-    parts = segment.parts + 1
+    parts = segment.parts + part.parts
+    words = "layers of the base" if segment.is_base else "smaller layers"
     return replace(
         segment,
-        text=f"{parts} smaller layers",
+        text=f"{parts} {words}",
         compressed_bytes=segment.compressed_bytes + part.compressed_bytes,
         parts=parts,
     )

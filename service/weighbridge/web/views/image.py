@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.image_config import METADATA, keyword
 from weighbridge.domain.report.lighter import Lighter
@@ -49,6 +50,7 @@ class LineRow(Struct, frozen=True):
     layer:       None for a line that has none of its own; `position` is its place in
                  the image, from 1 on
     bar:         percent of the column, of the heaviest line
+    is_base:     whether the layer is its base's
     claimed_bytes: what the manifest says, where the registry says otherwise
     """
 
@@ -62,6 +64,7 @@ class LineRow(Struct, frozen=True):
     is_heaviest: bool = False
     note: str = ""
     claimed_bytes: int | None = None
+    is_base: bool = False
 
     @property
     def key(self) -> str:
@@ -85,9 +88,29 @@ class LineRow(Struct, frozen=True):
         return self.compressed.number or 0
 
 
+class BaseRows(Struct, frozen=True):
+    """The layers of an image that are its base's, and its own.
+
+    name:      as it is written in FROM
+    also:      its other names
+    bar:       percent of the column, as of a line
+    own_layers: how many follow it
+    """
+
+    name: str
+    also: Sequence[str]
+    layers: int
+    compressed_bytes: int
+    bar: float
+    is_relative: bool
+    own_layers: int
+    own_bytes: int
+
+
 class LineTable(Struct, frozen=True):
     """The layers' rows sum to the image's compressed bytes.
 
+    base:     None where it is not known which layers are the base's
     groups:   rows with a heading, "" where the table has one group only
     metadata: lines without a layer, each with the number of the layer line before it
     lines:    how many the history has, with and without layers
@@ -96,6 +119,7 @@ class LineTable(Struct, frozen=True):
     groups: Sequence[tuple[str, Sequence[LineRow]]]
     metadata: Sequence[tuple[int, str]]
     lines: int
+    base: BaseRows | None = None
 
     @property
     def metadata_summary(self) -> str:
@@ -122,6 +146,7 @@ class LineTable(Struct, frozen=True):
                 row.place,
                 row.compressed_bytes,
                 row.is_heaviest,
+                is_base=row.is_base,
             )
             for row in self.layers
         ]
@@ -145,10 +170,32 @@ def line_table(image: WeighedImage) -> LineTable:
         groups = _unresolved(layers, image.lines)
     else:
         parts, metadata = _apart(image.lines)
-        rows = [row for r in layers for row in (*parts.get(r.position, ()), r)]
+        rows = [
+            replace(row, is_base=r.is_base)
+            for r in layers
+            for row in (*parts.get(r.position, ()), r)
+        ]
         groups = [("", rows)]
     lines = sum(not stand_in(line.instruction) for line in image.lines)
-    return LineTable(groups, metadata, lines)
+    return LineTable(groups, metadata, lines, _base_rows(image, layers))
+
+
+def _base_rows(image: WeighedImage, rows: Sequence[LineRow]) -> BaseRows | None:
+    base = image.base
+    if base is None or base.layers is None:
+        return None
+    size = sum(row.compressed_bytes for row in rows if row.is_base)
+    largest = max((row.compressed_bytes for row in rows), default=0)
+    return BaseRows(
+        name=name_in_from(base.reference),
+        also=[name_in_from(name) for name in base.also],
+        layers=base.layers,
+        compressed_bytes=size,
+        bar=min(row_share(size, largest), 100.0),
+        is_relative=base.relation == "relative",
+        own_layers=len(rows) - base.layers,
+        own_bytes=image.compressed_bytes - size,
+    )
 
 
 def _row(
@@ -170,6 +217,7 @@ def _row(
         position=index + 1,
         note=_note(layer, f"{kind} {same_as}" if same_as else ""),
         claimed_bytes=layer.claimed_bytes if is_disputed and not same_as else None,
+        is_base=image.base is not None and index < (image.base.layers or 0),
     )
 
 

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from weighbridge import __version__
-from weighbridge.domain.base.savings import name_in_from
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.policy.quantity import amount_in_words
 from weighbridge.domain.size.weighing import rfc3339
