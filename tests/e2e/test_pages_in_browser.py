@@ -68,7 +68,7 @@ PAGES = [
     "/compare?a=hub/library/python:3.7&b=:hostile",
     "/compare?a=hub/library/python:3.7&b=:odd&view=changed",
     "/compare?a=hub/library/python:3.7&b=:3.7",
-    "/compare?a=hub/library/python:3.7&b=:9",
+    "/compare?a=hub/library/python:3.7&b=:gone",
     "/violations",
     "/violations?state=all&team=shop",
     "/violations?max_compressed=1MB",

@@ -21,6 +21,7 @@ from support.read_model import (
 from weighbridge.bootstrap.one_image.image_comparison import ReadComparison
 from weighbridge.cli.actions.compare import printed, told
 from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.size.weighing import Weighing, WeighingCost
 from weighbridge.presentation.forms.screen import Output, Screen, columns
 from weighbridge.presentation.image.comparison_table import (
@@ -113,6 +114,32 @@ def test_every_line_stands_with_the_bytes_of_both() -> None:
     assert "in both 50.0   only in 1.4.2 3.0   only in 1.5.0 604.0" in text
     assert "on disk 125 MB to 1.43 GB, +1.30 GB" in text
     assert "(4.0 MB): RUN pip install torch was put above them." in text
+
+
+def test_a_base_of_both_is_one_row_unless_all_lines_are_wanted() -> None:
+    base = ImageBase("debian:10", (), 1, 50 * MB, 0.5, "base", "layers")
+    comparison = compared(
+        a_weighing(replace(OLD, base=base), tag="1.4.2"),
+        a_weighing(replace(NEW, base=base), tag="1.5.0"),
+    )
+
+    text = render_comparison(comparison, PIPE)
+
+    assert "  base debian:10 in both\n" in text
+    assert "  =   50.0   50.0      ±0  FROM debian:10 (1 layer, --all)\n" in text
+    assert "ADD debian /" not in text
+    assert "ADD debian /" in render_comparison(comparison, PIPE, wants_all=True)
+    (images,) = json.loads(shown(comparison, "json"))["images"]
+    assert images["a"]["base"]["reference"] == "debian:10"
+
+
+def test_a_base_that_only_one_is_known_to_have_is_told() -> None:
+    base = ImageBase("debian:10", (), 1, 50 * MB, 0.5, "relative", "layers")
+    other = a_weighing(replace(NEW, base=base), tag="1.5.0")
+
+    text = render_comparison(compared(GROWN.before, other), PIPE)
+
+    assert "  base unknown to a relative of debian:10\n" in text
 
 
 def test_metadata_lines_are_shown_where_all_are_wanted() -> None:

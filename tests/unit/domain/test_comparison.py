@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from weighbridge.domain.comparison.comparison import (
     compare_weighings,
 )
 from weighbridge.domain.image.document import HistoryEntry
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.image.image_config import align
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.size.weigh_image import weigh_image
@@ -188,6 +190,41 @@ def test_each_side_weighs_a_layer_by_its_own_word() -> None:
     assert found.shared.compressed_confidence == "disputed"
     assert found.pull_bytes == 0
     assert found.grown_bytes == -40 * MB
+
+
+def on_base(image: WeighedImage, layers: int, name: str = "debian:10") -> WeighedImage:
+    base = ImageBase(name, (), layers, 50 * MB, 0.5, "base", "layers")
+    return replace(image, base=base)
+
+
+def test_a_base_of_both_is_told_with_its_lines() -> None:
+    found = compare_two(on_base(BEFORE, 1), on_base(AFTER, 1))
+
+    assert (found.base_layers, found.base_bytes) == (1, 50 * MB)
+    assert [found.is_of_base(line) for line in found.lines] == [True, *[False] * 4]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        AFTER,
+        on_base(AFTER, 1, "ubuntu:22.04"),
+        on_base(replace(AFTER, layers=(TORCH, *AFTER.layers)), 1),
+        replace(
+            AFTER,
+            base=ImageBase("debian:10", (), None, None, None, "base", "annotation"),
+        ),
+        replace(
+            AFTER, base=ImageBase("debian:10", (), 1, 1, 0.1, "relative", "layers")
+        ),
+    ],
+    ids=["unknown", "other", "moved", "said", "relative"],
+)
+def test_no_base_is_told_that_only_one_stands_on(other: WeighedImage) -> None:
+    found = compare_two(on_base(BEFORE, 1), other)
+
+    assert (found.base_layers, found.base_bytes) == (0, 0)
+    assert not any(map(found.is_of_base, found.lines))
 
 
 def test_each_common_platform_is_compared_the_headline_first() -> None:

@@ -7,15 +7,23 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from support.answering import answer
 from support.images import a_layer, an_artifact_of, an_image, an_index_of
 from support.json_schema import misfits
+from support.read_model import a_weighing
 from support.store_world import T0, World
+from weighbridge.domain.comparison.comparison import compare_weighings
 from weighbridge.domain.image.document import Image, Layer, Line
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
+from weighbridge.domain.size.weigh_image import weigh_image
+from weighbridge.web.views.comparison import comparison_page
 
 pytestmark = pytest.mark.slow
 
@@ -248,3 +256,48 @@ def test_the_lines_are_a_table_of_csv(pushed: World, client: TestClient) -> None
         ["linux/amd64", "rebuilt"],
         ["linux/arm64", "rebuilt"],
     ]
+
+
+def test_the_base_of_both_is_hatched_and_one_row() -> None:
+    base = ImageBase("debian:10", (), 1, 50 * MB, 0.5, "base", "layers")
+    before, after = (
+        a_weighing(replace(weigh_image(image, {}), base=base), tag=tag)
+        for image, tag in ((OLD, "1.4.2"), (NEW, "1.5.0"))
+    )
+
+    shown = comparison_page(compare_weighings(before, after))
+
+    assert [row.instruction for row in shown.base_rows] == ["ADD debian /"]
+    assert [row.key for row in shown.rows] == ["d2", "d3"]
+    assert shown.base_name == "debian:10"
+    assert 0 < shown.bar.base == shown.bar.shared
+    assert ("Base", "debian:10", "debian:10", "same") in [
+        (fact.name, fact.before, fact.after, fact.grown) for fact in shown.facts
+    ]
+
+
+PARTS = st.lists(st.sampled_from([DEBIAN, APP, APP_AGAIN, TORCH]), max_size=4)
+
+
+@given(PARTS, PARTS)
+def test_bars_stay_within_the_scale_and_are_as_long_as_what_they_show(
+    before: list[Layer], after: list[Layer]
+) -> None:
+    images = [
+        weigh_image(image_of(*((f"RUN {n}", y) for n, y in enumerate(layers))), {})
+        for layers in (before, after)
+    ]
+    found = compare_weighings(a_weighing(images[0]), a_weighing(images[1]))
+
+    shown = comparison_page(found)
+
+    for segments, image in (
+        (shown.bar.before, images[0]),
+        (shown.bar.after, images[1]),
+    ):
+        ends = [segment.x + segment.width for segment in segments]
+        assert all(end <= 100.05 for end in ends)
+        if ends and image.compressed_bytes == max(i.compressed_bytes for i in images):
+            assert ends[-1] > 98
+    for row in (*shown.rows, *shown.base_rows):
+        assert row.bar is None or 0 <= row.bar.x <= row.bar.x + row.bar.width <= 100.01

@@ -18,6 +18,8 @@ from weighbridge.domain.growth.cause import (
     Pair,
     align_lines,
     compare_images,
+    layers_of,
+    shared_leading_run,
 )
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.image_config import (
@@ -146,6 +148,31 @@ class ImageComparison(Struct, frozen=True):
     def pull_bytes(self) -> int:
         """What pulling the second moves where the first is present."""
         return self.only_after.compressed_bytes
+
+    @property
+    def base_layers(self) -> int:
+        """How many leading layers are a base that both stand on; 0: there is none, or
+        it is not known."""
+        one, other = self.before.base, self.after.base
+        if one is None or other is None or one.reference != other.reference:
+            return 0
+        if one.relation != "base" or other.relation != "base":
+            return 0
+        both = min(one.layers or 0, other.layers or 0)
+        leading = shared_leading_run(layers_of(self.before), layers_of(self.after))
+        return both if both <= leading else 0
+
+    @property
+    def base_bytes(self) -> int:
+        """What a pull of that base moves, as the second image weighs it."""
+        layers = self.after.layers[: self.base_layers]
+        return sum({y.digest: y.compressed_bytes for y in layers}.values())
+
+    def is_of_base(self, line: ComparedLine) -> bool:
+        """Whether it made a layer of that base."""
+        place = None if line.after is None else line.after.layer
+        is_same = line.change == "same" and place is not None
+        return is_same and (place or 0) < self.base_layers
 
     @property
     def pulled_again(self) -> PulledAgain | None:

@@ -189,6 +189,21 @@ def _sums(
         + (f" ({share} % of it)" if images.after.compressed_bytes else "")
     )
     yield f"  on disk {_on_disk(images, screen)}"
+    bases = [base_words(image) for image in (images.before, images.after)]
+    if any(bases):
+        words = [printable(base or UNKNOWN) for base in bases]
+        same = f"{words[0]} in both"
+        yield f"  base {same if words[0] == words[1] else ' to '.join(words)}"
+
+
+def base_words(image: WeighedImage) -> str:
+    """What it stands on, "" where that is not known."""
+    base = image.base
+    if base is None:
+        return ""
+    if base.relation == "relative":
+        return f"a relative of {base.reference}"
+    return base.reference
 
 
 def _on_disk(images: ImageComparison, screen: Screen) -> str:
@@ -211,9 +226,16 @@ def _rows(
 ) -> Iterator[_LineRow]:
     folded: list[ComparedLine] = []
     same: list[ComparedLine] = []
+    base = [line for line in images.lines if images.is_of_base(line)]
+    if base and not wants_all:
+        layers = plural(images.base_layers, "layer")
+        text = f"FROM {base_words(images.after)} ({layers}, --all)"
+        yield _folded_row(base, text, unit)
     for line in images.lines:
         if not line.has_layer and not wants_all:
             folded.append(line)
+        elif images.is_of_base(line) and not wants_all:
+            continue
         elif only_changed and line.change == "same":
             same.append(line)
         else:

@@ -20,6 +20,7 @@ from weighbridge.presentation.forms.phrases import UNCHANGED
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.presentation.image.comparison_table import (
     SIGNS,
+    base_words,
     comparison_markdown,
     names_of,
 )
@@ -94,6 +95,7 @@ class ScaledBar(Struct, frozen=True):
     """Both images on one scale: what both have first, then what each alone has."""
 
     shared: float
+    base: float
     before: Sequence[Segment]
     after: Sequence[Segment]
     labels: tuple[float, float]
@@ -111,6 +113,7 @@ class SideFact(Struct, frozen=True):
 class ComparisonPage(Struct, frozen=True):
     """names: what the images are called beside each other
     rows:   lines with a layer; `metadata`: those without one, with their sign
+    base_rows: those of the base that both stand on, which is called `base_name`
     top:    the end of the scale of the floating bars"""
 
     comparison: Comparison
@@ -124,6 +127,8 @@ class ComparisonPage(Struct, frozen=True):
     bar: ScaledBar
     heaviest: ComparedRow | None
     rows: Sequence[ComparedRow]
+    base_rows: Sequence[ComparedRow]
+    base_name: str
     metadata: Sequence[tuple[str, str, str]]
     top: int
     totals: tuple[float, float]
@@ -145,7 +150,11 @@ def comparison_page(
     rows, top = _rows(images)
     heaviest = _heaviest(rows)
     total = images.before.compressed_bytes, images.after.compressed_bytes
-    shown = [row for row in rows if row.css != "same"] if only_changed else rows
+    is_of_base = [images.is_of_base(line) for line in images.lines if line.has_layer]
+    base_rows = [row for row, is_it in zip(rows, is_of_base, strict=True) if is_it]
+    shown = [row for row, is_it in zip(rows, is_of_base, strict=True) if not is_it]
+    if only_changed:
+        shown = [row for row in shown if row.css != "same"]
     return ComparisonPage(
         comparison=comparison,
         images=images,
@@ -161,6 +170,8 @@ def comparison_page(
         bar=_bar(images, heaviest),
         heaviest=heaviest,
         rows=shown,
+        base_rows=base_rows,
+        base_name=base_words(images.after),
         metadata=[
             (SIGNS[line.change][0], SIGNS[line.change][2], line.instruction)
             for line in images.lines
@@ -279,6 +290,7 @@ def _bar(images: ImageComparison, heaviest: ComparedRow | None) -> ScaledBar:
     keys = _keys(images)
     return ScaledBar(
         shared=round(shared, 2),
+        base=round(min(_share(images.base_bytes, scale), shared), 2),
         before=_segments(images.only_before, keys, shared, alone[0]),
         after=_segments(images.only_after, keys, shared, alone[1], heaviest),
         labels=(round(shared + alone[0], 2), round(shared + alone[1], 2)),
@@ -340,6 +352,9 @@ def _facts(
         str(len(after.layers)),
         f"{layers:+d}".replace("-", "\N{MINUS SIGN}") if layers else UNCHANGED,
     )
+    bases = [base_words(image) or "unknown" for image in (before, after)]
+    same = "same" if bases[0] == bases[1] else ""
+    yield SideFact("Base", bases[0], bases[1], same)
     shares = [
         f"{pulled * 100 // limit} %" if limit else ""
         for pulled, limit in zip(
