@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from html import escape
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -301,3 +302,43 @@ def test_bars_stay_within_the_scale_and_are_as_long_as_what_they_show(
             assert ends[-1] > 98
     for row in (*shown.rows, *shown.base_rows):
         assert row.bar is None or 0 <= row.bar.x <= row.bar.x + row.bar.width <= 100.01
+
+
+def test_without_a_first_image_the_one_before_is_taken(
+    pushed: World, client: TestClient
+) -> None:
+    pushed.crawl({"main": OLD})
+    pushed.crawl({"main": NEW})
+
+    text = page(client, f"/compare?b={app('main')}")
+
+    assert f'name="a" value="hub/acme/app@{OLD.digest}"' in text
+    assert '▲ +<data class="b" value="601000000"' in text
+
+
+def test_a_tag_that_never_moved_has_the_newest_image_before_it(
+    pushed: World, client: TestClient
+) -> None:
+    pushed.crawl({"2.0.0": OLD}, pushed_at=pushed.now + timedelta(days=2))
+    pushed.crawl({"2.1.0": NEW}, pushed_at=pushed.now + timedelta(days=4))
+
+    text = page(client, f"/compare?b={app('2.1.0')}")
+
+    assert f'name="a" value="hub/acme/app@{OLD.digest}"' in text
+
+
+def test_where_nothing_was_before_it_is_said(pushed: World, client: TestClient) -> None:
+    text = page(client, f"/compare?b={app('1.4.2')}", 404)
+
+    assert "no image is known that was before hub/acme/app:1.4.2" in text
+
+
+def test_pages_of_images_and_repositories_lead_to_the_comparison(
+    pushed: World, client: TestClient
+) -> None:
+    image = page(client, f"/image?ref={app('1.5.0')}")
+    repository = page(client, "/repository?ref=hub/acme/app")
+
+    here = "/compare?b=hub/acme/app:1.5.0"
+    assert f'href="{here}&amp;platform=linux/amd64"' in image
+    assert re.search(r'href="/compare\?b=hub/acme/app:[\w.]+"', repository)

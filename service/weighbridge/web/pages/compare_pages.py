@@ -33,13 +33,15 @@ class ComparePages(Handlers):
         platform: PlatformName = None,
         view: LineView = "all",
     ) -> Response:
-        """Two images: what both have, what one has, and their lines."""
+        """Two images: what both have, what one has, and their lines. Without `a` the
+        image before `b` is the first one."""
         a, b = a.strip(), b.strip()
         now = self._clock()
         page, fault = None, None
-        if a and b:
+        if b:
             b = beside(b, a)
             try:
+                a = a or self._finder.before(b, now)
                 found = self._finder.comparison(a, b, platform, now)
                 page = self._page(found, view)
             except Refusal as exc:

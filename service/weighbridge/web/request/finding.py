@@ -69,6 +69,8 @@ T = TypeVar("T")
 
 NEAR: Final = 3
 """Names that may have been meant."""
+BEFORE: Final = 20
+"""Steps of a history among which the image before another one is looked for."""
 RECLAIM_TAGS: Final = 20_000
 """The rules are held against so many tags of a repository while somebody waits."""
 
@@ -319,6 +321,27 @@ class Finder:
                 self._weighed(connection, ref, wanted, now) for ref in (a, b)
             )
         return compare_weighings(before, after, self.platforms, wanted)
+
+    def before(self, ref: str, now: datetime) -> str:
+        """A reference to the image before that of `ref`: what its tag led to before,
+        else what was the newest image of its repository before it."""
+        with self._database.read() as connection:
+            report, reference = _reading(connection, ref)
+            digest = self._weighed(connection, ref, None, now).digest
+            tags = [] if reference.digest else [reference.tag]
+            for tag in (*tags, None):
+                query = HistoryQuery(
+                    report.registry, report.repository, tag, limit=BEFORE
+                )
+                found = history_page(connection, query, now, self.platforms)
+                steps = [] if found is None else [step.digest for step in found.items]
+                behind = steps[steps.index(digest) :] if digest in steps else []
+                for earlier in behind:
+                    if earlier != digest:
+                        return f"{report.registry}/{report.repository}@{earlier}"
+        raise Refusal(
+            404, f"no image is known that was before {ref}", code="image_not_found"
+        )
 
     def _weighed(
         self, connection: Connection, ref: str, wanted: Platform | None, now: datetime
