@@ -70,3 +70,18 @@ def test_each_tag_comes_once_and_is_listed(
         by_name[name].digest or name for name in used
     }
     assert len(asked) <= newest
+
+
+def test_the_slimmer_variants_of_a_tag_in_use_are_read_as_well() -> None:
+    listed = seen("3.9", "3.9-slim", "3.9-alpine", "3.9-alpine3.17", "3.10-slim")
+
+    found = tags_to_read(listed, {"3.9"}, newest=0)
+
+    assert names(found) == ["3.9", "3.9-slim", "3.9-alpine"]
+
+
+def test_tags_for_windows_alone_are_left_out_unless_they_are_wanted() -> None:
+    listed = seen("latest", "nanoserver", "windowsservercore-ltsc2022")
+
+    assert names(tags_to_read(listed, (), systems={"linux"})) == ["latest"]
+    assert len(tags_to_read(listed, (), systems={"linux", "windows"})) == 3

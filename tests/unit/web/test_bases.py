@@ -9,8 +9,10 @@ from starlette.testclient import TestClient
 from support.html import parse
 from support.images import an_image
 from support.known_bases import KnownBases, a_fleet_on_bases
-from support.store_world import World
+from support.store_world import T0, World
+from weighbridge.domain.base.base_repositories import BasePlace
 from weighbridge.presentation.rows.base_rows import BASE_COLUMNS, BASE_IMAGE_COLUMNS
+from weighbridge.store.bases.readings import BaseReading, note_reading, plan_readings
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.session import Database
 
@@ -160,3 +162,25 @@ def test_a_strangers_name_of_a_base_is_text_and_no_markup(
 
     assert "<script>alert" not in html
     assert client.get(of_base).status_code == 200
+
+
+@pytest.mark.usefixtures("known")
+def test_it_is_said_how_far_bases_are_read(
+    database: Database, client: TestClient
+) -> None:
+    node = BasePlace("library/node", "docker.io", "library/node")
+    ruby = BasePlace("library/ruby", "docker.io", "library/ruby")
+    hostile = BaseReading("hub", "name_unknown", "<b>no repository</b>")
+    with database.write() as connection:
+        plan_readings(connection, {"hub": [node, ruby]}, is_all=True)
+        note_reading(connection, ruby, BaseReading("hub", "", "", 4, 4), T0)
+        note_reading(connection, node, hostile, T0)
+
+    seeding = client.get("/api/v1/bases").json()["seeding"]
+    shown = client.get("/bases", headers=HTML).text
+
+    assert (seeding["repositories"], seeding["read"]) == (2, 1)
+    assert (seeding["tags_wanted"], seeding["tags_read"]) == (None, 4)
+    assert [each["reference"] for each in seeding["failing"]] == ["library/node"]
+    assert "1 of 2 repositories of bases is read" in shown
+    assert "&lt;b&gt;no repository&lt;/b&gt;" in shown

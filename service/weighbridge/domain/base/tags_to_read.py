@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from weighbridge.domain.base.variants import best_variants
 from weighbridge.domain.growth.newest import natural_key
 from weighbridge.domain.registry.listing import TagSeen
 
@@ -27,7 +28,7 @@ def tags_to_read(
 ) -> list[TagSeen]:
     """Tags in the order in which they are worth reading, each once.
 
-    1. Those in use, the latest version first.
+    1. Those in use, the latest version first, then their slimmer variants.
     2. `latest`, then of each kind of tag (`3.12-slim` and `3.13-slim` are one kind, and
        `3.12.1-slim` is of another) the newest, the shortest kinds first, then the
        second of each kind, and so on.
@@ -41,7 +42,8 @@ def tags_to_read(
     """
     tags = {tag.name: tag for tag in listed}
     used = sorted((t for t in tags if t in in_use), key=natural_key, reverse=True)
-    chosen = {name: tags[name] for name in used[:most_in_use]}
+    used += [slim for full in used[:most_in_use] for slim in best_variants(tags, full)]
+    chosen = {name: tags[name] for name in dict.fromkeys(used[:most_in_use])}
     digests = {tag.digest for tag in chosen.values() if tag.digest is not None}
     left = newest
     for name in _by_kind(tags):

@@ -16,6 +16,7 @@ from weighbridge.presentation.rows.base_rows import (
     one_base_json,
 )
 from weighbridge.presentation.rows.report_rows import page_of_rows
+from weighbridge.presentation.rows.seeding_rows import SeedingRow, seeding_json
 from weighbridge.store.reports.base_images import (
     BASE_IMAGE_CURSOR,
     BaseImageQuery,
@@ -30,6 +31,7 @@ from weighbridge.store.reports.bases import (
     find_base,
     nearest_bases,
 )
+from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import Connection
 from weighbridge.web.request.answers import Refusal, json_answer
 from weighbridge.web.request.finding import Handlers, not_found
@@ -74,6 +76,15 @@ Bases: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
+class BaseList:
+    """A page of bases, and how far the repositories are read that are named as such."""
+
+    items: list[BaseRow]
+    next_cursor: str | None
+    seeding: SeedingRow
+
+
+@dataclass(frozen=True, slots=True)
 class OneBase:
     """A base with one page of the images on it, those on an older build first."""
 
@@ -89,7 +100,9 @@ class BaseRoutes(Handlers):
         """Bases with what stands on each, most bytes first."""
         with self._database.read() as connection:
             page = base_page(connection, query)
-        return json_answer(request, page_of_rows(page, base_json))
+            seeded = seeding(connection)
+        answer = page_of_rows(page, base_json)
+        return json_answer(request, {**answer, "seeding": seeding_json(seeded)})
 
     def base(
         self,

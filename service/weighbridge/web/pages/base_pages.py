@@ -11,6 +11,7 @@ from weighbridge.presentation.rows.base_rows import (
     base_image_cells,
     base_json,
 )
+from weighbridge.presentation.rows.seeding_rows import seeding_words
 from weighbridge.store.leases.jobs import Job, done_at
 from weighbridge.store.reports.base_images import BaseImageQuery
 from weighbridge.store.reports.bases import (
@@ -20,6 +21,7 @@ from weighbridge.store.reports.bases import (
     in_base_order,
 )
 from weighbridge.store.reports.inventory import registry_freshness, registry_reports
+from weighbridge.store.reports.seeding import seeding
 from weighbridge.web.api.bases import (
     BaseImageCursor,
     BaseName,
@@ -46,6 +48,7 @@ class BasePages(BaseRoutes):
             page = base_page(connection, query)
             totals = base_totals(connection)
             counted_at = done_at(connection, Job(BASES))
+            seeded = seeding(connection)
         view = bases_view(
             page,
             totals,
@@ -67,6 +70,8 @@ class BasePages(BaseRoutes):
             page=view,
             query=query,
             links=links,
+            seeding=seeded,
+            seeding_words=seeding_words(seeded),
             **paging(links, page.next_cursor, query.cursor),
         )
 

@@ -52,7 +52,7 @@ from weighbridge.presentation.rows.report_rows import (
     Report,
 )
 from weighbridge.presentation.rows.traffic_rows import CostsAnswer, TrafficRow
-from weighbridge.web.api.bases import OneBase
+from weighbridge.web.api.bases import BaseList, OneBase
 from weighbridge.web.api.crawl_requests import (
     CrawlAsked,
     CrawlInput,
@@ -357,6 +357,7 @@ class Error:
 
 
 _VALUES: Final = (
+    BaseList,
     OneBase,
     ReferenceAnswer,
     ComparisonAnswer,
@@ -392,7 +393,6 @@ def schemas() -> dict[str, Schema]:
     found["HeadroomList"] = _list_of("HeadroomRow")
     found["WaiverList"] = _list_of("WaiverRow")
     found["ViolationList"] = _list_of("ViolationRow")
-    found["BaseList"] = _list_of("BaseRow")
     found["DisputeList"] = _list_of("DisputeRow")
     found["TrafficList"] = _list_of("TrafficRow")
     for value in _VALUES:
