@@ -46,12 +46,15 @@ class Scene:
     yard: Yard
     registry: FakeRegistry = field(default_factory=FakeRegistry)
     bases: tuple[BasePlace, ...] = (DEBIAN,)
+    is_written: bool = True
     scope: Scope = field(default_factory=lambda: Scope(only=("acme/app",)))
 
     async def seed(self) -> None:
         """One run, if it is due; the clock then stands a minute later."""
         crawler = self.yard.crawler(self.registry)
-        site = Site(ENTRY, self.scope, bases=self.bases)
+        site = Site(
+            ENTRY, self.scope, bases=self.bases, seeds_when_asked=self.is_written
+        )
         try:
             async with crawler.running():
                 await seed(crawler.parts, site)
@@ -287,3 +290,16 @@ def test_there_is_a_row_for_each_before_anybody_has_asked(scene: Scene) -> None:
 
     assert (both, scene.count(base_readings)) == (2, 1)
     assert scene.reading().tags_wanted is None
+
+
+async def test_an_official_image_that_nobody_named_need_not_be_there(
+    scene: Scene,
+) -> None:
+    scene.is_written = False
+    scene.registry.put("library/python", "3", base_image("two"))
+
+    await scene.seed()
+
+    reading = scene.reading()
+    assert (reading.tags_wanted, reading.code) == (0, "")
+    assert scene.wait() == EVERY

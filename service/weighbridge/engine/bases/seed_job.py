@@ -135,6 +135,10 @@ class _Seeding:
                 self.wait = AGAIN
                 return
             except (DocumentError, RegistryError) as exc:
+                if isinstance(exc, NotFound) and not self.site.seeds_when_asked:
+                    # Nobody has named it: a mirror need not have every official image.
+                    await self._note_none(base)
+                    continue
                 await self.note_failure(base, exc)
                 self.wait = self.wait or AGAIN
 
@@ -155,6 +159,10 @@ class _Seeding:
     def stop(self) -> None:
         """There is more to read."""
         self.wait = SOON
+
+    async def _note_none(self, base: BasePlace) -> None:
+        reading = BaseReading(self.site.name, tags_wanted=0)
+        await self.parts.writer.write(note_reading, base, reading, self.parts.clock())
 
     async def note_failure(self, base: BasePlace, exc: WeighbridgeError) -> None:
         """Keep why a repository could not be read to its end; what was known stays."""
