@@ -63,6 +63,8 @@ def test_every_tag_of_an_image_has_its_digest_its_push_and_its_size() -> None:
     assert {tag.sizes for tag in found.tags} == {((FIRST, 7_654_321),)}
     pushed = datetime(2025, 12, 2, 12, 0, 0, 500_000, tzinfo=UTC)
     assert {tag.pushed_at for tag in found.tags} == {pushed}
+    pulled = datetime(2025, 12, 2, 13, tzinfo=UTC)
+    assert {tag.pulled_at for tag in found.tags} == {pulled}
     assert found.next == "bmV4dA=="
 
 

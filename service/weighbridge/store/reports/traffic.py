@@ -26,7 +26,7 @@ from weighbridge.domain.report.traffic import (
 )
 from weighbridge.domain.traffic.costs import MonthUse
 from weighbridge.domain.traffic.months import month_name, month_of
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.models import (
     pull_months,
     registries,
@@ -275,7 +275,7 @@ def last_pulls(connection: Connection, repository_id: int) -> LastPulls:
 
 
 _stored = storage_months.c
-_USES: Final = (
+_ALL_USES: Final = (
     select(
         _repository.id,
         registries.c.name.label("registry"),
@@ -305,26 +305,36 @@ _USES: Final = (
         registries.c.state != "unconfigured",
         or_(_repository.deleted_at.is_(None), _stored.days > 0, _month.month > 0),
     )
-    .order_by(registries.c.name, _repository.name)
+)
+_USES: Final = Rows(_ALL_USES)
+_USES_OF_ONE: Final = Rows(
+    _ALL_USES.where(registries.c.name == bindparam("registry_name"))
 )
 
 
 def month_uses(
     connection: Connection, month: int, now: datetime, registry: str | None = None
 ) -> Iterator[MonthUse]:
-    """Of every repository, by registry and name; of what is deleted where it stored
-    something then. Of this month with today, whether it is noted already or not."""
+    """Of every repository, in no order; of what is deleted where it stored something
+    then. Of this month with today, whether it is noted already or not.
+
+    registry: of this one only
+    """
+    names = select(registries.c.id)
+    if registry is not None:
+        names = names.where(registries.c.name == registry)
     today = dict[int, tuple[int, int]]()
     if month == month_of(now):
-        for number in connection.execute(select(registries.c.id)).scalars().all():
+        for number in connection.execute(names).scalars().all():
             for day in unnoted_storage(connection, number, now):
                 today[day.repository_id] = (day.byte_days, day.days)
-    statement = _USES
-    if registry is not None:
-        statement = statement.where(registries.c.name == registry)
-    for row in connection.execute(statement, {"month": month}):
-        byte_days, days = today.get(row.id, (row.byte_days, row.days))
-        yield MonthUse(
-            *(row.registry, row.repository, row.tag, byte_days, days),
-            *(row.low_bytes, row.high_bytes),
-        )
+    uses = _USES if registry is None else _USES_OF_ONE
+    parameters = {"month": month, "registry_name": registry}
+    if registry is None:
+        del parameters["registry_name"]
+    for number, named, name, tag, byte_days, days, low, high in uses.read(
+        connection, parameters
+    ):
+        if number in today:
+            byte_days, days = today[number]
+        yield MonthUse(named, name, tag, byte_days, days, low, high)

@@ -128,7 +128,13 @@ def _seen(name: str, entry: object) -> TagSeen:
     size = read_size(image.get("imageSizeInBytes"))
     is_one = image.get("imageManifestMediaType") in MANIFESTS
     sizes = ((digest, size),) if digest and size and is_one else ()
-    return TagSeen(name, digest, read_epoch(image.get("imagePushedAt")), sizes)
+    return TagSeen(
+        name,
+        digest,
+        read_epoch(image.get("imagePushedAt")),
+        sizes,
+        read_epoch(image.get("lastRecordedPullTime")),
+    )
 
 
 def read_epoch(value: object) -> datetime | None:
