@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Final
 
 from msgspec import Struct
@@ -21,6 +20,7 @@ from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.message.grouping import Message, ViolationNotice
 from weighbridge.domain.report.inventory import ChannelReport
+from weighbridge.domain.text.nearest import nearest
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_duration
 from weighbridge.errors import NotifyError, UsageError
@@ -143,12 +143,12 @@ def a_test_message(settings: Settings) -> Message:
 
 
 def _unknown(name: str, known: list[str]) -> UsageError:
-    nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+    near = nearest(name, known, 1)
     advice = f"there are {', '.join(known)}" if known else _WRITE
     return UsageError(
         f"no channel is called {name!r}",
         code="unknown_channel",
-        hint=f"nearest  {nearest[0]}" if nearest else advice,
+        hint=f"nearest  {near[0]}" if near else advice,
     )
 
 

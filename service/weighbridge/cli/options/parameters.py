@@ -137,16 +137,15 @@ class SuggestingGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        import difflib  # it is only needed where something is wrong
+        # It is only needed where something is wrong.
+        from weighbridge.domain.text.nearest import nearest
 
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             known = self.list_commands(ctx)
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            near = nearest(name, known, 1)
             advice = (
-                f"did you mean {nearest[0]}?"
-                if nearest
-                else f"there are {', '.join(known)}"
+                f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             )
             ctx.fail(f"no command is called {name!r}: {advice}")
         return super().resolve_command(ctx, args)

@@ -1,7 +1,6 @@
 """What is written, before it is checked: values, and where each of them stands; and
 the words of configuration errors: one line a fault, all of them at once."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Final, get_args
@@ -26,6 +25,7 @@ from weighbridge.config.yaml.reader import (
     plain,
     read_document,
 )
+from weighbridge.domain.text.nearest import nearest
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import ConfigError
 
@@ -173,8 +173,8 @@ def meant_path(error: ErrorDetails, model: type[BaseModel]) -> Path | None:
         return None
     *parents, key = error["loc"]
     known = _keys_at(model, parents)
-    nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)
-    return (*parents, nearest[0]) if nearest else None
+    near = nearest(str(key), known, 1, alike=0.6)
+    return (*parents, near[0]) if near else None
 
 
 def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:

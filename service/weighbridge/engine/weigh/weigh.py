@@ -1,7 +1,6 @@
 """Weighs one reference straight from its registry: no store, no configuration."""
 
 import asyncio
-import difflib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -45,6 +44,7 @@ from weighbridge.domain.size.weighing import (
     second_text,
     unseen,
 )
+from weighbridge.domain.text.nearest import nearest
 from weighbridge.domain.text.units import format_bytes, written_duration
 from weighbridge.engine.documents.document_reader import Reader
 from weighbridge.engine.documents.reading import KnownDigests, kept_bytes, nothing_known
@@ -85,9 +85,8 @@ async def within(seconds: int, work: Awaitable[Done]) -> Done:
 Measure: TypeAlias = Callable[[str, Layer], Awaitable[MeasuredBlob]]
 """Asks for one layer of a repository; raises as `measure_blob` does."""
 
-_NAMES_COMPARED: Final = 1_000
-"""Of a page that a registry may fill with a hundred times as many; comparing two tags
-takes a third of a millisecond."""
+_NAMES_COMPARED: Final = 10_000
+"""Of a page that a registry may fill with ten times as many."""
 
 
 async def weigh(
@@ -183,11 +182,11 @@ async def _with_nearest(
     try:
         async for page in registry.tags(reference.repository):
             names = [tag.name for tag in page.tags[:_NAMES_COMPARED]]
-            nearest = difflib.get_close_matches(reference.tag, names, n=3, cutoff=0.5)
-            known = nearest or names[:3]
+            near = nearest(reference.tag, names)
+            known = near or names[:3]
             if not known:
                 break
-            word = "nearest" if nearest else "it has"
+            word = "nearest" if near else "it has"
             return NotFound(
                 "there is no such tag",
                 code=error.code,

@@ -3,7 +3,6 @@
 The numbers are those of `base_summaries`, counted every minute or so.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -27,6 +26,7 @@ from weighbridge.domain.base.names import written
 from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.report.base import BaseReport
 from weighbridge.domain.report.inventory import Page
+from weighbridge.domain.text.nearest import nearest
 from weighbridge.errors import InvalidReference, UsageError
 from weighbridge.store.bases.builds_on_base import BuildOnBase, read_builds
 from weighbridge.store.dialect import among_texts, listed
@@ -275,8 +275,6 @@ def find_base(connection: Connection, ref: str, now: datetime) -> CountedBase | 
 
 _FEW: Final = 1_000
 _LIKE_IT: Final = 200
-_MOST: Final = 3
-_ALIKE: Final = 0.5
 
 
 def nearest_bases(connection: Connection, ref: str) -> list[str]:
@@ -292,8 +290,7 @@ def nearest_bases(connection: Connection, ref: str) -> list[str]:
     # What people leave out where they write it.
     short = {name.removeprefix("library/"): name for name in found}
     wanted = ref.removeprefix("docker.io/").removeprefix("library/")
-    near = difflib.get_close_matches(wanted, short, _MOST, _ALIKE)
-    return [short[name] for name in near]
+    return [short[name] for name in nearest(wanted, short)]
 
 
 def _of_names(connection: Connection, names: Sequence[str]) -> CountedBase | None:

@@ -2,18 +2,20 @@
 are. Names that differ at their end are neighbours in the index; where there are few
 names, all of them are compared."""
 
-import difflib
-from typing import Final
+from datetime import datetime
+from typing import Final, TypeAlias
 
 from sqlalchemy import Column, Connection, Select, select
 
+from weighbridge.domain.text.nearest import nearest
 from weighbridge.store.models import registries, repositories, tags
 from weighbridge.store.named_rows import find_place
 
 _FEW: Final = 1_000
-_NEIGHBOURS: Final = 50
+_NEIGHBOURS: Final = 200
 _MOST: Final = 3
-_ALIKE: Final = 0.5
+Names: TypeAlias = Select[str, datetime | None]
+"""Names, each with when it was gone."""
 
 
 def nearest_repositories(
@@ -25,17 +27,18 @@ def nearest_repositories(
     name = repositories.c.name
     of = select(registries.c.id).where(registries.c.name == registry)
     number = connection.execute(of).scalar()
-    live = repositories.c.deleted_at.is_(None)
     if number is None:
         whole = (
             select(registries.c.name + "/" + name)
             .join(repositories, repositories.c.registry_id == registries.c.id)
-            .where(name == repository, live)
+            .where(name == repository, repositories.c.deleted_at.is_(None))
             .order_by(registries.c.name)
             .limit(_MOST)
         )
         return list(connection.execute(whole).scalars())
-    names = select(name).where(repositories.c.registry_id == number, live)
+    names = select(name, repositories.c.deleted_at).where(
+        repositories.c.registry_id == number
+    )
     return [
         f"{registry}/{each}" for each in _nearest(connection, names, name, repository)
     ]
@@ -48,19 +51,19 @@ def nearest_tags(
     place = find_place(connection, registry, repository)
     if place is None:
         return []
-    names = select(tags.c.name).where(
-        tags.c.repository_id == place.id, tags.c.deleted_at.is_(None)
+    names = select(tags.c.name, tags.c.deleted_at).where(
+        tags.c.repository_id == place.id
     )
     return _nearest(connection, names, tags.c.name, tag)
 
 
 def _nearest(
-    connection: Connection, names: Select[str], name: Column[str], wanted: str
+    connection: Connection, names: Names, name: Column[str], wanted: str
 ) -> list[str]:
-    found = list(connection.execute(names.order_by(name).limit(_FEW)).scalars())
-    if len(found) == _FEW:
+    # What is gone is left out here: a database would go on through all of it.
+    rows = connection.execute(names.order_by(name).limit(_FEW)).all()
+    if len(rows) == _FEW:
         before = names.where(name < wanted).order_by(name.desc()).limit(_NEIGHBOURS)
         behind = names.where(name > wanted).order_by(name).limit(_NEIGHBOURS)
-        for neighbours in (before, behind):
-            found += connection.execute(neighbours).scalars()
-    return difflib.get_close_matches(wanted, dict.fromkeys(found), _MOST, _ALIKE)
+        rows = [*rows, *connection.execute(before), *connection.execute(behind)]
+    return nearest(wanted, (known for known, gone_at in rows if gone_at is None))
