@@ -19,7 +19,7 @@ _SUITE: Final = re.compile(
     r"wheezy|jessie|stretch|buster|bullseye|bookworm|trixie|forky|sid"
     r"|trusty|xenial|artful|zesty|bionic|cosmic|disco|eoan|focal|groovy|hirsute|impish"
     r"|jammy|kinetic|lunar|mantic|noble|oracular|plucky|questing|resolute"
-    r"|azurelinux[0-9.]+|(?:cbl-)?mariner[0-9.]+",
+    r"|azurelinux[0-9.]+|mariner[0-9.]+",
     re.ASCII,
 )
 _KINDS: Final[dict[str, VariantKind]] = {
@@ -27,6 +27,8 @@ _KINDS: Final[dict[str, VariantKind]] = {
     "chiseled": "chiseled",
     "distroless": "distroless",
 }
+MARKS: Final = ("slim", "alpine", "chiseled", "distroless")
+"""One of these is in the tag of every variant."""
 _WITHOUT_A_SHELL: Final = "no shell and no package manager are in it"
 _CAUTIONS: Final[dict[VariantKind, str]] = {
     "slim": "it has fewer tools: no compiler, no headers, often no git and no curl;"
@@ -100,17 +102,6 @@ def best_variants(tags: Iterable[str], full: str) -> list[str]:
         if is_variant(tag, full):
             found.setdefault(tag_parts(tag).kinds, tag)
     return list(found.values())
-
-
-def variant_ranges(full: str) -> tuple[tuple[str, str], ...]:
-    """Where to look for variants of a tag: from a first name to before a second one."""
-    parts = tag_parts(full)
-    if parts.core:
-        starts = [f"{parts.core[0]}-"]
-    else:
-        starts = ["slim", "alpine", "chiseled", "distroless"]
-        starts += [f"{parts.suite}-"] if parts.suite else []
-    return tuple((start, start[:-1] + chr(ord(start[-1]) + 1)) for start in starts)
 
 
 def caution_of(kind: VariantKind, base: str) -> str:

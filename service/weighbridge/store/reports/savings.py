@@ -2,13 +2,12 @@
 their names, with the bytes of their manifests.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
-from sqlalchemy import BigInteger, Connection, and_, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, func, or_, select
 
 from weighbridge.domain.base.names import written
 from weighbridge.domain.base.savings import (
@@ -20,10 +19,10 @@ from weighbridge.domain.base.savings import (
     stored_saving,
 )
 from weighbridge.domain.base.variants import (
+    MARKS,
     best_variants,
-    is_variant,
     kind_of,
-    variant_ranges,
+    tag_parts,
 )
 from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.store.dialect import among_ids, listed
@@ -39,12 +38,11 @@ from weighbridge.store.models import (
     repository_blobs,
     repository_manifests,
 )
+from weighbridge.store.models.types import UTF8
 
 NAMES_AT_MOST: Final = 8
 """Names of one base that variants are looked for by."""
-VARIANT_TAGS_AT_MOST: Final = 2_000
-"""Tags that are looked through for each of them."""
-FLEET_AT_MOST: Final = 20_000
+FLEET_AT_MOST: Final = 5_000
 """Images on a base beyond which it is not counted for each question what all of them
 would save in storage."""
 
@@ -76,15 +74,13 @@ _VARIANTS: Final = (
     )
     .join(base_chains, _chain.id == _name.base_chain_id)
     .where(
-        _name.host == bindparam("host"),
-        _name.repository == bindparam("repository"),
-        _name.tag >= bindparam("first"),
-        _name.tag < bindparam("end"),
+        _name.host == bindparam("host", type_=UTF8),
+        _name.repository == bindparam("repository", type_=UTF8),
+        or_(*(_name.tag.contains(mark) for mark in MARKS)),
         _name.left_at.is_(None),
         _chain.platform_id == bindparam("platform", type_=BigInteger),
     )
-    .order_by(_name.tag)
-    .limit(VARIANT_TAGS_AT_MOST)
+    .order_by(_name.id)
 )
 
 
@@ -120,12 +116,17 @@ def names_of_bases(
     return names
 
 
+_VariantRow: TypeAlias = Row[*tuple[object, ...]]
+_ByCore: TypeAlias = Mapping[tuple[str, ...], Mapping[str, _VariantRow]]
+"""The tags of a repository that may be variants of one, by what must be the same."""
+
+
 class Variants:
-    """Finds variants by the names of bases; builds of one name are asked for once."""
+    """Finds variants by the names of bases; each repository is read once."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._found: dict[tuple[str, str, str, int], list[FoundVariant]] = {}
+        self._read: dict[tuple[str, str, int], _ByCore] = {}
 
     def of_base(
         self, chain: int, reference: str, names: Sequence[NamedBase]
@@ -157,40 +158,32 @@ class Variants:
             kinds |= {each.variant.kind for each in new}
         return list(found.values())
 
-    def of_name(self, name: NamedBase) -> list[FoundVariant]:
+    def of_name(self, name: NamedBase) -> Iterator[FoundVariant]:
         """Of the builds of one name for one platform."""
         if name.platform_id is None:
-            return []
-        key = (name.host, name.repository, name.tag, name.platform_id)
-        if key not in self._found:
-            self._found[key] = list(_named_variants(self._connection, name))
-        return self._found[key]
+            return
+        key = (name.host, name.repository, name.platform_id)
+        if key not in self._read:
+            self._read[key] = _by_core(self._connection, *key)
+        rows = self._read[key].get(tag_parts(name.tag).core, {})
+        for tag in best_variants(rows, name.tag):
+            kind, row = kind_of(tag), rows[tag]
+            if kind is not None:
+                reference = written(name.host, name.repository, tag)
+                variant = StoredVariant(
+                    kind, reference, row.compressed_bytes, row.last_seen_at
+                )
+                yield FoundVariant(row.base_chain_id, variant)
 
 
-def _named_variants(connection: Connection, name: NamedBase) -> Iterator[FoundVariant]:
-    rows = {
-        row.tag: row
-        for first, end in variant_ranges(name.tag)
-        for row in connection.execute(
-            _VARIANTS,
-            {
-                "host": name.host,
-                "repository": name.repository,
-                "first": first,
-                "end": end,
-                "platform": name.platform_id,
-            },
-        )
-        if is_variant(row.tag, name.tag)
-    }
-    for tag in best_variants(rows, name.tag):
-        kind, row = kind_of(tag), rows[tag]
-        if kind is not None:
-            reference = written(name.host, name.repository, tag)
-            variant = StoredVariant(
-                kind, reference, row.compressed_bytes, row.last_seen_at
-            )
-            yield FoundVariant(row.base_chain_id, variant)
+def _by_core(
+    connection: Connection, host: str, repository: str, platform_id: int
+) -> _ByCore:
+    found: dict[tuple[str, ...], dict[str, _VariantRow]] = {}
+    parameters = {"host": host, "repository": repository, "platform": platform_id}
+    for row in connection.execute(_VARIANTS, parameters):
+        found.setdefault(tag_parts(row.tag).core, {})[row.tag] = row
+    return found
 
 
 def find_savings(
@@ -226,14 +219,22 @@ _IS_ON: Final = and_(
 _HOW_MANY: Final = select(func.count()).select_from(
     select(_on.image_id).where(_IS_ON).limit(FLEET_AT_MOST + 1).subquery()
 )
-_IMAGES_ON: Final = (
-    select(_on.image_id, _live.repository_id, repositories.c.scope_id)
-    .select_from(
-        image_bases.join(repository_manifests, _live.manifest_id == _on.image_id).join(
-            repositories, repositories.c.id == _live.repository_id
-        )
+_FLEET: Final = image_bases.join(
+    repository_manifests, _live.manifest_id == _on.image_id
+).join(repositories, repositories.c.id == _live.repository_id)
+_BY_SCOPE: Final = (
+    select(
+        repositories.c.scope_id,
+        func.count().label("on_base"),
+        func.count(_on.image_id.distinct()).label("images"),
+        func.count(_live.repository_id.distinct()).label("repositories"),
     )
+    .select_from(_FLEET)
     .where(_IS_ON)
+    .group_by(repositories.c.scope_id)
+)
+_IMAGES: Final = (
+    select(func.count(_on.image_id.distinct())).select_from(_FLEET).where(_IS_ON)
 )
 _LAYERS: Final = (
     select(_chain.id, layers.c.blob_id)
@@ -286,11 +287,15 @@ def _fleet_savings(
 
 
 def _fleet_of(connection: Connection, chain: int) -> _Fleet:
-    rows = connection.execute(_IMAGES_ON, {"chain": chain}).all()
+    scopes = connection.execute(_BY_SCOPE, {"chain": chain}).all()
+    images = sum(row.images for row in scopes)
+    if len(scopes) > 1:
+        # What several scopes hold is one image.
+        images = connection.execute(_IMAGES, {"chain": chain}).scalar_one()
     return _Fleet(
-        len({row.image_id for row in rows}),
-        len({row.repository_id for row in rows}),
-        Counter(row.scope_id for row in rows),
+        images,
+        sum(row.repositories for row in scopes),
+        {row.scope_id: row.on_base for row in scopes},
     )
 
 
