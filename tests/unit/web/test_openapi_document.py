@@ -84,6 +84,21 @@ ASKED: Mapping[str, list[str]] = {
         "?ref=debian:9&cursor=base-images:1",
     ],
     "/api/v1/disputes": ["", "?limit=0", "?registry=no", "?repository=no"],
+    "/api/v1/storage": [
+        "?ref=hub/acme/app",
+        "?ref=hub/acme/app&tag=1",
+        "?ref=hub/acme/app&tag=none",
+        "?ref=hub/acme/no",
+        "",
+    ],
+    "/api/v1/storage/project": [
+        "?registry=hub",
+        "?registry=hub&project=acme",
+        "?registry=hub&project=ac",
+        "?registry=no",
+        "?registry=hub&project=A",
+        "",
+    ],
     "/api/v1/reclaim": [
         "?ref=hub/acme/app",
         "?ref=hub/acme/app&tag=1&tag=chart",

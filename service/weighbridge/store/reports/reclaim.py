@@ -1,18 +1,12 @@
 """What deleting tags of a repository frees, by the ledger's own counts: nothing is
 written.
-
-Which manifests leave is found by waves below the tags that go, so a few tags of a large
-repository cost no more than what they reach; blobs are read by pieces. Whose a blob is,
-is looked up at the moment, not in what was settled.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-from msgspec import Struct, field
 from sqlalchemy import Connection, bindparam, func, select
 
 from weighbridge.domain.growth.newest import Candidate
@@ -31,10 +25,19 @@ from weighbridge.domain.reclaim.reclaim_report import (
     why_unknown,
 )
 from weighbridge.domain.report.inventory import RepositoryReport
-from weighbridge.domain.sharing import NOT_LIVE, Counts, LostBlobs, leaving
+from weighbridge.domain.sharing import (
+    NOT_LIVE,
+    LostBlobs,
+    leaving,
+)
 from weighbridge.store.dialect import Rows, among_ids, among_texts, listed
-from weighbridge.store.ledger.holdings import contents_of, read_holdings, read_owners
-from weighbridge.store.ledger.liveness import read_counts, read_facts
+from weighbridge.store.ledger.releasing import (
+    Reach,
+    add_blobs,
+    lost_blobs,
+    pieces_of,
+    read_reach,
+)
 from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import (
     blobs,
@@ -46,9 +49,6 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.registries.registry_rows import held_removals
 
-Item = TypeVar("Item")
-
-_PIECE: Final = 2_000
 _NAMED: Final = 5
 """Tags that are named of those that stay."""
 _LEFT_BEHIND: Final = 100
@@ -77,9 +77,6 @@ _KNOWN: Final = Rows(
     )
 )
 _DIGESTS: Final = Rows(select(blobs.c.id, blobs.c.digest).where(among_ids(blobs.c.id)))
-_FOREIGN: Final = Rows(
-    select(blobs.c.id).where(among_ids(blobs.c.id), blobs.c.is_foreign)
-)
 _CREATED: Final = (
     select(images.c.id, images.c.created_at).where(among_ids(images.c.id)),
     select(index_members.c.index_id, func.max(images.c.created_at))
@@ -102,23 +99,12 @@ _PLACE: Final = (
 )
 
 
-class _LiveTag(NamedTuple):
+class LiveTag(NamedTuple):
     name: str
     target: int
     pushed_at: datetime | None
     moved_at: datetime | None
     first_seen_at: datetime
-
-
-class _Reach(Struct):
-    """Manifests that targets lead to in one repository, the targets too.
-
-    configs: of those whose documents are kept
-    """
-
-    counts: dict[int, Counts] = field(default_factory=dict)
-    children: dict[int, set[int]] = field(default_factory=dict)
-    configs: dict[int, int | None] = field(default_factory=dict)
 
 
 def reclaim_tags(
@@ -137,7 +123,7 @@ def reclaim_tags(
     if isinstance(opened, str):
         return _unknown(repository, opened)
     parameters = {"repository": opened.repository_id, "names": listed(sorted(names))}
-    found = [_LiveTag(*row) for row in _SOME_TAGS.read(connection, parameters)]
+    found = [LiveTag(*row) for row in _SOME_TAGS.read(connection, parameters)]
     return _report(connection, repository, opened, found, now, takes_companions=False)
 
 
@@ -176,7 +162,7 @@ def reclaim_by_rules(
         why = f"it has more than {most_tags:,} tags: see weighbridge reclaim"
         return _unknown(repository, why)
     rows = _ALL_TAGS.read(connection, {"repository": opened.repository_id})
-    known = {tag.name: tag for tag in map(_LiveTag._make, rows)}
+    known = {tag.name: tag for tag in map(LiveTag._make, rows)}
     aged = _aged(connection, known.values())
     going = [known[each.candidate.tag] for each in not_kept(rules, aged, now)]
     return _report(connection, repository, opened, going, now, takes_companions=True)
@@ -187,16 +173,16 @@ def frees_alone(
 ) -> dict[int, int]:
     """What deleting all tags of each of these targets frees, the others staying."""
     place = LedgerPlace(repository_id, scope_id)
-    reach = _read_reach(connection, place, targets)
+    reach = read_reach(connection, place, targets)
     owners: dict[int, int] = {}
     for target in targets:
         named, _ = reach.counts.get(target, NOT_LIVE)
         alone = leaving(reach.counts, reach.children, {target: named})
         owners |= dict.fromkeys(alone, target)
     lost = LostBlobs()
-    _add_blobs(connection, reach, list(owners), [(lost, owners)])
+    add_blobs(connection, reach, list(owners), [(lost, owners)])
     sizes: Counter[int] = Counter()
-    for of, _, stored_bytes, is_freed in _lost(connection, place, lost):
+    for of, _, stored_bytes, is_freed in lost_blobs(connection, place, lost):
         sizes[of] += stored_bytes if is_freed else 0
     return {target: sizes[target] for target in targets}
 
@@ -240,12 +226,12 @@ def _unknown(repository: RepositoryReport, why: str) -> ReclaimReport:
     )
 
 
-def _aged(connection: Connection, found: Iterable[_LiveTag]) -> list[AgedTag]:
+def _aged(connection: Connection, found: Iterable[LiveTag]) -> list[AgedTag]:
     tags_found = list(found)
     targets = sorted({tag.target for tag in tags_found})
     digests = _digests(connection, targets)
     created: dict[int, datetime] = {}
-    for piece in _pieces(targets):
+    for piece in pieces_of(targets):
         for statement in _CREATED:
             rows = connection.execute(statement, {"ids": listed(piece)})
             created |= {number: at for number, at in rows if at is not None}
@@ -265,15 +251,9 @@ def _aged(connection: Connection, found: Iterable[_LiveTag]) -> list[AgedTag]:
     ]
 
 
-def _pieces(items: Iterable[Item]) -> Iterator[list[Item]]:
-    waiting = iter(items)
-    while piece := list(islice(waiting, _PIECE)):
-        yield piece
-
-
 def _digests(connection: Connection, ids: Iterable[int]) -> dict[int, Digest]:
     found: dict[int, Digest] = {}
-    for piece in _pieces(ids):
+    for piece in pieces_of(ids):
         found |= dict(_DIGESTS.read(connection, {"ids": listed(piece)}))
     return found
 
@@ -282,12 +262,12 @@ def _report(
     connection: Connection,
     repository: RepositoryReport,
     place: LedgerPlace,
-    going: Sequence[_LiveTag],
+    going: Sequence[LiveTag],
     now: datetime,
     *,
     takes_companions: bool,
 ) -> ReclaimReport:
-    reach = _read_reach(connection, place, {tag.target for tag in going})
+    reach = read_reach(connection, place, {tag.target for tag in going})
     gone = _gone(reach, going)
     digests = _digests(connection, gone)
     behind = _companions(connection, place, going, digests.values())
@@ -295,7 +275,7 @@ def _report(
         if not behind:
             break
         going = [*going, *behind]
-        reach = _read_reach(connection, place, {tag.target for tag in going})
+        reach = read_reach(connection, place, {tag.target for tag in going})
         gone = _gone(reach, going)
         digests = _digests(connection, gone)
         behind = _companions(connection, place, going, digests.values())
@@ -314,7 +294,7 @@ def _report(
     )
 
 
-def _gone(reach: _Reach, going: Iterable[_LiveTag]) -> list[int]:
+def _gone(reach: Reach, going: Iterable[LiveTag]) -> list[int]:
     untagged = Counter(tag.target for tag in going)
     return leaving(reach.counts, reach.children, untagged)
 
@@ -322,15 +302,15 @@ def _gone(reach: _Reach, going: Iterable[_LiveTag]) -> list[int]:
 def _companions(
     connection: Connection,
     place: LedgerPlace,
-    going: Iterable[_LiveTag],
+    going: Iterable[LiveTag],
     digests: Collection[Digest],
-) -> list[_LiveTag]:
+) -> list[LiveTag]:
     """The tags that belong to what goes, and do not go themselves."""
     if not digests:
         return []
     names, subjects = {tag.name for tag in going}, frozenset(digests)
     rows = _COMPANIONS.read(connection, {"repository": place.repository_id})
-    found = map(_LiveTag._make, rows)
+    found = map(LiveTag._make, rows)
     return sorted(
         tag
         for tag in found
@@ -338,32 +318,11 @@ def _companions(
     )
 
 
-def _read_reach(
-    connection: Connection, place: LedgerPlace, targets: Collection[int]
-) -> _Reach:
-    reach = _Reach()
-    wave = set(targets)
-    while wave:
-        below: set[int] = set()
-        for piece in _pieces(sorted(wave)):
-            counts = read_counts(connection, {place.repository_id: piece})
-            reach.counts |= dict.fromkeys(piece, NOT_LIVE)
-            reach.counts |= counts.get(place.repository_id, {})
-            for manifest, facts in read_facts(connection, piece).items():
-                if facts.has_facts:
-                    reach.configs[manifest] = facts.config_id
-                if facts.children:
-                    reach.children[manifest] = facts.children
-                    below |= facts.children
-        wave = below - reach.counts.keys()
-    return reach
-
-
 def _freed(
     connection: Connection,
     place: LedgerPlace,
-    reach: _Reach,
-    going: Sequence[_LiveTag],
+    reach: Reach,
+    going: Sequence[LiveTag],
     gone: Sequence[int],
     digests: Mapping[int, Digest],
 ) -> tuple[Freed, Counter[int]]:
@@ -374,10 +333,10 @@ def _freed(
         alone |= dict.fromkeys(each, target)
     together, apart = LostBlobs(), LostBlobs()
     of_all = dict.fromkeys(gone, place.repository_id)
-    _add_blobs(connection, reach, gone, [(together, of_all), (apart, alone)])
+    add_blobs(connection, reach, gone, [(together, of_all), (apart, alone)])
     freed_bytes = elsewhere_bytes = count = 0
     of_group: Counter[int] = Counter()
-    for _, blob, stored_bytes, is_freed in _lost(connection, place, together):
+    for _, blob, stored_bytes, is_freed in lost_blobs(connection, place, together):
         if is_freed:
             freed_bytes += stored_bytes
             count += 1
@@ -392,53 +351,25 @@ def _freed(
     return Freed(manifests, count, freed_bytes, elsewhere_bytes), of_group
 
 
-def _add_blobs(
-    connection: Connection,
-    reach: _Reach,
-    manifests: Iterable[int],
-    sets: Sequence[tuple[LostBlobs, Mapping[int, int]]],
-) -> None:
-    """Add the blobs of manifests to each of these, for the set that each is of."""
-    kept = (manifest for manifest in manifests if manifest in reach.configs)
-    for piece in _pieces(kept):
-        configs = {manifest: reach.configs[manifest] for manifest in piece}
-        for manifest, held in contents_of(connection, configs).items():
-            for lost, owners in sets:
-                if (of := owners.get(manifest)) is not None:
-                    lost.add(of, held)
-
-
-def _lost(
-    connection: Connection, place: LedgerPlace, lost: LostBlobs
-) -> Iterator[tuple[int, int, int, bool]]:
-    """The blobs that the repository ceases to hold: the set, the blob, its bytes, and
-    whether nothing else in the scope holds it. A foreign one that the registry does not
-    store is none."""
-    for piece in _pieces(sorted(lost.owner)):
-        held = read_holdings(connection, {place: piece})[place]
-        found = list(lost.among(held))
-        empty = [blob.blob for _, blob in found if not blob.stored_bytes]
-        foreign = (
-            set(_FOREIGN.read(connection, {"ids": listed(empty)})) if empty else ()
-        )
-        ids = [blob.blob for _, blob in found]
-        owners = read_owners(connection, place.scope_id, ids)
-        for of, blob in found:
-            if (blob.blob,) not in foreign:
-                is_freed = owners.get(blob.blob) == place.repository_id
-                yield of, blob.blob, blob.stored_bytes, is_freed
+def targets_of(
+    connection: Connection, repository_id: int, names: Collection[str]
+) -> Counter[int]:
+    """What these tags name, and how many of them name it."""
+    parameters = {"repository": repository_id, "names": listed(sorted(names))}
+    found = map(LiveTag._make, _SOME_TAGS.read(connection, parameters))
+    return Counter(tag.target for tag in found)
 
 
 def _groups(
     connection: Connection,
     place: LedgerPlace,
-    reach: _Reach,
-    going: Sequence[_LiveTag],
+    reach: Reach,
+    going: Sequence[LiveTag],
     alone: Mapping[int, int],
     now: datetime,
 ) -> list[Releasing]:
     since = {tag.candidate.tag: tag.since(now) for tag in _aged(connection, going)}
-    by_target: dict[int, list[_LiveTag]] = {}
+    by_target: dict[int, list[LiveTag]] = {}
     for tag in going:
         by_target.setdefault(tag.target, []).append(tag)
     left = {
@@ -465,16 +396,16 @@ def _groups(
 def _staying(
     connection: Connection,
     place: LedgerPlace,
-    going: Iterable[_LiveTag],
+    going: Iterable[LiveTag],
     targets: Sequence[int],
 ) -> dict[int, list[str]]:
     """The names of tags that stay at these targets."""
     names = {tag.name for tag in going}
     found: dict[int, list[str]] = {}
-    for piece in _pieces(targets):
+    for piece in pieces_of(targets):
         parameters = {"repository": place.repository_id, "ids": listed(piece)}
         for row in _NAMING.read(connection, parameters):
-            tag = _LiveTag(*row)
+            tag = LiveTag(*row)
             if tag.name not in names:
                 found.setdefault(tag.target, []).append(tag.name)
     return found

@@ -14,6 +14,7 @@ from weighbridge.domain.image.reference import Reference, parse_reference, writt
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
 from weighbridge.domain.reclaim.reclaim_report import ReclaimReport
+from weighbridge.domain.reclaim.storage_split import StorageSplit
 from weighbridge.domain.report.history import HistoryReport
 from weighbridge.domain.report.inventory import (
     DisputeReport,
@@ -49,6 +50,11 @@ from weighbridge.store.reports.repositories import (
     RepositoryQuery,
     find_repository,
     repository_page,
+)
+from weighbridge.store.reports.sharing import (
+    split_of_project,
+    split_of_repository,
+    split_of_tags,
 )
 from weighbridge.store.reports.tag_groups import TagGroups, group_page
 from weighbridge.store.reports.tags import aliases, tag_page
@@ -265,6 +271,30 @@ class Finder:
         query = HistoryQuery(report.registry, report.repository, limit=limit)
         with self._database.read() as connection:
             return history_page(connection, query, now, self.platforms)
+
+    def storage(self, ref: str, names: Sequence[str]) -> StorageSplit:
+        """What the repository of `ref` stores, or these tags of it."""
+        with self._database.read() as connection:
+            report = _repository(connection, ref)
+            in_part = report.registry in self._reclaim.in_part
+            if not names:
+                return split_of_repository(connection, report, leaves_tags_out=in_part)
+            if unknown := unknown_tags(connection, report, names):
+                raise no_tag(connection, report, unknown)
+            return split_of_tags(connection, report, names, leaves_tags_out=in_part)
+
+    def project_storage(self, registry: str, project: str) -> StorageSplit:
+        """What the repositories of a registry below a path store."""
+        with self._database.read() as connection:
+            check_names(connection, registry)
+            in_part = registry in self._reclaim.in_part
+            split = split_of_project(
+                connection, registry, project, leaves_tags_out=in_part
+            )
+            if not split.repositories and split.reason is None:
+                near = nearest_repositories(connection, registry, project)
+                raise _no_repository(registry, project, near=near)
+            return split
 
     def reclaim(self, ref: str, names: Sequence[str], now: datetime) -> ReclaimReport:
         """What deleting tags of the repository of `ref` frees; no names: those that the

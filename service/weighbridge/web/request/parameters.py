@@ -183,6 +183,24 @@ PlatformName: TypeAlias = Annotated[
         _PLATFORM,
     ),
 ]
+OneRegistry: TypeAlias = Annotated[
+    str, text("The name of a registry that was crawled", is_needed=True)
+]
+ProjectPath: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:[a-z0-9._-]+(?:/[a-z0-9._-]+)*)?$",
+        max_length=255,
+        description="What names of repositories begin with, such as acme; empty: all",
+    ),
+]
+StoredTagNames: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(pattern=f"^{TAG_PATTERN}$")], ...],
+    Field(
+        max_length=LIMIT_MAX,
+        description="A tag that counts, said once for each; without it all of them",
+    ),
+]
 TagNames: TypeAlias = Annotated[
     tuple[Annotated[str, Field(pattern=f"^{TAG_PATTERN}$")], ...],
     Field(

@@ -102,6 +102,20 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         "tag_not_found",
     ),
     _read(
+        "/api/v1/storage",
+        ReclaimRoutes.storage,
+        "StorageRow",
+        _REPOSITORY,
+        "tag_not_found",
+    ),
+    _read(
+        "/api/v1/storage/project",
+        ReclaimRoutes.project_storage,
+        "StorageRow",
+        _REGISTRY,
+        _REPOSITORY,
+    ),
+    _read(
         "/api/v1/traffic", TrafficRoutes.traffic, "TrafficList", _REGISTRY, _REPOSITORY
     ),
     _read("/api/v1/costs", TrafficRoutes.costs, "CostsAnswer", _REGISTRY),

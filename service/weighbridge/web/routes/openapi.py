@@ -51,6 +51,7 @@ from weighbridge.presentation.rows.report_rows import (
     DisputeRow,
     Report,
 )
+from weighbridge.presentation.rows.storage_rows import StorageRow
 from weighbridge.presentation.rows.traffic_rows import CostsAnswer, TrafficRow
 from weighbridge.web.api.bases import BaseList, OneBase
 from weighbridge.web.api.crawl_requests import (
@@ -369,6 +370,7 @@ _VALUES: Final = (
     DisputeRow,
     PolicyDecision,
     ReclaimRow,
+    StorageRow,
     TrafficRow,
     CostsAnswer,
     HeadroomRow,
