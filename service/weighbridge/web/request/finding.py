@@ -13,8 +13,6 @@ from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import Reference, parse_reference, written_tag
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
-from weighbridge.domain.reclaim.reclaim_report import ReclaimReport
-from weighbridge.domain.reclaim.storage_split import StorageSplit
 from weighbridge.domain.report.history import HistoryReport
 from weighbridge.domain.report.inventory import (
     DisputeReport,
@@ -42,19 +40,12 @@ from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.reports.lighter import find_lighter
 from weighbridge.store.reports.nearest import nearest_repositories, nearest_tags
 from weighbridge.store.reports.reclaim import (
-    reclaim_by_rules,
-    reclaim_tags,
     unknown_tags,
 )
 from weighbridge.store.reports.repositories import (
     RepositoryQuery,
     find_repository,
     repository_page,
-)
-from weighbridge.store.reports.sharing import (
-    split_of_project,
-    split_of_repository,
-    split_of_tags,
 )
 from weighbridge.store.reports.tag_groups import TagGroups, group_page
 from weighbridge.store.reports.tags import aliases, tag_page
@@ -77,8 +68,6 @@ NEAR: Final = 3
 """Names that may have been meant."""
 BEFORE: Final = 20
 """Steps of a history among which the image before another one is looked for."""
-RECLAIM_TAGS: Final = 20_000
-"""The rules are held against so many tags of a repository while somebody waits."""
 
 
 class FoundImage(Struct, frozen=True):
@@ -118,7 +107,7 @@ class Finder:
         self._database = database
         self.prices = prices
         self.platforms = platforms
-        self._reclaim = reclaim
+        self.reclaim = reclaim
 
     def repositories(
         self, query: RepositoryQuery, now: datetime
@@ -163,7 +152,7 @@ class Finder:
         with self._database.read() as connection:
             place = find_place(connection, report.registry, report.repository)
             if place is None:
-                raise _no_repository(report.registry, report.repository, near=())
+                raise no_repository(report.registry, report.repository, near=())
             now = find_traffic(connection, place.id, month)
             return now, find_months(connection, place.id, month, 12)
 
@@ -205,14 +194,14 @@ class Finder:
     def repository(self, ref: str) -> RepositoryReport:
         """The repository of `ref`; a tag or digest in it does not matter."""
         with self._database.read() as connection:
-            return _repository(connection, ref)
+            return named_repository(connection, ref)
 
     def tags(
         self, ref: str, limit: int, cursor: str | None
     ) -> tuple[RepositoryReport, Page[TagReport]]:
         """The repository of `ref` with one page of its tags."""
         with self._database.read() as connection:
-            report = _repository(connection, ref)
+            report = named_repository(connection, ref)
             page = tag_page(
                 connection,
                 report.registry,
@@ -253,14 +242,14 @@ class Finder:
     ) -> tuple[RepositoryReport, TagGroups]:
         """The repository of `ref` with one page of its tags by what they name."""
         with self._database.read() as connection:
-            report = _repository(connection, ref)
+            report = named_repository(connection, ref)
             groups = group_page(
                 connection,
                 report,
                 limit=limit,
                 cursor=cursor,
                 platforms=self.platforms,
-                leaves_tags_out=report.registry in self._reclaim.in_part,
+                leaves_tags_out=report.registry in self.reclaim.in_part,
             )
         return report, groups
 
@@ -271,49 +260,6 @@ class Finder:
         query = HistoryQuery(report.registry, report.repository, limit=limit)
         with self._database.read() as connection:
             return history_page(connection, query, now, self.platforms)
-
-    def storage(self, ref: str, names: Sequence[str]) -> StorageSplit:
-        """What the repository of `ref` stores, or these tags of it."""
-        with self._database.read() as connection:
-            report = _repository(connection, ref)
-            in_part = report.registry in self._reclaim.in_part
-            if not names:
-                return split_of_repository(connection, report, leaves_tags_out=in_part)
-            if unknown := unknown_tags(connection, report, names):
-                raise no_tag(connection, report, unknown)
-            return split_of_tags(connection, report, names, leaves_tags_out=in_part)
-
-    def project_storage(self, registry: str, project: str) -> StorageSplit:
-        """What the repositories of a registry below a path store."""
-        with self._database.read() as connection:
-            check_names(connection, registry)
-            in_part = registry in self._reclaim.in_part
-            split = split_of_project(
-                connection, registry, project, leaves_tags_out=in_part
-            )
-            if not split.repositories and split.reason is None:
-                near = nearest_repositories(connection, registry, project)
-                raise _no_repository(registry, project, near=near)
-            return split
-
-    def reclaim(self, ref: str, names: Sequence[str], now: datetime) -> ReclaimReport:
-        """What deleting tags of the repository of `ref` frees; no names: those that the
-        rules do not keep."""
-        with self._database.read() as connection:
-            report = _repository(connection, ref)
-            in_part = report.registry in self._reclaim.in_part
-            if not names:
-                return reclaim_by_rules(
-                    connection,
-                    report,
-                    self._reclaim.rules,
-                    now,
-                    leaves_tags_out=in_part,
-                    most_tags=RECLAIM_TAGS,
-                )
-            if unknown := unknown_tags(connection, report, names):
-                raise no_tag(connection, report, unknown)
-            return reclaim_tags(connection, report, names, now, leaves_tags_out=in_part)
 
     def image(self, ref: str, platform: str | None, now: datetime) -> FoundImage:
         """The image of `ref`, its headline platform unless another is asked for."""
@@ -414,7 +360,9 @@ class Handlers:
         self._threads = threads
 
 
-def _repository(connection: Connection, ref: str) -> RepositoryReport:
+def named_repository(connection: Connection, ref: str) -> RepositoryReport:
+    """The repository of `ref`. Raises InvalidReference, and Refusal with the nearest
+    names."""
     references = _readings(ref)
     for reference in references:
         found = find_repository(connection, reference.registry, reference.repository)
@@ -422,12 +370,12 @@ def _repository(connection: Connection, ref: str) -> RepositoryReport:
             return found
     first = references[0]
     near = nearest_repositories(connection, first.registry, first.repository)
-    raise _no_repository(first.registry, first.repository, near=near)
+    raise no_repository(first.registry, first.repository, near=near)
 
 
 def _reading(connection: Connection, ref: str) -> tuple[RepositoryReport, Reference]:
     """The repository of `ref`, and how `ref` is read then."""
-    report = _repository(connection, ref)
+    report = named_repository(connection, ref)
     return report, next(r for r in _readings(ref) if r.registry == report.registry)
 
 
@@ -458,7 +406,7 @@ def check_names(
     if not any(find_repository(connection, r, repository) for r in among):
         near = (nearest_repositories(connection, r, repository) for r in among)
         nearest = list(islice(chain.from_iterable(near), NEAR))
-        raise _no_repository(*filter(None, (registry, repository)), near=nearest)
+        raise no_repository(*filter(None, (registry, repository)), near=nearest)
 
 
 def no_registry() -> Refusal:
@@ -466,7 +414,8 @@ def no_registry() -> Refusal:
     return Refusal(404, "no such registry", code="registry_not_found")
 
 
-def _no_repository(*parts: str, near: Sequence[str]) -> Refusal:
+def no_repository(*parts: str, near: Sequence[str]) -> Refusal:
+    """The answer where a repository is not known. near: those that may be meant"""
     name = "/".join(parts)
     return not_found(
         f"the repository {name} is not known here", "repository_not_found", near
