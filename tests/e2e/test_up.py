@@ -130,6 +130,23 @@ def test_the_demo_tells_the_story_of_937_and_107_megabytes(demo: Running) -> Non
     }
 
 
+def test_a_comparison_is_the_same_from_the_registry_and_from_the_service(
+    demo: Running,
+) -> None:
+    asked = weighbridge(
+        "compare", f"{demo.demo}/shop/api:1.4.2", ":1.5.0", "--fresh", "-o", "json"
+    )
+
+    stored = demo.get("/api/v1/compare?a=demo/shop/api:1.4.2&b=demo/shop/api:1.5.0")
+
+    fresh, kept = json.loads(asked.stdout), stored.json()
+    assert fresh["cost"]["requests"] < 40
+    for images in (*fresh["images"], *kept["images"]):
+        # What the database knows of bases no registry says.
+        images["a"]["base"] = images["b"]["base"] = None
+    assert fresh["images"] == kept["images"]
+
+
 def test_what_inspect_says_is_what_the_service_stored(demo: Running) -> None:
     asked = weighbridge("inspect", f"{demo.demo}/shop/api:1.5.0", "-o", "json")
 
