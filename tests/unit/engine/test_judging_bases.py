@@ -18,8 +18,13 @@ from weighbridge.domain.policy.policy import Match
 from weighbridge.notify.render.content import content_of
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.models import base_chains, base_names, blobs, image_bases
-from weighbridge.store.reports.violations import read_notices
+from weighbridge.store.reports.violations import (
+    ViolationQuery,
+    read_notices,
+    violation_page,
+)
 from weighbridge.store.session import Connection
+from weighbridge.web.views.violations import items
 
 SLIM = a_policy("slim", allowed_bases=["library/python:*-slim*"])
 FRESH = a_policy("fresh", max_base_age=90 * 86_400)
@@ -289,3 +294,16 @@ def test_two_teams_have_a_message_each(fleet: Court) -> None:
     fleet.deliver_until(fleet.now + timedelta(hours=1))
 
     assert sorted(len(message) for message in fleet.messages) == [1, 4]
+
+
+def test_a_violation_names_the_base_that_it_is_about(fleet: Court) -> None:
+    fleet_on_a_base(fleet, fleet.names[:1])
+    replace_base(fleet)
+    fleet.judge_what_stands()
+    with fleet.database.read() as connection:
+        page = violation_page(connection, ViolationQuery(), fleet.now)
+
+    (report,) = page.items
+    (item,) = items(page.items)
+    assert report.base == "library/python:3.12"
+    assert (item.verdict, item.has_share) == ("to be built anew", False)

@@ -10,6 +10,7 @@ from weighbridge.domain.image.digest import short
 from weighbridge.domain.policy.quantity import WORDS, unit_of, written_amount
 from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.domain.report.violation import ViolationList, ViolationReport
+from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.phrases import NOTHING_CRAWLED, minute, plural
 from weighbridge.presentation.forms.screen import Output, Role, Screen
@@ -138,6 +139,8 @@ def _added(row: ViolationReport, screen: Screen) -> str:
 
 
 def _line(row: ViolationReport, screen: Screen) -> str:
+    if row.base is not None:
+        return f"its base {printable(row.base)}"
     if (change := row.heaviest_change) is not None:
         return short_instruction(change.instruction, screen.ellipsis)
     count = 0 if row.cause is None else row.cause.unknown_lines

@@ -22,8 +22,9 @@ class ViolationReport(Struct, frozen=True):
     tag, digest, platform: of its last image that was over; None and "" for a limit of
                            the repository
     within_tag, within_amount: of the image that ended it; None where none did
-    limit_amount, amount:  bytes, or layers for `max_layers`; of growth the compressed
-                           bytes that it may have, and has
+    limit_amount, amount:  in the limit's unit (`quantity.unit_of`); of growth the
+                           compressed bytes that it may have, and has
+    base:                  what the image stands on, where the limit is about that
     before_compressed_bytes: what the stream of tags had before
     compressed_confidence: whose word the image's compressed bytes are, None for a limit
                            of the repository
@@ -60,6 +61,7 @@ class ViolationReport(Struct, frozen=True):
     within_amount: int | None
     waiver: Waiver | None
     compressed_confidence: CompressedConfidence | None = None
+    base: str | None = None
 
     @property
     def state(self) -> ViolationState:

@@ -94,7 +94,8 @@ class ViolationRow:
     """One episode in which a limit was exceeded, from the push that did it.
 
     `limit_amount`, `amount` and `excess` are in `unit`; of `max_growth` they are the
-    compressed bytes that the image may have, has, and has too many. `within_tag` and
+    compressed bytes that the image may have, has, and has too many. `base` is what the
+    image stands on, where the limit is about that. `within_tag` and
     `within_amount` are of the image that ended it. With `all_tags` tags follow that
     stand over their limit and are not the newest of their stream: their state is
     `over`, they have no `id`, and no notification is sent.
@@ -127,6 +128,7 @@ class ViolationRow:
     closed_by: str | None
     within_tag: str | None
     within_amount: int | None
+    base: str | None
     cause: CauseRow | None
     waiver: WaiverRow | None
 

@@ -134,10 +134,12 @@ def violation_page(
             statement = statement.where(_table.id < after[0])
         rows = connection.execute(statement).all()
     waivers = active_waivers(connection, now)
+    bases = _bases(connection, rows[:limit], now)
     items = [
         from_row(
             ViolationReport,
             row._mapping,
+            base=bases.get(row.image_id),
             cause=read_cause(row.cause, row.cause_key),
             waiver=None if row.closed_at else waiver_of(waivers, row, now),
         )
@@ -151,10 +153,12 @@ def violation_page(
     if of == "violations":
         after = _BEFORE_ALL
     found = _read_over(connection, query, after, room + 1)
+    bases = _bases(connection, found[:room], now)
     items += [
         from_row(
             ViolationReport,
             {**_OF_NO_EPISODE, **row._mapping},
+            base=bases.get(row.image_id),
             waiver=waiver_of(waivers, row, now),
         )
         for row in found[:room]
@@ -249,6 +253,7 @@ def _read_over(
             *NAMES,
             tags.c.name.label("tag"),
             blobs.c.digest,
+            _over.image_id,
             _over.policy,
             _over.team,
             _over.severity,
@@ -344,7 +349,8 @@ def read_notices(
         row.id: row
         for row in connection.execute(_OF_THESE, {"ids": listed(chosen)}).all()
     }
-    bases = _bases(connection, rows.values())
+    now = max((row.opened_at for row in rows.values()), default=None)
+    bases = {} if now is None else _bases(connection, rows.values(), now)
     return [
         replace(_read(rows[one], events[one]), base=bases.get(rows[one].image_id))
         for one in chosen
@@ -353,14 +359,11 @@ def read_notices(
 
 
 def _bases(
-    connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]]
+    connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]], now: datetime
 ) -> dict[int | None, str]:
     """What the images stand on, where a limit is about that."""
-    asked = {r.image_id: r.opened_at for r in rows if r.limit_key in BASE_KEYS}
-    asked.pop(None, None)
-    if not asked:
-        return {}
-    found = certain_bases(connection, asked.keys(), max(asked.values()))
+    asked = {row.image_id for row in rows if row.limit_key in BASE_KEYS}
+    found = certain_bases(connection, asked - {None}, now)
     return {number: base.references[0] for number, base in found.items()}
 
 

@@ -2,14 +2,14 @@
 limit; and what one limit for all repositories would flag.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from weighbridge.domain.growth.cause import LineChange
-from weighbridge.domain.policy.policy import PolicySet
-from weighbridge.domain.policy.quantity import WORDS, unit_of
+from weighbridge.domain.policy.policy import LimitKey, PolicySet
+from weighbridge.domain.policy.quantity import BASE_LIMITS, WORDS, unit_of
 from weighbridge.domain.policy.simulation import (
     Comparison,
     Flagged,
@@ -25,6 +25,10 @@ from weighbridge.web.views.charts import row_share
 
 LIMIT_PERCENT: Final = 66.67
 """Where in a bar its limit is: half as much again still fits."""
+_BASE_VERDICTS: Final[Mapping[LimitKey, str]] = {
+    "allowed_bases": "not allowed",
+    "notify_base_moved": "to be built anew",
+}
 _CLOSED_BY: Final = {
     "pushed": "a later push keeps the limit",
     "deleted": "its tag was deleted",
@@ -58,6 +62,16 @@ class ViolationItem(Struct, frozen=True):
     def is_of_bytes(self) -> bool:
         """Whether its limit is counted in bytes."""
         return unit_of(self.report.limit_key) == "bytes"
+
+    @property
+    def is_of_base(self) -> bool:
+        """Whether its limit is about what the image stands on."""
+        return self.report.limit_key in BASE_LIMITS
+
+    @property
+    def has_share(self) -> bool:
+        """Whether it is so much of its limit that a bar can show it."""
+        return self.report.limit_key not in _BASE_VERDICTS
 
 
 def groups(
@@ -96,14 +110,16 @@ def _item(report: ViolationReport) -> ViolationItem:
 def _verdict(report: ViolationReport) -> str:
     """How much of its limit it is; of growth how much it grew."""
     baseline = report.baseline_compressed_bytes
-    if report.limit_key == "allowed_bases":
-        return "not allowed"
+    if report.limit_key in _BASE_VERDICTS:
+        return _BASE_VERDICTS[report.limit_key]
     if report.limit_key == "max_growth" and baseline:
         return f"+{(report.amount - baseline) / baseline * 100:,.0f} %"
     return f"{_share(report) * 100:,.0f} %"
 
 
 def _share(report: ViolationReport) -> float:
+    if report.limit_key in _BASE_VERDICTS:
+        return 1.0  # It is so or it is not.
     return report.amount / max(report.limit_amount, 1)
 
 
