@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from weighbridge.domain.base.detection import BaseQuestion
@@ -72,6 +73,22 @@ def keep_image_bases(
             )
         )
     _KEEP.add(connection, sorted(rows, key=lambda row: row[0]))
+
+
+def find_image_bases_anew(
+    connection: Connection,
+    images: Mapping[int, Image],
+    platforms: Mapping[Platform, int],
+) -> None:
+    """The same for stored images, which have no annotations with them: those that were
+    kept of each count."""
+    said = annotated_bases(connection, images)
+    annotated = [
+        replace(image, manifest=replace(image.manifest, base=said.get(number)))
+        for number, image in images.items()
+    ]
+    ids = {image.digest: number for number, image in images.items()}
+    keep_image_bases(connection, annotated, ids, platforms)
 
 
 def annotated_bases(

@@ -24,7 +24,10 @@ from weighbridge.domain.image.document import (
     Index,
     Layer,
 )
-from weighbridge.store.bases.image_bases import keep_image_bases
+from weighbridge.store.bases.image_bases import (
+    find_image_bases_anew,
+    keep_image_bases,
+)
 from weighbridge.store.dialect import (
     BulkInsert,
     BulkUpdate,
@@ -367,6 +370,8 @@ def keep_configs(connection: Connection, found: Sequence[Image]) -> None:
     _LINES_ANEW.set(
         connection, [(ids[image.digest], line_entries(image, texts)) for image in found]
     )
+    images_anew = {ids[image.digest]: image for image in found}
+    find_image_bases_anew(connection, images_anew, platforms)
     count(connection, {repository: Growth() for repository in holders})
 
 

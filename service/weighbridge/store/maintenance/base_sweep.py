@@ -11,14 +11,20 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 from sqlalchemy import Connection, and_, bindparam, select, update
 
 from weighbridge.domain.base.chain import layer_chains
 from weighbridge.domain.image.digest import Digest
-from weighbridge.store.bases.image_bases import annotated_bases, keep_image_bases
+from weighbridge.store.bases.image_bases import find_image_bases_anew
 from weighbridge.store.connection.deadlines import unhurried
-from weighbridge.store.dialect import Purpose, Rows, among_ids, listed, lock
+from weighbridge.store.dialect import (
+    BulkUpdateReturning,
+    Purpose,
+    Rows,
+    among_ids,
+    listed,
+    lock,
+)
 from weighbridge.store.facts.interned import platform_ids
 from weighbridge.store.facts.stored_images import load_images
 from weighbridge.store.ledger.holdings import settle_all
@@ -70,7 +76,7 @@ _UNSWEPT: Final = (
     .order_by(_chain.id)
     .limit(_BASES)
 )
-_SWEPT: Final = update(base_chains).where(among_ids(_chain.id)).values(is_swept=True)
+_SWEPT: Final = BulkUpdateReturning(base_chains, key=("id",), values=("is_swept",))
 _LAYERS_OF_BASES: Final = Rows(
     select(_layer.image_id, _layer.position, _layer.blob_id, _layer.is_foreign).where(
         among_ids(_layer.image_id)
@@ -150,7 +156,7 @@ def sweep_bases(
         if count is None:
             break
         with database.write() as connection:
-            connection.execute(_SWEPT, {"ids": listed([base.id for base in new])})
+            _SWEPT.take(connection, [(base.id, True) for base in new])
         bases += len(new)
         found += count
     return SweptBases(recorded, bases, found)
@@ -261,13 +267,7 @@ def _beginning(
 def _keep(connection: Connection, image_ids: Sequence[int]) -> None:
     # As in `keep_documents`: what is found now stays.
     lock(connection, Purpose.PRUNE, shared=True)
-    said = annotated_bases(connection, image_ids)
-    found = []
-    ids: dict[Digest, int] = {}
-    for number, stored in load_images(connection, image_ids).items():
-        image = stored.image
-        ids[image.digest] = number
-        manifest = replace(image.manifest, base=said.get(number))
-        found.append(replace(image, manifest=manifest))
-    platforms = platform_ids(connection, (image.platform for image in found))
-    keep_image_bases(connection, found, ids, platforms)
+    stored = load_images(connection, image_ids)
+    images = {number: each.image for number, each in stored.items()}
+    platforms = platform_ids(connection, (i.platform for i in images.values()))
+    find_image_bases_anew(connection, images, platforms)

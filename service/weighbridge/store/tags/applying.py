@@ -285,8 +285,13 @@ def apply_many(
         for each, result in zip(batch, results, strict=True)
         if isinstance(result, Growth)
     ]
-    for each in _rounds(good):
-        _apply(connection, each, targets, growths, deltas)
+    led = [
+        tag
+        for each in _rounds(good)
+        for tag in _apply(connection, each, targets, growths, deltas)
+    ]
+    if led:
+        note_base_tags(connection, led, max(each.now for each in good))
     _count(connection, growths, deltas)
     return [
         growths.get(each.claim.repository_id, result)
@@ -366,8 +371,9 @@ def _apply(
     targets: Mapping[Digest, int],
     growths: dict[int, Growth],
     deltas: dict[LedgerPlace, Counter[int]],
-) -> None:
-    """One round, but for the counts of the read model, to which it adds."""
+) -> list[BaseTag]:
+    """One round, but for the counts of the read model, to which it adds. Returns the
+    tags that lead elsewhere now."""
     fresh = _fresh(connection, batch)
     asked = {
         repository: names
@@ -395,8 +401,6 @@ def _apply(
     )
     note_unjudged(connection, (key for each in found for key in each.to_judge(ids)))
     touch(connection, {target for each in found for target in each.left()})
-    led = [tag for each in found for tag in each.led_anew()]
-    note_base_tags(connection, led, max(each.now for each in batch))
     moved = {each.place: each.deltas() for each in found if each.has_changes}
     grown = shift(connection, moved, fresh)
     for each in found:
@@ -407,6 +411,7 @@ def _apply(
             growth.tags += each.tag_delta()
             growth.over_tags -= over.get(repository, 0)
             deltas.setdefault(each.place, Counter()).update(moved[each.place])
+    return [tag for each in found for tag in each.led_anew()]
 
 
 def _fresh(connection: Connection, batch: Iterable[Changes]) -> set[int]:

@@ -29,14 +29,15 @@ class BaseTag(Struct, frozen=True):
 def note_base_tags(
     connection: Connection, tags: Iterable[BaseTag], now: datetime
 ) -> None:
-    """Keep what these tags lead to, those of them that are in base repositories.
+    """Keep what these tags lead to, those of them that are in base repositories; of a
+    tag that comes twice the last.
 
     Elsewhere it costs one look-up of the repositories.
     """
-    moved = list(tags)
-    repositories = {tag.repository_id for tag in moved}
+    moved = {(tag.repository_id, tag.name): tag for tag in tags}
+    repositories = {repository for repository, _ in moved}
     places = base_places(connection, repositories) if repositories else {}
-    some = [tag for tag in moved if tag.repository_id in places]
+    some = [tag for tag in moved.values() if tag.repository_id in places]
     if not some:
         return
     targets = {tag.target for tag in some if tag.target is not None}
