@@ -20,12 +20,20 @@ from support.promtool import promtool
 from support.serving import PLAIN, free_address
 from support.wait import wait_in_thread
 from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.cli.actions import reclaim
+from weighbridge.cli.actions import bases, reclaim
 from weighbridge.cli.actions.history import printed
 from weighbridge.config import load_settings
 from weighbridge.domain.reclaim.keep_rules import DEFAULT_RULES
 from weighbridge.presentation.forms.screen import Screen
+from weighbridge.store.reports.base_images import BaseImageQuery, base_image_page
+from weighbridge.store.reports.bases import (
+    BaseQuery,
+    base_page,
+    base_totals,
+    find_base,
+)
 from weighbridge.store.reports.history import HistoryQuery, history_page
+from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import open_database
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +166,8 @@ def test_what_inspect_says_is_what_the_service_stored(demo: Running) -> None:
             # One blob has one media type in the store: that of the first manifest
             # that named it. Docker's and OCI's names mean the same.
             del layer["media_type"]
+        # Without a database it is not known which base this is.
+        del weighing["images"][0]["base"], weighing["images"][0]["savings"]
     assert stored["images"] == fresh["images"]
     assert stored["digest"] == fresh["digest"]
 
@@ -199,6 +209,34 @@ def test_the_page_shows_the_report_on_reclaiming_that_a_terminal_prints(
 
     example = text.partition(prompt)[2].partition("\n```\n")[0]
     assert reclaim.printed(found, "table", Screen(width=80)) == example
+
+
+def test_the_page_shows_the_bases_that_a_terminal_prints(demo: Running) -> None:
+    (kept,) = demo.folder.glob("*-weighbridge/demo.db")
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    database = open_database(f"sqlite:///{kept}", must_exist=True)
+
+    with database.read() as connection:
+        page = base_page(connection, BaseQuery(limit=5))
+        listed = bases.bases_printed(
+            page,
+            base_totals(connection),
+            "table",
+            Screen(width=100),
+            None,
+            seeding(connection),
+        )
+        base = find_base(connection, "python:3.13", datetime.now(UTC))
+        assert base is not None
+        images = base_image_page(connection, base, BaseImageQuery())
+    database.close()
+
+    one = bases.one_base_printed(base.report, images, "table", Screen(width=100))
+    for rest, printed_text in (("--limit 5", listed), ("", one)):
+        name = "" if rest else "python:3.13 "
+        prompt = f"$ weighbridge bases {name}--database demo.db {rest}".rstrip()
+        example = text.partition(f"{prompt}\n")[2].partition("\n```\n")[0]
+        assert printed_text == example
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])
@@ -280,7 +318,7 @@ def test_what_the_description_allows_is_taken_and_nothing_else(
     )
 
     assert done.returncode == 0, done.stdout
-    assert "Selected: 19/19" in done.stdout
+    assert "Selected: 28/28" in done.stdout
 
 
 def test_a_registry_that_is_down_is_a_warning_with_a_sentence(tmp_path: Path) -> None:

@@ -15,10 +15,16 @@ from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.engine.assembly import Embedded, crawl_targets
 from weighbridge.bootstrap.registries.targets import Target
 from weighbridge.cli.process.log_lines import configure_log
-from weighbridge.config import PolicySource, RegistrySettings, Settings
+from weighbridge.config import (
+    BasesSettings,
+    PolicySource,
+    RegistrySettings,
+    Settings,
+)
 from weighbridge.demo.content.stored_documents import RegistryContent
 from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_steps
+from weighbridge.domain.image.reference import DOCKER_HUB
 from weighbridge.domain.text.printable import Secret
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.engine.judge.judged_batch import Judges
@@ -30,6 +36,16 @@ from weighbridge.web.server.running import listeners, reloaded, run, web_options
 
 DEMO: Final = "demo"
 DEMO_PORT: Final = 5080
+DEMO_BASES: Final = (
+    "alpine",
+    "buildpack-deps",
+    "debian",
+    "golang",
+    "nginx",
+    "node",
+    "python",
+)
+"""Of the official images those that it has."""
 _KEPT_DEMO: Final = (
     "keep the demo: weighbridge token create --role read --database demo.db, "
     "then up --demo --database demo.db"
@@ -101,9 +117,13 @@ def _started(content: RegistryContent) -> RunningDemo:
 
 
 def _with_demo(settings: Settings, url: str, database_url: Secret) -> Settings:
-    demo = RegistrySettings(name=DEMO, url=url)
+    demo = RegistrySettings(name=DEMO, url=url, mirror_of=DOCKER_HUB)
     return settings.model_copy(
-        update={"registries": (demo,), "database_url": database_url}
+        update={
+            "registries": (demo,),
+            "bases": BasesSettings(repositories=DEMO_BASES),
+            "database_url": database_url,
+        }
     )
 
 

@@ -18,12 +18,13 @@ from weighbridge.config.registries.registry_settings import (
     RepositorySettings,
     TagSettings,
 )
-from weighbridge.config.settings import Pace, Settings, WebSettings
+from weighbridge.config.settings import BasesSettings, Pace, Settings, WebSettings
 from weighbridge.config.value.written_address import is_loopback, shown_url, split_bind
 
 __all__ = [
     "DEFAULT_FILES",
     "AuthSettings",
+    "BasesSettings",
     "DefaultSettings",
     "Kinds",
     "LimitSettings",

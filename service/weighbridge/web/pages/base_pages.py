@@ -13,6 +13,7 @@ from weighbridge.presentation.rows.base_rows import (
 )
 from weighbridge.presentation.rows.seeding_rows import seeding_words
 from weighbridge.store.leases.jobs import Job, done_at
+from weighbridge.store.ledger.counts import registry_totals
 from weighbridge.store.reports.base_images import BaseImageQuery
 from weighbridge.store.reports.bases import (
     BaseQuery,
@@ -20,7 +21,7 @@ from weighbridge.store.reports.bases import (
     base_totals,
     in_base_order,
 )
-from weighbridge.store.reports.inventory import registry_freshness, registry_reports
+from weighbridge.store.reports.inventory import registry_freshness, was_crawled
 from weighbridge.store.reports.seeding import seeding
 from weighbridge.web.api.bases import (
     BaseImageCursor,
@@ -44,18 +45,20 @@ class BasePages(BaseRoutes):
         now = self._clock()
         query = in_base_order(query)
         with self._database.read() as connection:
-            registries = registry_reports(connection)
+            registries = registry_freshness(connection)
+            of_registries = registry_totals(connection).values()
             page = base_page(connection, query)
             totals = base_totals(connection)
             counted_at = done_at(connection, Job(BASES))
             seeded = seeding(connection)
+            is_crawled = was_crawled(connection)
         view = bases_view(
             page,
             totals,
-            sum(registry.repositories for registry in registries),
+            sum(each["repositories"] for each in of_registries),
             counted_at,
             now,
-            is_crawled=any(registry.is_crawled for registry in registries),
+            is_crawled=is_crawled,
         )
         links = _links(query)
         around = replace(
