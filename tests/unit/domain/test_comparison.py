@@ -1,5 +1,6 @@
 """Two images beside each other: what both have, what one has, and what changed."""
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -261,6 +262,24 @@ def test_revisions_of_one_build_of_windows_are_one_platform() -> None:
 
     assert [image.after for image in found.images] == [after]
     assert found.has_common_platform
+
+
+def test_what_a_pusher_made_too_large_is_compared_one_at_a_time() -> None:
+    lines = [(f"RUN {number}", None) for number in range(450)]
+    platforms = [Platform("linux", f"cpu{number:02}") for number in range(12)]
+    before = a_weighing(*(replace(image_of(*lines), platform=p) for p in platforms))
+    after = image_of(*reversed(lines))
+    began = time.process_time()
+
+    found = compare_weighings(
+        before, a_weighing(*(replace(after, platform=p) for p in platforms))
+    )
+
+    assert time.process_time() - began < 4
+    assert 0 < len(found.images) < 12
+    assert len(found.images) + len(found.left_out) == 12
+    (alone,) = compare_weighings(before, found.after, platform=platforms[11]).images
+    assert alone.platform == platforms[11]
 
 
 def test_of_one_platform_alone_nothing_nearest_is_taken() -> None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.domain.growth.cause import (
+    MOST_CELLS,
     Cause,
     Pair,
     align_lines,
@@ -194,11 +195,13 @@ class ImageComparison(Struct, frozen=True):
 class Comparison(Struct, frozen=True):
     """Two references. images: one entry a platform that both have, the one that speaks
     for all first; else one of two platforms, see `has_common_platform`; none where
-    one of them has no image."""
+    one of them has no image. left_out: platforms that both have and that are too many,
+    or whose images are too large, to be compared at once."""
 
     before: Weighing
     after: Weighing
     images: tuple[ImageComparison, ...]
+    left_out: tuple[Platform, ...] = ()
 
     @property
     def has_common_platform(self) -> bool:
@@ -228,7 +231,31 @@ def compare_weighings(
         pairs = _nearest(_in_order(old, preferred), _in_order(new, preferred))
     order = [one.platform for one in _in_order([one for one, _ in pairs], preferred)]
     pairs.sort(key=lambda pair: order.index(pair[0].platform))
-    return Comparison(before, after, tuple(compare_two(*pair) for pair in pairs))
+    few = _affordable(pairs)
+    return Comparison(
+        before,
+        after,
+        tuple(compare_two(*pair) for pair in pairs[:few]),
+        tuple(one.platform for one, _ in pairs[few:]),
+    )
+
+
+_MOST_WORK: Final = 1_000_000
+"""Pairs of lines that are looked at for one comparison, about half a second; a layer
+takes as long as fifty of them."""
+_LAYER_WORK: Final = 50
+
+
+def _affordable(pairs: "_Pairs") -> int:
+    """How many of the pairs are compared; the first in any case. Whoever pushes
+    decides how many platforms, lines and layers there are."""
+    work = 0
+    for number, (before, after) in enumerate(pairs):
+        work += min(len(before.lines) * len(after.lines), MOST_CELLS)
+        work += _LAYER_WORK * (len(before.layers) + len(after.layers))
+        if number and work > _MOST_WORK:
+            return number
+    return len(pairs)
 
 
 def compare_two(before: WeighedImage, after: WeighedImage) -> ImageComparison:

@@ -324,7 +324,7 @@ def cause_json(cause: Cause) -> dict[str, object]:
     }
 
 
-_MOST_CELLS: Final = 250_000
+MOST_CELLS: Final = 250_000
 """Where two images have more pairs of lines that may be the same than this, the rest
 is compared without regard to order: whoever pushes decides how many lines there are."""
 _LONGEST: Final = 2_000
@@ -379,7 +379,7 @@ def _longest_common(
 ) -> Iterator[tuple[int, int]]:
     """The longest common subsequence, by the table of all pairs; nothing at all where
     that table would be too large."""
-    if len(old) * len(new) > _MOST_CELLS:
+    if len(old) * len(new) > MOST_CELLS:
         return
     lengths = [[0] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old) - 1, -1, -1):

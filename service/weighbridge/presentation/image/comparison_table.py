@@ -49,7 +49,7 @@ _NONE: Final = "none"
 _BAR: Final = 44
 _NARROW_BAR: Final = 24
 _NARROW: Final = 90
-_NAME_CHARACTERS: Final = 18
+_NAME_CHARACTERS: Final = 20
 
 
 class _LineRow(Struct, frozen=True):

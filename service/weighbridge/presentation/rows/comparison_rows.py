@@ -62,6 +62,12 @@ def comparison_warnings(comparison: Comparison) -> list[str]:
         for images in comparison.images
         if images.shared.compressed_bytes != images.shared_before.compressed_bytes
     ]
+    if comparison.left_out:
+        platforms = ", ".join(map(str, comparison.left_out))
+        found.append(
+            "not compared, as the images are too many or too large at once:"
+            f" {platforms}; ask for each by itself"
+        )
     for weighing in (comparison.before, comparison.after):
         found += [f"{weighing.reference}: {text}" for text in weighing.warnings]
     return found

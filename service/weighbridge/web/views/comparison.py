@@ -353,7 +353,7 @@ def _facts(
         f"{layers:+d}".replace("-", "\N{MINUS SIGN}") if layers else UNCHANGED,
     )
     bases = [base_words(image) or "unknown" for image in (before, after)]
-    same = "same" if bases[0] == bases[1] else ""
+    same = "same" if bases[0] == bases[1] != "unknown" else ""
     yield SideFact("Base", bases[0], bases[1], same)
     shares = [
         f"{pulled * 100 // limit} %" if limit else ""
