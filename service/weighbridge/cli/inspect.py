@@ -43,7 +43,8 @@ def command(
 
     REF is [registry/]repository[:tag|@digest]; a registry may be a configured name.
     Only manifests, the config and a few bytes of each layer are read. What it stands
-    on is looked up in the configured database, where there is one.
+    on, and what slimmer variants of that would save, is looked up in the configured
+    database, where there is one.
     """
     if platform and all_platforms:
         raise UsageError("--platform and --all-platforms exclude each other")
@@ -69,20 +70,29 @@ def command(
     except WeighbridgeError as exc:
         exc.hint = exc.hint or advice(exc.code)
         raise CommandFailed(exc, subject=f"cannot weigh {reference}") from exc
+    lighter = None
     if _may_have_database(settings):
         from weighbridge.bootstrap.one_image.image_bases import on_known_bases
 
-        weighing = on_known_bases(settings, weighing)
+        weighing, lighter = on_known_bases(settings, weighing)
     for warning in weighing_table.warnings_of(weighing):
         click.echo(f"warning: {warning}", err=True)
     if options.output == "json":
-        emit(weighing_table.inspect_json(weighing))
+        emit(weighing_table.inspect_json(weighing, lighter))
     elif options.output == "csv":
         emit(weighing_table.inspect_csv(weighing))
     elif options.output == "markdown":
-        emit(weighing_table.inspect_markdown(weighing, screen, wants_all=wants_all))
+        emit(
+            weighing_table.inspect_markdown(
+                weighing, screen, wants_all=wants_all, lighter=lighter
+            )
+        )
     else:
-        emit(weighing_table.render_inspect(weighing, screen, wants_all=wants_all))
+        emit(
+            weighing_table.render_inspect(
+                weighing, screen, wants_all=wants_all, lighter=lighter
+            )
+        )
     return 0 if weighing.images or weighing.kind == "artifact" else NOT_WEIGHED
 
 

@@ -85,7 +85,7 @@ def test_a_terminal_shows_base_and_variant(database: Database) -> None:
         "  2 repositories could save 342 MB of one pull of each newest image",
         "  measured: what the base weighs more than its variant, compressed; see "
         "weighbridge inspect, or the image's page, for",
-        "what to look at first",
+        "what to check first",
     ]
 
 

@@ -21,10 +21,12 @@ from weighbridge.domain.image.document import (
 from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.domain.policy.base_limits import CertainBase
+from weighbridge.domain.report.lighter import Lighter, by_lines_alone
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
 from weighbridge.errors import InvalidReference, StoreError
 from weighbridge.store.bases.known_bases import References, find_bases, references_of
 from weighbridge.store.bases.standing import bases_of_chains
+from weighbridge.store.reports.lighter import find_lighter
 from weighbridge.store.session import Connection
 
 _NO_PLATFORM: Final = 0
@@ -50,33 +52,44 @@ def bases_in_database(
         return {}
 
 
-def on_known_bases(settings: Settings, weighing: Weighing) -> Weighing:
+def on_known_bases(
+    settings: Settings, weighing: Weighing
+) -> tuple[Weighing, Sequence[Lighter]]:
     """The same, with what its images stand on by the bases that the configured database
-    knows; as it is where there is no database, or none that can be read."""
-    if not weighing.images:
-        return weighing
+    knows, and what would make each lighter. As it is where there is no database, or
+    none that can be read."""
     try:
-        with (
-            checked_database(settings) as database,
-            database.read() as connection,
-        ):
-            images = _on_bases(connection, weighing.images)
+        if weighing.images:
+            with (
+                checked_database(settings) as database,
+                database.read() as connection,
+            ):
+                return _on_bases(connection, weighing)
     except StoreError:
-        return weighing
-    return replace(weighing, images=images)
+        pass
+    return weighing, by_lines_alone(weighing)
 
 
 def _on_bases(
-    connection: Connection, images: Sequence[WeighedImage]
-) -> tuple[WeighedImage, ...]:
+    connection: Connection, weighing: Weighing
+) -> tuple[Weighing, Sequence[Lighter]]:
+    images, now = weighing.images, datetime.now(UTC)
     asked = [BaseQuestion.of(_document(image), _NO_PLATFORM) for image in images]
     found = find_bases(connection, asked)
     ids = {each.base_id for each in found if each is not None and each.base_id}
-    names = references_of(connection, ids, datetime.now(UTC))
-    return tuple(
+    names = references_of(connection, ids, now)
+    both = list(zip(images, found, strict=True))
+    based = [
         _on_base(image, each, names.get(each.base_id or 0) if each else None)
-        for image, each in zip(images, found, strict=True)
-    )
+        for image, each in both
+    ]
+    weighing = replace(weighing, images=tuple(based))
+    chains = {
+        image.digest: [each.base_id]
+        for image, each in both
+        if each is not None and each.base_id is not None
+    }
+    return weighing, find_lighter(connection, weighing, now, chains)
 
 
 def _on_base(

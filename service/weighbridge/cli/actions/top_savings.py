@@ -61,7 +61,7 @@ def _foot(report: SavingReport, screen: Screen) -> list[str]:
     return [
         f"  {count} could save {saved} of one pull of each newest image",
         "  measured: what the base weighs more than its variant, compressed; see"
-        " weighbridge inspect, or the image's page, for what to look at first",
+        " weighbridge inspect, or the image's page, for what to check first",
     ]
 
 

@@ -65,7 +65,7 @@ class Saving(Struct, frozen=True):
 
     @property
     def caution(self) -> str:
-        """What to look at first."""
+        """What to check first."""
         return caution_of(self.variant.kind, self.base)
 
 

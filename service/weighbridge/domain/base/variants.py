@@ -105,6 +105,6 @@ def best_variants(tags: Iterable[str], full: str) -> list[str]:
 
 
 def caution_of(kind: VariantKind, base: str) -> str:
-    """What to look at before the variant takes the place of `base`."""
+    """What to check before the variant takes the place of `base`."""
     is_debian = kind == "slim" and _DEBIAN.search(base)
     return _SLIM_DEBIAN if is_debian else _CAUTIONS[kind]

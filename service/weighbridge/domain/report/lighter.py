@@ -7,7 +7,7 @@ from msgspec import Struct
 from weighbridge.domain.advice.advice import advise
 from weighbridge.domain.advice.own_lines import Advice, advice_json
 from weighbridge.domain.base.savings import Saving, saving_json
-from weighbridge.domain.size.weighing import Weighing, as_json
+from weighbridge.domain.size.weighing import WeighedImage, Weighing, as_json
 
 
 class Lighter(Struct, frozen=True):
@@ -22,7 +22,12 @@ class Lighter(Struct, frozen=True):
 
 def by_lines_alone(weighing: Weighing) -> list[Lighter]:
     """Of each image of a weighing, where nothing else is known of them."""
-    return [Lighter(advise(image)) for image in weighing.images]
+    return [Lighter(advise(image, base_layers(image))) for image in weighing.images]
+
+
+def base_layers(image: WeighedImage) -> int:
+    """How many of its leading layers are not its builder's to change."""
+    return 0 if image.base is None else image.base.layers or 0
 
 
 def weighing_json(weighing: Weighing, lighter: Sequence[Lighter]) -> dict[str, object]:

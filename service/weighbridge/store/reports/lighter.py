@@ -11,7 +11,7 @@ from weighbridge.domain.advice.commit_tags import commit_of
 from weighbridge.domain.base.savings import Saving
 from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.image.image_base import ImageBase
-from weighbridge.domain.report.lighter import Lighter
+from weighbridge.domain.report.lighter import Lighter, base_layers
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
 from weighbridge.store.bases.known_bases import references_of
 from weighbridge.store.dialect import among_bytes, listed
@@ -35,32 +35,38 @@ _ARE_BASES: Final = (
 
 
 def find_lighter(
-    connection: Connection, weighing: Weighing, now: datetime
+    connection: Connection,
+    weighing: Weighing,
+    now: datetime,
+    chains: Mapping[Digest, Sequence[int]] | None = None,
 ) -> Sequence[Lighter]:
-    """Of each image of a weighing of what is stored."""
+    """Of each image of a weighing.
+
+    chains: what its images stand on, where they are not stored
+    """
     found = _commit_tags(connection, weighing)
-    savings = _savings(connection, weighing, now)
+    if chains is None:
+        digests = [image.digest for image in weighing.images]
+        chains = _chains(connection, _STANDING, digests)
+    savings = _savings(connection, weighing, now, chains)
     return [
         Lighter(
-            advise(image, _base_layers(image), tag=weighing.tag, tags=found),
+            advise(image, base_layers(image), tag=weighing.tag, tags=found),
             savings.get(image.digest),
         )
         for image in weighing.images
     ]
 
 
-def _base_layers(image: WeighedImage) -> int:
-    """How many of its leading layers are not its builder's to change."""
-    return 0 if image.base is None else image.base.layers or 0
-
-
 def _savings(
-    connection: Connection, weighing: Weighing, now: datetime
+    connection: Connection,
+    weighing: Weighing,
+    now: datetime,
+    standing: Mapping[Digest, Sequence[int]],
 ) -> dict[Digest, list[Saving]]:
     """By image, most first: on variants of what it stands on, and of what it is itself
     where others stand on it. Those of which neither is known are left out."""
     images = {image.digest: image for image in weighing.images}
-    standing = _chains(connection, _STANDING, images)
     itself = _chains(connection, _ARE_BASES, images)
     names = _names_of_these(connection, weighing, itself, now)
     found: dict[Digest, list[Saving]] = {}
