@@ -28,6 +28,12 @@ def of_a_registry_row() -> tuple[Object, ...]:
     return ({"title": "Its page in Weighbridge", "url": page, "targetBlank": True},)
 
 
+def of_a_base_row() -> tuple[Object, ...]:
+    """From a base in a table."""
+    page = "${external_url}/base?ref=${__data.fields.base_image}"
+    return ({"title": "Its page in Weighbridge", "url": page, "targetBlank": True},)
+
+
 def of_a_bar() -> tuple[Object, ...]:
     """From a repository in a chart."""
     dashboard = (

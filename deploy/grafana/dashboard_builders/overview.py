@@ -5,6 +5,7 @@ from typing import Final
 from dashboard_builders import (
     links,
     overview_alerts,
+    overview_bases,
     overview_budget,
     overview_crawls,
     overview_glance,
@@ -47,6 +48,7 @@ def overview(external_url: str) -> Object:
         links=(
             links.to_repository(),
             links.to_pages("Weighbridge", "/"),
+            links.to_pages("Bases", "/bases"),
             links.to_pages("Violations", "/violations"),
             links.to_pages("Crawls", "/crawls"),
         ),
@@ -57,6 +59,7 @@ def overview(external_url: str) -> Object:
             overview_repositories.over_a_limit(sizes),
             overview_repositories.heaviest(sizes),
             overview_registries.totals(REGISTRIES),
+            overview_bases.bases(SERVICE),
             overview_crawls.crawls(REGISTRIES),
             overview_pushes.pushes(REGISTRIES, SERVICE),
             overview_budget.budget(SERVICE),
