@@ -163,6 +163,8 @@ class ReclaimSettings(StrictModel):
 
     keep_newest: the tags of so many distinct images; null: no such rule
     keep_days:   tags that came to their place in so many days; null: no such rule
+    keep_pulled_days: tags that were pulled in so many days, where the registry gives
+                 such times; null: no such rule
     keep:        tags that one of these fits
     """
 
@@ -170,20 +172,24 @@ class ReclaimSettings(StrictModel):
         DEFAULT_RULES.newest
     )
     keep_days: Annotated[int, Field(ge=1, le=KEEP_DAYS_MAX)] | None = DEFAULT_RULES.days
+    keep_pulled_days: Annotated[int, Field(ge=1, le=KEEP_DAYS_MAX)] | None = None
     keep: Annotated[tuple[TagPattern, ...], Field(max_length=PATTERNS)] = (
         DEFAULT_RULES.patterns
     )
 
     @model_validator(mode="after")
     def _keeps_something(self) -> Self:
-        keeps = self.keep_newest is not None or self.keep_days is not None or self.keep
+        numbers = (self.keep_newest, self.keep_days, self.keep_pulled_days)
+        keeps = any(number is not None for number in numbers) or self.keep
         words = "keeps nothing together with keep_days: null and keep: []"
         clash = None if keeps else Clash("keep_newest", "invalid_value", words)
         return without(self, clash)
 
     @property
     def rules(self) -> KeepRules:
-        return KeepRules(self.keep_newest, self.keep_days, self.keep)
+        return KeepRules(
+            self.keep_newest, self.keep_days, self.keep, self.keep_pulled_days
+        )
 
 
 def _period(seconds: int | None) -> timedelta | None:

@@ -33,11 +33,20 @@ def test_null_is_no_such_rule(tmp_path: Path) -> None:
     )
 
 
+def test_what_was_pulled_lately_may_be_all_that_is_kept(tmp_path: Path) -> None:
+    text = (
+        "reclaim: {keep_newest: null, keep_days: null, keep: [], keep_pulled_days: 7}"
+    )
+
+    assert loaded(tmp_path, text).reclaim_choice.rules == KeepRules(None, None, (), 7)
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         ("keep_newest: 0", "must be at least 1"),
         ("keep_days: 90d", "must be a whole number"),
+        ("keep_pulled_days: 0", "must be at least 1"),
         ("keep: [^v]", "is no pattern"),
         ("keep_newest: null, keep_days: null, keep: []", "keeps nothing"),
         ("keep_last: 3", "unknown key"),

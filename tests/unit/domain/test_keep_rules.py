@@ -31,6 +31,7 @@ def a_tag(
     created: datetime | None = None,
     seen: int = 0,
     digest: str | None = None,
+    pulled: int | None = None,
 ) -> AgedTag:
     """Times in days before now."""
     return AgedTag(
@@ -43,6 +44,7 @@ def a_tag(
             compressed_bytes=0,
         ),
         first_seen_at=days_ago(seen),
+        pulled_at=None if pulled is None else days_ago(pulled),
     )
 
 
@@ -123,3 +125,22 @@ def test_one_rule_more_never_keeps_less(
 
 def test_rules_are_written_as_people_say_them() -> None:
     assert str(KeepRules()) == "keep newest 10, keep 90 days, keep latest, v*"
+
+
+def test_what_was_pulled_lately_is_kept_and_two_days_are_added() -> None:
+    rules = KeepRules(newest=None, days=None, patterns=(), pulled_days=30)
+    tags = [
+        a_tag("used", seen=400, pulled=30),
+        a_tag("nearly", seen=400, pulled=32),
+        a_tag("old", seen=400, pulled=33),
+        a_tag("never", seen=400),
+    ]
+
+    assert names(rules, *tags) == ["old", "never"]
+    assert str(rules) == "keep pulled in 30 days"
+
+
+def test_without_such_a_rule_a_pull_keeps_nothing() -> None:
+    rules = KeepRules(newest=None, days=30, patterns=())
+
+    assert names(rules, a_tag("used", seen=400, pulled=0)) == ["used"]

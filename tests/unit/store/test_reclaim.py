@@ -11,6 +11,7 @@ from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.reclaim.keep_rules import KeepRules
 from weighbridge.domain.reclaim.reclaim_report import Freed, ReclaimReport
 from weighbridge.store.reports.reclaim import reclaim_by_rules, reclaim_tags
+from weighbridge.store.traffic.pull_counts import find_later_pulls, note_tag_pulls
 
 ARM = Platform("linux", "arm64")
 
@@ -254,3 +255,35 @@ def test_of_more_tags_than_an_answer_may_take_nothing_is_said(world: World) -> N
 
     assert report.freed is None
     assert report.reason == "it has more than 2 tags: see weighbridge reclaim"
+
+
+def test_what_was_pulled_lately_stays_where_the_registry_gives_the_time(
+    world: World,
+) -> None:
+    used, unused = an_image([a_layer("used", 9)]), an_image([a_layer("unused", 8)] * 2)
+    world.crawl({"used": used, "unused": unused})
+    with world.database.write() as connection:
+        told = {"used": world.now - timedelta(days=20)}
+        later = find_later_pulls(connection, world.repository_id, told)
+        note_tag_pulls(connection, later, world.now)
+
+    report = by_rules(
+        world, KeepRules(newest=None, days=None, patterns=(), pulled_days=30)
+    )
+
+    assert [group.tags for group in report.groups] == [["unused"]]
+
+
+def test_a_rule_about_pulls_where_none_are_known_is_a_reason_and_no_number(
+    world: World,
+) -> None:
+    world.crawl({"1": an_image()})
+
+    report = by_rules(
+        world, KeepRules(newest=None, days=None, patterns=(), pulled_days=30)
+    )
+
+    assert report.freed is None
+    assert report.reason == (
+        "keep_pulled_days is set, and its registry gives no times of pulls"
+    )

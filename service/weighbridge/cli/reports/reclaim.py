@@ -28,6 +28,9 @@ Examples:
     "--keep-days", type=Count(1, 3_660), metavar="N", help="Keep what is younger."
 )
 @click.option(
+    "--keep-pulled-days", type=Count(1, 3_660), metavar="N", help="Keep what is pulled."
+)
+@click.option(
     "--keep", "patterns", multiple=True, metavar="PATTERN", help="Keep tags, * is any."
 )
 @click.option(
@@ -40,6 +43,7 @@ def command(
     tags: tuple[str, ...],
     keep_newest: int | None,
     keep_days: int | None,
+    keep_pulled_days: int | None,
     patterns: tuple[str, ...],
     wants_commands: bool,
 ) -> None:
@@ -53,7 +57,8 @@ def command(
     """
     settings = options.settings()
     screen = options.screen()
-    says_rules = keep_newest is not None or keep_days is not None or bool(patterns)
+    numbers = (keep_newest, keep_days, keep_pulled_days)
+    says_rules = any(number is not None for number in numbers) or bool(patterns)
     if tags and says_rules:
         raise click.UsageError("--tag takes no rule: what is named would go")
     if wants_commands and options.output != "table":
@@ -64,7 +69,11 @@ def command(
     rules = settings.reclaim.rules
     if says_rules:
         rules = replace(
-            rules, newest=keep_newest, days=keep_days, patterns=tuple(patterns)
+            rules,
+            newest=keep_newest,
+            days=keep_days,
+            pulled_days=keep_pulled_days,
+            patterns=tuple(patterns),
         )
     found = reclaim.reclaim(settings, repository, tags, rules)
     if wants_commands:

@@ -18,17 +18,24 @@ class KeepRules(Struct, frozen=True):
     newest:   the tags of so many distinct images, the newest first; None: no such rule
     days:     tags that came to where they are in so many days; None: no such rule
     patterns: tags that one of these fits
+    pulled_days: tags that were pulled in so many days; None: no such rule
     """
 
     newest: int | None = 10
     days: int | None = 90
     patterns: tuple[str, ...] = ("latest", "v*")
+    pulled_days: int | None = None
 
     def __str__(self) -> str:
         """`keep newest 10, keep 90 days, keep latest, v*`."""
         said = [
             f"keep newest {self.newest:,}" if self.newest is not None else "",
             f"keep {self.days:,} days" if self.days is not None else "",
+            (
+                f"keep pulled in {self.pulled_days:,} days"
+                if self.pulled_days is not None
+                else ""
+            ),
             f"keep {', '.join(self.patterns)}" if self.patterns else "",
         ]
         return ", ".join(filter(None, said))
@@ -55,10 +62,12 @@ class AgedTag(Struct, frozen=True):
     """A live tag. Times are aware.
 
     first_seen_at: when a crawl first saw the tag; the rest is as a candidate has it
+    pulled_at:     when it was last pulled, as it is kept; None: no pull is known
     """
 
     candidate: Candidate
     first_seen_at: datetime
+    pulled_at: datetime | None = None
 
     def since(self, now: datetime) -> datetime:
         """When it came to where it is: the push, or when it was seen to move. Of one
@@ -69,6 +78,9 @@ class AgedTag(Struct, frozen=True):
         return told or believed_created(one.created_at, now) or self.first_seen_at
 
 
+PULLS_BEHIND: Final = timedelta(days=2)
+"""A time of a pull that is kept may be so much behind the last one: a day for us, and a
+day for registries that write it once a day."""
 # The fallback of referrers (distribution-spec, "Referrers Tag Schema") and the tags of
 # cosign: `sha256-<hex>`, with `.sig`, `.att` or `.sbom` behind it.
 _COMPANION: Final = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(?:\.[a-z]+)?")
@@ -87,13 +99,21 @@ def not_kept(rules: KeepRules, tags: Iterable[AgedTag], now: datetime) -> list[A
     own = [tag for tag in tags if subject_of(tag.candidate.tag) is None]
     newest = _newest(rules, own, now)
     kept_from = None if rules.days is None else now - timedelta(days=rules.days)
+    pulled_from = None
+    if rules.pulled_days is not None:
+        pulled_from = now - timedelta(days=rules.pulled_days) - PULLS_BEHIND
     return [
         tag
         for tag in own
         if tag.candidate.digest not in newest
         and (kept_from is None or tag.since(now) < kept_from)
+        and not _was_pulled(tag, pulled_from)
         and not any(fits(pattern, tag.candidate.tag) for pattern in rules.patterns)
     ]
+
+
+def _was_pulled(tag: AgedTag, since: datetime | None) -> bool:
+    return since is not None and tag.pulled_at is not None and tag.pulled_at >= since
 
 
 def _newest(rules: KeepRules, tags: Iterable[AgedTag], now: datetime) -> frozenset[str]:

@@ -48,10 +48,15 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.registries.registry_rows import held_removals
+from weighbridge.store.reports.traffic import last_pulls
 
 _NAMED: Final = 5
 """Tags that are named of those that stay."""
 _LEFT_BEHIND: Final = 100
+NO_PULL_TIMES: Final = (
+    "keep_pulled_days is set, and its registry gives no times of pulls"
+)
+"""Why nothing is said of what a rule about pulls does not keep."""
 _ROUNDS: Final = 3
 """Signatures of signatures are followed so far."""
 _TAGS = select(
@@ -161,9 +166,15 @@ def reclaim_by_rules(
     if most_tags is not None and repository.tags > most_tags:
         why = f"it has more than {most_tags:,} tags: see weighbridge reclaim"
         return _unknown(repository, why)
+    pulled: Mapping[str, datetime | None] = {}
+    if rules.pulled_days is not None:
+        last = last_pulls(connection, opened.repository_id)
+        if not last.is_told:
+            return _unknown(repository, NO_PULL_TIMES)
+        pulled = last.by_tag
     rows = _ALL_TAGS.read(connection, {"repository": opened.repository_id})
     known = {tag.name: tag for tag in map(LiveTag._make, rows)}
-    aged = _aged(connection, known.values())
+    aged = _aged(connection, known.values(), pulled)
     going = [known[each.candidate.tag] for each in not_kept(rules, aged, now)]
     return _report(connection, repository, opened, going, now, takes_companions=True)
 
@@ -226,7 +237,11 @@ def _unknown(repository: RepositoryReport, why: str) -> ReclaimReport:
     )
 
 
-def _aged(connection: Connection, found: Iterable[LiveTag]) -> list[AgedTag]:
+def _aged(
+    connection: Connection,
+    found: Iterable[LiveTag],
+    pulled: Mapping[str, datetime | None] | None = None,
+) -> list[AgedTag]:
     tags_found = list(found)
     targets = sorted({tag.target for tag in tags_found})
     digests = _digests(connection, targets)
@@ -246,6 +261,7 @@ def _aged(connection: Connection, found: Iterable[LiveTag]) -> list[AgedTag]:
                 0,
             ),
             tag.first_seen_at,
+            None if pulled is None else pulled.get(tag.name),
         )
         for tag in tags_found
     ]
