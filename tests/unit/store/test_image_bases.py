@@ -23,9 +23,12 @@ from weighbridge.domain.image.document import (
 from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import parse_reference
+from weighbridge.domain.limits import Retention
 from weighbridge.store.bases.image_bases import load_bases
 from weighbridge.store.bases.marks import mark_bases
 from weighbridge.store.maintenance.base_sweep import sweep_bases
+from weighbridge.store.maintenance.forgetting import find_known, forget
+from weighbridge.store.maintenance.pruning import prune
 from weighbridge.store.models import base_chains, base_names, blobs
 from weighbridge.store.session import Database
 
@@ -200,6 +203,40 @@ def test_a_base_is_known_after_its_tag_moved_on_and_was_deleted(
         left = connection.execute(select(base_names.c.left_at)).scalars().all()
     assert len(left) == 2
     assert None not in left
+
+
+def test_a_base_is_known_after_its_repository_was_forgotten_and_all_of_it_pruned(
+    database: Database,
+) -> None:
+    fleet = Fleet(database)
+    fleet.push(APP)
+    fleet.base("library/debian", {"stretch": DEBIAN})
+    with database.read() as connection:
+        debian = find_known(connection, "hub", "library/debian")
+    assert debian is not None
+    later = fleet.app.now + timedelta(days=400)
+
+    forget(
+        database,
+        debian,
+        lambda: later,
+        owner="us",
+        listing="discover",
+        watch=lambda *_: None,
+    )
+    fleet.app.crawl({}, deleted=["latest"])
+    fleet.app.crawl({"other": built([a_layer("other")])})
+    day = timedelta(days=1)
+    prune(database, Retention(day, day, day, day), later + timedelta(days=400))
+
+    with database.read() as connection:
+        kept = select(blobs.c.id).where(blobs.c.digest == DEBIAN.digest)
+        assert connection.execute(kept).first() is None
+        (left_at,) = connection.execute(select(base_names.c.left_at)).scalars()
+    assert left_at is not None
+    found = fleet.push(ON_DEBIAN)
+    assert found is not None
+    assert found.reference == "library/debian:stretch"
 
 
 def test_a_tag_that_comes_back_leads_there_again(database: Database) -> None:
