@@ -20,7 +20,7 @@ from support.promtool import promtool
 from support.serving import PLAIN, free_address
 from support.wait import wait_in_thread
 from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.cli.actions import bases, reclaim
+from weighbridge.cli.actions import bases, reclaim, top_savings
 from weighbridge.cli.actions.history import printed
 from weighbridge.config import load_settings
 from weighbridge.domain.reclaim.keep_rules import DEFAULT_RULES
@@ -33,6 +33,7 @@ from weighbridge.store.reports.bases import (
     find_base,
 )
 from weighbridge.store.reports.history import HistoryQuery, history_page
+from weighbridge.store.reports.repository_savings import repository_savings
 from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import open_database
 
@@ -237,6 +238,20 @@ def test_the_page_shows_the_bases_that_a_terminal_prints(demo: Running) -> None:
         prompt = f"$ weighbridge bases {name}--database demo.db {rest}".rstrip()
         example = text.partition(f"{prompt}\n")[2].partition("\n```\n")[0]
         assert printed_text == example
+
+
+def test_the_page_shows_the_savings_that_a_terminal_prints(demo: Running) -> None:
+    (kept,) = demo.folder.glob("*-weighbridge/demo.db")
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    database = open_database(f"sqlite:///{kept}", must_exist=True)
+
+    with database.read() as connection:
+        found = repository_savings(connection, datetime.now(UTC), limit=3)
+    database.close()
+
+    prompt = "$ weighbridge top --database demo.db --limit 3 --by saving\n"
+    example = text.partition(prompt)[2].partition("\n```\n")[0]
+    assert top_savings.printed(found, "table", Screen(width=100)) == example
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])

@@ -45,6 +45,7 @@ class StoredVariant(Struct, frozen=True):
 class Saving(Struct, frozen=True):
     """One variant in place of the base.
 
+    base:        its name in FROM; of several the one that the variant's goes with
     saved_bytes: of what a pull of the image moves: always above 0, never more than the
                  base has
     """
@@ -69,15 +70,20 @@ class Saving(Struct, frozen=True):
         return caution_of(self.variant.kind, self.base)
 
 
-def saving_of(base: ImageBase, variant: StoredVariant) -> Saving | None:
+def saving_of(
+    base: ImageBase, variant: StoredVariant, name: str | None = None
+) -> Saving | None:
     """What an image on `base` saves; None where it saves nothing, or where it is not
-    sure that the base is just this: of a relative nobody knows its FROM."""
+    sure that the base is just this: of a relative nobody knows its FROM.
+
+    name: of the base, that the variant's name goes with; else the one it is known by
+    """
     if base.relation != "base" or base.compressed_bytes is None:
         return None
     saved = base.compressed_bytes - variant.compressed_bytes
     if saved <= 0:
         return None
-    return Saving(base.reference, base.compressed_bytes, variant, saved)
+    return Saving(name or base.reference, base.compressed_bytes, variant, saved)
 
 
 class ScopedLayer(Struct, frozen=True):

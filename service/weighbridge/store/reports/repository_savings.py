@@ -116,7 +116,7 @@ def _best_savings(
         savings = [
             saving
             for each in variants.of_base(chain, base.reference, names[chain])
-            if (saving := saving_of(base, each.variant)) is not None
+            if (saving := saving_of(base, each.variant, each.of)) is not None
         ]
         if savings:
             most = max(savings, key=lambda s: (s.saved_bytes, s.variant.reference))

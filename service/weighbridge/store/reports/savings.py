@@ -100,10 +100,14 @@ class NamedBase(NamedTuple):
 
 
 class FoundVariant(NamedTuple):
-    """A variant, and the base that it is in the database."""
+    """A variant, and the base that it is in the database.
+
+    of: the name of the base that it is a variant of by its own
+    """
 
     chain: int
     variant: StoredVariant
+    of: str
 
 
 def names_of_bases(
@@ -173,7 +177,7 @@ class Variants:
                 variant = StoredVariant(
                     kind, reference, row.compressed_bytes, row.last_seen_at
                 )
-                yield FoundVariant(row.base_chain_id, variant)
+                yield FoundVariant(row.base_chain_id, variant, name.reference)
 
 
 def _by_core(
@@ -200,7 +204,7 @@ def find_savings(
         savings = [
             (each.chain, saving)
             for each in variants.of_base(chain, base.reference, names.get(chain, ()))
-            if (saving := saving_of(base, each.variant)) is not None
+            if (saving := saving_of(base, each.variant, each.of)) is not None
         ]
         fleet = _fleet_savings(connection, chain, [variant for variant, _ in savings])
         found[chain] = sorted(
