@@ -1,5 +1,9 @@
 """What would make an image lighter, in the API and on the page."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -192,3 +196,31 @@ def test_the_page_shows_each_variant_with_its_patch(
     assert "Caution: it has musl" in alpine.text
     assert "-FROM python:3.7-rc" in slim.one("pre", "code").text
     assert "1 image in 1 repository stands on this base" in slim.text
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "bases-and-savings.md"
+
+
+def example(key: str) -> dict[str, object]:
+    """The example of the page that has this key."""
+    blocks = re.findall(r"```json\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    (found,) = [e for block in blocks if key in (e := json.loads(block))]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_examples_of_the_page_have_the_keys_of_the_api(
+    world: World, client: TestClient
+) -> None:
+    bases = python_bases(world)
+    child = bases.child("full", [a_layer("own", 14 * MB)])
+    world.keep(chowned())
+    world.crawl({"1": child, "2": chowned()})
+
+    (advice,), (saving, _) = advice_of(client, "2"), savings_of(client, "1")
+
+    assert example("evidence").keys() == advice.keys()
+    assert example("patch").keys() == saving.keys()
+    for said, known in ((example("evidence"), advice), (example("patch"), saving)):
+        for key, value in said.items():
+            assert type(value) is type(known[key]), key
