@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import Pusher, made_image, made_layer
+from support.serving import free_address, serving
 from weighbridge.cli.main import run
 
 BASE = made_layer("base", os.urandom(20_000))
@@ -124,3 +126,30 @@ def test_a_gate_says_in_words_what_the_base_is(
     assert "base library/debian:bookworm limit library/debian:*-slim" in shown
     assert "not allowed, policy slim" in shown
     assert "build it on a base that is allowed" in shown
+
+
+def test_a_gate_asks_a_service_for_the_bases_that_it_knows(
+    server: DockerRegistry, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answered(capsys, "crawl")
+    bind = free_address()
+    with (folder / "weighbridge.yaml").open("a") as file:
+        file.write(f'web: {{bind: "{bind}"}}\n')
+    up = [sys.executable, "-m", "weighbridge", "up"]
+    with serving(up, folder, bind, "/readyz"):
+        over = answered(
+            capsys,
+            "check",
+            f"{server.address}/shop/app:1.0",
+            "--server",
+            f"http://{bind}",
+            "--max-base-age",
+            "1d",
+            code=1,
+        )
+
+    (image,) = over["images"]
+    assert [(each["limit"], each["outcome"]) for each in image["findings"]] == [
+        ("allowed_bases", "fail"),
+        ("max_base_age", "pass"),
+    ]

@@ -68,6 +68,7 @@ ASKED: Mapping[str, list[str]] = {
         "?a=hub/acme/app:1&b=hub/acme/app:none",
         "?a=hub/acme/no:1&b=hub/acme/app:1",
     ],
+    "/api/v1/known-bases": [f"?chains={'0' * 64}", "", "?chains=x"],
     "/api/v1/bases": [
         "",
         "?outdated=true&q=debian&sort=name&order=asc&limit=1",

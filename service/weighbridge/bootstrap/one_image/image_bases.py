@@ -2,35 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
 
 from msgspec.structs import replace
 
 from weighbridge.bootstrap.databases import checked_database
+from weighbridge.bootstrap.one_image.base_questions import question_of
 from weighbridge.config import Settings
-from weighbridge.domain.base.detection import BaseQuestion, FoundBase
-from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.image.document import (
-    AnnotatedBase,
-    Descriptor,
-    Image,
-    Layer,
-    Line,
-    Manifest,
-)
+from weighbridge.domain.base.detection import FoundBase
 from weighbridge.domain.image.image_base import BaseInWords
-from weighbridge.domain.image.reference import parse_reference
 from weighbridge.domain.policy.base_limits import CertainBase
 from weighbridge.domain.report.lighter import Lighter, by_lines_alone
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
-from weighbridge.errors import InvalidReference, StoreError
+from weighbridge.errors import StoreError
 from weighbridge.store.bases.known_bases import References, find_bases, references_of
 from weighbridge.store.bases.standing import bases_of_chains
 from weighbridge.store.reports.lighter import find_lighter
 from weighbridge.store.session import Connection
-
-_NO_PLATFORM: Final = 0
-"""Only bases that lines tell are compared by it, and these are not certain."""
 
 
 def bases_in_database(
@@ -74,7 +61,7 @@ def _on_bases(
     connection: Connection, weighing: Weighing
 ) -> tuple[Weighing, Sequence[Lighter]]:
     images, now = weighing.images, datetime.now(UTC)
-    asked = [BaseQuestion.of(_document(image), _NO_PLATFORM) for image in images]
+    asked = [question_of(image) for image in images]
     found = find_bases(connection, asked)
     ids = {each.base_id for each in found if each is not None and each.base_id}
     names = references_of(connection, ids, now)
@@ -109,7 +96,7 @@ def _on_base(
 def _found(
     connection: Connection, images: Sequence[WeighedImage]
 ) -> dict[str, CertainBase]:
-    asked = [BaseQuestion.of(_document(image), _NO_PLATFORM) for image in images]
+    asked = [question_of(image) for image in images]
     by_image = {
         str(image.digest): found.base_id
         for image, found in zip(images, find_bases(connection, asked), strict=True)
@@ -123,34 +110,3 @@ def _found(
     if by_image:
         bases = bases_of_chains(connection, set(by_image.values()), now)
     return {d: bases[number] for d, number in by_image.items() if number in bases}
-
-
-def _document(image: WeighedImage) -> Image:
-    """The image as its documents have it, as far as bases are found by that."""
-    layers = tuple(
-        Layer(y.media_type, y.digest, y.claimed_bytes, y.is_foreign)
-        for y in image.layers
-    )
-    config = Descriptor("", Digest(image.config_digest), 0)
-    manifest = Manifest(
-        image.digest, image.media_type, 0, config, layers, base=_annotated(image)
-    )
-    return Image(
-        manifest=manifest,
-        platform=image.platform,
-        created_at=image.created_at,
-        diff_ids=(),
-        lines=tuple(Line(n.instruction, n.created_at, n.layer) for n in image.lines),
-        history_alignment=image.history_alignment,
-    )
-
-
-def _annotated(image: WeighedImage) -> AnnotatedBase | None:
-    """What whoever pushed it says that it stands on: another base than that of its
-    layers makes these a relative."""
-    if image.base is None or image.base.found_by != "annotation":
-        return None
-    try:
-        return AnnotatedBase(parse_reference(image.base.reference), None)
-    except InvalidReference:
-        return None

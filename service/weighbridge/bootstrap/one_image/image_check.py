@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from weighbridge.bootstrap.kinds import KINDS
+from weighbridge.bootstrap.one_image.base_questions import bases_told
 from weighbridge.bootstrap.one_image.service_limits import Service, limits_of_service
 from weighbridge.bootstrap.one_image.weigh_image import note_docker_hub, weigh_with
 from weighbridge.bootstrap.registries.clients import OpenClient, registry_client
@@ -278,7 +279,10 @@ async def _check(
         )
         rules = replace(rules, earlier=earlier)
     if limits_base(rules.limits):
-        bases = await asyncio.to_thread(_bases, settings, asked, read.weighing)
+        if asked.service is not None:
+            bases = await bases_told(asked.service, read.weighing.images)
+        else:
+            bases = await asyncio.to_thread(_bases, settings, asked, read.weighing)
         rules = replace(rules, bases=bases)
     seconds = time.monotonic() - began
     cost = WeighingCost(read.requests, read.bytes_read, seconds)

@@ -2,13 +2,19 @@
 
 import re
 import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx
 
 from weighbridge.config import is_loopback
+from weighbridge.domain.base.told_bases import (
+    MOST_CHAINS,
+    ToldBase,
+    parse_told_bases,
+)
 from weighbridge.domain.check.image_check import ServiceLimits, parse_service_limits
 from weighbridge.domain.image.reference import without_login
 from weighbridge.domain.text.printable import Secret, printable
@@ -20,6 +26,7 @@ from weighbridge.net.failure.request_failures import our_errors
 from weighbridge.net.guard.addresses import Reach
 from weighbridge.net.transport import Transport, client_over
 
+Answer = TypeVar("Answer")
 _DEADLINE_S: Final = 15.0
 _BODY_BYTES: Final = 256 * 1024
 _WORDS: Final = 200
@@ -75,7 +82,26 @@ def service_at(
 
 
 async def limits_of_service(service: Service, reference: str) -> ServiceLimits:
-    """What it says of this image, which it need not know yet.
+    """What it says of this image, which it need not know yet. Raises as `_asked`."""
+    path = f"/api/v1/limits?ref={quote(reference, safe='')}"
+    return await _asked(service, path, parse_service_limits)
+
+
+async def bases_of_service(
+    service: Service, chains: Sequence[bytes]
+) -> Sequence[ToldBase]:
+    """The bases that it knows of these lists of layers. Raises as `_asked`."""
+    if not chains:
+        return ()
+    wanted = ",".join(chain.hex() for chain in chains[:MOST_CHAINS])
+    path = f"/api/v1/known-bases?chains={wanted}"
+    return await _asked(service, path, parse_told_bases)
+
+
+async def _asked(
+    service: Service, path: str, parse: Callable[[bytes], Answer]
+) -> Answer:
+    """What it answers.
 
     Its address was named by whoever runs us, so it may be any but those that are never
     reached; nobody is sent on from there, with the token or without.
@@ -87,13 +113,13 @@ async def limits_of_service(service: Service, reference: str) -> ServiceLimits:
     async with client_over(transport, _DEADLINE_S) as http:
         with our_errors():
             answer = await http.get(
-                f"{service.url}/api/v1/limits?ref={quote(reference, safe='')}",
+                f"{service.url}{path}",
                 headers=_headers(service),
                 extensions={"may_repeat": True},
             )
     if answer.status_code == 200:
         try:
-            return parse_service_limits(answer.content)
+            return parse(answer.content)
         except DocumentError as exc:
             exc.hint = f"check that {service.url} is a Weighbridge of this version"
             raise

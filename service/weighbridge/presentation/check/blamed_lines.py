@@ -184,7 +184,8 @@ def next_steps(check: ImageCheck, quote: Quote = printable) -> list[str]:
     of_base = [each for each in unknown if each.finding.key in BASE_LIMITS]
     if of_base:
         steps.append(
-            "crawl what it stands on (`bases` of weighbridge.yaml) into this database;"
+            "have what it stands on crawled (`bases` of weighbridge.yaml) where limits"
+            " and bases are from;"
             " --allow-unknown accepts a base that is not certain, and warns"
         )
     if any(each.limit_amount is not None for each in unknown if each not in of_base):

@@ -7,9 +7,10 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from weighbridge.domain.base.names import BaseName, choose_names
+from weighbridge.domain.base.told_bases import ToldBase
 from weighbridge.domain.policy.base_limits import BaseTag, CertainBase, certain_base
-from weighbridge.store.dialect import among_ids, listed
-from weighbridge.store.models import base_names, image_bases
+from weighbridge.store.dialect import among_bytes, among_ids, listed
+from weighbridge.store.models import base_chains, base_names, image_bases
 
 _of = image_bases.c
 _name = base_names.c
@@ -19,6 +20,18 @@ _CHAINS: Final = select(_of.image_id, _of.base_chain_id).where(
     _of.relation == "base",
     _of.found_by.in_(("layers", "annotation")),
     _of.base_chain_id.is_not(None),
+)
+_chain = base_chains.c
+_WITH_LAYERS: Final = (
+    select(
+        _chain.id,
+        _chain.chain,
+        _chain.layer_count,
+        _chain.history,
+        _chain.line_count,
+    )
+    .where(among_bytes(_chain.chain))
+    .order_by(_chain.id)
 )
 _NAMES: Final = select(
     _name.base_chain_id,
@@ -41,6 +54,26 @@ def certain_bases(
     chains = {row[0]: row[1] for row in connection.execute(_CHAINS, parameters)}
     bases = bases_of_chains(connection, set(chains.values()), now)
     return {image: bases[chain] for image, chain in chains.items() if chain in bases}
+
+
+def bases_with_layers(
+    connection: Connection, chains: Collection[bytes], now: datetime
+) -> list[ToldBase]:
+    """The bases of these lists of layers, as far as they have a name."""
+    rows = connection.execute(_WITH_LAYERS, {"hashes": listed(sorted(chains))}).all()
+    names = bases_of_chains(connection, {row.id for row in rows}, now)
+    return [
+        ToldBase(
+            row.chain.hex(),
+            row.layer_count,
+            (row.history or b"").hex(),
+            row.line_count,
+            names[row.id].references,
+            names[row.id].replaced_for_s,
+        )
+        for row in rows
+        if row.id in names
+    ]
 
 
 def bases_of_chains(

@@ -1,12 +1,15 @@
 """Bases, with what stands on each, and one base with the images on it."""
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from msgspec.structs import asdict
+from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from weighbridge.domain.base.told_bases import MOST_CHAINS
 from weighbridge.domain.report.base import BaseImageReport
 from weighbridge.domain.report.inventory import Page
 from weighbridge.presentation.rows.base_rows import (
@@ -17,6 +20,7 @@ from weighbridge.presentation.rows.base_rows import (
 )
 from weighbridge.presentation.rows.report_rows import page_of_rows
 from weighbridge.presentation.rows.seeding_rows import SeedingRow, seeding_json
+from weighbridge.store.bases.standing import bases_with_layers
 from weighbridge.store.reports.base_images import (
     BASE_IMAGE_CURSOR,
     BaseImageQuery,
@@ -43,6 +47,17 @@ from weighbridge.web.request.parameters import (
     text,
     true_or_false,
 )
+
+_CHAINS: Final = re.compile(
+    rf"^[0-9a-f]{{64}}(?:,[0-9a-f]{{64}}){{0,{MOST_CHAINS - 1}}}$", re.ASCII
+)
+
+
+def _chains(text: str) -> str:
+    if _CHAINS.fullmatch(text) is None:
+        raise ValueError("are SHA-256 in hexadecimal digits, with commas between")
+    return text
+
 
 BaseName: TypeAlias = Annotated[
     str,
@@ -75,6 +90,41 @@ Bases: TypeAlias = Annotated[
 ]
 
 
+Chains: TypeAlias = Annotated[
+    str,
+    Field(
+        description="Of the first layer, of the first two, and so on: each is the "
+        "SHA-256 of the one before and of the layer's digest, both as bytes; at most "
+        f"{MOST_CHAINS}, with commas between",
+        min_length=1,
+        json_schema_extra={"pattern": _CHAINS.pattern},
+    ),
+    AfterValidator(_chains),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBaseRow:
+    """A base whose layers are among those that were asked for. `chain` and `history`
+    are over its layers and its lines; `references` are its names, the one that is shown
+    first; `replaced_for_s`: so long its tag has led to another build, 0: it leads
+    here."""
+
+    chain: str
+    layer_count: int
+    history: str
+    line_count: int
+    references: list[str]
+    replaced_for_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBaseList:
+    """Bases that an image with these layers may stand on."""
+
+    items: list[KnownBaseRow]
+
+
 @dataclass(frozen=True, slots=True)
 class BaseList:
     """A page of bases, and how far the repositories are read that are named as such."""
@@ -95,6 +145,14 @@ class OneBase:
 
 class BaseRoutes(Handlers):
     """One method a route; each reads one state of the database."""
+
+    def known_bases(self, request: Request, chains: Chains) -> Response:
+        """The bases of these layers, for a gate that has weighed an image which the
+        service need not know."""
+        wanted = {bytes.fromhex(chain) for chain in chains.split(",")}
+        with self._database.read() as connection:
+            found = bases_with_layers(connection, wanted, self._clock())
+        return json_answer(request, {"items": [asdict(base) for base in found]})
 
     def bases(self, request: Request, query: Bases) -> Response:
         """Bases with what stands on each, most bytes first."""

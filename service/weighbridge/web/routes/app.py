@@ -120,6 +120,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     ),
     _read("/api/v1/costs", TrafficRoutes.costs, "CostsAnswer", _REGISTRY),
     _read("/api/v1/bases", BaseRoutes.bases, "BaseList"),
+    _read("/api/v1/known-bases", BaseRoutes.known_bases, "KnownBaseList"),
     _read("/api/v1/base", BaseRoutes.base, "OneBase", "base_not_found"),
     _read("/api/v1/crawls", API.crawls, "CrawlList", _REGISTRY, _REPOSITORY),
     _read("/api/v1/crawls/{crawl_id}", API.one_crawl, "Crawl", "crawl_not_found"),

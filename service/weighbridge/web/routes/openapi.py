@@ -53,7 +53,7 @@ from weighbridge.presentation.rows.report_rows import (
 )
 from weighbridge.presentation.rows.storage_rows import StorageRow
 from weighbridge.presentation.rows.traffic_rows import CostsAnswer, TrafficRow
-from weighbridge.web.api.bases import BaseList, OneBase
+from weighbridge.web.api.bases import BaseList, KnownBaseList, OneBase
 from weighbridge.web.api.crawl_requests import (
     CrawlAsked,
     CrawlInput,
@@ -359,6 +359,7 @@ class Error:
 
 _VALUES: Final = (
     BaseList,
+    KnownBaseList,
     OneBase,
     ReferenceAnswer,
     ComparisonAnswer,
