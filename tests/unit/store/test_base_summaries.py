@@ -17,10 +17,13 @@ from support.known_bases import (
 from support.ledger_world import Fleet, History, TwoEntries
 from support.seeds import seeds
 from support.store_world import World
-from weighbridge.domain.image.document import Document
+from weighbridge.domain.base.base_repositories import BasePlace
+from weighbridge.domain.image.document import Document, Image
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.store.bases.builds_on_base import read_builds
+from weighbridge.store.bases.marks import mark_bases
 from weighbridge.store.ledger.holdings import settle_all
+from weighbridge.store.maintenance.base_sweep import sweep_bases
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.read_model.summaries import refresh_summary
 from weighbridge.store.session import Database
@@ -232,3 +235,40 @@ def test_images_of_every_platform_of_an_index_count(world: World) -> None:
 
     found = stored_bases(world.database)["library/debian:stretch"]
     assert (found["images"], found["builds"], found["repositories"]) == (2, 2, 1)
+
+
+def test_crawls_alone_show_that_a_base_was_rebuilt_and_what_followed(
+    database: Database,
+) -> None:
+    debian, app = World(database, repository="library/debian"), World(database)
+    with database.write() as connection:
+        place = BasePlace("library/debian", "docker.io", "library/debian")
+        mark_bases(connection, "hub", [place])
+    before, after = (an_image([a_layer(name, 4000)]) for name in ("old", "new"))
+
+    def on(base: Image, tag: str) -> Image:
+        return an_image([*base.layers, a_layer(tag, 600)])
+
+    def counted() -> dict[str, object]:
+        app.now = debian.now = max(app.now, debian.now)
+        sweep_bases(database, app.now)
+        refresh_base_summaries(database, app.now)
+        return stored_bases(database)["library/debian:stretch"]
+
+    debian.crawl({"stretch": before})
+    app.crawl({"1.0": on(before, "1.0")})
+    current = counted()
+    debian.crawl({"stretch": after})
+    moved_at = debian.now
+    outdated = counted()
+    app.crawl({"1.1": on(after, "1.1"), "latest": on(after, "1.1")})
+    rebuilt = counted()
+    debian.crawl({}, deleted=["stretch"])
+    deleted = counted()
+
+    keys = ("state", "outdated", "outdated_newest", "images", "own_bytes")
+    assert [current[key] for key in keys] == ["current", 0, 0, 1, 600]
+    assert [outdated[key] for key in keys] == ["outdated", 1, 1, 1, 600]
+    assert outdated["outdated_since"] == moved_at
+    assert [rebuilt[key] for key in keys] == ["outdated", 1, 0, 2, 1200]
+    assert [deleted[key] for key in keys] == ["deleted", 0, 0, 2, 1200]
