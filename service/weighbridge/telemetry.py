@@ -236,6 +236,11 @@ class Telemetry:
             "counted up to 5000.",
             ("registry", "reason"),
         )
+        self.base_repositories = self._gauge(
+            "weighbridge_base_repositories",
+            "Repositories that `bases` names, by how far they are read.",
+            ("state",),
+        )
 
     def _add_tasks(self) -> None:
         self.task_duration = self._histogram(

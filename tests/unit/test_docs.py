@@ -127,6 +127,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     telemetry.task_duration.labels(CRAWL)
     telemetry.crawl_repositories_waiting.labels("hub", "due")
+    telemetry.base_repositories.labels("read")
     with a_database(tmp_path_factory.mktemp("docs")) as database:
         ids = add_repositories(database, ["team/api"])
         Violations(database, NOW).open(ids["team/api"])

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from support.store_world import T0, an_entry
 from weighbridge.domain.base.base_repositories import BasePlace
+from weighbridge.engine.schedule.tick_job import show_waiting
 from weighbridge.presentation.rows.seeding_rows import seeding_json, seeding_words
 from weighbridge.store.bases.marks import mark_bases
 from weighbridge.store.bases.readings import BaseReading, note_reading, plan_readings
@@ -11,6 +12,7 @@ from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import Database
+from weighbridge.telemetry import Telemetry
 
 DEBIAN = BasePlace("library/debian", "docker.io", "library/debian")
 NODE = BasePlace("library/node", "docker.io", "library/node")
@@ -84,3 +86,20 @@ def test_no_bases_are_nothing_to_tell(database: Database) -> None:
         found = seeding(connection)
 
     assert (found.tags_wanted, found.read, seeding_words(found)) == (0, 0, "")
+
+
+def test_a_scrape_sees_how_far_it_is(database: Database) -> None:
+    telemetry = Telemetry()
+    with database.write() as connection:
+        plan_readings(connection, {"hub": [DEBIAN, NODE]}, is_all=True)
+        note_reading(connection, NODE, BaseReading("hub", "unreachable", "away"), T0)
+
+    show_waiting(database, telemetry, T0)
+
+    shown = {
+        state: telemetry.registry.get_sample_value(
+            "weighbridge_base_repositories", {"state": state}
+        )
+        for state in ("read", "waiting", "failing")
+    }
+    assert shown == {"read": 0, "waiting": 1, "failing": 1}

@@ -1,10 +1,14 @@
 """How far it is known what images may stand on: the repositories that are named as
 bases, and how much of each was read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
+
+SeedingState: TypeAlias = Literal["read", "waiting", "failing"]
+SEEDING_STATES: Final[tuple[SeedingState, ...]] = get_args(SeedingState)
 
 
 class SeededRepository(Struct, frozen=True):
@@ -34,6 +38,13 @@ class SeededRepository(Struct, frozen=True):
     read_at: datetime | None
 
     @property
+    def state(self) -> SeedingState:
+        """What is in its way comes before what is known."""
+        if self.code:
+            return "failing"
+        return "read" if self.is_read else "waiting"
+
+    @property
     def is_read(self) -> bool:
         """Whether it was read to its end at any time."""
         return self.read_at is not None
@@ -59,6 +70,14 @@ class Seeding(Struct, frozen=True):
     @property
     def tags_read(self) -> int:
         return sum(each.tags_read for each in self.repositories)
+
+    @property
+    def by_state(self) -> Mapping[SeedingState, int]:
+        """How many repositories, by how far they are."""
+        found = dict.fromkeys(SEEDING_STATES, 0)
+        for each in self.repositories:
+            found[each.state] += 1
+        return found
 
     @property
     def failing(self) -> Sequence[SeededRepository]:

@@ -44,6 +44,7 @@ from weighbridge.store.outbox.due_groups import next_due
 from weighbridge.store.pushes.inbox import PushedTo, drop_waiting, inbox, pushed_to
 from weighbridge.store.registries.registry_rows import adopt_names, mark_unconfigured
 from weighbridge.store.reports.crawls import jobs_waiting, registries_waiting
+from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import Connection, Database
 from weighbridge.telemetry import Telemetry
 
@@ -59,6 +60,9 @@ def show_waiting(database: Database, telemetry: Telemetry, now: datetime) -> Non
     with database.read() as connection:
         found = inbox(connection)
         registries = registries_waiting(connection, now)
+        seeded = seeding(connection)
+    for state, count in seeded.by_state.items():
+        telemetry.base_repositories.labels(state).set(count)
     oldest_at = found.oldest_at
     telemetry.pushes_waiting.set(found.waiting)
     telemetry.pushes_oldest_timestamp.set(oldest_at.timestamp() if oldest_at else 0)

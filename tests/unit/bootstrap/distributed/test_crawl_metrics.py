@@ -131,6 +131,7 @@ def test_what_is_neither_of_crawls_nor_of_each_service_is_forgotten_by_nobody() 
     assert others == {
         "weighbridge_build_info",
         # What only the database tells.
+        "weighbridge_base_repositories",
         "weighbridge_crawl_repositories_waiting",
         "weighbridge_config_last_reload_success_timestamp_seconds",
         "weighbridge_config_last_reload_successful",
