@@ -3,6 +3,7 @@
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.series_budget import Budget
 from weighbridge.store.session import Database
+from weighbridge.web.metrics.reclaimable import NOT_COUNTED, Reclaimable
 from weighbridge.web.metrics.snapshot import Choice, Snapshot, take_snapshot
 
 
@@ -12,13 +13,21 @@ def snapshot_of(
     before: Choice | None = None,
     now: float = 0,
     policies: PolicySet = NO_POLICIES,
+    reclaimable: Reclaimable = NOT_COUNTED,
 ) -> Snapshot:
     with database.read() as connection:
-        return take_snapshot(connection, budget or Budget(), now, before, policies)
+        return take_snapshot(
+            connection, budget or Budget(), now, before, policies, reclaimable
+        )
 
 
-def text_of(database: Database, budget: Budget | None = None) -> str:
-    return snapshot_of(database, budget).text.plain.decode()
+def text_of(
+    database: Database,
+    budget: Budget | None = None,
+    reclaimable: Reclaimable = NOT_COUNTED,
+) -> str:
+    found = snapshot_of(database, budget, reclaimable=reclaimable)
+    return found.text.plain.decode()
 
 
 def shown_in(snapshot: Snapshot) -> set[str]:

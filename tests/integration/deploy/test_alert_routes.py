@@ -87,7 +87,7 @@ def test_office_hours_can_be_had_by_removing_the_marks_of_comments() -> None:
         if "active_time_intervals" in route
     ] == [
         ['alertname=~"WeighbridgeImage.*"'],
-        ['alertname=~"WeighbridgeRegistryStorage.*"'],
+        ['alertname=~"Weighbridge(RegistryStorage|Reclaimable).*"'],
     ]
 
 

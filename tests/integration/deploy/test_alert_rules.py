@@ -21,6 +21,7 @@ ALERTS: Final = (
     "WeighbridgeImageSizeRegression",
     "WeighbridgeImageSizeCreep",
     "WeighbridgeRegistryStorageGrowing",
+    "WeighbridgeReclaimableSpaceHigh",
     "WeighbridgeCrawlStale",
     "WeighbridgeRegistryUnreachable",
     "WeighbridgeRegistryErrorsHigh",

@@ -3,7 +3,7 @@ written.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -45,11 +45,14 @@ from weighbridge.store.models import (
     index_members,
     registries,
     repositories,
+    repository_summaries,
     tags,
 )
 from weighbridge.store.registries.registry_rows import held_removals
 from weighbridge.store.reports.traffic import last_pulls
+from weighbridge.store.session import Database
 
+_COUNTED_AT_ONCE: Final = 500
 _NAMED: Final = 5
 """Tags that are named of those that stay."""
 _LEFT_BEHIND: Final = 100
@@ -102,6 +105,53 @@ _PLACE: Final = (
         repositories.c.name == bindparam("repository"),
     )
 )
+
+
+class CountedRepository(NamedTuple):
+    """A repository of a configured registry. mark: another one after each change of
+    what it holds, and of whose that is"""
+
+    registry: str
+    repository: str
+    mark: tuple[int, str]
+
+
+_COUNTED: Final = (
+    select(
+        repositories.c.id,
+        registries.c.name,
+        repositories.c.name.label("repository"),
+        repositories.c.state,
+        repository_summaries.c.revision,
+    )
+    .join(registries, registries.c.id == repositories.c.registry_id)
+    .join(
+        repository_summaries, repository_summaries.c.repository_id == repositories.c.id
+    )
+    .where(
+        repositories.c.id > bindparam("after"),
+        repositories.c.deleted_at.is_(None),
+        registries.c.state != "unconfigured",
+    )
+    .order_by(repositories.c.id)
+    .limit(_COUNTED_AT_ONCE)
+)
+
+
+def count_pieces(database: Database) -> Iterator[list[CountedRepository]]:
+    """All that may be counted, a piece at a time; no transaction stays open between
+    two."""
+    after = 0
+    while True:
+        with database.read() as connection:
+            rows = connection.execute(_COUNTED, {"after": after}).all()
+        if not rows:
+            return
+        after = rows[-1].id
+        yield [
+            CountedRepository(row.name, row.repository, (row.revision, row.state))
+            for row in rows
+        ]
 
 
 class LiveTag(NamedTuple):

@@ -17,6 +17,7 @@ from weighbridge.domain.series_budget import Family, Violations
 from weighbridge.store.reports.inventory import InventoryRow
 from weighbridge.store.reports.violations import OpenRow, not_waived, open_rows
 from weighbridge.store.session import Connection
+from weighbridge.web.metrics.reclaimable import REPOSITORY
 
 Counts: TypeAlias = Mapping[Severity, int]
 
@@ -147,9 +148,13 @@ def with_limits(
     waivers: ActiveWaivers,
     now: datetime,
     violating: Violating,
+    further: Sequence[Mapping[tuple[str, str], int]] = (),
 ) -> Iterator[list[SeriesRow]]:
     """The rows with the limits of their newest image behind their values, and with
-    their violations. What is waived is compared with nothing."""
+    their violations. What is waived is compared with nothing.
+
+    further: other values of repositories, by registry and name, for behind the limits
+    """
     values: dict[Limits, list[float | None]] = {}
     for piece in pieces:
         rows = []
@@ -167,7 +172,8 @@ def with_limits(
                 ]
             counts = violating.by_repository.get((registry, repository), NO_COUNTS)
             team = limits.team or ""
-            known = [*numbers, *added]
+            more = (each.get((registry, repository)) for each in further)
+            known = [*numbers, *added, *more]
             rows.append(SeriesRow(registry, repository, platform, team, known, counts))
         yield rows
 
@@ -254,6 +260,7 @@ CORE: Final = (
         "Of those, what nothing else refers to: freed if the repository is deleted.",
     ),
 )
+RECLAIMABLE: Final = RepositoryFamily("reclaimable", *REPOSITORY)
 OPTIONAL: Final[dict[Family, RepositoryFamily]] = {
     "largest": RepositoryFamily(
         "largest",

@@ -31,6 +31,7 @@ from weighbridge.web.metrics.families import (
     RepositoryFamily,
     SeriesRow,
 )
+from weighbridge.web.metrics.reclaimable import REGISTRY as RECLAIMABLE
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LABEL_CHARACTERS: Final = 200
@@ -164,6 +165,7 @@ def render(
     families: Sequence[RepositoryFamily | LimitFamily],
     by_policy: Mapping[tuple[str, Severity], int] | None = None,
     bases: Sequence[BaseReport] = (),
+    reclaimable: Mapping[str, int] | None = None,
     *,
     breath_s: float = _BREATH_S,
 ) -> Text:
@@ -171,10 +173,19 @@ def render(
 
     by_policy: how many repositories violate a policy, by severity
     bases:     those that have series
+    reclaimable: bytes of each registry of which they are known
     breath_s: how long others may have the interpreter after each piece
     """
     totals = (_of_policies(by_policy or {}), *_of_bases(bases))
-    blocks = [*_of_registries(registries), *totals]
+    freed = _block(
+        RECLAIMABLE,
+        (
+            (each.name, labels(registry=each.name), (reclaimable or {})[each.name])
+            for each in registries
+            if each.name in (reclaimable or {})
+        ),
+    )
+    blocks = [*_of_registries(registries), freed, *totals]
     info, violations = _Block(head(*INFO)), _Block(head(*VIOLATIONS))
     numbers = [_Block(head(family.name, family.help)) for family in families]
     series = sum(len(block.parts) for block in blocks)

@@ -34,12 +34,15 @@ from weighbridge.store.reports.inventory import (
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.metrics.families import (
+    RECLAIMABLE,
+    RepositoryFamily,
     Violating,
     families_of,
     limit_families,
     read_violating,
     with_limits,
 )
+from weighbridge.web.metrics.reclaimable import NOT_COUNTED, Reclaimable
 from weighbridge.web.metrics.rendering import (
     EncodedText,
     Gauges,
@@ -195,6 +198,7 @@ class Snapshot(Struct, frozen=True):
     version:    what the store calls this state
     checked_at: Unix seconds at which it was last known to be current
     collect_s:  seconds that reading and rendering it took
+    reclaimable_version: of what it shows as reclaimable
     """
 
     choice: Choice
@@ -205,6 +209,7 @@ class Snapshot(Struct, frozen=True):
     version: str = ""
     checked_at: float = 0.0
     collect_s: float = 0.0
+    reclaimable_version: int = 0
     rendered: Rendered = Rendered(b"", b"")
     by_registry: dict[str, Rendered] = field(default_factory=dict)
 
@@ -241,12 +246,14 @@ class SnapshotKeeper:
         budget: Budget,
         *,
         policies: Callable[[], PolicySet] = lambda: NO_POLICIES,
+        reclaimable: Callable[[], Reclaimable] = lambda: NOT_COUNTED,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._budget = budget
         self._policies = policies
+        self._reclaimable = reclaimable
         self._tried: PolicySet | None = None
         self._clock = clock
         self._wall = wall
@@ -263,6 +270,11 @@ class SnapshotKeeper:
         """What can be served without any read of the database; None: `current` must
         be asked, which may take a while."""
         return self._snapshot if self.is_watched else None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether anybody has scraped yet."""
+        return self._snapshot is not None
 
     def ask(self) -> None:
         """Have the thread that watches make the first snapshot, where there is none;
@@ -333,6 +345,7 @@ class SnapshotKeeper:
 
     def _take(self, kept: Snapshot | None, policies: PolicySet) -> Snapshot:
         started = self._clock()
+        reclaimable = self._reclaimable()
         with self._database.read() as connection:
             version = snapshot_version(connection)
             waivers = active_waivers(connection, _moment(self._wall()))
@@ -341,11 +354,17 @@ class SnapshotKeeper:
                 and kept.version == version
                 and kept.policies is policies
                 and kept.waivers.waivers == waivers.waivers
+                and kept.reclaimable_version == reclaimable.version
             ):
                 return checked(kept, self._wall(), self._budget)
             before = kept.choice if kept is not None else None
             snapshot = take_snapshot(
-                connection, self._budget, self._wall(), before, policies
+                connection,
+                self._budget,
+                self._wall(),
+                before,
+                policies,
+                reclaimable,
             )
         collect_s = self._clock() - started
         snapshot = replace(snapshot, version=version, collect_s=collect_s)
@@ -358,6 +377,7 @@ def take_snapshot(
     now: float,
     before: Choice | None = None,
     policies: PolicySet = NO_POLICIES,
+    reclaimable: Reclaimable = NOT_COUNTED,
 ) -> Snapshot:
     """Read and render the inventory; `checked` then adds what is true of the moment."""
     registries = registry_reports(connection)
@@ -367,16 +387,39 @@ def take_snapshot(
     names = {registry.name for registry in configured(registries)}
     violating = read_violating(connection, names, waivers, at)
     bases = heaviest_bases(connection, bases_shown(budget, len(names)))
+    of_registries = reclaimable.of_registries
     wanted = ShownSeries(len(limits), violating, len(bases))
     choice = choose(connection, registries, budget, now, before, wanted)
+    further: tuple[RepositoryFamily, ...] = ()
+    if reclaimable.of_repositories:
+        more = replace(wanted, limits=wanted.limits + 1)
+        with_more = choose(connection, registries, budget, now, before, more)
+        # It is the first to go where not all fits.
+        if (with_more.level, with_more.exposed) == (choice.level, choice.exposed):
+            choice, further = with_more, (RECLAIMABLE,)
     families = families_of(budget.families if choice.level == 3 else ())
     rows = pieces(connection, choice, [family.column for family in families])
-    shown = with_limits(rows, policies, limits, waivers, at, violating)
+    shown = with_limits(
+        rows,
+        policies,
+        limits,
+        waivers,
+        at,
+        violating,
+        [reclaimable.of_repositories] if further else [],
+    )
     text = render(
-        choice.registries, shown, (*families, *limits), violating.by_policy, bases
+        choice.registries,
+        shown,
+        (*families, *limits, *further),
+        violating.by_policy,
+        bases,
+        of_registries,
     )
     body = EncodedText(text.plain)
-    return Snapshot(choice, text, body, policies, waivers)
+    return Snapshot(
+        choice, text, body, policies, waivers, reclaimable_version=reclaimable.version
+    )
 
 
 def _moment(unix_s: float) -> datetime:

@@ -31,6 +31,7 @@ from weighbridge.web.api.read_routes import API
 from weighbridge.web.api.reclaim import ReclaimRoutes
 from weighbridge.web.api.traffic import TrafficRoutes
 from weighbridge.web.api.waivers import Waivers
+from weighbridge.web.metrics.reclaimable import ReclaimableKeeper
 from weighbridge.web.metrics.scrape import Metrics, Probing
 from weighbridge.web.metrics.snapshot import SnapshotKeeper
 from weighbridge.web.options import WebOptions, check_reach
@@ -246,6 +247,7 @@ class _Shared(Struct, frozen=True):
     threads: Threads
     telemetry: Telemetry
     keeper: SnapshotKeeper
+    counting: ReclaimableKeeper
     tokens: KnownTokens
     inbox: Inbox
     writes: WriteWatch
@@ -270,10 +272,14 @@ def create_apps(
     """
     check_reach(options, lambda: has_valid_token(database, now()))
     telemetry.build_info.labels(__version__, "").set(1)
+    counting = ReclaimableKeeper(
+        database, options.reclaim, is_wanted=lambda: keeper.is_asked, now=now
+    )
     keeper = SnapshotKeeper(
         database,
         options.budget,
         policies=options.policies,
+        reclaimable=lambda: counting.current,
         clock=clock,
         wall=lambda: now().timestamp(),
     )
@@ -282,7 +288,9 @@ def create_apps(
     writes = WriteWatch(database, now)
     telemetry.db_up.set_function(lambda: float(writes.is_up))
     threads = Threads()
-    shared = _Shared(database, threads, telemetry, keeper, tokens, inbox, writes)
+    shared = _Shared(
+        database, threads, telemetry, keeper, counting, tokens, inbox, writes
+    )
     web = _web_app(shared, options, reception, now)
     if options.of_metrics is None:
         return Apps(web, None)
@@ -378,6 +386,7 @@ def _watching(shared: _Shared) -> _Lifespan:
             threading.Thread(target=watch, args=(stop,), name=name, daemon=True)
             for name, watch in (
                 ("snapshot", shared.keeper.watch),
+                ("reclaimable", shared.counting.watch),
                 ("tokens", shared.tokens.watch),
                 ("writes", shared.writes.watch),
             )
