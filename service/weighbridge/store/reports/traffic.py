@@ -13,6 +13,7 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    null,
     or_,
     select,
     tuple_,
@@ -103,10 +104,10 @@ _COLUMNS: Final = select(
     _told.pulls.label("registry_pulls"),
     _told.window_s,
     _told.seen_at,
-    _LAST_PULL.label("last_pull_at"),
 ).join_from(repositories, registries, registries.c.id == _repository.registry_id)
 _ROWS: Final = (
-    _COLUMNS.outerjoin(
+    _COLUMNS.add_columns(_LAST_PULL.label("last_pull_at"))
+    .outerjoin(
         pull_months,
         and_(
             _month.repository_id == _repository.id, _month.month == bindparam("month")
@@ -115,9 +116,11 @@ _ROWS: Final = (
     .outerjoin(repository_pulls, _told.repository_id == _repository.id)
     .where(among_ids(_repository.id))
 )
-# By the key of the months, whose first part is the month: a probe for each.
+# By the key of the months, whose first part is the month: a probe for each. The last
+# pull is of no month.
 _OF_ONE: Final = (
-    _COLUMNS.join(pull_months, _month.repository_id == _repository.id)
+    _COLUMNS.add_columns(null().label("last_pull_at"))
+    .join(pull_months, _month.repository_id == _repository.id)
     .join(repository_pulls, _told.repository_id == _repository.id)
     .where(_repository.id == bindparam("repository"), among_ids(_month.month, "months"))
     .order_by(_month.month.desc())
@@ -190,7 +193,7 @@ def find_months(
     connection: Connection, repository_id: int, last: int, most: int
 ) -> list[TrafficReport]:
     """Of one repository the months up to the last one of which something is counted,
-    so many at most, the latest first."""
+    so many at most, the latest first; without the time of its last pull."""
     months = listed(range(last - most + 1, last + 1))
     rows = connection.execute(_OF_ONE, {"repository": repository_id, "months": months})
     return [_report(row, row.month) for row in rows]
