@@ -46,7 +46,8 @@ class NamedBases(Struct, frozen=True):
     """The bases that are known under what an annotation says; both empty: none is.
 
     by_digest: those of the manifest or index with its digest
-    by_name:   those that its name led to at any time
+    by_name:   those that its name led to at any time, or at least one of them and all
+               on which the image may stand
     """
 
     by_digest: Collection[int] = ()

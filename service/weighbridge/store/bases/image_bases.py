@@ -53,8 +53,8 @@ def keep_image_bases(
     """Note what these images stand on, by the bases that are known now.
 
     A batch costs one look-up of all layers; one of all lines where layers show
-    nothing; and where annotations name bases, two by digest and one a repository that
-    is named. One row is written for each image of which something is known.
+    nothing; and where annotations name bases, two by digest and two for each name. One
+    row is written for each image of which something is known.
     """
     asked = [BaseQuestion.of(image, platforms[image.platform]) for image in images]
     rows = []

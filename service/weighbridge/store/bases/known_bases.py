@@ -25,7 +25,8 @@ from weighbridge.domain.base.detection import (
 from weighbridge.domain.base.names import BaseName, choose_names
 from weighbridge.domain.image.digest import Digest, raw
 from weighbridge.domain.image.document import AnnotatedBase
-from weighbridge.store.dialect import among_bytes, among_ids, among_texts, listed
+from weighbridge.domain.image.reference import Reference
+from weighbridge.store.dialect import among_bytes, among_ids, listed
 from weighbridge.store.models import base_chains, base_names
 from weighbridge.store.models.types import UTF8, Moment
 
@@ -47,15 +48,15 @@ _BY_DIGEST: Final = select(_name.digest.label("said"), _name.base_chain_id).wher
 _BY_INDEX: Final = select(_name.index_digest.label("said"), _name.base_chain_id).where(
     among_bytes(_name.index_digest)
 )
-_BY_NAME: Final = (
-    select(_name.tag, _name.base_chain_id)
-    .where(
-        _name.host == bindparam("host", type_=UTF8),
-        _name.repository == bindparam("repository", type_=UTF8),
-        among_texts(_name.tag),
-    )
-    .distinct()
+_IS_NAMED = select(_name.base_chain_id).where(
+    _name.host == bindparam("host", type_=UTF8),
+    _name.repository == bindparam("repository", type_=UTF8),
+    _name.tag == bindparam("tag", type_=UTF8),
 )
+# A name may have led to thousands of builds: whether it is known is one row, and which
+# of a few bases it led to, a few.
+_BY_NAME: Final = _IS_NAMED.limit(1)
+_AMONG_BASES: Final = _IS_NAMED.where(among_ids(_name.base_chain_id)).distinct()
 # A tag that left a manifest for another one of this base has not left the base.
 _LEFT_AT = case((func.count() == func.count(_name.left_at), func.max(_name.left_at)))
 _NAMES: Final = (
@@ -81,8 +82,16 @@ def find_bases(
     by_layers = _known(connection, _BY_LAYERS, (c for q in asked for c in q.layers))
     bare = [q for q in asked if not any(c in by_layers for c in q.layers)]
     by_lines = _known(connection, _BY_LINES, (c for q in bare for c in q.lines[:-1]))
+    candidates = {
+        base.id
+        for known in (by_layers, by_lines)
+        for some in known.values()
+        for base in some
+    }
     named = _named(
-        connection, {b for q in asked if (b := q.image.manifest.base) is not None}
+        connection,
+        {b for q in asked if (b := q.image.manifest.base) is not None},
+        candidates,
     )
     return [
         find_base(
@@ -111,35 +120,38 @@ def _known(
 
 
 def _named(
-    connection: Connection, annotated: Collection[AnnotatedBase]
+    connection: Connection,
+    annotated: Collection[AnnotatedBase],
+    candidates: Collection[int],
 ) -> dict[AnnotatedBase, NamedBases]:
-    """Those of them under which a base is known."""
+    """What is known under each of them: of the candidates all, of others one."""
     if not annotated:
         return {}
     by_digest = _by_digest(connection, {b.digest for b in annotated if b.digest})
-    by_name: dict[tuple[str, str, str], set[int]] = {}
-    tags: dict[tuple[str, str], set[str]] = {}
-    for base in annotated:
-        name = base.name
-        if name is not None and name.tag is not None:
-            tags.setdefault((name.registry, name.repository), set()).add(name.tag)
-    for (host, repository), some in sorted(tags.items()):
-        parameters = {
-            "host": host,
-            "repository": repository,
-            "names": listed(sorted(some)),
-        }
-        for tag, number in connection.execute(_BY_NAME, parameters):
-            by_name.setdefault((host, repository, tag), set()).add(number)
+    by_name = {
+        name: _led_to(connection, name, candidates)
+        for name in {base.name for base in annotated if base.name is not None}
+    }
     return {
         base: NamedBases(
             by_digest.get(base.digest, ()) if base.digest else (),
-            by_name.get((base.name.registry, base.name.repository, base.name.tag), ())
-            if base.name is not None and base.name.tag is not None
-            else (),
+            by_name[base.name] if base.name is not None else (),
         )
         for base in annotated
     }
+
+
+def _led_to(
+    connection: Connection, name: Reference, candidates: Collection[int]
+) -> set[int]:
+    if name.tag is None:
+        return set()
+    of_name = {"host": name.registry, "repository": name.repository, "tag": name.tag}
+    found = set(connection.execute(_BY_NAME, of_name).scalars())
+    if found and candidates:
+        parameters = {**of_name, "ids": listed(sorted(candidates))}
+        found.update(connection.execute(_AMONG_BASES, parameters).scalars())
+    return found
 
 
 def _by_digest(
