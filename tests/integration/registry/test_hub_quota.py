@@ -1,5 +1,6 @@
 """Docker Hub's quota of pulls: spent down to what is kept, and no further."""
 
+import json
 import sqlite3
 from asyncio import run
 from collections.abc import Iterator
@@ -14,10 +15,13 @@ from support.hub_replica.serving import hub_replica
 from support.hub_replica.state import Hub, a_hub
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.engine.assembly import crawl_targets, utc_now
+from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.bootstrap.registries.targets import find_targets
+from weighbridge.config import load_settings
 from weighbridge.demo.story import demo_content
 from weighbridge.engine.context.crawl_context import Progress
-from weighbridge.store.reports.inventory import registry_reports
+from weighbridge.store.reports.inventory import newest_images, registry_reports
+from weighbridge.store.reports.seeding import seeding
 from weighbridge.telemetry import Telemetry
 
 NAMESPACES = ("library", "tutorial")
@@ -176,3 +180,39 @@ def test_the_quota_is_told_with_the_registry(
     assert report.rate_limit_window_s == hub.window_s
     assert report.rate_limit_seen_at is not None
     assert began <= report.rate_limit_seen_at <= utc_now()
+
+
+def test_bases_are_read_by_what_the_quota_leaves_and_the_rest_waits(
+    hub: Hub, tmp_path: Path, database_url: str
+) -> None:
+    hub_settings(tmp_path, hub, database_url, namespaces=["tutorial"])
+    file = tmp_path / "weighbridge.yaml"
+    written = json.loads(file.read_text()) | {"bases": {"repositories": ["python"]}}
+    file.write_text(json.dumps(written))
+    settings = load_settings(str(file), {}, KINDS, database_url=database_url)
+    crawl_hub(settings)
+    hub.take_counts()
+    forget_bases(tmp_path)
+    hub.limit, hub.left = 20, 16
+    crawl_hub(settings)
+    asked = hub.take_counts()
+    with ready_database(settings) as database, database.read() as connection:
+        (python,) = seeding(connection).repositories
+        names = {report.repository for report in newest_images(connection)}
+
+    assert hub.left == 10
+    assert asked["get_manifest"] == 6
+    assert "pull_429" not in asked
+    assert (python.reference, python.code) == ("library/python", "quota_spent")
+    assert python.tags_wanted is not None
+    assert 0 < python.tags_read < python.tags_wanted
+    assert "library/python" not in names
+
+
+def forget_bases(folder: Path) -> None:
+    """As if nobody had read any."""
+    with closing(sqlite3.connect(folder / "weighbridge.db")) as connection:
+        for table in ("base_names", "base_chains", "base_readings"):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - these
+        connection.execute("DELETE FROM jobs WHERE job = 'weighbridge.seed'")
+        connection.commit()
