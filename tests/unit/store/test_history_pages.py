@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 
 from support.database import Engine, a_database
 from support.images import a_layer, an_artifact_of, an_image, an_index_of
+from support.known_bases import KnownBases
 from support.statements import counted
 from support.store_world import MINUTE, T0, World, a_result
 from weighbridge.domain.image.document import Image, Line
@@ -20,7 +21,7 @@ from weighbridge.domain.report.history import HistoryReport, HistoryStep
 from weighbridge.errors import UsageError
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.pruning import prune_manifests
-from weighbridge.store.models import blobs, tag_moves, tags
+from weighbridge.store.models import blobs, image_bases, tag_moves, tags
 from weighbridge.store.reports.history import HistoryQuery, history_page
 from weighbridge.store.reports.tag_moves import MOVES
 
@@ -324,6 +325,8 @@ def test_more_moves_than_are_read_at_once_are_all_in_the_pages(world: World) -> 
         targets = dict(connection.execute(select(blobs.c.digest, blobs.c.id)).all())
         ids = dict(connection.execute(select(tags.c.name, tags.c.id)).all())
         connection.execute(update(tag_moves).values(seen_until=start))
+        gone = update(tags).where(tags.c.name == "1.0")
+        connection.execute(gone.values(deleted_at=start))
         moves = [
             {
                 "tag_id": ids[name],
@@ -352,3 +355,27 @@ def test_more_moves_than_are_read_at_once_are_all_in_the_pages(world: World) -> 
         130 if n % 2 else 100 for n in range(count, -1, -1)
     ]
     assert [s.until for s in found[1:-1]] == times[:-2]
+
+
+def test_a_step_says_what_its_image_stands_on_and_what_of_it_that_is(
+    world: World,
+) -> None:
+    known = KnownBases(world.database, world.now)
+    build = known.base("debian", "library/debian:stretch", layers=1)
+    one, two = a_build(1, 100, 50), a_build(2, 120, 50)
+    world.crawl({"main": one})
+    world.crawl({"main": two})
+    with world.database.write() as connection:
+        rows = connection.execute(select(blobs.c.digest, blobs.c.id)).all()
+        ids = {digest: number for digest, number in rows}
+        row = {"base_chain_id": build, "relation": "base", "found_by": "layers"}
+        connection.execute(insert(image_bases).values(image_id=ids[two.digest], **row))
+
+    latest, first = history(world, "main").items
+
+    assert first.base is None
+    assert latest.base is not None
+    assert latest.base.reference == "library/debian:stretch"
+    assert (latest.base.layers, latest.base.compressed_bytes) == (1, 120)
+    assert latest.cause is not None
+    assert latest.cause.base_grown_amount == 20

@@ -77,13 +77,12 @@ def history(
             platform=wanted,
             since=begin,
             limit=limit,
+            leaves_tags_out=registry in settings.reclaim_choice.in_part,
         )
         shown = (DEFAULT,) if configured is None else configured.platforms
         found = history_page(connection, query, now, shown)
         if found is None:
             raise _not_known(connection, query)
-    if configured is not None and configured.tags.exclude and not found.reason:
-        found = replace(found, reason=_EXCLUDED)
     return found
 
 
@@ -99,9 +98,6 @@ def _not_known(connection: Connection, query: HistoryQuery) -> StoreError:
         message, code = f"{name} never had a tag {query.tag}", "tag_not_found"
     hint = f"nearest  {', '.join(near)}" if near else ""
     return StoreError(message, code=code, hint=hint)
-
-
-_EXCLUDED: Final = "tags are left out by the configuration (tags: exclude)"
 
 
 def stored_reference(

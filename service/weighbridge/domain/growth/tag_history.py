@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from weighbridge.domain.growth.newest import (
     NaturalKey,
+    VersionRank,
     baseline_of,
     natural_key,
     times_rank,
@@ -137,9 +138,10 @@ def newest_over_time(
     newest_tag: the tag of the newest image now: it comes before others of which neither
                 time nor version says which is newer
     """
-    by_rank = sorted(moves, key=lambda move: _rank(move, newest_tag))
+    ranks = {tag: _TagRank.of(tag, newest_tag) for tag in {m.tag for m in moves}}
+    by_rank = sorted(moves, key=lambda move: ranks[move.tag].with_times(move))
     waiting = sorted(enumerate(by_rank), key=lambda pair: pair[1].at, reverse=True)
-    arrival_of = {m: _arrival(each) for each in _together(moves) for m in each}
+    together = {move: some for some in _together(moves) for move in some}
     live: list[tuple[int, TagMove]] = []
     found: list[NewestImage] = []
     for moment in sorted({t for m in moves for t in (m.at, m.until) if t is not None}):
@@ -156,20 +158,32 @@ def newest_over_time(
             found[-1] = replace(last, until=moment)
         if newest is not None:
             by = _why(newest, moment)
-            found.append(NewestImage(moment, by, arrival_of[newest]))
+            found.append(NewestImage(moment, by, _arrival(together[newest])))
     return found
 
 
-def _rank(move: TagMove, newest_tag: str | None) -> tuple[object, ...]:
-    """The greater, the newer. Whoever was there before we came was not seen to move."""
-    moved_at = None if move.is_first else move.seen_at
-    return (
-        *times_rank(move.tag, move.pushed_at, moved_at),
-        *version_rank(move.tag),
-        move.tag == newest_tag and move.until is None,
-        *_natural(move.tag),
-        move.seen_at,
-    )
+class _TagRank(NamedTuple):
+    """What a tag's name says of its place among others."""
+
+    version: VersionRank
+    is_newest: bool
+    natural: tuple[NaturalKey, str]
+
+    @classmethod
+    def of(cls, tag: str, newest_tag: str | None) -> "_TagRank":
+        return cls(version_rank(tag), tag == newest_tag, _natural(tag))
+
+    def with_times(self, move: TagMove) -> tuple[object, ...]:
+        """The greater, the newer. Whoever was there before we came was not seen to
+        move."""
+        moved_at = None if move.is_first else move.seen_at
+        return (
+            times_rank(move.tag, move.pushed_at, moved_at),
+            self.version,
+            self.is_newest and move.until is None,
+            self.natural,
+            move.seen_at,
+        )
 
 
 def _is_over(move: TagMove, moment: datetime) -> bool:

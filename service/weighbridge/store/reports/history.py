@@ -78,6 +78,7 @@ class HistoryQuery(Struct, frozen=True):
     tag:      None: of the repository
     platform: None: of the first of those that are shown
     since:    steps that began before it are left out
+    leaves_tags_out: whether the configuration has tags that are not read
     """
 
     registry: str
@@ -87,6 +88,7 @@ class HistoryQuery(Struct, frozen=True):
     since: datetime | None = None
     limit: int = 100
     cursor: str | None = None
+    leaves_tags_out: bool = False
 
 
 class _Steps(Struct, frozen=True):
@@ -139,7 +141,9 @@ def history_page(
         query.tag,
         tuple(items),
         found.after,
-        found.reason or _doubt(connection, place.id),
+        found.reason
+        or _doubt(connection, place.id)
+        or (_LEFT_OUT if query.leaves_tags_out else None),
     )
 
 
@@ -269,6 +273,7 @@ def _ended(step: NewestImage, until: datetime) -> NewestImage:
     return replace(step, until=until)
 
 
+_LEFT_OUT: Final = "tags are left out by the configuration (tags)"
 _DOUBTS: Final = {
     "new": "it was never crawled to its end",
     "partial": "its last crawl was not complete",

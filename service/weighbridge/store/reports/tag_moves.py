@@ -2,21 +2,33 @@
 looked at at once, and how far back these tell all.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+)
 
-from weighbridge.domain.growth.tag_history import TagMove
-from weighbridge.store.dialect import Rows, among_ids, listed
+from weighbridge.domain.growth.tag_history import TOGETHER, TagMove
+from weighbridge.store.dialect import Rows, among_ids, listed, probe
 from weighbridge.store.models import blobs, images, index_members, tag_moves, tags
-from weighbridge.store.models.types import Moment
+from weighbridge.store.models.types import Moment, microseconds
 
 TAGS: Final = 2_000
 """Tags of a repository whose moves are read at once, those that moved last; and as many
 of those that moved again since the time before which history is asked for."""
-MOVES: Final = 10_000
+MOVES: Final = 4_000
 """Moves that are read at once, as many of each tag."""
 LEAST_MOVES: Final = 4
 """Of a tag, however many tags there are."""
@@ -34,6 +46,8 @@ _READ: Final[tuple[ColumnElement[Any], ...]] = (
     _tag.moved_at,
     _tag.pushed_at,
     _touched.label("touched_at"),
+    _tag.target_id,
+    _tag.deleted_at,
 )
 _OF_REPOSITORY: Final = _tag.repository_id == bindparam("repository")
 _TOUCHED_BEFORE: Final = (
@@ -57,26 +71,42 @@ _MOVES_OF_ONE: Final = (
     .order_by(_move.seen_from.desc())
     .limit(bindparam("most"))
 )
-_numbered = (
-    select(
-        tag_moves,
-        func.row_number()
-        .over(partition_by=_move.tag_id, order_by=_move.seen_from.desc())
-        .label("place"),
-    )
-    .where(among_ids(_move.tag_id), _move.seen_from < _BEFORE)
-    .subquery()
+# Where the latest so many moves of a tag begin: two probes of the key for each tag,
+# however long its history is.
+_later = tag_moves.alias("later")
+_begin = (
+    select(_later.c.seen_from)
+    .where(_later.c.tag_id == _tag.id, _later.c.seen_from < _BEFORE)
+    .order_by(_later.c.seen_from.desc())
+    .limit(1)
+    .offset(bindparam("most") - 1)
+    .scalar_subquery()
 )
 _MOVES_OF_MANY: Final = Rows(
     select(
-        _numbered.c.tag_id,
-        _numbered.c.target_id,
-        _numbered.c.seen_from,
-        _numbered.c.seen_until,
-        _numbered.c.pushed_at,
-        _numbered.c.place,
-    ).where(_numbered.c.place <= bindparam("most"))
+        _tag.id,
+        _move.target_id,
+        _move.seen_from,
+        _move.seen_until,
+        _move.pushed_at,
+    )
+    .select_from(
+        probe(
+            tags,
+            tag_moves,
+            and_(
+                _move.tag_id == _tag.id,
+                _move.seen_from < _BEFORE,
+                _move.seen_from >= func.coalesce(_begin, literal_column("0")),
+            ),
+        )
+    )
+    .where(among_ids(_tag.id))
 )
+# Each span of time begins where the one before it ends, and is as long as tags have to
+# come together: those beside it are asked for too.
+_SPAN: Final = TOGETHER // timedelta(microseconds=1)
+_span = type_coerce(_move.seen_from, BigInteger).op("/")(literal_column(str(_SPAN)))
 _TO_THESE: Final = Rows(
     select(
         _move.tag_id,
@@ -84,7 +114,11 @@ _TO_THESE: Final = Rows(
         _move.seen_from,
         _move.seen_until,
         _move.pushed_at,
-    ).where(among_ids(_move.tag_id), among_ids(_move.target_id, "targets"))
+    ).where(
+        among_ids(_move.tag_id),
+        among_ids(_move.target_id, "targets"),
+        among_ids(_span, "spans"),
+    )
 )
 # Also those that were pruned: their rows stay, with size and platform.
 _LEADING: Final = Rows(
@@ -116,6 +150,14 @@ class MovedTag(NamedTuple):
     moved_at: datetime | None
     pushed_at: datetime | None
     touched_at: datetime
+    target_id: int | None
+    deleted_at: datetime | None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its history has more than what it leads to now, or led to last."""
+        is_first = self.moved_at is None or self.moved_at == self.first_seen_at
+        return self.target_id is None or not is_first
 
 
 class RepositoryMoves(NamedTuple):
@@ -157,9 +199,11 @@ def moves_of_tag(
     first_until = _first_until([tag, *others])
     own = [_moved(tag, first_until, *row) for row in rows]
     by_id = {each.id: each for each in others if each.id != tag.id}
+    spans = {microseconds(move.seen_at) // _SPAN for move in own}
     parameters = {
         "ids": listed(by_id),
         "targets": listed({move.target for move in own}),
+        "spans": listed({span + n for span in spans for n in (-1, 0, 1)}),
     }
     found = _TO_THESE.read(connection, parameters) if own and by_id else ()
     beside = [_moved(by_id[number], first_until, *row) for number, *row in found]
@@ -178,22 +222,31 @@ def moves_of_repository(
         rows = connection.execute(_TOUCHED_SINCE, parameters)
         latest = [*map(MovedTag._make, rows), *latest]
     first_until = _first_until([*latest, *left_out])
-    by_id = {tag.id: tag for tag in latest}
+    by_id = {tag.id: tag for tag in latest if tag.has_moved}
     most = max(MOVES // max(len(by_id), 1), LEAST_MOVES)
     rows_of_moves = _MOVES_OF_MANY.read(
         connection, {"ids": listed(by_id), "before": bound, "most": most}
     )
-    cut = {seen for _, _, seen, _, _, place in rows_of_moves if place == most}
+    counts = Counter(number for number, *_ in rows_of_moves)
+    oldest: dict[int, datetime] = {}
+    for number, _, seen, *_ in rows_of_moves:
+        oldest[number] = min(seen, oldest.get(number, seen))
+    cut = {oldest[number] for number, count in counts.items() if count == most}
     # Of what came at once with the first that is left out, more may be missing.
     is_part = bool(left_out) and _is_first(left_out[0].touched_at, first_until)
     if left_out and not is_part:
         cut.add(left_out[0].touched_at)
-    leading = _leading(connection, {target for _, target, *_ in rows_of_moves})
     moves = [
         _moved(by_id[number], first_until, target, *times)
-        for number, target, *times, _ in rows_of_moves
-        if target in leading
+        for number, target, *times in rows_of_moves
     ]
+    moves += [
+        _moved(tag, first_until, tag.target_id, tag.touched_at, tag.deleted_at, None)
+        for tag in latest
+        if tag.target_id is not None and not tag.has_moved
+    ]
+    leading = _leading(connection, {move.target for move in moves})
+    moves = [move for move in moves if move.target in leading]
     first = [move.seen_at for move in moves if move.is_first]
     return RepositoryMoves(
         moves,
@@ -233,7 +286,7 @@ def _moved(
     pushed_at: datetime | None,
 ) -> TagMove:
     # Of where it leads now, a registry may have told when only later.
-    is_open = seen_until is None
+    is_open = seen_until is None or not tag.has_moved
     return TagMove(
         tag=tag.name,
         target=target,

@@ -230,7 +230,14 @@ class Finder:
                 raise UsageError("a digest never moves", code="no_digest")
             tag = written_tag(ref)
             query = HistoryQuery(
-                report.registry, report.repository, tag, wanted, since, limit, cursor
+                report.registry,
+                report.repository,
+                tag,
+                wanted,
+                since,
+                limit,
+                cursor,
+                leaves_tags_out=report.registry in self.reclaim.in_part,
             )
             found = history_page(connection, query, now, self.platforms)
             if found is None:
@@ -257,7 +264,12 @@ class Finder:
         self, report: RepositoryReport, limit: int, now: datetime
     ) -> HistoryReport | None:
         """The latest steps of one repository."""
-        query = HistoryQuery(report.registry, report.repository, limit=limit)
+        query = HistoryQuery(
+            report.registry,
+            report.repository,
+            limit=limit,
+            leaves_tags_out=report.registry in self.reclaim.in_part,
+        )
         with self._database.read() as connection:
             return history_page(connection, query, now, self.platforms)
 
