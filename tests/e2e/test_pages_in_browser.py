@@ -24,6 +24,7 @@ from support.images import (
 from support.known_bases import KnownBases
 from support.policies import a_policy
 from support.read_model import python_3_7
+from support.slim_bases import SlimBases
 from support.store_world import T0, World
 from support.violations import Violations, waived
 from support.web_app import create_app
@@ -63,6 +64,7 @@ PAGES = [
     "/image?ref=hub/library/python:chart",
     "/image?ref=hub/library/python:odd",
     "/image?ref=hub/library/python:squashed",
+    "/image?ref=hub/library/python:lighter",
     "/repository?ref=hub/library/python",
     "/compare",
     "/compare?a=hub/library/python:3.7&b=:hostile",
@@ -157,6 +159,27 @@ def pull(world: World) -> None:
             note_pulls(connection, world.registry_id, told, at)
 
 
+def stand_on_a_base(world: World) -> None:
+    """An image with advice of each sort, on a base with slimmer variants."""
+    bases = SlimBases(world)
+    full = some_layers(55_000_000, 292_000_000, name="full")
+    bases.base("full", full, "library/python:3.7", f"library/{'long-' * 40}:3.7")
+    bases.base("slim", some_layers(46_000_000, name="slim"), "library/python:3.7-slim")
+    texts = (
+        "ADD file:0123 in /",
+        "RUN make",
+        "COPY . /app",
+        "RUN chown -R app:app /app",
+        f"RUN apt-get update && apt-get install -y gcc {'long-' * 60}",
+    )
+    own = some_layers(120_000_000, 120_000_000, 58_000_000, name="own")
+    lines = [Line(text, None, number) for number, text in enumerate(texts)]
+    image = an_image([*full, *own], lines=lines)
+    world.keep(image)
+    bases.known.stands_on(image.digest, "full")
+    world.crawl({"lighter": image})
+
+
 def violate(world: World) -> None:
     """Limits that are exceeded, with names and lines that are meant to harm."""
     made = Violations(world.database)
@@ -196,6 +219,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with a_database(tmp_path_factory.mktemp("store")) as database:
         world = World(database, repository="library/python")
         fill(world)
+        stand_on_a_base(world)
         violate(world)
         stand_on_bases(world)
         pull(world)

@@ -8,7 +8,7 @@ import pytest
 from support.images import a_layer
 from support.seeds import seeds
 from support.slim_bases import SlimBases
-from support.store_world import MINUTE, World
+from support.store_world import MINUTE, World, a_result
 from weighbridge.domain.base.savings import Saving
 from weighbridge.domain.image.document import Image, Layer
 from weighbridge.domain.image.image_base import ImageBase
@@ -48,12 +48,15 @@ def the_base(image: Image, reference: str = "library/python:3.7") -> ImageBase:
 
 
 def savings(
-    bases: SlimBases, build: str = "full", reference: str = "library/python:3.7"
+    bases: SlimBases,
+    build: str = "full",
+    reference: str = "library/python:3.7",
+    in_part: Iterable[str] = (),
 ) -> list[Saving]:
     base = the_base(bases.images[build], reference)
     with bases.world.database.read() as connection:
         number = bases.known.ids[build]
-        return find_savings(connection, {number: base})[number]
+        return find_savings(connection, {number: base}, set(in_part))[number]
 
 
 def variants(found: list[Saving]) -> dict[str, int]:
@@ -159,6 +162,22 @@ def test_a_base_without_images_saves_nobody_anything(bases: SlimBases) -> None:
 
     assert alpine.fleet is not None
     assert (alpine.fleet.images, alpine.fleet.stored_bytes) == (0, 0)
+
+
+def test_storage_of_what_was_not_seen_whole_is_not_known(bases: SlimBases) -> None:
+    """What is not seen may have the layers too. The savings of one pull stay."""
+    child = bases.child("full", [OWN])
+    bases.world.crawl({"child": child})
+    left_out = savings(bases, in_part=["hub"])
+    bases.world.crawl(result=a_result(complete=False, state="partial"))
+
+    for found in (left_out, savings(bases)):
+        assert [each.saved_bytes for each in found] == [284 * MB, 265 * MB]
+        assert [each.fleet and each.fleet.images for each in found] == [1, 1]
+        assert [each.fleet and each.fleet.stored_bytes for each in found] == [
+            None,
+            None,
+        ]
 
 
 @pytest.mark.parametrize("seed", seeds(200, 4, quick=2))

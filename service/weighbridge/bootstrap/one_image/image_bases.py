@@ -51,14 +51,15 @@ def on_known_bases(
                 checked_database(settings) as database,
                 database.read() as connection,
             ):
-                return _on_bases(connection, weighing)
+                in_part = settings.reclaim_choice.in_part
+                return _on_bases(connection, weighing, in_part)
     except StoreError:
         pass
     return weighing, by_lines_alone(weighing)
 
 
 def _on_bases(
-    connection: Connection, weighing: Weighing
+    connection: Connection, weighing: Weighing, in_part: frozenset[str]
 ) -> tuple[Weighing, Sequence[Lighter]]:
     images, now = weighing.images, datetime.now(UTC)
     asked = [question_of(image) for image in images]
@@ -76,7 +77,8 @@ def _on_bases(
         for image, each in both
         if each is not None and each.base_id is not None
     }
-    return weighing, find_lighter(connection, weighing, now, chains)
+    lighter = find_lighter(connection, weighing, now, in_part=in_part, chains=chains)
+    return weighing, lighter
 
 
 def _on_base(

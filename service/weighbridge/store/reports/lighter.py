@@ -38,17 +38,20 @@ def find_lighter(
     connection: Connection,
     weighing: Weighing,
     now: datetime,
+    *,
+    in_part: Collection[str] = (),
     chains: Mapping[Digest, Sequence[int]] | None = None,
 ) -> Sequence[Lighter]:
     """Of each image of a weighing.
 
-    chains: what its images stand on, where they are not stored
+    in_part: the registries of which tags are left out
+    chains:  what its images stand on, where they are not stored
     """
     found = _commit_tags(connection, weighing)
     if chains is None:
         digests = [image.digest for image in weighing.images]
         chains = _chains(connection, _STANDING, digests)
-    savings = _savings(connection, weighing, now, chains)
+    savings = _savings(connection, weighing, now, chains, in_part)
     return [
         Lighter(
             advise(image, base_layers(image), tag=weighing.tag, tags=found),
@@ -63,6 +66,7 @@ def _savings(
     weighing: Weighing,
     now: datetime,
     standing: Mapping[Digest, Sequence[int]],
+    in_part: Collection[str],
 ) -> dict[Digest, list[Saving]]:
     """By image, most first: on variants of what it stands on, and of what it is itself
     where others stand on it. Those of which neither is known are left out."""
@@ -78,7 +82,7 @@ def _savings(
             if chain in names:
                 bases[chain] = _as_base(image, names[chain])
         if bases:
-            savings = find_savings(connection, bases).values()
+            savings = find_savings(connection, bases, in_part).values()
             found[digest] = sorted(
                 (saving for some in savings for saving in some),
                 key=lambda each: (-each.saved_bytes, each.variant.reference),

@@ -7,7 +7,17 @@ from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
-from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
 
 from weighbridge.domain.base.names import written
 from weighbridge.domain.base.savings import (
@@ -25,7 +35,7 @@ from weighbridge.domain.base.variants import (
     tag_parts,
 )
 from weighbridge.domain.image.image_base import ImageBase
-from weighbridge.store.dialect import among_ids, listed
+from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.ledger.expressions import STORED_BYTES, sized
 from weighbridge.store.ledger.scopes import parts_by_scope
 from weighbridge.store.models import (
@@ -34,6 +44,7 @@ from weighbridge.store.models import (
     blobs,
     image_bases,
     layers,
+    registries,
     repositories,
     repository_blobs,
     repository_manifests,
@@ -191,11 +202,15 @@ def _by_core(
 
 
 def find_savings(
-    connection: Connection, bases: Mapping[int, ImageBase]
+    connection: Connection,
+    bases: Mapping[int, ImageBase],
+    in_part: Collection[str] = (),
 ) -> dict[int, list[Saving]]:
     """What the variants of each base save an image on it and all images, most first.
 
-    bases: by their ids, as an image stands on them
+    bases:   by their ids, as an image stands on them
+    in_part: the registries of which tags are left out: what storage there would save is
+             not known
     """
     names = names_of_bases(connection, bases)
     variants = Variants(connection)
@@ -206,7 +221,9 @@ def find_savings(
             for each in variants.of_base(chain, base.reference, names.get(chain, ()))
             if (saving := saving_of(base, each.variant, each.of)) is not None
         ]
-        fleet = _fleet_savings(connection, chain, [variant for variant, _ in savings])
+        fleet = _fleet_savings(
+            connection, chain, [variant for variant, _ in savings], in_part
+        )
         found[chain] = sorted(
             (replace(saving, fleet=fleet.get(variant)) for variant, saving in savings),
             key=lambda saving: (-saving.saved_bytes, saving.variant.reference),
@@ -226,14 +243,21 @@ _HOW_MANY: Final = select(func.count()).select_from(
 _FLEET: Final = image_bases.join(
     repository_manifests, _live.manifest_id == _on.image_id
 ).join(repositories, repositories.c.id == _live.repository_id)
+# What holds others of its layers may not have been seen, or be left out.
+_IN_PART: Final = or_(
+    repositories.c.state.in_(("new", "partial")),
+    repositories.c.held.is_not(None),
+    among_texts(registries.c.name),
+)
 _BY_SCOPE: Final = (
     select(
         repositories.c.scope_id,
+        func.max(case((_IN_PART, 1), else_=0)).label("is_in_part"),
         func.count().label("on_base"),
         func.count(_on.image_id.distinct()).label("images"),
         func.count(_live.repository_id.distinct()).label("repositories"),
     )
-    .select_from(_FLEET)
+    .select_from(_FLEET.join(registries, registries.c.id == repositories.c.registry_id))
     .where(_IS_ON)
     .group_by(repositories.c.scope_id)
 )
@@ -261,16 +285,23 @@ _SIZES: Final = (
 
 
 class _Fleet(NamedTuple):
-    """All images on a base: `on_base` has how many live ones a scope holds, each once a
-    repository."""
+    """All images on a base.
+
+    on_base:   how many live ones a scope holds, each once a repository
+    is_whole:  whether all that their repositories have was seen
+    """
 
     images: int
     repositories: int
     on_base: Mapping[int, int]
+    is_whole: bool
 
 
 def _fleet_savings(
-    connection: Connection, chain: int, variants: Collection[int]
+    connection: Connection,
+    chain: int,
+    variants: Collection[int],
+    in_part: Collection[str],
 ) -> dict[int, FleetSaving]:
     """What all images on a base would save on each of these variants. Nothing of a base
     with too many of them to be counted at once."""
@@ -278,7 +309,7 @@ def _fleet_savings(
         return {}
     if connection.execute(_HOW_MANY, {"chain": chain}).scalar_one() > FLEET_AT_MOST:
         return {}
-    fleet = _fleet_of(connection, chain)
+    fleet = _fleet_of(connection, chain, in_part)
     of_chain: dict[int, set[int]] = {}
     ids = listed(sorted({chain, *variants}))
     for number, blob in connection.execute(_LAYERS, {"ids": ids}):
@@ -290,8 +321,9 @@ def _fleet_savings(
     }
 
 
-def _fleet_of(connection: Connection, chain: int) -> _Fleet:
-    scopes = connection.execute(_BY_SCOPE, {"chain": chain}).all()
+def _fleet_of(connection: Connection, chain: int, in_part: Collection[str]) -> _Fleet:
+    parameters = {"chain": chain, "names": listed(sorted(in_part))}
+    scopes = connection.execute(_BY_SCOPE, parameters).all()
     images = sum(row.images for row in scopes)
     if len(scopes) > 1:
         # What several scopes hold is one image.
@@ -300,6 +332,7 @@ def _fleet_of(connection: Connection, chain: int) -> _Fleet:
         images,
         sum(row.repositories for row in scopes),
         {row.scope_id: row.on_base for row in scopes},
+        is_whole=not any(row.is_in_part for row in scopes),
     )
 
 
@@ -312,7 +345,7 @@ def _stored_savings(
 ) -> dict[int, int]:
     """Over all scopes, for each variant whose layers are known, as those of the base
     are; both may have been pruned."""
-    if chain not in of_chain:
+    if chain not in of_chain or not fleet.is_whole:
         return {}
     saved = {variant: 0 for variant in variants if variant in of_chain}
     parts = parts_by_scope(connection, fleet.on_base)

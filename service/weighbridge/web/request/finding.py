@@ -295,7 +295,8 @@ class Finder:
             names = aliases(
                 connection, report.registry, report.repository, weighing.digest
             )
-            lighter = find_lighter(connection, weighing, now)
+            in_part = self.reclaim.in_part
+            lighter = find_lighter(connection, weighing, now, in_part=in_part)
         return FoundImage(weighing, names, report, lighter)
 
     def comparison(
