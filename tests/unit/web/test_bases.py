@@ -184,3 +184,18 @@ def test_it_is_said_how_far_bases_are_read(
     assert [each["reference"] for each in seeding["failing"]] == ["library/node"]
     assert "1 of 2 repositories of bases is read" in shown
     assert "&lt;b&gt;no repository&lt;/b&gt;" in shown
+
+
+@pytest.mark.usefixtures("known")
+def test_the_page_of_an_image_leads_to_its_base(client: TestClient) -> None:
+    page = parse(client.get("/image?ref=hub/shop/cart:6.3.0", headers=HTML).text)
+
+    (link,) = {
+        a.attributes["href"]
+        for a in page.all("a")
+        if a.attributes["href"].startswith("/bases?")
+    }
+    rows = parse(client.get(link, headers=HTML).text).all("tbody")[0].all("tr")
+
+    assert len(rows) == 1
+    assert "python:3.7" in rows[0].text
