@@ -80,7 +80,12 @@ def crawled(name: str) -> Weighing:
     """An image of the demo as the database has it."""
     weighing = demo_weighing(name)
     reference = weighing.reference.replace(DEMO, "demo")
-    return replace(weighing, registry="demo", reference=reference, cost=None)
+    (image,) = weighing.images
+    base = ImageBase("library/python:3.7", (), 9, None, None, "base", "layers")
+    images = (replace(image, base=base),)
+    return replace(
+        weighing, registry="demo", reference=reference, cost=None, images=images
+    )
 
 
 def test_the_page_shows_what_a_terminal_prints() -> None:

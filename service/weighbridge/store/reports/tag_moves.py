@@ -21,9 +21,11 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.growth.tag_history import TOGETHER, TagMove
+from weighbridge.domain.image.digest import Digest
 from weighbridge.store.dialect import Rows, among_ids, listed, probe
 from weighbridge.store.models import blobs, images, index_members, tag_moves, tags
 from weighbridge.store.models.types import Moment, microseconds
+from weighbridge.store.named_rows import find_place
 
 TAGS: Final = 2_000
 """Tags of a repository whose moves are read at once, those that moved last; and as many
@@ -301,3 +303,25 @@ def _leading(connection: Connection, targets: Collection[int]) -> set[int]:
     """Those of the targets that lead to images, or did before they were pruned."""
     rows = _LEADING.read(connection, {"ids": listed(sorted(targets))})
     return {number for (number,) in rows}
+
+
+def target_before(
+    connection: Connection, registry: str, repository: str, tag: str
+) -> Digest | None:
+    """What the tag led to before what it leads to now, None where it never moved."""
+    place = find_place(connection, registry, repository)
+    if place is None:
+        return None
+    return connection.execute(
+        select(blobs.c.digest)
+        .select_from(tag_moves)
+        .join(tags, _tag.id == _move.tag_id)
+        .join(blobs, blobs.c.id == _move.target_id)
+        .where(
+            _tag.repository_id == place.id,
+            _tag.name == tag,
+            _move.target_id != _tag.target_id,
+        )
+        .order_by(_move.seen_from.desc())
+        .limit(1)
+    ).scalar()

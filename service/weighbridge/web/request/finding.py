@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
+from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import Reference, parse_reference, written_tag
 from weighbridge.domain.policy.policy import PolicySet
@@ -48,6 +49,7 @@ from weighbridge.store.reports.repositories import (
     repository_page,
 )
 from weighbridge.store.reports.tag_groups import TagGroups, group_page
+from weighbridge.store.reports.tag_moves import target_before
 from weighbridge.store.reports.tags import aliases, tag_page
 from weighbridge.store.reports.traffic import (
     TrafficQuery,
@@ -316,21 +318,20 @@ class Finder:
         else what was the newest image of its repository before it."""
         with self._database.read() as connection:
             report, reference = _reading(connection, ref)
-            digest = self._weighed(connection, ref, None, now).digest
-            tags = [] if reference.digest else [reference.tag]
-            for tag in (*tags, None):
-                query = HistoryQuery(
-                    report.registry, report.repository, tag, limit=BEFORE
+            registry, repository = report.registry, report.repository
+            earlier = None
+            if reference.tag is not None and reference.digest is None:
+                earlier = target_before(connection, registry, repository, reference.tag)
+            if earlier is None:
+                digest = self._weighed(connection, ref, None, now).digest
+                query = HistoryQuery(registry, repository, limit=BEFORE)
+                earlier = _behind(
+                    digest, history_page(connection, query, now, self.platforms)
                 )
-                found = history_page(connection, query, now, self.platforms)
-                steps = [] if found is None else [step.digest for step in found.items]
-                behind = steps[steps.index(digest) :] if digest in steps else []
-                for earlier in behind:
-                    if earlier != digest:
-                        return f"{report.registry}/{report.repository}@{earlier}"
-        raise Refusal(
-            404, f"no image is known that was before {ref}", code="image_not_found"
-        )
+        if earlier is None:
+            message = f"no image is known that was before {ref}"
+            raise Refusal(404, message, code="image_not_found")
+        return f"{registry}/{repository}@{earlier}"
 
     def _weighed(
         self, connection: Connection, ref: str, wanted: Platform | None, now: datetime
@@ -390,6 +391,14 @@ def _reading(connection: Connection, ref: str) -> tuple[RepositoryReport, Refere
     """The repository of `ref`, and how `ref` is read then."""
     report = named_repository(connection, ref)
     return report, next(r for r in _readings(ref) if r.registry == report.registry)
+
+
+def _behind(digest: Digest, history: HistoryReport | None) -> Digest | None:
+    """What came before it in a history."""
+    steps = () if history is None else history.items
+    digests = list(dict.fromkeys(step.digest for step in steps))
+    place = digests.index(digest) + 1 if digest in digests else len(digests)
+    return digests[place] if place < len(digests) else None
 
 
 def _readings(ref: str) -> list[Reference]:
