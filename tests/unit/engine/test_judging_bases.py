@@ -242,17 +242,15 @@ def test_the_message_names_the_base_and_what_to_do(fleet: Court) -> None:
     content = content_of(message)
 
     assert content.headline == (
-        "5 images are to be built anew: library/python:3.12 was replaced"
+        "5 images are to be rebuilt: library/python:3.12 was replaced"
     )
     (item, *_) = content.items
-    assert item.verdict == "its base was replaced by another build: build it anew"
+    assert item.verdict == "its base was replaced by another build: rebuild it"
     assert ("Stands on", "library/python:3.12") in [
         (fact.name, fact.value) for fact in item.facts
     ]
     one = content_of(Message("key", "", tuple(notices[:1]), 0, fleet.now))
-    assert one.headline.endswith(
-        "is to be built anew: library/python:3.12 was replaced"
-    )
+    assert one.headline.endswith("is to be rebuilt: library/python:3.12 was replaced")
 
 
 def test_an_image_that_was_built_anew_is_done_and_nobody_is_told(fleet: Court) -> None:
@@ -306,4 +304,4 @@ def test_a_violation_names_the_base_that_it_is_about(fleet: Court) -> None:
     (report,) = page.items
     (item,) = items(page.items)
     assert report.base == "library/python:3.12"
-    assert (item.verdict, item.has_share) == ("to be built anew", False)
+    assert (item.verdict, item.has_share) == ("to be rebuilt", False)

@@ -45,7 +45,7 @@ class BaseReport(Struct, frozen=True):
     repositories:    that have an image on it
     newest_repositories:   those of them whose newest image is one
     outdated_repositories: those of these whose newest image is on an older build: they
-                     are to be built anew
+                     are to be rebuilt
     builds:          different lists of layers under this name that images stand on
     weighed_bytes:   compressed bytes of these images, each image once
     base_bytes:      of that, what is the base's, counted for each image

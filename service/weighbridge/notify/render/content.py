@@ -218,7 +218,7 @@ def verdict(notice: ViolationNotice) -> str:
     if notice.limit_key == "allowed_bases":
         return f"{has}: allowed_bases"
     if notice.limit_key == "notify_base_moved":
-        return "its base was replaced by another build: build it anew"
+        return "its base was replaced by another build: rebuild it"
     text = f"{has}, {excess_amount(notice)} over {notice.limit_key} ({limit})"
     is_claimed = notice.compressed_confidence == "claimed"
     return f"{text}, {_CLAIMED}" if is_claimed and notice.limit_key in _CLAIMS else text
@@ -236,7 +236,7 @@ def excess(notice: ViolationNotice) -> str:
     if notice.limit_key == "allowed_bases":
         return "stands on a base that is not allowed"
     if notice.limit_key == "notify_base_moved":
-        return f"is to be built anew: {_base(notice)} was replaced"
+        return f"is to be rebuilt: {_base(notice)} was replaced"
     baseline = notice.baseline_compressed_bytes
     if notice.limit_key == "max_growth" and baseline is not None:
         grown = notice.amount - baseline
@@ -352,7 +352,7 @@ def _to_rebuild(message: Message) -> str:
         return ""
     count = len(message.items) + message.more
     base = bases.pop() if len(bases) == 1 else "their base"
-    return f"{count:,} images are to be built anew: {base} was replaced"
+    return f"{count:,} images are to be rebuilt: {base} was replaced"
 
 
 def _base(notice: ViolationNotice) -> str:

@@ -37,9 +37,9 @@ class BaseRow:
     the base's, `own_bytes` the rest; `share` is their part that is the base's.
     `stored_bytes` is what the base takes in the registries: each build once a storage
     scope. `outdated_images` are on a build that the name does not lead to any more,
-    `outdated_repositories` have such a newest image: they are to be built anew.
+    `outdated_repositories` have such a newest image: they are to be rebuilt.
     `claimed_images` only say that they are on it, and are in no other number. What
-    nobody knows is null: of a base that is not crawled (`state` is `unknown`).
+    is unknown is null: of a base that is not crawled (`state` is `unknown`).
     """
 
     reference: str
@@ -68,7 +68,7 @@ class BaseImageRow:
 
     `tags` are at most ten that lead to it, null where the repository has too many to
     look. Where `base_state` is `outdated`, the base's name leads to another build since
-    `base_left_at`: the image is to be built anew.
+    `base_left_at`: the image is to be rebuilt.
     """
 
     registry: str

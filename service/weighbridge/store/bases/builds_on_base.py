@@ -21,7 +21,7 @@ class BuildOnBase(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """What is to be built anew comes first."""
+        """What is to be rebuilt comes first."""
         return _RANKS.index(self.state)
 
 

@@ -444,7 +444,7 @@ def _shown(chains: Sequence[_Chain]) -> _Chain:
 
 
 def _listed(builds: Sequence[_Build], states: Sequence[BaseState]) -> str:
-    """As a row keeps them: what is to be built anew comes first, then the latest."""
+    """As a row keeps them: what is to be rebuilt comes first, then the latest."""
     every = [
         BuildOnBase(build.chain.id, state, build.name.left_at)
         for build, state in zip(builds, states, strict=True)

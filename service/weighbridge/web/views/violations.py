@@ -27,7 +27,7 @@ LIMIT_PERCENT: Final = 66.67
 """Where in a bar its limit is: half as much again still fits."""
 _BASE_VERDICTS: Final[Mapping[LimitKey, str]] = {
     "allowed_bases": "not allowed",
-    "notify_base_moved": "to be built anew",
+    "notify_base_moved": "to be rebuilt",
 }
 _CLOSED_BY: Final = {
     "pushed": "a later push keeps the limit",
