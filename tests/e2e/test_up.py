@@ -254,6 +254,17 @@ def test_the_page_shows_the_savings_that_a_terminal_prints(demo: Running) -> Non
     assert top_savings.printed(found, "table", Screen(width=100)) == example
 
 
+def test_the_page_on_reclaiming_shows_what_the_api_answers(demo: Running) -> None:
+    text = (ROOT / "docs" / "reclaim.md").read_text(encoding="utf-8")
+    examples = re.findall(
+        r"`GET (/api/v1/[^`]+)`[^`]+```json\n(.*?)\n```", text, re.DOTALL
+    )
+
+    assert len(examples) == 3
+    for path, answer in examples:
+        assert demo.get(path).json() == json.loads(answer), path
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])
 def test_promtool_finds_nothing_to_say_about_the_metrics(
     demo: Running, path: str

@@ -1,5 +1,6 @@
 """Which tags reports on reclaiming keep: `reclaim` of the configuration."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,14 @@ registries:
 """
 
     assert loaded(tmp_path, text).reclaim_choice.in_part == {"part", "few"}
+
+
+def test_the_page_on_reclaiming_shows_the_rules_that_hold_without_any(
+    tmp_path: Path,
+) -> None:
+    page = Path(__file__).parents[3] / "docs" / "reclaim.md"
+    (example,) = re.findall(
+        r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+    )
+
+    assert loaded(tmp_path, example).reclaim == loaded(tmp_path, "{}").reclaim
