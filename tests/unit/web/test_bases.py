@@ -199,3 +199,21 @@ def test_the_page_of_an_image_leads_to_its_base(client: TestClient) -> None:
 
     assert len(rows) == 1
     assert "python:3.7" in rows[0].text
+
+
+def test_the_page_of_a_base_has_its_slimmer_variants(
+    known: KnownBases, client: TestClient
+) -> None:
+    known.base("slim", "library/python:3.7-slim", compressed_bytes=46_000_000)
+    known.base("heavy", "library/python:3.7-alpine", compressed_bytes=400_000_000)
+
+    page = parse(client.get("/base?ref=python:3.7", headers=HTML).text)
+
+    (item,) = page.one("ul", "advice").all("li")
+    assert "FROM python:3.7-slim in place of python:3.7" in item.text
+    saved = 320_000_000 - 46_000_000
+    # Both repositories' newest images stand on it.
+    assert item.amounts() == [saved, 46_000_000, 320_000_000, 2 * saved]
+    assert "-FROM python:3.7\n+FROM python:3.7-slim" in client.get(
+        "/base?ref=python:3.7", headers=HTML
+    ).text.replace("&#43;", "+")

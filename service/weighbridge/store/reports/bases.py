@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.base.names import written
+from weighbridge.domain.base.savings import Saving, saving_of
+from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.report.base import BaseReport
 from weighbridge.domain.report.inventory import Page
@@ -50,6 +52,7 @@ from weighbridge.store.paging import (
     write_cursor,
 )
 from weighbridge.store.read_model.base_summaries import names_of
+from weighbridge.store.reports.savings import Variants, names_of_bases
 
 _base = base_summaries.c
 _name = base_names.c
@@ -92,6 +95,7 @@ _ROWS: Final = (
         _base.own_bytes,
         _base.stored_bytes,
         _base.builds,
+        _base.base_chain_id,
         _base.id,
     )
     .outerjoin_from(
@@ -119,10 +123,14 @@ class BaseQuery(Struct, frozen=True):
 
 
 class CountedBase(NamedTuple):
-    """A base, and its builds that images stand on."""
+    """A base, and its builds that images stand on.
+
+    chain: the build of which layers and bytes are shown; None: none is known
+    """
 
     report: BaseReport
     builds: Sequence[BuildOnBase]
+    chain: int | None
 
 
 class BaseTotals(NamedTuple):
@@ -296,7 +304,32 @@ def nearest_bases(connection: Connection, ref: str) -> list[str]:
 def _of_names(connection: Connection, names: Sequence[str]) -> CountedBase | None:
     """Of several bases the one with most images."""
     row = connection.execute(_THESE, {"names": listed(names)}).first()
-    return None if row is None else CountedBase(_report(row), read_builds(row.builds))
+    if row is None:
+        return None
+    return CountedBase(_report(row), read_builds(row.builds), row.base_chain_id)
+
+
+def savings_of(connection: Connection, base: CountedBase) -> list[Saving]:
+    """What slimmer variants of a base save each image on it, most first."""
+    report, chain = base.report, base.chain
+    if chain is None or report.compressed_bytes is None:
+        return []
+    stood_on = ImageBase(
+        report.reference,
+        (),
+        report.layers,
+        report.compressed_bytes,
+        None,
+        "base",
+        "layers",
+    )
+    names = names_of_bases(connection, [chain]).get(chain, ())
+    variants = Variants(connection).of_base(chain, report.reference, names)
+    found = (saving_of(stood_on, each.variant, each.of) for each in variants)
+    return sorted(
+        (saving for saving in found if saving is not None),
+        key=lambda saving: (-saving.saved_bytes, saving.variant.reference),
+    )
 
 
 def _readings(connection: Connection, ref: str) -> list[tuple[str, str, str]]:

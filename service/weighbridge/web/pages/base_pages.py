@@ -20,6 +20,7 @@ from weighbridge.store.reports.bases import (
     base_page,
     base_totals,
     in_base_order,
+    savings_of,
 )
 from weighbridge.store.reports.inventory import registry_freshness, was_crawled
 from weighbridge.store.reports.seeding import seeding
@@ -91,6 +92,7 @@ class BasePages(BaseRoutes):
         found, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
         with self._database.read() as connection:
             registries = registry_freshness(connection)
+            savings = savings_of(connection, found)
         wanted = None if outdated is None else str(outdated).lower()
         links = Links("/base", {"ref": ref, "outdated": wanted})
         around = replace(
@@ -101,6 +103,7 @@ class BasePages(BaseRoutes):
             "base.html",
             around,
             page=base_view(found.report, page, now),
+            savings=savings,
             outdated=outdated,
             links=links,
             **paging(links, page.next_cursor, cursor),
