@@ -85,7 +85,9 @@ def test_one_repository_is_the_row_of_the_list(
 
     one = client.get("/api/v1/repository?ref=hub/acme/app").json()
 
-    assert one == row | {"policies": one["policies"], "violations": []}
+    assert [step["image"] for step in one["history"]] == [row["newest_digest"]]
+    also = {"policies": one["policies"], "history": one["history"]}
+    assert one == row | also | {"violations": []}
 
 
 def test_one_repository_says_which_policy_decides_for_its_newest_image(

@@ -68,6 +68,14 @@ def test_a_tag_has_its_own(client: TestClient) -> None:
     assert sizes(client, "ref=hub/acme/app:1.1") == [180]
 
 
+def test_a_repository_shows_its_latest_steps(client: TestClient) -> None:
+    steps = client.get(f"{HISTORY}?ref=hub/acme/app").json()["items"]
+
+    whole = client.get("/api/v1/repository?ref=hub/acme/app").json()
+
+    assert whole["history"] == steps
+
+
 def test_pages_follow_one_another(client: TestClient) -> None:
     first = client.get(f"{HISTORY}?ref=hub/acme/app&limit=2").json()
     second = client.get(

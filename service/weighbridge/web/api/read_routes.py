@@ -1,6 +1,7 @@
 """The API: what the store knows, as JSON. Every route reads."""
 
 from functools import partial
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +10,7 @@ from weighbridge.domain.report.inventory import ChannelReport, Page
 from weighbridge.domain.report.lighter import weighing_json
 from weighbridge.domain.text.units import parse_since
 from weighbridge.presentation.rows.comparison_rows import comparison_json
-from weighbridge.presentation.rows.history_rows import history_json
+from weighbridge.presentation.rows.history_rows import history_json, step_json
 from weighbridge.presentation.rows.policy_rows import (
     policy_rows,
     violation_json,
@@ -47,6 +48,9 @@ from weighbridge.web.request.parameters import (
     numbered,
 )
 
+_STEPS: Final = 10
+"""Of a repository's history, beside all else that is known of it."""
+
 
 class API(Handlers):
     """One method a route; each reads one state of the database."""
@@ -64,16 +68,19 @@ class API(Handlers):
         return json_answer(request, page_json(page, now))
 
     def repository(self, request: Request, ref: Ref) -> Response:
-        """One repository, also a deleted one, with what policies say of it."""
+        """One repository, also a deleted one, with what policies say of it, and the
+        latest steps of its newest image."""
         report = self._finder.repository(ref)
         decided = self._policies().explain(
             report.registry, report.repository, report.newest_tag or ""
         )
         now = self._clock()
         found = self._finder.violations_of(report, now).items
+        history = self._finder.newest_over_time(report, _STEPS, now)
         row = row_json(report, now) | {
             "policies": policy_rows(decided),
             "violations": [violation_json(violation, now) for violation in found],
+            "history": [step_json(step) for step in history.items] if history else [],
         }
         return json_answer(request, row)
 

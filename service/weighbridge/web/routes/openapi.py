@@ -427,7 +427,10 @@ def _row(name: str, kind: type[Report], *, is_whole: bool = False) -> Schema:
         properties["policies"] = decisions
         violations = {"type": "array", "items": reference_to("ViolationRow")}
         properties["violations"] = violations
-        schema["required"] = [*schema["required"], "policies", "violations"]
+        steps = {"type": "array", "items": reference_to("HistoryStepRow")}
+        properties["history"] = steps
+        whole = ("policies", "violations", "history")
+        schema["required"] = [*schema["required"], *whole]
     return schema
 
 
