@@ -210,7 +210,7 @@ def stand_on_bases(world: World) -> None:
     known.base("new", stretch, compressed_bytes=46_000_000)
     known.stands_on(python_image().digest, "old")
     squashed, _ = odd_images()
-    known.stands_on(squashed.digest, None, relation=None, reference=MARKUP)
+    known.stands_on(squashed.digest, None, reference=MARKUP)
     refresh_base_summaries(world.database, world.now)
 
 

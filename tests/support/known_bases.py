@@ -85,7 +85,7 @@ class KnownBases:
         image: Digest,
         build: str | None,
         *,
-        relation: Relation | None = "base",
+        relation: Relation = "base",
         found_by: FoundBy = "layers",
         reference: str | None = None,
     ) -> None:
@@ -162,9 +162,7 @@ def a_fleet_on_bases(database: Database) -> KnownBases:
         worlds[name].crawl({tag: image} | ({"latest": image} if tag == "1.1" else {}))
         if build != "":
             said = None if build else "registry.example/base/cuda:12.8"
-            known.stands_on(
-                image.digest, build, relation="base" if build else None, reference=said
-            )
+            known.stands_on(image.digest, build, reference=said)
     refresh_base_summaries(database, worlds["api"].now)
     return known
 
@@ -210,7 +208,7 @@ def stand_somewhere(known: KnownBases, rnd: random.Random) -> None:
         known.stands_on(
             image,
             build,
-            relation=rnd.choice(("base", "base", "relative")) if build else None,
+            relation=rnd.choice(("base", "base", "relative")) if build else "base",
             reference=rnd.choice(
                 ("debian:9", "docker.io/library/debian:9", "?!", None)
             ),

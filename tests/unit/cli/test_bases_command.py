@@ -171,7 +171,7 @@ def test_a_strangers_name_never_reaches_the_terminal_as_it_is(
     known = KnownBases(database, world.now)
     image = an_image()
     world.crawl({"1": image})
-    known.stands_on(image.digest, None, relation=None, reference="\x1b[31m=cmd|\u202e")
+    known.stands_on(image.digest, None, reference="\x1b[31m=cmd|\u202e")
     refresh_base_summaries(database, world.now)
 
     for form in ("table", "markdown"):

@@ -26,10 +26,12 @@ from weighbridge.domain.image.reference import parse_reference
 from weighbridge.domain.limits import Retention
 from weighbridge.store.bases.image_bases import load_bases
 from weighbridge.store.bases.marks import mark_bases
+from weighbridge.store.facts.images import keep_configs
 from weighbridge.store.maintenance.base_sweep import sweep_bases
 from weighbridge.store.maintenance.forgetting import find_known, forget
 from weighbridge.store.maintenance.pruning import prune
-from weighbridge.store.models import base_chains, base_names, blobs
+from weighbridge.store.models import base_chains, base_names, base_summaries, blobs
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.session import Database
 
 ROOT: Final = a_layer("root", 40_000)
@@ -356,6 +358,41 @@ def test_an_annotation_that_the_layers_contradict_counts_for_nothing(
 
     assert found == BaseInWords("library/debian:stretch", (), 1, "base", "layers")
     assert fleet.push(stranger) is None
+
+
+def test_a_claim_that_the_layers_contradict_is_counted_nowhere(
+    database: Database,
+) -> None:
+    fleet = Fleet(database)
+    fleet.base("library/python", {"3-slim": built([a_layer("slim", 2000)])})
+    said = "registry.example/acme/base:1"
+    fleet.app.crawl(
+        {
+            "liar": built([a_layer("app")], says="python:3-slim"),
+            "stranger": built([a_layer("app")], says=said),
+        }
+    )
+
+    refresh_base_summaries(database, fleet.app.now)
+
+    with database.read() as connection:
+        counts = select(base_summaries.c.reference, base_summaries.c.claimed_count)
+        assert [tuple(row) for row in connection.execute(counts)] == [(said, 1)]
+
+
+def test_the_base_is_looked_for_again_once_a_config_comes(database: Database) -> None:
+    fleet = Fleet(database)
+    fleet.base("library/debian", {"stretch": DEBIAN})
+    image = built([], "LABEL team=shop", below=DEBIAN, at=BUILT_AT + HOUR)
+    bare = replace(image, lines=(), history_alignment="unresolved")
+    assert fleet.push(bare) is None
+
+    with database.write() as connection:
+        keep_configs(connection, [image])
+
+    found = fleet.base_of(image)
+    assert found is not None
+    assert found.reference == "library/debian:stretch"
 
 
 def test_an_annotation_of_an_unknown_base_makes_a_relative_of_what_lies_below(

@@ -153,7 +153,7 @@ def test_a_strangers_name_of_a_base_is_text_and_no_markup(
     image = an_image()
     world.crawl({"1": image})
     name = '<script>alert(1)</script>"&x=1'
-    known.stands_on(image.digest, None, relation=None, reference=name)
+    known.stands_on(image.digest, None, reference=name)
     refresh_base_summaries(world.database, world.now)
 
     html = client.get("/bases", headers=HTML).text

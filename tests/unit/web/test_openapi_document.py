@@ -196,7 +196,7 @@ def filled(world: World) -> World:
     known = KnownBases(world.database, world.now)
     known.base("debian", "library/debian:9", compressed_bytes=4000)
     known.stands_on(image.digest, "debian")
-    known.stands_on(odd.digest, None, relation=None, reference="cgr.dev/python:latest")
+    known.stands_on(odd.digest, None, reference="cgr.dev/python:latest")
     refresh_base_summaries(world.database, world.now)
     world.crawl(result=a_result(complete=False, state="partial", reason="bad_tls"))
     return world

@@ -116,7 +116,12 @@ _CLAIMED: Final = (
     .select_from(
         image_bases.join(repository_manifests, _live.manifest_id == _on.image_id)
     )
-    .where(_on.base_chain_id.is_(None), _on.reference.is_not(None))
+    .where(
+        _on.base_chain_id.is_(None),
+        _on.reference.is_not(None),
+        # Else the layers contradict it.
+        _on.relation.is_not(None),
+    )
     .group_by(_on.reference)
     .order_by(func.count(_on.image_id.distinct()).desc(), _on.reference)
     .limit(CLAIMED_AT_MOST)
