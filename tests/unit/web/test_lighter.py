@@ -12,6 +12,7 @@ from support.images import a_digest, a_layer, an_image
 from support.slim_bases import SlimBases
 from support.store_world import World
 from weighbridge.domain.image.document import Image, Line
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 
 MB = 1_000_000
 CHOWN = "RUN chown -R app:app /srv/app"
@@ -196,6 +197,23 @@ def test_the_page_shows_each_variant_with_its_patch(
     assert "Caution: it has musl" in alpine.text
     assert "-FROM python:3.7-rc" in slim.one("pre", "code").text
     assert "1 image in 1 repository stands on this base" in slim.text
+
+
+def test_the_base_itself_says_what_its_variants_save(
+    world: World, client: TestClient
+) -> None:
+    bases = python_bases(world)
+    world.crawl({"1": bases.child("full", [a_layer("own", 14 * MB)])})
+    refresh_base_summaries(world.database, world.now)
+
+    answer = client.get("/api/v1/base?ref=python:3.7-rc").json()
+    page = parse(client.get("/base?ref=python:3.7-rc").text)
+
+    alpine, slim = answer["savings"]
+    assert alpine["saved_bytes"] == 350_600_000 - 31 * MB
+    assert slim["fleet"]["stored_bytes"] == 350_600_000 - 50 * MB
+    shown = [item.amounts()[0] for item in page.one("ul", "advice").all("li")]
+    assert shown == [alpine["saved_bytes"], slim["saved_bytes"]]
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "bases-and-savings.md"

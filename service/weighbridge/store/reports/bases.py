@@ -3,7 +3,7 @@
 The numbers are those of `base_summaries`, counted every minute or so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.base.names import written
-from weighbridge.domain.base.savings import Saving, saving_of
+from weighbridge.domain.base.savings import Saving
 from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.report.base import BaseReport
@@ -52,7 +52,7 @@ from weighbridge.store.paging import (
     write_cursor,
 )
 from weighbridge.store.read_model.base_summaries import names_of
-from weighbridge.store.reports.savings import Variants, names_of_bases
+from weighbridge.store.reports.savings import find_savings
 
 _base = base_summaries.c
 _name = base_names.c
@@ -309,8 +309,13 @@ def _of_names(connection: Connection, names: Sequence[str]) -> CountedBase | Non
     return CountedBase(_report(row), read_builds(row.builds), row.base_chain_id)
 
 
-def savings_of(connection: Connection, base: CountedBase) -> list[Saving]:
-    """What slimmer variants of a base save each image on it, most first."""
+def savings_of(
+    connection: Connection, base: CountedBase, in_part: Collection[str] = ()
+) -> list[Saving]:
+    """What slimmer variants of a base save each image on it, most first.
+
+    in_part: see `find_savings`
+    """
     report, chain = base.report, base.chain
     if chain is None or report.compressed_bytes is None:
         return []
@@ -323,13 +328,7 @@ def savings_of(connection: Connection, base: CountedBase) -> list[Saving]:
         "base",
         "layers",
     )
-    names = names_of_bases(connection, [chain]).get(chain, ())
-    variants = Variants(connection).of_base(chain, report.reference, names)
-    found = (saving_of(stood_on, each.variant, each.of) for each in variants)
-    return sorted(
-        (saving for saving in found if saving is not None),
-        key=lambda saving: (-saving.saved_bytes, saving.variant.reference),
-    )
+    return find_savings(connection, {chain: stood_on}, in_part)[chain]
 
 
 def _readings(connection: Connection, ref: str) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from weighbridge.domain.base.savings import saving_json
 from weighbridge.domain.base.told_bases import MOST_CHAINS
 from weighbridge.domain.report.base import BaseImageReport
 from weighbridge.domain.report.inventory import Page
@@ -18,6 +19,7 @@ from weighbridge.presentation.rows.base_rows import (
     base_json,
     one_base_json,
 )
+from weighbridge.presentation.rows.lighter_rows import SavingAnswer
 from weighbridge.presentation.rows.report_rows import page_of_rows
 from weighbridge.presentation.rows.seeding_rows import SeedingRow, seeding_json
 from weighbridge.store.bases.standing import bases_with_layers
@@ -34,6 +36,7 @@ from weighbridge.store.reports.bases import (
     base_page,
     find_base,
     nearest_bases,
+    savings_of,
 )
 from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import Connection
@@ -136,9 +139,11 @@ class BaseList:
 
 @dataclass(frozen=True, slots=True)
 class OneBase:
-    """A base with one page of the images on it, those on an older build first."""
+    """A base with one page of the images on it, those on an older build first.
+    `savings` is what slimmer variants of the build that is shown would save each."""
 
     base: BaseRow
+    savings: list[SavingAnswer]
     items: list[BaseImageRow]
     next_cursor: str | None
 
@@ -173,7 +178,11 @@ class BaseRoutes(Handlers):
         """One base, and the images on it, those on an older build of it first. A page
         may have fewer items than `limit`, or none, where there are more."""
         found, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
-        return json_answer(request, one_base_json(found.report, page))
+        with self._database.read() as connection:
+            savings = savings_of(connection, found, self._finder.reclaim.in_part)
+        answer = one_base_json(found.report, page)
+        answer["savings"] = list(map(saving_json, savings))
+        return json_answer(request, answer)
 
     def read_base(
         self, ref: str, query: BaseImageQuery

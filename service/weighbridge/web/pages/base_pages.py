@@ -92,7 +92,7 @@ class BasePages(BaseRoutes):
         found, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
         with self._database.read() as connection:
             registries = registry_freshness(connection)
-            savings = savings_of(connection, found)
+            savings = savings_of(connection, found, self._finder.reclaim.in_part)
         wanted = None if outdated is None else str(outdated).lower()
         links = Links("/base", {"ref": ref, "outdated": wanted})
         around = replace(

@@ -35,6 +35,7 @@ from weighbridge.presentation.rows.comparison_shapes import (
     UncompressedSize,
 )
 from weighbridge.presentation.rows.history_rows import HistoryAnswer
+from weighbridge.presentation.rows.lighter_rows import AdviceAnswer, SavingAnswer
 from weighbridge.presentation.rows.policy_rows import (
     ImageLimits,
     OneLimitSimulation,
@@ -68,7 +69,6 @@ from weighbridge.web.request.parameters import (
     Schema,
     parameters_of,
 )
-from weighbridge.web.routes.lighter_answers import AdviceAnswer, SavingAnswer
 
 _ABOUT: Final = (
     "What Weighbridge knows of container images. Operations read, but for those of "
