@@ -344,7 +344,7 @@ def test_what_the_description_allows_is_taken_and_nothing_else(
     )
 
     assert done.returncode == 0, done.stdout
-    assert "Selected: 28/28" in done.stdout
+    assert "Selected: 29/29" in done.stdout
 
 
 def test_a_registry_that_is_down_is_a_warning_with_a_sentence(tmp_path: Path) -> None:
