@@ -3,6 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
+from support.html import parse
 from support.images import a_layer, an_image, some_layers
 from support.read_model import NOW
 from support.store_world import World, a_result
@@ -167,3 +168,21 @@ def test_a_neighbour_that_was_pushed_since_keeps_its_blobs(
     freed = client.get(f"{APP}&tag=3.6&tag=3.6.4").json()["freed_bytes"]
 
     assert freed == bytes_of(OLD) - 700
+
+
+def test_the_page_of_a_repository_says_what_the_rules_would_free(
+    crawled: World,
+) -> None:
+    rules = KeepRules(newest=None, days=None, patterns=("3.7",))
+    options = WebOptions(reclaim=ReclaimChoice(rules))
+    app = create_app(crawled.database, Telemetry(), options, now=lambda: NOW)
+    client = TestClient(app, base_url="http://127.0.0.1:8080")
+
+    page = parse(client.get("/repository?ref=hub/acme/app").text)
+
+    found = {
+        name.text: number
+        for facts in page.all("dl", "facts")
+        for name, number in zip(facts.all("dt"), facts.all("dd"), strict=True)
+    }
+    assert found["Of that, kept by no rule"].amounts() == [bytes_of(OLD)]

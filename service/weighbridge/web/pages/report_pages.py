@@ -163,11 +163,15 @@ class Pages(Handlers):
     ) -> Response:
         """One repository: its newest image, since when that is so large, and its tags,
         the newest first."""
-        report, tags = self._finder.tag_groups(ref, limit, cursor)
+        report, tags, reclaimable = self._finder.tag_groups(
+            ref, limit, cursor, self._clock()
+        )
         links = Links("/repository", {"ref": ref, "since": since})
         around, registry = self._around("/repository", links, report.registry)
         violations = self._finder.violations_of(report, around.now).items
-        view = repository_page(report, tags, around.now, registry, violations)
+        view = repository_page(
+            report, tags, around.now, registry, violations, reclaimable.freed
+        )
         pulls = self._finder.pulls_of(report, month_of(around.now))
         view = replace(view, pulls=pulls_section(*pulls, self._finder.prices))
         pages = paging(links, tags.page.next_cursor, cursor)

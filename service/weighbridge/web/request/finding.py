@@ -14,6 +14,7 @@ from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.image.reference import Reference, parse_reference, written_tag
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
+from weighbridge.domain.reclaim.reclaim_report import ReclaimReport
 from weighbridge.domain.report.history import HistoryReport
 from weighbridge.domain.report.inventory import (
     DisputeReport,
@@ -41,6 +42,7 @@ from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.reports.lighter import find_lighter
 from weighbridge.store.reports.nearest import nearest_repositories, nearest_tags
 from weighbridge.store.reports.reclaim import (
+    reclaim_by_rules,
     unknown_tags,
 )
 from weighbridge.store.reports.repositories import (
@@ -66,6 +68,8 @@ from weighbridge.web.request.threads import Threads
 
 T = TypeVar("T")
 
+RULES_TAGS: Final = 500
+"""The page of a repository holds the rules against so many of its tags."""
 NEAR: Final = 3
 """Names that may have been meant."""
 BEFORE: Final = 20
@@ -247,9 +251,10 @@ class Finder:
         return found
 
     def tag_groups(
-        self, ref: str, limit: int, cursor: str | None
-    ) -> tuple[RepositoryReport, TagGroups]:
-        """The repository of `ref` with one page of its tags by what they name."""
+        self, ref: str, limit: int, cursor: str | None, now: datetime
+    ) -> tuple[RepositoryReport, TagGroups, ReclaimReport]:
+        """The repository of `ref` with one page of its tags by what they name, and what
+        deleting those frees that the rules do not keep."""
         with self._database.read() as connection:
             report = named_repository(connection, ref)
             groups = group_page(
@@ -260,7 +265,15 @@ class Finder:
                 platforms=self.platforms,
                 leaves_tags_out=report.registry in self.reclaim.in_part,
             )
-        return report, groups
+            reclaimable = reclaim_by_rules(
+                connection,
+                report,
+                self.reclaim.rules,
+                now,
+                leaves_tags_out=report.registry in self.reclaim.in_part,
+                most_tags=RULES_TAGS,
+            )
+        return report, groups, reclaimable
 
     def newest_over_time(
         self, report: RepositoryReport, limit: int, now: datetime

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from weighbridge.domain.reclaim.reclaim_report import Freed
 from weighbridge.domain.report.inventory import (
     RegistryReport,
     RepositoryReport,
@@ -64,6 +65,7 @@ class RepositoryPage(Struct, frozen=True):
     growth: percent against the baseline, with arrow and sign, "" without one;
     coloured from 5 % on.
     storage: None where nothing of it was read yet
+    reclaimable_bytes: what deleting the tags frees that no rule keeps; None: not known
     frees: what deleting it would free, as a sentence
     pulls: None where its registry counts none"""
 
@@ -73,6 +75,7 @@ class RepositoryPage(Struct, frozen=True):
     growth: str
     growth_css: str
     storage: Storage | None
+    reclaimable_bytes: int | None
     frees: str
     banners: Sequence[Banner]
     rows: Sequence[TagRow]
@@ -86,8 +89,12 @@ def repository_page(
     now: datetime,
     registry: RegistryReport | None = None,
     violations: Sequence[ViolationReport] = (),
+    reclaimable: Freed | None = None,
 ) -> RepositoryPage:
-    """The page; bars of its tags share one scale."""
+    """The page; bars of its tags share one scale.
+
+    reclaimable: what deleting the tags frees that no rule of `reclaim` keeps
+    """
     newest_bytes = report.newest_compressed_bytes
     change = _growth(newest_bytes, report.baseline_compressed_bytes)
     absent = _absent(report)
@@ -104,6 +111,7 @@ def repository_page(
         growth=_growth_text(change),
         growth_css=_growth_css(change),
         storage=repository_storage(report) if report.state != "deleted" else None,
+        reclaimable_bytes=None if reclaimable is None else reclaimable.freed_bytes,
         frees=what_exclusive_frees(
             report, registry.storage_scope_kind if registry else None
         ),
