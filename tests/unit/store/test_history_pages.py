@@ -379,3 +379,38 @@ def test_a_step_says_what_its_image_stands_on_and_what_of_it_that_is(
     assert (latest.base.layers, latest.base.compressed_bytes) == (1, 120)
     assert latest.cause is not None
     assert latest.cause.base_grown_amount == 20
+
+
+EVENTS: Final = st.lists(
+    st.tuples(
+        st.dictionaries(
+            st.sampled_from(["1.0", "1.1", "latest", "dev", "pr-7"]),
+            st.integers(0, 4),
+            max_size=3,
+        ),
+        st.sets(st.sampled_from(["1.0", "1.1", "latest", "dev"]), max_size=2),
+        st.none() | st.integers(-40, 0),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(events=EVENTS)
+@settings(max_examples=20, deadline=None)
+@pytest.mark.slow
+def test_the_latest_step_is_the_newest_image_of_the_read_model(
+    engine: Engine, events: list[tuple[dict[str, int], set[str], int | None]]
+) -> None:
+    with TemporaryDirectory() as folder, a_database(Path(folder), engine) as store:
+        world = World(store)
+        for moves, deleted, pushed in events:
+            told = None if pushed is None else world.now + DAY * pushed
+            images = {name: a_build(n, 100 + n) for name, n in moves.items()}
+            world.crawl(images, deleted=deleted - moves.keys(), pushed_at=told)
+
+            newest, steps = world.report().newest_digest, history(world).items
+
+            assert [s.image for s in steps[:1] if s.until is None] == (
+                [newest] if newest else []
+            )
