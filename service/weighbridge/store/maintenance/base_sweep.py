@@ -41,7 +41,7 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.models.types import UTF8
 from weighbridge.store.session import Database, alone
-from weighbridge.store.tags.base_tags import BaseTag, note_base_tags
+from weighbridge.store.tags.base_tags import LedTag, note_base_tags
 
 _TAGS: Final = 200
 _BASES: Final = 500
@@ -181,7 +181,7 @@ def _record(database: Database, now: datetime, is_stopped: Callable[[], bool]) -
             with database.write() as connection:
                 of_piece = {"repository": repository, "after": after}
                 rows = connection.execute(_TAGS_OF, of_piece).all()
-                led = [BaseTag(repository, name, target) for name, target in rows]
+                led = [LedTag(repository, name, target) for name, target in rows]
                 note_base_tags(connection, led, now)
                 after = rows[-1].name if len(rows) == _TAGS else None
                 if after is None:

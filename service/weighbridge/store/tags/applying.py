@@ -25,7 +25,7 @@ from weighbridge.store.ledger.counts import Growth, grow, lock_counts
 from weighbridge.store.ledger.liveness import shift
 from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import blobs, tags
-from weighbridge.store.tags.base_tags import BaseTag, note_base_tags
+from weighbridge.store.tags.base_tags import LedTag, note_base_tags
 from weighbridge.store.tags.judged_tags import drop_over_tags, note_unjudged
 from weighbridge.store.tags.tag_rows import (
     Failing,
@@ -180,12 +180,12 @@ class TagWrites(Struct):
             found += [p.tag.id for p in self.pointings if p.tag.target is None]
         return [(self.claim.repository_id, tag) for tag in found]
 
-    def led_anew(self) -> list[BaseTag]:
+    def led_anew(self) -> list[LedTag]:
         """The tags that lead elsewhere than before, or nowhere."""
         repository = self.claim.repository_id
-        found = [BaseTag(repository, tag.name, tag.target) for tag in self.new]
-        found += [BaseTag(repository, p.tag.name, p.target) for p in self.pointings]
-        gone = [BaseTag(repository, tag.name, None) for tag, _ in self.lost]
+        found = [LedTag(repository, tag.name, tag.target) for tag in self.new]
+        found += [LedTag(repository, p.tag.name, p.target) for p in self.pointings]
+        gone = [LedTag(repository, tag.name, None) for tag, _ in self.lost]
         return [tag for tag in found if tag.target is not None] + gone
 
     def left(self) -> list[int]:
@@ -371,7 +371,7 @@ def _apply(
     targets: Mapping[Digest, int],
     growths: dict[int, Growth],
     deltas: dict[LedgerPlace, Counter[int]],
-) -> list[BaseTag]:
+) -> list[LedTag]:
     """One round, but for the counts of the read model, to which it adds. Returns the
     tags that lead elsewhere now."""
     fresh = _fresh(connection, batch)

@@ -18,7 +18,7 @@ from weighbridge.store.facts.interned import platform_ids
 from weighbridge.store.facts.stored_images import Graph, load_graph, load_images
 
 
-class BaseTag(Struct, frozen=True):
+class LedTag(Struct, frozen=True):
     """Where a tag leads from now on. `target` None: it is gone."""
 
     repository_id: int
@@ -27,7 +27,7 @@ class BaseTag(Struct, frozen=True):
 
 
 def note_base_tags(
-    connection: Connection, tags: Iterable[BaseTag], now: datetime
+    connection: Connection, tags: Iterable[LedTag], now: datetime
 ) -> None:
     """Keep what these tags lead to, those of them that are in base repositories; of a
     tag that comes twice the last.
