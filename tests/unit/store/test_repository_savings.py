@@ -4,6 +4,7 @@ import json
 
 from support.images import a_layer
 from support.slim_bases import SlimBases
+from support.statements import counted
 from support.store_world import World
 from weighbridge.cli.actions.top_savings import printed
 from weighbridge.domain.report.repository_saving import SavingReport
@@ -55,6 +56,20 @@ def test_the_sum_is_of_all_repositories_whatever_is_shown(database: Database) ->
 
     assert [row.repository for row in found.rows] == ["acme/b"]
     assert (found.repositories, found.saved_bytes) == (2, 342 * MB)
+
+
+def test_a_repository_of_bases_is_read_once(database: Database) -> None:
+    """However many bases of it are stood on."""
+    bases = three_repositories(database)
+    with counted() as before:
+        report(bases)
+    world = World(database, repository="acme/d")
+    bases.base("old", [a_layer("old", 300 * MB)], "library/python:3.6")
+    world.crawl({"1": bases.child("old", [a_layer("d", MB)])})
+    with counted() as after:
+        report(bases)
+
+    assert len(after) == len(before)
 
 
 def test_another_registry_has_others(database: Database) -> None:

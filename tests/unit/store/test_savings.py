@@ -8,6 +8,7 @@ import pytest
 from support.images import a_layer
 from support.seeds import seeds
 from support.slim_bases import SlimBases
+from support.statements import counted
 from support.store_world import MINUTE, World, a_result
 from weighbridge.domain.base.savings import Saving
 from weighbridge.domain.image.document import Image, Layer
@@ -178,6 +179,20 @@ def test_storage_of_what_was_not_seen_whole_is_not_known(bases: SlimBases) -> No
             None,
             None,
         ]
+
+
+def test_savings_cost_as_many_statements_however_many_images_there_are(
+    bases: SlimBases,
+) -> None:
+    counts = []
+    for crowd in (1, 20):
+        children = [bases.child("full", [a_layer((crowd, n))]) for n in range(crowd)]
+        bases.world.crawl({f"{crowd}-{n}": i for n, i in enumerate(children)})
+        with counted() as made:
+            savings(bases)
+        counts.append(len(made))
+
+    assert counts[0] == counts[1] <= 12
 
 
 @pytest.mark.parametrize("seed", seeds(200, 4, quick=2))
