@@ -10,6 +10,7 @@ from support.images import a_digest
 from weighbridge.domain.image.reference import (
     REFERENCE_PATTERN,
     Reference,
+    beside,
     is_repository_name,
     is_tag,
     parse_reference,
@@ -317,3 +318,19 @@ def test_what_is_no_reference_is_not_described(text: str) -> None:
     assert not re.search(REFERENCE_PATTERN, text)
     with pytest.raises(InvalidReference):
         parse_reference(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "meant"),
+    [
+        (":1.5", "python:3.7", "python:1.5"),
+        (":1.5", "127.0.0.1:5000/shop/api", "127.0.0.1:5000/shop/api:1.5"),
+        (":1", f"hub/a/b:2@sha256:{'0' * 64}", "hub/a/b:1"),
+        (f"@sha256:{'0' * 64}", "hub/a/b:2", f"hub/a/b@sha256:{'0' * 64}"),
+        ("node:22", "python:3.7", "node:22"),
+    ],
+)
+def test_a_tag_alone_is_of_the_repository_that_it_stands_beside(
+    text: str, other: str, meant: str
+) -> None:
+    assert beside(text, other) == meant
