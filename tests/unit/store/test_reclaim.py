@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from support.images import a_layer, an_artifact_of, an_image, an_index_of, some_layers
+from support.statements import counted as statements_made
+from support.statements import statements_of
 from support.store_world import World, a_result
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.image.platform import Platform
@@ -287,3 +289,33 @@ def test_a_rule_about_pulls_where_none_are_known_is_a_reason_and_no_number(
     assert report.reason == (
         "keep_pulled_days is set, and its registry gives no times of pulls"
     )
+
+
+def test_a_report_asks_as_much_of_ten_tags_as_of_three_hundred(world: World) -> None:
+    """Count the statements: none is asked once for each tag."""
+    counts = []
+    for size in (10, 300):
+        world.crawl({f"t{n}": an_image([a_layer(n, n)]) for n in range(size)})
+        with statements_made() as made:
+            report = reclaim(world, *(f"t{n}" for n in range(size)))
+        assert report.tags == size
+        counts.append(len(made))
+
+    assert counts[0] == counts[1] < 40
+
+
+def test_one_tag_of_a_large_repository_reads_no_other_but_those_that_share_it(
+    world: World,
+) -> None:
+    """The layers of one image are read, not those of the others."""
+    world.crawl({f"t{n}": an_image([a_layer(n, n)]) for n in range(300)})
+
+    with world.database.read() as connection:
+        made = statements_of(
+            connection,
+            lambda: reclaim_tags(connection, world.report(), ["t7"], world.now),
+        )
+
+    asked = [repr(each.values) for each in made]
+    assert len(asked) > 5
+    assert max(map(len, asked)) < 300
