@@ -191,6 +191,16 @@ def test_every_dot_leads_to_its_image_and_says_all_of_it() -> None:
     )
 
 
+def test_an_image_that_was_pruned_has_a_dot_and_no_page() -> None:
+    pruned = replace(a_step(50, 300 * MB, until=10), reason="pruned")
+    chart = drawn(history(a_step(10, 310 * MB, grown=10 * MB), pruned))
+
+    svg = panel(chart).one("svg", "h330")
+
+    assert len(svg.all("a")) == 1
+    assert "300 MB compressed" in svg.one("g").attributes["aria-label"]
+
+
 def test_what_a_stranger_wrote_is_text() -> None:
     evil = "RUN echo '<script>alert(1)</script>' \"onload=x"
     step = a_step(10, 500 * MB, grown=5 * MB, instruction=evil, tags=("<b>",))

@@ -68,7 +68,10 @@ class Tick(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A step; `title` says all of it, `is_over`: over the limit that holds now."""
+    """A step; `title` says all of it, `is_over`: over the limit that holds now.
+
+    digest: what its tags led to, "" where that has no page any more
+    """
 
     x: float
     y: float
@@ -305,11 +308,11 @@ class _Drawing:
 
     def dots(self) -> Iterator[Dot]:
         for step in self._steps:
-            if step.compressed_bytes is not None and step.image is not None:
+            if step.compressed_bytes is not None:
                 yield Dot(
                     self._x(step.at),
                     self._y(step.compressed_bytes),
-                    step.image,
+                    "" if step.reason == "pruned" else step.digest,
                     _dot_title(step),
                     self._is_over(step),
                 )
