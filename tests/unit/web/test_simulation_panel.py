@@ -13,7 +13,7 @@ from support.read_model import NOW
 from support.simulation_panel import MB, add_sizes, asking, panel_of, rows_of
 from support.violations import Violations
 from weighbridge.domain.policy.policy import PolicySet
-from weighbridge.domain.policy.simulation import Comparison
+from weighbridge.domain.policy.simulation import LimitEffect
 from weighbridge.store.reports.inventory import SizeCounts
 from weighbridge.store.session import Database
 from weighbridge.web.api.limits import COMPARED, read_comparison
@@ -111,7 +111,7 @@ def test_of_many_that_are_new_a_few_are_named(database: Database) -> None:
 def test_too_many_are_not_compared_one_by_one(filled: Database) -> None:
     policies = PolicySet([SERVICES])
 
-    def compared(above_limit: int, above_lowest: int) -> Comparison | None:
+    def compared(above_limit: int, above_lowest: int) -> LimitEffect | None:
         above = {600 * MB: above_limit, 500 * MB: above_lowest}
         counts = SizeCounts(50_000, 50_000, 1_083 * MB, above)
         with filled.read() as connection:
@@ -120,7 +120,7 @@ def test_too_many_are_not_compared_one_by_one(filled: Database) -> None:
     some = compared(1, COMPARED)
     assert some is not None
     assert [size.repository for size in some.fewer or ()] == ["shop/search"]
-    assert compared(1, COMPARED + 1) == Comparison((), None)
+    assert compared(1, COMPARED + 1) == LimitEffect((), None)
     assert compared(COMPARED + 1, COMPARED + 1) is None
 
 

@@ -158,7 +158,7 @@ _ROUND: Final = (1, 2, 3, 4, 5, 6, 8)
 """The digits before the zeros of a round number."""
 
 
-class Comparison(Struct, frozen=True):
+class LimitEffect(Struct, frozen=True):
     """A limit for all against the limits in force, on the newest images.
 
     more:  over it, and now over none; the heaviest first
@@ -219,7 +219,7 @@ def compare(
     limit: LimitOf,
     *,
     with_fewer: bool = True,
-) -> Comparison:
+) -> LimitEffect:
     """Whom the limit would flag in place of those that hold now.
 
     with_fewer: whether the sizes hold all that are over a limit now
@@ -234,7 +234,7 @@ def compare(
             more.append(size)
         elif is_over and not would_be:
             fewer.append(size)
-    return Comparison(_heaviest(more), _heaviest(fewer) if with_fewer else None)
+    return LimitEffect(_heaviest(more), _heaviest(fewer) if with_fewer else None)
 
 
 def _heaviest(sizes: Iterable[NewestSize]) -> tuple[NewestSize, ...]:

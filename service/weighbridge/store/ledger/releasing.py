@@ -33,7 +33,7 @@ _FOREIGN: Final = Rows(
 )
 
 
-class Reach(Struct):
+class ReachedManifests(Struct):
     """Manifests that targets lead to in one repository, the targets too.
 
     configs: of those whose documents are kept
@@ -46,8 +46,8 @@ class Reach(Struct):
 
 def read_reach(
     connection: Connection, place: LedgerPlace, targets: Collection[int]
-) -> Reach:
-    reach = Reach()
+) -> ReachedManifests:
+    reach = ReachedManifests()
     wave = set(targets)
     while wave:
         below: set[int] = set()
@@ -67,7 +67,7 @@ def read_reach(
 
 def add_blobs(
     connection: Connection,
-    reach: Reach,
+    reach: ReachedManifests,
     manifests: Iterable[int],
     sets: Sequence[tuple[LostBlobs, Mapping[int, int]]],
 ) -> None:
@@ -110,7 +110,7 @@ def foreign_among(connection: Connection, held: Iterable[HeldBlob]) -> set[int]:
 def freed_blobs(
     connection: Connection,
     place: LedgerPlace,
-    reach: Reach,
+    reach: ReachedManifests,
     untagged: Mapping[int, int],
 ) -> set[int]:
     """The blobs that nothing in the scope holds once so many tags of these targets are

@@ -32,7 +32,7 @@ from weighbridge.domain.sharing import (
 )
 from weighbridge.store.dialect import Rows, among_ids, among_texts, listed
 from weighbridge.store.ledger.releasing import (
-    Reach,
+    ReachedManifests,
     add_blobs,
     lost_blobs,
     pieces_of,
@@ -360,7 +360,7 @@ def _report(
     )
 
 
-def _gone(reach: Reach, going: Iterable[LiveTag]) -> list[int]:
+def _gone(reach: ReachedManifests, going: Iterable[LiveTag]) -> list[int]:
     untagged = Counter(tag.target for tag in going)
     return leaving(reach.counts, reach.children, untagged)
 
@@ -387,7 +387,7 @@ def _companions(
 def _freed(
     connection: Connection,
     place: LedgerPlace,
-    reach: Reach,
+    reach: ReachedManifests,
     going: Sequence[LiveTag],
     gone: Sequence[int],
     digests: Mapping[int, Digest],
@@ -429,7 +429,7 @@ def targets_of(
 def _groups(
     connection: Connection,
     place: LedgerPlace,
-    reach: Reach,
+    reach: ReachedManifests,
     going: Sequence[LiveTag],
     alone: Mapping[int, int],
     now: datetime,

@@ -19,7 +19,7 @@ from weighbridge.store.models import (
     repository_summaries,
 )
 from weighbridge.store.named_rows import NAMES
-from weighbridge.store.reports.savings import NamedBase, Variants, names_of_bases
+from weighbridge.store.reports.savings import NamedBase, VariantFinder, names_of_bases
 
 _on = image_bases.c
 _summary = repository_summaries.c
@@ -106,7 +106,7 @@ def _best_savings(
     """By base, where a variant saves anything."""
     standing = connection.execute(_BASES, {"registry": registry}).all()
     names = names_of_bases(connection, [row.base_chain_id for row in standing])
-    variants = Variants(connection)
+    variants = VariantFinder(connection)
     found = {}
     for row in standing:
         chain = row.base_chain_id

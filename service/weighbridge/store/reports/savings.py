@@ -136,7 +136,7 @@ _ByCore: TypeAlias = Mapping[tuple[str, ...], Mapping[str, _VariantRow]]
 """The tags of a repository that may be variants of one, by what must be the same."""
 
 
-class Variants:
+class VariantFinder:
     """Finds variants by the names of bases; each repository is read once."""
 
     def __init__(self, connection: Connection) -> None:
@@ -213,7 +213,7 @@ def find_savings(
              not known
     """
     names = names_of_bases(connection, bases)
-    variants = Variants(connection)
+    variants = VariantFinder(connection)
     found: dict[int, list[Saving]] = {}
     for chain, base in bases.items():
         savings = [

@@ -15,9 +15,9 @@ from weighbridge.domain.image.reference import Reference, parse_reference
 from weighbridge.domain.policy.policy import LIMIT_KEYS, Decided, Limits, PolicySet
 from weighbridge.domain.policy.simulation import (
     ONE_IN,
-    Comparison,
     Flagged,
     Headroom,
+    LimitEffect,
     NewestSize,
     Span,
     compare,
@@ -280,7 +280,7 @@ def read_comparison(
     policies: PolicySet,
     counts: SizeCounts,
     registry: str | None,
-) -> Comparison | None:
+) -> LimitEffect | None:
     """Whom the limit would flag who is over none now, and the other way round.
 
     counts: with those above the limit, and above `lowest_limit`

@@ -43,7 +43,7 @@ _NONE: Final = Amount(None, word="none", reason="This image has no such line")
 _LABEL_SHARE: Final = 12.0
 
 
-class Growth(Struct, frozen=True):
+class SignedChange(Struct, frozen=True):
     """A change of a number. number: None where it is not known; css: coloured from 5 %
     of what it is compared with on."""
 
@@ -87,7 +87,7 @@ class ComparedRow(Struct, frozen=True):
     note: str
     before: Amount
     after: Amount
-    grown: Growth
+    grown: SignedChange
     bar: Floating | None
 
 
@@ -121,8 +121,8 @@ class ComparisonPage(Struct, frozen=True):
     names: tuple[str, str]
     platforms: Sequence[str]
     banners: Sequence[Banner]
-    grown: Growth
-    on_disk: Growth
+    grown: SignedChange
+    on_disk: SignedChange
     times: str
     bar: ScaledBar
     heaviest: ComparedRow | None
@@ -193,10 +193,10 @@ def _platforms(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys([str(comparison.images[0].platform), *common]))
 
 
-def _growth(grown: int | None, of: int) -> Growth:
+def _growth(grown: int | None, of: int) -> SignedChange:
     if grown is None or abs(grown) * 100 < of * COLOURED_PERCENT or not grown:
-        return Growth(grown, "flat")
-    return Growth(grown, "up" if grown > 0 else "down")
+        return SignedChange(grown, "flat")
+    return SignedChange(grown, "up" if grown > 0 else "down")
 
 
 def _times(before: int, after: int) -> str:

@@ -1,12 +1,9 @@
 """The size of a repository's newest image over time: a chart from zero, and the same as
 rows.
-
-Positions are percent across and pixels down, as in every chart (`charts`). Time goes
-from `_LEFT` to `_RIGHT`, bytes from `_BOTTOM` up to `_TOP`.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -15,81 +12,26 @@ from weighbridge.domain.policy.policy import Decided
 from weighbridge.domain.report.history import HistoryReport, HistoryStep
 from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.domain.text.units import format_bytes, format_percent
-from weighbridge.presentation.forms.phrases import plural, signed
-from weighbridge.web.views.words import Amount, marked, summary
+from weighbridge.presentation.forms.phrases import plural
+from weighbridge.web.views.history_chart import (
+    LEFT,
+    Area,
+    Dot,
+    DotLabel,
+    HistoryChart,
+    Level,
+    SizeLimits,
+    Stroke,
+    TimeMark,
+)
+from weighbridge.web.views.words import Amount, marked
 
 STEPS: Final = 100
 """Of a longer history the latest are drawn."""
-_LEFT, _RIGHT = 5.0, 99.0
-_TOP, _BOTTOM = 14.0, 304.0
 _DAY: Final = timedelta(days=1)
-_SHORTEST: Final = timedelta(hours=1)
 _PERIODS: Final = {"30d": ("30 d", 30), "90d": ("90 d", 90), "52w": ("1 y", 364)}
 _YEAR: Final = "52w"
-_FURTHEST: Final = 4
-"""A limit of more than so many times the largest image would leave no room for it."""
-_LABEL_GAP: Final = 12.0
-"""Percent across, below which two labels may touch."""
 _COLOURED: Final = (1, 20)
-_CAUSE_CHARACTERS: Final = 80
-
-
-class Area(NamedTuple):
-    """A rectangle: percent across, pixels down."""
-
-    x: float
-    width: float
-    y: float
-    height: float
-
-
-class Stroke(NamedTuple):
-    """A straight line."""
-
-    x1: float
-    x2: float
-    y1: float
-    y2: float
-
-
-class Level(NamedTuple):
-    """A horizontal line with its bytes."""
-
-    y: float
-    compressed_bytes: int
-
-
-class Tick(NamedTuple):
-    """A time below the chart; `css` hides every other one on small screens."""
-
-    x: float
-    text: str
-    css: str
-
-
-class Dot(NamedTuple):
-    """A step; `title` says all of it, `is_over`: over the limit that holds now.
-
-    digest: what its tags led to, "" where that has no page any more
-    """
-
-    x: float
-    y: float
-    digest: str
-    title: str
-    is_over: bool
-
-
-class DotLabel(NamedTuple):
-    """Names and bytes beside a dot."""
-
-    x: float
-    y: float
-    text: str
-    compressed_bytes: int
-    is_over: bool
-    is_end: bool
-    css: str
 
 
 class StepRow(Struct, frozen=True):
@@ -132,7 +74,7 @@ class OverTime(Struct, frozen=True):
     title: str
     periods: Sequence[Period]
     grid: Sequence[Level]
-    ticks: Sequence[Tick]
+    ticks: Sequence[TimeMark]
     limit: Level | None
     limit_start: float
     growth: str
@@ -146,20 +88,6 @@ class OverTime(Struct, frozen=True):
     labels: Sequence[DotLabel]
     rows: Sequence[StepRow]
     note: str
-
-
-class _Limits(NamedTuple):
-    """What policies allow the newest image: bytes, and growth over a baseline."""
-
-    compressed_bytes: int | None
-    growth: float | None
-    least_growth_bytes: int
-
-    def allowed(self, baseline: int) -> int | None:
-        """How large an image may be by its growth."""
-        if self.growth is None:
-            return None
-        return baseline + max(round(baseline * self.growth), self.least_growth_bytes)
 
 
 def over_time(
@@ -179,7 +107,7 @@ def over_time(
     if not sizes:
         return None
     limits = _limits(decided)
-    drawn = _Drawing(steps, limits, max(sizes), start, now)
+    drawn = HistoryChart(steps, limits, max(sizes), start, now)
     return OverTime(
         title=_title(report, steps, limits),
         periods=[
@@ -189,7 +117,7 @@ def over_time(
         grid=drawn.grid(),
         ticks=list(drawn.ticks()),
         limit=drawn.limit(),
-        limit_start=_LEFT,
+        limit_start=LEFT,
         growth=_growth(limits),
         base=_base(steps),
         bases=list(drawn.bases()),
@@ -209,223 +137,19 @@ def _within(items: Sequence[HistoryStep], start: datetime) -> list[HistoryStep]:
     return [s for s in reversed(items) if s.until is None or s.until > start]
 
 
-def _limits(decided: Sequence[Decided]) -> _Limits:
+def _limits(decided: Sequence[Decided]) -> SizeLimits:
     values = {each.key: each.value for each in decided}
     compressed, growth = values.get("max_compressed"), values.get("max_growth")
     least = values.get("min_growth")
-    return _Limits(
+    return SizeLimits(
         compressed if isinstance(compressed, int) else None,
         growth if isinstance(growth, float) else None,
         least if isinstance(least, int) else 0,
     )
 
 
-class _Drawing:
-    """Places on the chart."""
-
-    def __init__(
-        self,
-        steps: Sequence[HistoryStep],
-        limits: _Limits,
-        largest: int,
-        start: datetime,
-        now: datetime,
-    ) -> None:
-        """start: the beginning of the period; a history that is shorter fills all."""
-        self._steps = steps
-        self._limits = limits
-        limit = limits.compressed_bytes
-        self._limit = limit if limit and limit <= _FURTHEST * largest else None
-        self._step_bytes, lines = _scale(max(largest, self._limit or 0))
-        self._top = self._step_bytes * lines
-        self._lines = lines
-        self._end = max(now, steps[-1].at)
-        self._start = min(max(steps[0].at, start), self._end - _SHORTEST)
-
-    def _x(self, moment: datetime | None) -> float:
-        if moment is None:
-            return _RIGHT
-        share = (moment - self._start) / (self._end - self._start)
-        return round(_LEFT + min(max(share, 0.0), 1.0) * (_RIGHT - _LEFT), 2)
-
-    def _y(self, compressed_bytes: float) -> float:
-        share = min(compressed_bytes / self._top, 1.0)
-        return round(_BOTTOM - share * (_BOTTOM - _TOP), 1)
-
-    def grid(self) -> list[Level]:
-        return [
-            Level(self._y(n * self._step_bytes), n * self._step_bytes)
-            for n in range(self._lines + 1)
-        ]
-
-    def ticks(self) -> Iterator[Tick]:
-        for number, (moment, text) in enumerate(_times(self._start, self._end)):
-            yield Tick(self._x(moment), text, "hide-s" if number % 2 else "")
-
-    def limit(self) -> Level | None:
-        return None if self._limit is None else Level(self._y(self._limit), self._limit)
-
-    def _area(self, step: HistoryStep, low: int, high: int) -> Area:
-        left, right = self._x(step.at), self._x(step.until)
-        top = self._y(high)
-        return Area(left, round(right - left, 2), top, round(self._y(low) - top, 1))
-
-    def bases(self) -> Iterator[Area]:
-        for step in self._steps:
-            if step.base is not None and step.base.compressed_bytes:
-                yield self._area(step, 0, step.base.compressed_bytes)
-
-    def bands(self) -> Iterator[Area]:
-        for step in self._steps:
-            baseline = step.baseline_compressed_bytes
-            allowed = None if baseline is None else self._limits.allowed(baseline)
-            if baseline is not None and allowed is not None:
-                yield self._area(step, baseline, min(allowed, self._top))
-
-    def baselines(self) -> Iterator[Stroke]:
-        for step in self._steps:
-            if (baseline := step.baseline_compressed_bytes) is not None:
-                y = self._y(baseline)
-                yield Stroke(self._x(step.at), self._x(step.until), y, y)
-
-    def strokes(self) -> Iterator[Stroke]:
-        """Steps, never slopes: an image changes at a push."""
-        last: tuple[datetime | None, float] | None = None
-        for step in self._steps:
-            if step.compressed_bytes is None:
-                last = None
-                continue
-            x, y = self._x(step.at), self._y(step.compressed_bytes)
-            if last is not None and last[0] == step.at:
-                yield Stroke(x, x, last[1], y)
-            yield Stroke(x, self._x(step.until), y, y)
-            last = step.until, y
-
-    def unknown(self) -> Iterator[Area]:
-        for step in self._steps:
-            if step.compressed_bytes is None:
-                yield Area(self._x(step.at), 1.0, _BOTTOM - 60, 60.0)
-
-    def dots(self) -> Iterator[Dot]:
-        for step in self._steps:
-            if step.compressed_bytes is not None:
-                yield Dot(
-                    self._x(step.at),
-                    self._y(step.compressed_bytes),
-                    "" if step.reason == "pruned" else step.digest,
-                    _dot_title(step),
-                    self._is_over(step),
-                )
-
-    def _is_over(self, step: HistoryStep) -> bool:
-        limit = self._limits.compressed_bytes
-        return limit is not None and (step.compressed_bytes or 0) > limit
-
-    def labels(self) -> list[DotLabel]:
-        """Of the newest image, and of the heaviest where there is room for it."""
-        known = [step for step in self._steps if step.compressed_bytes is not None]
-        newest = self._label(known[-1], "")
-        heaviest = max(known, key=lambda step: step.compressed_bytes or 0)
-        other = self._label(heaviest, "p2")
-        is_apart = abs(other.x - newest.x) > _LABEL_GAP or (
-            abs(other.y - newest.y) > 2 * _LABEL_GAP
-        )
-        return [newest, other] if heaviest is not known[-1] and is_apart else [newest]
-
-    def _label(self, step: HistoryStep, css: str) -> DotLabel:
-        size = step.compressed_bytes or 0
-        x = self._x(step.at)
-        return DotLabel(
-            x,
-            max(self._y(size) - 8, _TOP - 2),
-            _names(step, 2),
-            size,
-            self._is_over(step),
-            x > (_LEFT + _RIGHT) / 2,
-            css,
-        )
-
-
-_NICE: Final = (1, 2, 2.5, 5)
-_MOST_LINES: Final = 5
-
-
-def _scale(largest: int) -> tuple[int, int]:
-    """Bytes from one line of the grid to the next, and how many lines above zero."""
-    power = 1
-    while True:
-        for nice in _NICE:
-            step = int(nice * power)
-            lines = -(-largest // step) if step else _MOST_LINES + 1
-            if lines <= _MOST_LINES:
-                return step, max(lines, 1)
-        power *= 10
-
-
-_MOST_TICKS: Final = 7
-_HOURS: Final = (1, 2, 6, 12)
-_DAYS: Final = (1, 2, 7, 14)
-_MONTHS: Final = (1, 2, 3, 6, 12, 24, 60, 120)
-
-
-def _times(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
-    """Times at which hours, days or months begin, as few as can be read."""
-    for hours in _HOURS:
-        found = list(_every(start, end, timedelta(hours=hours)))
-        if len(found) <= _MOST_TICKS:
-            return [(moment, f"{moment:%H:%M}") for moment in found]
-    for days in _DAYS:
-        found = list(_every(start, end, days * _DAY))
-        if len(found) <= _MOST_TICKS:
-            return [(moment, f"{moment:%m-%d}") for moment in found]
-    for months in _MONTHS:
-        found = list(_months(start, end, months))
-        if len(found) <= _MOST_TICKS:
-            break
-    return [(moment, f"{moment:%Y-%m}") for moment in found]
-
-
-def _every(start: datetime, end: datetime, length: timedelta) -> Iterator[datetime]:
-    """At most one more than are shown."""
-    first = datetime(start.year, start.month, start.day, tzinfo=UTC)
-    moment = first + -(-(start - first) // length) * length
-    for _ in range(_MOST_TICKS + 1):
-        if moment > end:
-            return
-        yield moment
-        moment += length
-
-
-def _months(start: datetime, end: datetime, months: int) -> Iterator[datetime]:
-    number = start.year * 12 + start.month  # the month after that of the start
-    number = -(-number // months) * months
-    for _ in range(_MOST_TICKS + 1):
-        moment = datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
-        if moment > end:
-            return
-        yield moment
-        number += months
-
-
-def _names(step: HistoryStep, most: int) -> str:
-    names = ", ".join(step.tags[:most])
-    more = step.tag_count - most
-    return f"{names} and {more:,} more" if more > 0 else names
-
-
-def _dot_title(step: HistoryStep) -> str:
-    """`1.5.0 · 2026-09-22 · 1.08 GB compressed (+612 MB by RUN pip install ...)`."""
-    text = f"{_names(step, 3)} · {step.at:%Y-%m-%d %H:%M} UTC"
-    text += f" · {format_bytes(step.compressed_bytes or 0)} compressed"
-    if step.grown_bytes is None:
-        return text
-    change = step.leading_change
-    by = "" if change is None else f" by {summary(change.instruction, 80)}"
-    return f"{text} ({signed(step.grown_bytes)}{by})"
-
-
 def _title(
-    report: RepositoryReport, steps: Sequence[HistoryStep], limits: _Limits
+    report: RepositoryReport, steps: Sequence[HistoryStep], limits: SizeLimits
 ) -> str:
     sizes = [s.compressed_bytes for s in steps if s.compressed_bytes is not None]
     least, most = format_bytes(min(sizes)), format_bytes(max(sizes))
@@ -439,7 +163,7 @@ def _title(
     return f"{text}. The table below has the same numbers"
 
 
-def _growth(limits: _Limits) -> str:
+def _growth(limits: SizeLimits) -> str:
     if limits.growth is None:
         return ""
     percent = format_percent(limits.growth, 1).removesuffix(".0")
@@ -495,8 +219,8 @@ def _change_css(step: HistoryStep) -> str:
 def _note(
     history: HistoryReport,
     steps: Sequence[HistoryStep],
-    drawing: _Drawing,
-    limits: _Limits,
+    drawing: HistoryChart,
+    limits: SizeLimits,
 ) -> str:
     found = []
     if history.reason:

@@ -11,9 +11,9 @@ from weighbridge.domain.growth.cause import LineChange
 from weighbridge.domain.policy.policy import LimitKey, PolicySet
 from weighbridge.domain.policy.quantity import BASE_LIMITS, WORDS, unit_of
 from weighbridge.domain.policy.simulation import (
-    Comparison,
     Flagged,
     Headroom,
+    LimitEffect,
     present_limit,
     setters,
     suggestion,
@@ -211,7 +211,7 @@ class SimulatedLimit(Struct, frozen=True):
 
     limit_bytes: int
     flagged: Sequence[Flagged]
-    compared: Comparison | None
+    compared: LimitEffect | None
 
 
 class SimulationPanel(Struct, frozen=True):
