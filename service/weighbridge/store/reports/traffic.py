@@ -26,7 +26,12 @@ from weighbridge.domain.report.traffic import (
     UnknownTraffic,
 )
 from weighbridge.domain.traffic.costs import MonthUse
-from weighbridge.domain.traffic.months import month_name, month_of
+from weighbridge.domain.traffic.months import (
+    MONTH_PATTERN,
+    month_name,
+    month_of,
+    parse_month,
+)
 from weighbridge.store.dialect import Rows, among_ids, listed
 from weighbridge.store.models import (
     pull_months,
@@ -42,6 +47,7 @@ from weighbridge.store.paging import (
     NUMBER,
     NUMBER_OR_NONE,
     CursorForm,
+    CursorPart,
     check_limit,
     one_of,
     read_cursor,
@@ -50,8 +56,9 @@ from weighbridge.store.paging import (
 from weighbridge.store.traffic.storage_days import unnoted_storage
 
 SQLRow: TypeAlias = Row[*tuple[Any, ...]]
-COST_CURSOR: Final = CursorForm(one_of("costs"), NUMBER)
-TRAFFIC_CURSOR: Final = CursorForm(one_of("traffic"), NUMBER, NUMBER_OR_NONE, NUMBER)
+_MONTH: Final = CursorPart(MONTH_PATTERN.strip("^$"), parse_month)
+COST_CURSOR: Final = CursorForm(one_of("costs"), _MONTH, NUMBER)
+TRAFFIC_CURSOR: Final = CursorForm(one_of("traffic"), _MONTH, NUMBER_OR_NONE, NUMBER)
 _repository = repositories.c
 _month = pull_months.c
 _told = repository_pulls.c
@@ -177,7 +184,7 @@ def traffic_page(connection: Connection, query: TrafficQuery) -> Page[TrafficRep
     shown = found[:limit]
     following = None
     if len(found) > limit:
-        following = write_cursor("traffic", month, *shown[-1])
+        following = write_cursor("traffic", month_name(month), *shown[-1])
     ids = [number for _, number in shown]
     return Page(tuple(_reports(connection, ids, month)), following)
 

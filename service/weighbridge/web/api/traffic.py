@@ -1,13 +1,15 @@
 """What was pulled in a month, and what storing and pulling cost, as JSON."""
 
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.report.inventory import Page
-from weighbridge.domain.traffic.costs import owner_of
-from weighbridge.domain.traffic.months import month_of, parse_month
+from weighbridge.domain.traffic.months import month_name, month_of, parse_month
 from weighbridge.presentation.rows.report_rows import page_of_rows
 from weighbridge.presentation.rows.traffic_rows import (
     costs_beside,
@@ -16,8 +18,10 @@ from weighbridge.presentation.rows.traffic_rows import (
 )
 from weighbridge.store.paging import read_cursor, write_cursor
 from weighbridge.store.reports.traffic import COST_CURSOR, TrafficQuery
+from weighbridge.store.session import Database
 from weighbridge.web.request.answers import json_answer
-from weighbridge.web.request.finding import Handlers
+from weighbridge.web.request.finding import Finder, Handlers
+from weighbridge.web.request.kept_costs import KeptCosts
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     CostCursor,
@@ -28,10 +32,22 @@ from weighbridge.web.request.parameters import (
     TrafficCursor,
     Whose,
 )
+from weighbridge.web.request.threads import Threads
 
 
 class TrafficRoutes(Handlers):
     """One method a route."""
+
+    def __init__(
+        self,
+        database: Database,
+        finder: Finder,
+        clock: Callable[[], datetime],
+        policies: Callable[[], PolicySet],
+        threads: Threads,
+    ) -> None:
+        super().__init__(database, finder, clock, policies, threads)
+        self._costs = KeptCosts(database, finder.prices)
 
     def traffic(
         self,
@@ -62,15 +78,18 @@ class TrafficRoutes(Handlers):
     ) -> Response:
         """What each team, project, registry or repository stored and pulled in a month,
         and what that costs by the configured prices. All of it is an estimate."""
-        first = 0
+        number, first = self._month(month), 0
         if cursor is not None:
-            first = max(0, int(read_cursor(cursor, COST_CURSOR)[1] or 0))
-        number = self._month(month)
-        found = self._finder.costs(
-            number, registry, owner_of(per, self._policies()), self._clock()
-        )
+            _, *place = read_cursor(cursor, COST_CURSOR)
+            number, first = (int(n or 0) for n in place)
+            first = max(0, first)
+        found = self._costs.find(number, registry, per, self._policies(), self._clock())
         end = first + limit
-        following = write_cursor("costs", end) if end < len(found.rows) else None
+        following = (
+            write_cursor("costs", month_name(number), end)
+            if end < len(found.rows)
+            else None
+        )
         page = Page(found.rows[first:end], following)
         beside = costs_beside(found, per, number, self._finder.prices)
         return json_answer(request, costs_page(page, beside))

@@ -27,12 +27,7 @@ from weighbridge.domain.report.lighter import Lighter
 from weighbridge.domain.report.traffic import TrafficReport
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
-from weighbridge.domain.traffic.costs import (
-    MonthCosts,
-    MonthUse,
-    Prices,
-    month_costs,
-)
+from weighbridge.domain.traffic.costs import Prices
 from weighbridge.errors import UsageError
 from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
@@ -57,7 +52,6 @@ from weighbridge.store.reports.traffic import (
     TrafficQuery,
     find_months,
     find_traffic,
-    month_uses,
     traffic_page,
 )
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
@@ -161,21 +155,6 @@ class Finder:
                 raise no_repository(report.registry, report.repository, near=())
             now = find_traffic(connection, place.id, month)
             return now, find_months(connection, place.id, month, 12)
-
-    def costs(
-        self,
-        month: int,
-        registry: str | None,
-        owner: Callable[[MonthUse], str],
-        now: datetime,
-    ) -> MonthCosts:
-        """What everything, or one registry, stored and pulled in a month."""
-        with self._database.read() as connection:
-            uses = month_uses(connection, month, now, registry)
-            found = month_costs(uses, month, self.prices, owner)
-            if not found.rows:
-                check_names(connection, registry)
-        return found
 
     def _page(
         self,
