@@ -1,6 +1,7 @@
 """What a base is called, of the many tags that lead to it."""
 
 from datetime import UTC, datetime, timedelta
+from time import process_time
 from typing import Final
 
 import pytest
@@ -77,6 +78,19 @@ def test_a_tag_that_led_there_for_an_hour_is_not_its_name() -> None:
 
     assert found is not None
     assert found[0] == "library/node:6"
+
+
+def test_thousands_of_names_of_one_base_are_looked_at_once_each() -> None:
+    """A base's repository with a tag for each build, most of which change no layer."""
+    names = named(*(f"1.{n % 50}.{n}-build" for n in range(8_000)), "1.4-build")
+    began = process_time()
+
+    found = choose_names(names, NOW)
+
+    assert process_time() - began < 3.0
+    assert found is not None
+    assert found[0] == "library/debian:1.4-build"
+    assert len(found[1]) == 50
 
 
 def test_no_name_is_no_name() -> None:

@@ -1,143 +1,38 @@
 """Which base an image stands on, as the database finds it: before and after its base is
 known, by layers, lines and annotations."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import timedelta
 
 from msgspec.structs import replace
 from sqlalchemy import select
 
-from support.images import a_digest, a_layer, an_image, an_index_of
-from support.statements import counted
-from support.store_world import World
-from weighbridge.domain.base.base_repositories import BasePlace
-from weighbridge.domain.image.digest import Digest
-from weighbridge.domain.image.document import (
-    AnnotatedBase,
-    Document,
-    Image,
-    Layer,
-    Line,
+from support.bases_and_app import (
+    APP,
+    BUILT_AT,
+    DEBIAN,
+    HOUR,
+    ON_DEBIAN,
+    PYTHON,
+    BasesAndApp,
+    built,
 )
+from support.images import a_layer
+from support.statements import counted
 from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.image.platform import Platform
-from weighbridge.domain.image.reference import parse_reference
 from weighbridge.domain.limits import Retention
-from weighbridge.store.bases.image_bases import load_bases
-from weighbridge.store.bases.marks import mark_bases
 from weighbridge.store.facts.images import keep_configs
-from weighbridge.store.maintenance.base_sweep import sweep_bases
 from weighbridge.store.maintenance.forgetting import find_known, forget
 from weighbridge.store.maintenance.pruning import prune
 from weighbridge.store.models import base_chains, base_names, base_summaries, blobs
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.session import Database
 
-ROOT: Final = a_layer("root", 40_000)
-TOOLS: Final = a_layer("tools", 9_000)
-BUILT_AT: Final = datetime(2024, 5, 6, tzinfo=UTC)
-HOUR: Final = timedelta(hours=1)
-
-
-def built(
-    layers: Sequence[Layer],
-    *more: str,
-    below: Image | None = None,
-    at: datetime = BUILT_AT,
-    platform: Platform | None = None,
-    says: str | None = None,
-    digest: str | None = None,
-) -> Image:
-    """An image with these layers on top of another one's, each with a RUN line; then
-    lines without a layer."""
-    lines = list(below.lines) if below else []
-    under = below.layers if below else ()
-    lines += [
-        Line(f"RUN {layer.digest[7:15]}", at, len(under) + n)
-        for n, layer in enumerate(layers)
-    ]
-    lines += [Line(text, at, None) for text in more]
-    image = an_image([*under, *layers], lines=lines)
-    if platform is not None:
-        image = replace(image, platform=platform)
-    # Its config differs, so that its digest does.
-    manifest = replace(image.manifest, digest=a_digest(repr((image, says, digest))))
-    if says or digest:
-        manifest = replace(
-            manifest,
-            base=AnnotatedBase(
-                parse_reference(says) if says else None,
-                Digest(digest) if digest else None,
-            ),
-        )
-    return replace(image, manifest=manifest)
-
-
-DEBIAN: Final = built([ROOT], 'CMD ["bash"]')
-PYTHON: Final = built([TOOLS], 'CMD ["python3"]', below=DEBIAN, at=BUILT_AT + HOUR)
-APP: Final = built([a_layer("app")], below=PYTHON, at=BUILT_AT + 2 * HOUR)
-ON_DEBIAN: Final = built([a_layer("app")], below=DEBIAN, at=BUILT_AT + HOUR)
-
-
-class Fleet:
-    """An application's repository, and repositories of bases beside it."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.app = World(database)
-        self._bases: dict[str, World] = {}
-        self._children: dict[Digest, Sequence[Image]] = {}
-
-    def base(
-        self,
-        name: str,
-        tags: Mapping[str, Document],
-        deleted: Sequence[str] = (),
-        *,
-        is_marked: bool = True,
-    ) -> None:
-        """Where the tags of a base's repository lead now."""
-        world = self._bases.get(name) or World(self.database, repository=name)
-        self._bases[name] = world
-        world.now = max(world.now, self.app.now)
-        if is_marked:
-            self.mark()
-        for document in tags.values():
-            world.keep(*self._children.get(document.digest, ()))
-        world.crawl(tags, deleted=deleted)
-
-    def index(self, *images: Image) -> Document:
-        """An index of these, which are kept with it."""
-        index = an_index_of(*images)
-        self._children[index.digest] = images
-        return index
-
-    def mark(self) -> None:
-        """Have all of them be bases."""
-        with self.database.write() as connection:
-            names = [BasePlace(n, "docker.io", n) for n in self._bases]
-            mark_bases(connection, "hub", names)
-
-    def sweep(self) -> int:
-        return sweep_bases(self.database, self.app.now).images
-
-    def base_of(self, image: Image) -> BaseInWords | None:
-        with self.database.read() as connection:
-            chosen = select(blobs.c.id).where(blobs.c.digest == image.digest)
-            number = connection.execute(chosen).scalar_one()
-            return load_bases(connection, [number], self.app.now).get(number)
-
-    def push(self, image: Image) -> BaseInWords | None:
-        """An image comes to the application's repository; its base."""
-        self.app.crawl({"latest": image})
-        return self.base_of(image)
-
 
 def test_the_longest_run_of_layers_that_is_a_bases_is_its_base(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN, "9": DEBIAN, "latest": DEBIAN})
     fleet.base("library/python", {"3.6": PYTHON})
 
@@ -157,7 +52,7 @@ def test_the_longest_run_of_layers_that_is_a_bases_is_its_base(
 def test_an_image_that_came_before_its_base_is_found_by_the_sweep(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     assert fleet.push(APP) is None
     fleet.base("library/debian", {"stretch": DEBIAN})
 
@@ -177,7 +72,7 @@ def test_an_image_that_came_before_its_base_is_found_by_the_sweep(
 def test_tags_from_before_a_repository_was_a_base_are_taken_by_the_sweep(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN}, is_marked=False)
     assert fleet.push(APP) is None
 
@@ -192,7 +87,7 @@ def test_tags_from_before_a_repository_was_a_base_are_taken_by_the_sweep(
 def test_a_base_is_known_after_its_tag_moved_on_and_was_deleted(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
     fleet.base("library/debian", {"stretch": built([a_layer("newer")])})
     fleet.base("library/debian", {}, deleted=["stretch"])
@@ -210,7 +105,7 @@ def test_a_base_is_known_after_its_tag_moved_on_and_was_deleted(
 def test_a_base_is_known_after_its_repository_was_forgotten_and_all_of_it_pruned(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.push(APP)
     fleet.base("library/debian", {"stretch": DEBIAN})
     with database.read() as connection:
@@ -242,7 +137,7 @@ def test_a_base_is_known_after_its_repository_was_forgotten_and_all_of_it_pruned
 
 
 def test_a_tag_that_comes_back_leads_there_again(database: Database) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     newer = built([a_layer("newer")])
     for image in (DEBIAN, newer, DEBIAN):
         fleet.base("library/debian", {"stretch": image})
@@ -254,7 +149,7 @@ def test_a_tag_that_comes_back_leads_there_again(database: Database) -> None:
 
 
 def test_each_platform_of_an_index_is_a_base_under_its_tag(database: Database) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     arm = built([a_layer("arm", 5000)], platform=Platform("linux", "arm64", "v8"))
     fleet.base("library/debian", {"stretch": fleet.index(DEBIAN, arm)})
     on_arm = built([a_layer("app")], below=arm, platform=arm.platform)
@@ -269,7 +164,7 @@ def test_each_platform_of_an_index_is_a_base_under_its_tag(database: Database) -
 def test_an_image_that_adds_lines_to_a_base_stands_on_it_with_all_of_its_layers(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
     labelled = built([], "LABEL team=shop", below=DEBIAN, at=BUILT_AT + HOUR)
 
@@ -281,7 +176,7 @@ def test_an_image_that_adds_lines_to_a_base_stands_on_it_with_all_of_its_layers(
 def test_of_two_bases_with_the_same_layers_the_one_with_the_images_lines_is_meant(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     with_proxy = built([], "ENV PROXY=on", below=DEBIAN, at=BUILT_AT + HOUR)
     fleet.base("library/debian", {"stretch": DEBIAN})
     fleet.base("acme/debian", {"stretch": with_proxy})
@@ -298,7 +193,7 @@ def test_of_two_bases_with_the_same_layers_the_one_with_the_images_lines_is_mean
 
 def test_another_image_in_between_makes_it_a_relative(database: Database) -> None:
     """PYTHON is no base that we know; its CMD, an hour before what follows, tells."""
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
 
     found = fleet.push(APP)
@@ -310,7 +205,7 @@ def test_another_image_in_between_makes_it_a_relative(database: Database) -> Non
 def test_an_image_whose_layers_were_compressed_anew_is_found_by_its_lines(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
     again = built([a_layer("app")], below=DEBIAN, at=BUILT_AT + HOUR)
     layers = (a_layer("root as zstd", 30_000), again.layers[1])
@@ -324,7 +219,7 @@ def test_an_image_whose_layers_were_compressed_anew_is_found_by_its_lines(
 def test_an_annotation_of_a_base_that_nobody_knows_is_all_that_is_said(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     image = built([a_layer("app")], says="docker.io/library/alpine:3.20")
 
     found = fleet.push(image)
@@ -333,7 +228,7 @@ def test_an_annotation_of_a_base_that_nobody_knows_is_all_that_is_said(
 
 
 def test_an_annotation_confirms_what_the_layers_show(database: Database) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN, "9": DEBIAN})
     image = built([a_layer("app")], below=DEBIAN, says="debian:9")
 
@@ -347,7 +242,7 @@ def test_an_annotation_confirms_what_the_layers_show(database: Database) -> None
 def test_an_annotation_that_the_layers_contradict_counts_for_nothing(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
     slim = built([a_layer("slim", 2000)])
     fleet.base("library/python", {"3-slim": slim})
@@ -363,7 +258,7 @@ def test_an_annotation_that_the_layers_contradict_counts_for_nothing(
 def test_a_claim_that_the_layers_contradict_is_counted_nowhere(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/python", {"3-slim": built([a_layer("slim", 2000)])})
     said = "registry.example/acme/base:1"
     fleet.app.crawl(
@@ -381,7 +276,7 @@ def test_a_claim_that_the_layers_contradict_is_counted_nowhere(
 
 
 def test_the_base_is_looked_for_again_once_a_config_comes(database: Database) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
     image = built([], "LABEL team=shop", below=DEBIAN, at=BUILT_AT + HOUR)
     bare = replace(image, lines=(), history_alignment="unresolved")
@@ -398,7 +293,7 @@ def test_the_base_is_looked_for_again_once_a_config_comes(database: Database) ->
 def test_an_annotation_of_an_unknown_base_makes_a_relative_of_what_lies_below(
     database: Database,
 ) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
     image = built([a_layer("app")], below=DEBIAN, says="registry.example/acme/base:1")
 
@@ -408,7 +303,7 @@ def test_an_annotation_of_an_unknown_base_makes_a_relative_of_what_lies_below(
 
 
 def test_the_sweep_keeps_what_annotations_say(database: Database) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     image = built([a_layer("app")], below=DEBIAN, says="debian:stretch")
     before = fleet.push(image)
 
@@ -423,7 +318,7 @@ def test_the_sweep_keeps_what_annotations_say(database: Database) -> None:
 
 
 def test_layers_of_an_empty_folder_are_nobodys_base(database: Database) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     empty = a_layer("empty", 32)
     fleet.base("acme/odd", {"1": built([empty])})
 
@@ -431,7 +326,7 @@ def test_layers_of_an_empty_folder_are_nobodys_base(database: Database) -> None:
 
 
 def test_images_of_any_other_repository_are_no_bases(database: Database) -> None:
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     fleet.base("acme/other", {"1": DEBIAN}, is_marked=False)
 
     assert fleet.push(APP) is None
@@ -443,7 +338,7 @@ def test_a_push_asks_as_often_however_many_bases_are_known(
     database: Database,
 ) -> None:
     """Of an image on a base: its layers, and whether its repository is a base."""
-    fleet = Fleet(database)
+    fleet = BasesAndApp(database)
     asked = []
     for count in (1, 60):
         tags = {f"v{n}": built([a_layer((count, n), 5000)]) for n in range(count)}

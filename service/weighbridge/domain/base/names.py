@@ -114,8 +114,12 @@ class _Rank:
 
     def __init__(self, names: Sequence[BaseName], now: datetime) -> None:
         self._now = now
-        self._tags = {name.tag for name in names}
-        self._is_versioned = any(_FULL.search(tag) for tag in self._tags)
+        tags = {name.tag for name in names}
+        self._is_versioned = any(_FULL.search(tag) for tag in tags)
+        # Thousands of tags may lead to one base: each is looked at once.
+        parts = [(tag, n) for tag in tags for n, sign in enumerate(tag) if sign == "-"]
+        self._ends = {tag[n + 1 :] for tag, n in parts}
+        self._dated = {tag[:n] for tag, n in parts if _DATE.match(tag[n:])}
         self._longest: dict[int, timedelta] = {}
         for name in names:
             kind = self._kind(name.tag)
@@ -129,7 +133,7 @@ class _Rank:
         return (
             kind,
             name.lasted(self._now) < self._longest[kind] * _LONG,
-            not self._is_dated_too(tag),
+            tag not in self._dated,
             is_version != self._is_versioned,
             _MINOR.match(tag) is None,
             len(tag),
@@ -140,12 +144,6 @@ class _Rank:
     def _kind(self, tag: str) -> int:
         if _DATE.search(tag) or _COMMIT.search(tag):
             return 3
-        if tag == _LATEST or any(other.endswith(f"-{tag}") for other in self._tags):
+        if tag == _LATEST or tag in self._ends:
             return 2
         return 1 if _FULL.search(tag) else 0
-
-    def _is_dated_too(self, tag: str) -> bool:
-        return any(
-            other.startswith(f"{tag}-") and _DATE.match(other.removeprefix(tag))
-            for other in self._tags
-        )

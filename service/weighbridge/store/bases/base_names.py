@@ -47,7 +47,8 @@ _NEW_CHAINS: Final = BulkInsert(
     "last_seen_at",
 )
 _SEEN: Final = BulkUpdateReturning(base_chains, key=("id",), values=("last_seen_at",))
-_OF_CHAINS: Final = Rows(
+# Thousands of tags may have led to one chain: those alone that are asked about.
+_OF_TAGS: Final = Rows(
     select(
         _name.id,
         _name.base_chain_id,
@@ -57,7 +58,12 @@ _OF_CHAINS: Final = Rows(
         _name.digest,
         _name.index_digest,
         _name.left_at.is_not(None).label("has_left"),
-    ).where(among_ids(_name.base_chain_id))
+    ).where(
+        among_ids(_name.base_chain_id),
+        _name.host == bindparam("host", type_=UTF8),
+        _name.repository == bindparam("repository", type_=UTF8),
+        among_texts(_name.tag),
+    )
 )
 _LEADING: Final = select(_name.id, _name.base_chain_id).where(
     _name.host == bindparam("host", type_=UTF8),
@@ -184,8 +190,7 @@ def note_names(
         for tag, some in tags.items()
         for build in some
     }
-    of_chains = {"ids": listed(sorted(set(ids.values())))}
-    known = [_StoredName(*row) for row in _OF_CHAINS.read(connection, of_chains)]
+    known = [_StoredName(*row) for row in _known(connection, leading, ids.values())]
     stored = {name.key: name for name in known if name.key in wanted}
     stay = {name.id for name in stored.values()}
     left = {n: c for n, c in _led_to(connection, leading) if n not in stay}
@@ -237,15 +242,30 @@ def _chain_row(build: BaseBuild, now: datetime) -> tuple[object, ...]:
     )
 
 
-def _led_to(
-    connection: Connection, leading: Mapping[WrittenRepository, Collection[str]]
-) -> Iterator[tuple[int, int]]:
+_Tags: TypeAlias = Mapping[WrittenRepository, Collection[str]]
+
+
+def _known(
+    connection: Connection, tags: _Tags, chain_ids: Collection[int]
+) -> Iterator[tuple[int, int, str, str, str, Digest, Digest | None, bool]]:
+    """What of these chains these tags lead to, or have led to."""
+    chains = listed(sorted(set(chain_ids)))
+    for of_place in _by_place(tags) if chain_ids else ():
+        yield from _OF_TAGS.read(connection, {**of_place, "ids": chains})
+
+
+def _led_to(connection: Connection, tags: _Tags) -> Iterator[tuple[int, int]]:
     """Names that tags had until now, each with its base."""
-    for place, tags in sorted(leading.items(), key=itemgetter(0)):
-        parameters = {
+    for of_place in _by_place(tags):
+        for row in connection.execute(_LEADING, of_place):
+            yield row.id, row.base_chain_id
+
+
+def _by_place(tags: _Tags) -> Iterator[Mapping[str, object]]:
+    """What a statement is told of each repository's tags."""
+    for place, names in sorted(tags.items(), key=itemgetter(0)):
+        yield {
             "host": place.host,
             "repository": place.repository,
-            "names": listed(sorted(tags)),
+            "names": listed(sorted(names)),
         }
-        for row in connection.execute(_LEADING, parameters):
-            yield row.id, row.base_chain_id

@@ -4,17 +4,32 @@ for in what repositories hold already, in the background.
 Only repositories that hold its last layer are walked through, as the ledger names them;
 of a base whose layers are all foreign, which no ledger has, all of them are. It goes in
 pieces: whoever is killed begins again with the bases that were not done.
+
+What annotations say of a base is held against its name and digest once these are known,
+whether or not the layers show it: else what was pushed first would be believed.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    exists,
+    or_,
+    select,
+    update,
+)
 
 from weighbridge.domain.base.chain import layer_chains
+from weighbridge.domain.base.names import written
 from weighbridge.domain.image.digest import Digest
+from weighbridge.ports.job_names import CLAIMS
 from weighbridge.store.bases.image_bases import find_image_bases_anew
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import (
@@ -27,11 +42,14 @@ from weighbridge.store.dialect import (
 )
 from weighbridge.store.facts.interned import platform_ids
 from weighbridge.store.facts.stored_images import load_images
+from weighbridge.store.leases.jobs import Job, done_at, note_done
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.models import (
     base_chains,
+    base_names,
     base_repositories,
     blobs,
+    image_bases,
     images,
     layers,
     repository_blobs,
@@ -40,12 +58,16 @@ from weighbridge.store.models import (
     tags,
 )
 from weighbridge.store.models.types import UTF8
-from weighbridge.store.session import Database, alone
+from weighbridge.store.session import Database, alone, lock_repositories
 from weighbridge.store.tags.base_tags import LedTag, note_base_tags
 
 _TAGS: Final = 200
 _BASES: Final = 500
 _IMAGES: Final = 500
+_CLAIMS_A_PIECE: Final = 5_000
+_LATE: Final = timedelta(minutes=10)
+"""So long may it take from a name's time until it can be seen, and an image that was
+looked at before it."""
 
 _mark = base_repositories.c
 _chain = base_chains.c
@@ -55,12 +77,12 @@ _UNRECORDED: Final = (
     select(_mark.repository_id).where(_mark.is_recorded.is_(False)).limit(1)
 )
 _TAGS_OF: Final = (
-    select(tags.c.name, tags.c.target_id)
+    select(tags.c.name, case((tags.c.deleted_at.is_(None), tags.c.target_id)))
     .where(
         tags.c.repository_id == bindparam("repository"),
         tags.c.name > bindparam("after", type_=UTF8),
-        tags.c.deleted_at.is_(None),
-        tags.c.target_id.is_not(None),
+        # What is gone may have been a name of a base when this was one before.
+        or_(tags.c.deleted_at.is_not(None), tags.c.target_id.is_not(None)),
     )
     .order_by(tags.c.name)
     .limit(_TAGS)
@@ -112,6 +134,26 @@ _DIGESTS: Final = Rows(
     .join_from(layers, blobs, blobs.c.id == _layer.blob_id)
     .where(among_ids(_layer.image_id))
 )
+_name = base_names.c
+_NAMES: Final = select(
+    _name.host, _name.repository, _name.tag, _name.digest, _name.index_digest
+)
+_claim = image_bases.c
+# Of live images that claim a base which was not known when they were looked at.
+_CLAIMS: Final = (
+    select(_claim.image_id, _claim.reference, _claim.digest)
+    .where(
+        _claim.image_id > bindparam("after"),
+        or_(_claim.reference.is_not(None), _claim.digest.is_not(None)),
+        or_(
+            _claim.relation == "relative",
+            and_(_claim.relation == "base", _claim.base_chain_id.is_(None)),
+        ),
+        exists().where(_live.manifest_id == _claim.image_id),
+    )
+    .order_by(_claim.image_id)
+    .limit(_CLAIMS_A_PIECE)
+)
 
 
 class SweptBases(Struct, frozen=True):
@@ -120,11 +162,13 @@ class SweptBases(Struct, frozen=True):
     tags:   of base repositories that were there before these were bases
     bases:  that were looked for
     images: that begin with one of them
+    claims: annotations that were held against the names of bases anew
     """
 
     tags: int = 0
     bases: int = 0
     images: int = 0
+    claims: int = 0
 
 
 @unhurried()
@@ -159,7 +203,8 @@ def sweep_bases(
             _SWEPT.take(connection, [(base.id, True) for base in new])
         bases += len(new)
         found += count
-    return SweptBases(recorded, bases, found)
+    claims = _hold_claims(database, now, is_stopped)
+    return SweptBases(recorded, bases, found, claims)
 
 
 class _NewBase(Struct, frozen=True):
@@ -179,6 +224,8 @@ def _record(database: Database, now: datetime, is_stopped: Callable[[], bool]) -
         after: str | None = ""
         while after is not None and not is_stopped():
             with database.write() as connection:
+                # What a crawl moves meanwhile we would put back where it was.
+                lock_repositories(connection, [repository])
                 of_piece = {"repository": repository, "after": after}
                 rows = connection.execute(_TAGS_OF, of_piece).all()
                 led = [LedTag(repository, name, target) for name, target in rows]
@@ -212,6 +259,55 @@ def _find_images(
                     _keep(connection, begun)
             count += len(begun)
     return count
+
+
+class _Names(Struct, frozen=True):
+    """Names of bases, as annotations say them."""
+
+    references: Set[str]
+    digests: Set[Digest]
+
+
+def _hold_claims(
+    database: Database, now: datetime, is_stopped: Callable[[], bool]
+) -> int:
+    """Look again for the base of images that claim one of which names have come since
+    the last time; how many these are."""
+    with database.read() as connection:
+        before = done_at(connection, Job(CLAIMS))
+        since = None if before is None else before - _LATE
+        names = _names_since(connection, since)
+    count, after = 0, -1
+    while names.references and not is_stopped():
+        with database.read() as connection:
+            of_piece = {"after": after}
+            rows = connection.execute(_CLAIMS, of_piece).all()
+            claimed = [row.image_id for row in rows if _is_among(names, row)]
+        for start in range(0, len(claimed), _IMAGES):
+            with database.write() as connection:
+                _keep(connection, claimed[start : start + _IMAGES])
+        count += len(claimed)
+        if len(rows) < _CLAIMS_A_PIECE:
+            break
+        after = rows[-1].image_id
+    if not is_stopped():
+        with database.write() as connection:
+            note_done(connection, Job(CLAIMS), now)
+    return count
+
+
+def _is_among(names: _Names, claim: Row[int, str | None, Digest | None]) -> bool:
+    return claim.reference in names.references or claim.digest in names.digests
+
+
+def _names_since(connection: Connection, since: datetime | None) -> _Names:
+    chosen = _NAMES if since is None else _NAMES.where(_name.last_seen_at >= since)
+    references: set[str] = set()
+    digests: set[Digest] = set()
+    for host, repository, tag, *some in connection.execute(chosen):
+        references.add(written(host, repository, tag))
+        digests.update(filter(None, some))
+    return _Names(references, digests)
 
 
 def _repositories(connection: Connection, bases: Sequence[_NewBase]) -> list[int]:
