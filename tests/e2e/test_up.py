@@ -33,7 +33,7 @@ from weighbridge.store.reports.bases import (
     find_base,
 )
 from weighbridge.store.reports.history import HistoryQuery, history_page
-from weighbridge.store.reports.repository_savings import repository_savings
+from weighbridge.store.reports.repository_savings import repositories_by_saving
 from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import open_database
 
@@ -246,7 +246,7 @@ def test_the_page_shows_the_savings_that_a_terminal_prints(demo: Running) -> Non
     database = open_database(f"sqlite:///{kept}", must_exist=True)
 
     with database.read() as connection:
-        found = repository_savings(connection, datetime.now(UTC), limit=3)
+        found = repositories_by_saving(connection, limit=3)
     database.close()
 
     prompt = "$ weighbridge top --database demo.db --limit 3 --by saving\n"

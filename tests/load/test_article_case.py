@@ -15,7 +15,7 @@ from weighbridge.domain.report.lighter import Lighter
 from weighbridge.domain.size.weighing import WeighedImage
 from weighbridge.engine.context.crawl_context import Progress
 from weighbridge.store.reports.lighter import find_lighter
-from weighbridge.store.reports.repository_savings import repository_savings
+from weighbridge.store.reports.repository_savings import repositories_by_saving
 from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Connection, open_database
 
@@ -123,7 +123,7 @@ def test_an_image_on_a_base_keeps_its_own_layers(connection: Connection) -> None
 def test_what_repositories_would_save_is_each_counted_once(
     connection: Connection,
 ) -> None:
-    report = repository_savings(connection, NOW, limit=100)
+    report = repositories_by_saving(connection, limit=100)
 
     assert report.repositories == len(report.rows)
     assert report.saved_bytes == sum(row.saved_bytes for row in report.rows)

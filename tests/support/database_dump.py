@@ -29,6 +29,8 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "blob_changes": "the settler's queue",
     "registry_sums": "sums of the rows of other tables, compared by `db verify`",
     "base_summaries": "sums of the rows of other tables, counted every few minutes",
+    "base_savings": "counted with them",
+    "repository_savings": "the same",
     "base_readings": "how far repositories were read for their bases",
     "repository_pulls": "how much was pulled when somebody asked",
     "tag_pulls": "the same of tags",

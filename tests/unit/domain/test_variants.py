@@ -13,7 +13,7 @@ from weighbridge.domain.base.savings import (
     saving_of,
 )
 from weighbridge.domain.base.variants import (
-    MARKS,
+    VARIANT_KINDS,
     VariantKind,
     best_variants,
     caution_of,
@@ -54,7 +54,7 @@ MB = 1_000_000
 )
 def test_a_tag_says_what_it_is_a_variant_of(full: str, variant: str) -> None:
     assert is_variant(variant, full)
-    assert any(mark in variant for mark in MARKS)
+    assert any(mark in variant for mark in VARIANT_KINDS)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_every_tag_can_be_taken_apart(tag: str) -> None:
 
     assert len(parts.core) + len(parts.kinds) + bool(parts.suite) <= tag.count("-") + 1
     assert not is_variant(tag, tag)
-    assert not parts.kinds or any(mark in tag for mark in MARKS)
+    assert not parts.kinds or any(mark in tag for mark in VARIANT_KINDS)
 
 
 def a_base(compressed_bytes: int | None, relation: Relation = "base") -> ImageBase:

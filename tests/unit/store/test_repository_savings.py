@@ -1,15 +1,19 @@
 """Which repositories a slimmer base would save most."""
 
 import json
+from datetime import timedelta
 
-from support.images import a_layer
+from support.images import a_layer, an_image
 from support.slim_bases import SlimBases
 from support.statements import counted
 from support.store_world import World
 from weighbridge.cli.actions.top_savings import printed
 from weighbridge.domain.report.repository_saving import SavingReport
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.store.reports.repository_savings import repository_savings
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
+from weighbridge.store.reports.bases import BaseQuery, base_page
+from weighbridge.store.reports.inventory import snapshot_version
+from weighbridge.store.reports.repository_savings import repositories_by_saving
 from weighbridge.store.session import Database
 
 MB = 1_000_000
@@ -31,10 +35,13 @@ def three_repositories(database: Database) -> SlimBases:
 
 
 def report(bases: SlimBases, *, limit: int = 20, registry: str = "hub") -> SavingReport:
+    refresh_base_summaries(bases.world.database, bases.world.now)
+    return shown(bases, limit=limit, registry=registry)
+
+
+def shown(bases: SlimBases, *, limit: int = 20, registry: str = "hub") -> SavingReport:
     with bases.world.database.read() as connection:
-        return repository_savings(
-            connection, bases.world.now, limit=limit, registry=registry
-        )
+        return repositories_by_saving(connection, limit=limit, registry=registry)
 
 
 def test_what_saves_most_comes_first_by_its_best_variant(database: Database) -> None:
@@ -61,11 +68,13 @@ def test_the_sum_is_of_all_repositories_whatever_is_shown(database: Database) ->
 def test_a_repository_of_bases_is_read_once(database: Database) -> None:
     """However many bases of it are stood on."""
     bases = three_repositories(database)
+    report(bases)
     with counted() as before:
         report(bases)
     world = World(database, repository="acme/d")
     bases.base("old", [a_layer("old", 300 * MB)], "library/python:3.6")
     world.crawl({"1": bases.child("old", [a_layer("d", MB)])})
+    report(bases)
     with counted() as after:
         report(bases)
 
@@ -132,3 +141,64 @@ def test_where_nothing_is_known_it_says_what_to_do() -> None:
     text = printed(SavingReport((), 0, 0), "table", Screen())
 
     assert "bases.repositories" in text
+
+
+def test_an_image_that_has_become_the_newest_since_is_not_the_one_counted(
+    database: Database,
+) -> None:
+    bases = three_repositories(database)
+    report(bases)
+    world = World(database, repository="acme/b")
+    world.crawl({"2": bases.child("slim", [a_layer("new", MB)])})
+
+    assert [row.repository for row in shown(bases).rows] == ["acme/a"]
+    assert [(r.repository, r.saved_bytes) for r in report(bases).rows] == [
+        ("acme/a", 23 * MB),
+        ("acme/b", 19 * MB),
+    ]
+
+
+def test_lines_that_anybody_may_write_save_nothing(database: Database) -> None:
+    """An image whose lines are those of a heavy base need not have its layers."""
+    bases = three_repositories(database)
+    liar = World(database, repository="acme/liar")
+    image = an_image([a_layer("small", MB)])
+    liar.crawl({"1": image})
+    bases.known.stands_on(image.digest, "full", found_by="history")
+
+    assert "acme/liar" not in {row.repository for row in report(bases).rows}
+
+
+def test_a_base_says_what_its_newest_images_would_save(database: Database) -> None:
+    """Each repository once, and nothing of a base without a lighter variant."""
+    bases = three_repositories(database)
+    more = World(database, repository="acme/d")
+    more.crawl({"1": bases.child("full", [a_layer("d", MB)])})
+    report(bases)
+
+    with database.read() as connection:
+        found = base_page(connection, BaseQuery(sort="saved"))
+    assert [(each.reference, each.saved_bytes) for each in found.items] == [
+        ("library/python:3.7", 2 * 319 * MB),
+        ("library/debian:stretch", 23 * MB),
+        ("library/python:3.7-alpine", None),
+    ]
+
+
+def test_whoever_keeps_what_is_shown_hears_of_another_saving(
+    database: Database,
+) -> None:
+    """Two repositories change places: the numbers of each base stay what they were."""
+    bases = three_repositories(database)
+    report(bases)
+    for name, build in (("a", "full"), ("b", "stretch")):
+        world = World(database, repository=f"acme/{name}")
+        world.crawl({"1": bases.child(build, [a_layer(f"new {name}", 10 * MB)])})
+    with database.read() as connection:
+        before = snapshot_version(connection)
+    bases.world.now += timedelta(minutes=1)
+    report(bases)
+
+    with database.read() as connection:
+        assert snapshot_version(connection) != before
+    assert [row.repository for row in shown(bases).rows] == ["acme/a", "acme/b"]

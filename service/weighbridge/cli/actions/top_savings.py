@@ -3,7 +3,6 @@ image a slimmer base would make lighter.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from weighbridge.bootstrap.databases import read_database
@@ -18,7 +17,7 @@ from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.phrases import column_unit, plural
 from weighbridge.presentation.forms.screen import Output, Screen, bar
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.store.reports.repository_savings import repository_savings
+from weighbridge.store.reports.repository_savings import repositories_by_saving
 
 _NONE: Final = (
     "no repository is known to be lighter on another base: bases.repositories of the "
@@ -41,9 +40,7 @@ def top(
     Raises UsageError(unknown_registry), StoreError(no_database).
     """
     with read_database(settings, registry) as connection:
-        report = repository_savings(
-            connection, datetime.now(UTC), limit=limit, registry=registry
-        )
+        report = repositories_by_saving(connection, limit=limit, registry=registry)
     return printed(report, output, screen)
 
 

@@ -21,6 +21,7 @@ _BY: Final = (
     "base",
     "own",
     "stored",
+    "saved",
     "compressed",
     "images",
     "outdated",

@@ -58,16 +58,18 @@ class Saving(Struct, frozen=True):
 
     @property
     def patch(self) -> str:
-        """The change of the Dockerfile's line, as `diff -u` has one."""
-        return (
-            f"-FROM {name_in_from(self.base)}\n"
-            f"+FROM {name_in_from(self.variant.reference)}"
-        )
+        """See `patch_of`."""
+        return patch_of(self.base, self.variant.reference)
 
     @property
     def caution(self) -> str:
         """What to check first."""
         return caution_of(self.variant.kind, self.base)
+
+
+def patch_of(base: str, variant: str) -> str:
+    """The change of the Dockerfile's line, as `diff -u` has one."""
+    return f"-FROM {name_in_from(base)}\n+FROM {name_in_from(variant)}"
 
 
 def saving_of(

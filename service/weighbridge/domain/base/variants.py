@@ -12,6 +12,13 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 VariantKind: TypeAlias = Literal["slim", "alpine", "chiseled", "distroless"]
+VARIANT_KINDS: Final[tuple[VariantKind, ...]] = (
+    "slim",
+    "alpine",
+    "chiseled",
+    "distroless",
+)
+"""One of these words is in the tag of every variant."""
 
 _ALPINE: Final = re.compile(r"alpine(?:[0-9]+(?:\.[0-9]+)*)?", re.ASCII)
 _SUITE: Final = re.compile(
@@ -27,8 +34,6 @@ _KINDS: Final[dict[str, VariantKind]] = {
     "chiseled": "chiseled",
     "distroless": "distroless",
 }
-MARKS: Final = ("slim", "alpine", "chiseled", "distroless")
-"""One of these is in the tag of every variant."""
 _WITHOUT_A_SHELL: Final = "no shell and no package manager are in it"
 _CAUTIONS: Final[dict[VariantKind, str]] = {
     "slim": "it has fewer tools: no compiler, no headers, often no git and no curl;"

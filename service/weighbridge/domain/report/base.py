@@ -51,6 +51,9 @@ class BaseReport(Struct, frozen=True):
     base_bytes:      of that, what is the base's, counted for each image
     own_bytes:       the rest: what the images have above the base
     stored_bytes:    what the base takes in storage: each build once a storage scope
+    saved_bytes:     what slimmer variants of it would save of one pull of each of the
+                     newest images on it, each on the variant that saves most. None: no
+                     lighter variant is known
     """
 
     reference: str
@@ -70,6 +73,7 @@ class BaseReport(Struct, frozen=True):
     base_bytes: int | None
     own_bytes: int | None
     stored_bytes: int | None
+    saved_bytes: int | None
 
     @property
     def share(self) -> float | None:

@@ -38,6 +38,8 @@ class BaseRow:
     `stored_bytes` is what the base takes in the registries: each build once a storage
     scope. `outdated_images` are on a build that the name does not lead to any more,
     `outdated_repositories` have such a newest image: they are to be rebuilt.
+    `saved_bytes` is what slimmer variants would save of one pull of the newest image of
+    each of `newest_repositories`; null where no lighter one is known.
     `claimed_images` only say that they are on it, and are in no other number. What
     is unknown is null: of a base that is not crawled (`state` is `unknown`).
     """
@@ -59,6 +61,7 @@ class BaseRow:
     base_bytes: int | None
     own_bytes: int | None
     stored_bytes: int | None
+    saved_bytes: int | None
     share: float | None
 
 

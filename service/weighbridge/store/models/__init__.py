@@ -15,8 +15,10 @@ from weighbridge.store.models.bases import (
     base_names,
     base_readings,
     base_repositories,
+    base_savings,
     base_summaries,
     image_bases,
+    repository_savings,
 )
 from weighbridge.store.models.facts import (
     ALIGNMENTS,
@@ -106,6 +108,7 @@ __all__ = [
     "base_names",
     "base_readings",
     "base_repositories",
+    "base_savings",
     "base_summaries",
     "blob_changes",
     "blob_sizes",
@@ -136,6 +139,7 @@ __all__ = [
     "repository_blobs",
     "repository_manifests",
     "repository_pulls",
+    "repository_savings",
     "repository_summaries",
     "scope_blobs",
     "storage_months",

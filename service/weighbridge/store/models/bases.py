@@ -21,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from weighbridge.domain.base.variants import VARIANT_KINDS
 from weighbridge.domain.image.image_base import FOUND_BY, RELATIONS
 from weighbridge.domain.report.base import BASE_STATES
 from weighbridge.store.models.types import (
@@ -154,6 +155,37 @@ base_summaries = Table(
     # Builds that images stand on: JSON, [[chain, state, left at or null], ...].
     Column("builds", Text, nullable=False),
     Column("changed_at", Moment, nullable=False),
+    # By slimmer variants, of one pull of each repository's newest image.
+    Column("saved_bytes", BigInteger),
+)
+
+# Of builds whose name has a lighter variant: the one that saves most. Counted with
+# `base_summaries`, as are the rows of the next table.
+base_savings = Table(
+    "base_savings",
+    metadata,
+    Column("base_chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("base", UTF8, nullable=False),  # its name that the variant's goes with
+    Column("base_bytes", BigInteger, nullable=False),
+    Column("kind", Enumeration(VARIANT_KINDS), nullable=False),
+    Column("variant", UTF8, nullable=False),
+    Column("variant_bytes", BigInteger, nullable=False),
+    Column("saved_bytes", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Repositories whose newest image it would save that. An image that has become the
+# newest since, or a repository that is gone, is seen by comparing.
+repository_savings = Table(
+    "repository_savings",
+    metadata,
+    Column("repository_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("registry_id", BigInteger, nullable=False),
+    Column("image_id", BigInteger, nullable=False),
+    Column("base_chain_id", BigInteger, nullable=False),
+    Column("saved_bytes", BigInteger, nullable=False),
+    Index("ix_repository_savings_saved_bytes", "saved_bytes", "repository_id"),
+    sqlite_with_rowid=False,
 )
 
 # How far the repositories are read that are named for their bases alone.

@@ -1,4 +1,5 @@
-"""What stands on each base, counted anew: rows of `base_summaries`.
+"""What stands on each base, counted anew: rows of `base_summaries`, with those of what
+slimmer bases would save.
 
 Two images of five may stand on one base, so no push keeps these numbers: a job counts
 all of them every few minutes, in a few statements that read each live image twice, and
@@ -56,6 +57,7 @@ from weighbridge.store.models import (
     storage_scopes,
 )
 from weighbridge.store.models.types import Moment, bounded
+from weighbridge.store.read_model.base_savings import CountedSavings, count_savings
 from weighbridge.store.session import Database
 from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
 
@@ -258,6 +260,7 @@ _VALUES: Final = (
     "own_bytes",
     "stored_bytes",
     "builds",
+    "saved_bytes",
 )
 _PUT: Final = BulkUpsert(base_summaries, key=[_KEY], values=[*_VALUES, "changed_at"])
 _DROP: Final = BulkDelete(base_summaries, key=[_KEY])
@@ -271,21 +274,28 @@ def refresh_base_summaries(database: Database, now: datetime) -> int:
     StoreError.
     """
     with unhurried(), database.read() as connection:
-        wanted = {str(row[0]): row for row in _counted(connection, now)}
+        rows, savings = _counted(connection, now)
+        wanted = {str(row[0]): row for row in rows}
         stored = {str(row[0]): tuple(row) for row in connection.execute(_STORED)}
     changed = [
         (*row, now) for key, row in sorted(wanted.items()) if row != stored.get(key)
     ]
     gone = [(key,) for key in sorted(stored.keys() - wanted.keys())]
-    if changed or gone:
+    if savings.changes and rows and not changed:
+        # Whoever keeps what is shown looks at `changed_at` of these rows.
+        changed = [(*rows[0], now)]
+    if changed or gone or savings.changes:
         with database.write() as connection:
             _PUT.add(connection, changed)
             _DROP.remove(connection, gone)
-    return len(changed) + len(gone)
+            savings.write(connection)
+    return len(changed) + len(gone) + savings.changes
 
 
-def _counted(connection: Connection, now: datetime) -> list[_Summary]:
-    """What the rows are to be: the key and `_VALUES` of each."""
+def _counted(
+    connection: Connection, now: datetime
+) -> tuple[list[_Summary], CountedSavings]:
+    """What the rows are to be, the key and `_VALUES` of each; and those of savings."""
     counted = {row.base_chain_id: row for row in connection.execute(_IMAGES)}
     named = names_of(connection, sorted(counted), now)
     by_name: dict[str, list[int]] = defaultdict(list)
@@ -296,6 +306,10 @@ def _counted(connection: Connection, now: datetime) -> list[_Summary]:
     chains, led_to = _chains(connection, sorted(counted))
     newest = {row.base_chain_id: row.newest for row in connection.execute(_NEWEST)}
     claimed = _claimed(connection)
+    savings = count_savings(
+        connection,
+        {n: (named[n].reference, chains[n].compressed_bytes) for n in sorted(named)},
+    )
     rows = []
     for place, name in enumerate(names):
         builds = [
@@ -310,9 +324,11 @@ def _counted(connection: Connection, now: datetime) -> list[_Summary]:
             )
             for chain in sorted(by_name[name])
         ]
-        rows.append(_summary(name, builds, led_to, holders[place], claimed[name]))
+        row = _summary(name, builds, led_to, holders[place], claimed[name])
+        rows.append((*row, savings.of_builds(by_name[name])))
     only_claimed = sorted(claimed.keys() - by_name.keys())
-    return [*rows, *(_of_claims(name, claimed[name]) for name in only_claimed)]
+    rows += [_of_claims(name, claimed[name]) for name in only_claimed]
+    return rows, savings
 
 
 def names_of(
@@ -423,7 +439,7 @@ def _of_claims(name: str, claimed: int) -> _Summary:
     """Of a base that nobody crawls: nothing is known of it."""
     return (
         *(name, "unknown", None, None, 0, None, claimed, 0, 0),
-        *(None, None, 0, None, None, None, written_builds([])),
+        *(None, None, 0, None, None, None, written_builds([]), None),
     )
 
 

@@ -14,10 +14,11 @@ from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.report.lighter import Lighter, base_layers
 from weighbridge.domain.size.weighing import WeighedImage, Weighing
 from weighbridge.store.bases.known_bases import references_of
+from weighbridge.store.bases.variant_finder import names_of_bases
 from weighbridge.store.dialect import among_bytes, listed
 from weighbridge.store.models import base_names, blobs, image_bases, tags
 from weighbridge.store.named_rows import find_place
-from weighbridge.store.reports.savings import find_savings, names_of_bases
+from weighbridge.store.reports.savings import find_savings
 
 _COMMIT_TAGS: Final = 1_000
 """Tags of one commit that are looked at."""
