@@ -200,6 +200,8 @@ def test_of_a_registry_whose_tags_are_partly_left_out_nothing_is_said(
         (["hub/acme/app", "--tag", "v2", "--keep", "v*"], 2, "--tag takes no rule"),
         (["hub/acme/app", "--commands", "-o", "json"], 2, "leave out --output"),
         (["hub/acme/app", "--keep-days", "0"], 2, "is no number from 1 to 3660"),
+        (["hub/acme/app", "--keep", ""], 2, "'' is no pattern"),
+        (["hub/acme/app", "--keep", "v1,v2"], 2, "'v1,v2' is no pattern"),
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_do(

@@ -85,6 +85,24 @@ class BasePattern(click.ParamType[str]):
         return found
 
 
+class TagsKept(click.ParamType[str]):
+    """A pattern of tags, as `reclaim.keep` of the configuration has it."""
+
+    name = "pattern"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        from pydantic_core import PydanticCustomError
+
+        from weighbridge.config.value.value_types import tag_pattern
+
+        try:
+            return tag_pattern(value)
+        except PydanticCustomError as exc:
+            self.fail(f"{value!r} {exc.message()}", param, ctx)
+
+
 AGE: Final = _Written("duration", _age)
 MOST: Final = _Written("bytes", _most)
 BYTES: Final = _Written("bytes", _bytes)

@@ -6,7 +6,7 @@ import click
 from msgspec.structs import replace
 
 from weighbridge.cli.options.common import Options, common_options
-from weighbridge.cli.options.parameters import Count
+from weighbridge.cli.options.parameters import Count, TagsKept
 from weighbridge.cli.process.streams import emit
 
 _EXAMPLES: Final = """\b
@@ -31,7 +31,12 @@ Examples:
     "--keep-pulled-days", type=Count(1, 3_660), metavar="N", help="Keep what is pulled."
 )
 @click.option(
-    "--keep", "patterns", multiple=True, metavar="PATTERN", help="Keep tags, * is any."
+    "--keep",
+    "patterns",
+    type=TagsKept(),
+    multiple=True,
+    metavar="PATTERN",
+    help="Keep tags, * is any.",
 )
 @click.option(
     "--commands", "wants_commands", is_flag=True, help="Print how to delete them."

@@ -307,7 +307,8 @@ def _repository_pattern(value: object) -> str:
     return _pattern(text_of(value), _REPOSITORY_PATTERN)
 
 
-def _tag_pattern(value: object) -> str:
+def tag_pattern(value: object) -> str:
+    """A tag, in which * stands for any text. Raises PydanticCustomError."""
     return _pattern(text_of(value), _TAG_PATTERN)
 
 
@@ -359,4 +360,4 @@ Platforms = Annotated[
     Field(min_length=1),
 ]
 RepositoryPattern = Annotated[str, PlainValidator(_repository_pattern)]
-TagPattern = Annotated[str, PlainValidator(_tag_pattern)]
+TagPattern = Annotated[str, PlainValidator(tag_pattern)]

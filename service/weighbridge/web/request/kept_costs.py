@@ -30,7 +30,7 @@ WAIT_S: Final = 3.0
 _Question: TypeAlias = tuple[int, str | None, Per]
 
 
-class _Kept(Struct, frozen=True):
+class _KeptSum(Struct, frozen=True):
     costs: MonthCosts
     policies: PolicySet
     at: datetime
@@ -53,7 +53,7 @@ class KeptCosts:
         self._most_rows = most_rows
         self._wait_s = wait_s
         self._lock = threading.Lock()
-        self._kept: dict[_Question, _Kept] = {}
+        self._kept: dict[_Question, _KeptSum] = {}
 
     def find(
         self,
@@ -83,12 +83,12 @@ class KeptCosts:
                 found = month_costs(uses, month, self._prices, owner)
                 if not found.rows:
                     check_names(connection, registry)
-            self._keep(question, _Kept(found, policies, now))
+            self._keep(question, _KeptSum(found, policies, now))
         finally:
             self._lock.release()
         return found
 
-    def _keep(self, question: _Question, new: _Kept) -> None:
+    def _keep(self, question: _Question, new: _KeptSum) -> None:
         self._kept.pop(question, None)
         room = self._most_rows - _room(new)
         if room < 0:
@@ -98,10 +98,10 @@ class KeptCosts:
         self._kept[question] = new
 
 
-def _is_old(kept: _Kept, now: datetime) -> bool:
+def _is_old(kept: _KeptSum, now: datetime) -> bool:
     return not timedelta() <= now - kept.at < timedelta(seconds=KEPT_S)
 
 
-def _room(kept: _Kept) -> int:
+def _room(kept: _KeptSum) -> int:
     # An answer without a row needs some room as well.
     return len(kept.costs.rows) + 100
