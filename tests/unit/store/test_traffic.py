@@ -15,7 +15,10 @@ from weighbridge.errors import UsageError
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.forgetting import find_known, forget
 from weighbridge.store.models import pull_months, repository_pulls, storage_months
-from weighbridge.store.registries.registry_rows import put_registry
+from weighbridge.store.registries.registry_rows import (
+    mark_unconfigured,
+    put_registry,
+)
 from weighbridge.store.registries.repository_rows import put_repositories
 from weighbridge.store.reports.traffic import (
     TrafficQuery,
@@ -305,6 +308,21 @@ def test_what_two_entries_of_one_address_share_is_noted_once(
     parts = [note_day(world, AT)[0] for world in (one, two)]
 
     assert sum(parts) == one.report().deduplicated_bytes
+
+
+def test_what_an_entry_that_is_left_out_shares_is_noted_with_the_other(
+    database: Database,
+) -> None:
+    url = "https://both.example"
+    one = World(database, registry="one", repository="acme/a", url=url)
+    two = World(database, registry="two", repository="acme/b", url=url)
+    image = of_layers(50_000)
+    one.crawl({"v1": image})
+    two.crawl({"v1": image})
+    with database.write() as connection:
+        mark_unconfigured(connection, ["two"], AT)
+
+    assert note_day(two, AT) == [two.report().deduplicated_bytes]
 
 
 def test_this_month_is_with_today_before_it_is_noted(world: World) -> None:

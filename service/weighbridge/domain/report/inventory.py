@@ -67,7 +67,8 @@ class RegistryReport:
     shared_bytes:       of those, what two repositories or more refer to
     exclusive_bytes:    the rest: the sum of its repositories' exclusive bytes
     repeated_bytes:     of its shared bytes, what an earlier entry of the same address
-                        holds as well: left out where registries are summed up
+                        holds as well: left out where registries are summed up. Those
+                        that are not configured any more come last
     requests, bytes_read: all that was ever asked of it: listings, crawls, measuring
     rate_limit:         the limit on requests that it told last, None: it has told none
     rate_limit_remaining, rate_limit_window_s: of it, None where that was not told

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
+    case,
     cast,
     delete,
     exists,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     union,
     update,
 )
@@ -402,6 +404,11 @@ def _read(row: SQLRow) -> Sums:
 _other_part = storage_scopes.alias("other_part")
 _other_entry = registries.alias("other_entry")
 _other_blob = scope_blobs.alias("other_blob")
+# Entries that are not configured any more come last: nothing is added up of them.
+_place, _other_place = (
+    tuple_(case((entry.c.state == "unconfigured", 1), else_=0), part.c.id)
+    for entry, part in ((registries, storage_scopes), (_other_entry, _other_part))
+)
 # Nothing, at the cost of a look, where each address has one entry.
 _REPEATED: Final = (
     select(
@@ -431,7 +438,7 @@ _REPEATED: Final = (
             _other_blob.c.blob_id == scope_blobs.c.blob_id,
             _other_blob.c.scope_id == _other_part.c.id,
             _other_part.c.name == storage_scopes.c.name,
-            _other_part.c.id < storage_scopes.c.id,
+            _other_place < _place,
             _other_entry.c.id == _other_part.c.registry_id,
             _other_entry.c.address == registries.c.address,
         )
