@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select, update
 
-from support.images import an_image
+from support.images import a_layer, an_image
 from support.known_bases import KnownBases
 from support.store_world import World
 from weighbridge.domain.image.document import Image, Layer
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.store.models import base_chains, base_names, blobs
+from weighbridge.store.session import Database
+
+MB: Final = 1_000_000
 
 
 class SlimBases:
@@ -62,3 +66,18 @@ class SlimBases:
         self.world.keep(image)
         self.known.stands_on(image.digest, build)
         return image
+
+
+def three_repositories(database: Database) -> SlimBases:
+    """Two on bases with variants, the heavier one first; one on the slim variant."""
+    worlds = [World(database, repository=f"acme/{name}") for name in "abc"]
+    bases = SlimBases(worlds[0])
+    bases.base("full", [a_layer("full", 350 * MB)], "library/python:3.7")
+    bases.base("slim", [a_layer("slim", 50 * MB)], "library/python:3.7-slim")
+    bases.base("alpine", [a_layer("alpine", 31 * MB)], "library/python:3.7-alpine")
+    bases.base("stretch", [a_layer("stretch", 45 * MB)], "library/debian:stretch")
+    bases.base("thin", [a_layer("thin", 22 * MB)], "library/debian:stretch-slim")
+    for world, build in zip(worlds, ("stretch", "full", "alpine"), strict=True):
+        own = [a_layer(world.repository, 10 * MB)]
+        world.crawl({"1": bases.child(build, own)})
+    return bases

@@ -44,6 +44,7 @@ from weighbridge.domain.series_budget import (
 from weighbridge.errors import ConfigError
 from weighbridge.jobs.redis.worker_register import QueueLength
 from weighbridge.ports.job_names import CRAWL
+from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.registries.registry_rows import note_registry
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.metrics.families import limit_families
@@ -133,7 +134,9 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
     with a_database(tmp_path_factory.mktemp("docs")) as database:
         ids = add_repositories(database, ["team/api"])
         Violations(database, NOW).open(ids["team/api"])
-        a_fleet_on_bases(database)
+        fleet = a_fleet_on_bases(database)
+        fleet.base("slim", "library/python:3.7-slim")
+        refresh_base_summaries(database, fleet.now)
         with database.write() as connection:
             note_registry(connection, 1, state="ok", reason="", now=NOW)
         options = WebOptions(

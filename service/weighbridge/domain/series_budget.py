@@ -16,10 +16,10 @@ Level: TypeAlias = Literal[0, 1, 2, 3]
 CORE_SERIES: Final = 6
 """Of one repository: its info, three sizes of images and two of storage. Each kind of
 limit that any policy sets is one more."""
-REGISTRY_SERIES: Final = 14
+REGISTRY_SERIES: Final = 15
 """Of one registry: eight numbers, how many repositories are in each of the five states
-that are not well, and what could be reclaimed, once that is counted."""
-BASE_SERIES: Final = 4
+that are not well, and what could be reclaimed and saved, once that is counted."""
+BASE_SERIES: Final = 5
 """Of one base that is shown."""
 EXPORTER_SERIES: Final = 8
 DEFAULT_MAX_SERIES: Final = 20_000

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 from support.images import a_layer, an_image
-from support.slim_bases import SlimBases
+from support.slim_bases import MB, SlimBases, three_repositories
 from support.statements import counted
 from support.store_world import World
 from weighbridge.cli.actions.top_savings import printed
@@ -15,23 +15,6 @@ from weighbridge.store.reports.bases import BaseQuery, base_page
 from weighbridge.store.reports.inventory import snapshot_version
 from weighbridge.store.reports.repository_savings import repositories_by_saving
 from weighbridge.store.session import Database
-
-MB = 1_000_000
-
-
-def three_repositories(database: Database) -> SlimBases:
-    """Two on bases with variants, the heavier one first; one on the slim variant."""
-    worlds = [World(database, repository=f"acme/{name}") for name in "abc"]
-    bases = SlimBases(worlds[0])
-    bases.base("full", [a_layer("full", 350 * MB)], "library/python:3.7")
-    bases.base("slim", [a_layer("slim", 50 * MB)], "library/python:3.7-slim")
-    bases.base("alpine", [a_layer("alpine", 31 * MB)], "library/python:3.7-alpine")
-    bases.base("stretch", [a_layer("stretch", 45 * MB)], "library/debian:stretch")
-    bases.base("thin", [a_layer("thin", 22 * MB)], "library/debian:stretch-slim")
-    for world, build in zip(worlds, ("stretch", "full", "alpine"), strict=True):
-        own = [a_layer(world.repository, 10 * MB)]
-        world.crawl({"1": bases.child(build, own)})
-    return bases
 
 
 def report(bases: SlimBases, *, limit: int = 20, registry: str = "hub") -> SavingReport:

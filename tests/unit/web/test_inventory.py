@@ -194,6 +194,7 @@ def test_a_registry_never_has_more_series_than_are_kept_back_for_it(
     with database.write() as connection:
         note_registry(connection, 1, state="ok", reason="", now=T0)
 
+        connection.exec_driver_sql("INSERT INTO repository_savings VALUES (1,1,1,1,1)")
     counted = Reclaimable(of_registries={"hub": 0})
 
     text = snapshot_of(database, reclaimable=counted).text.plain.decode()

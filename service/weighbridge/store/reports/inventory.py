@@ -52,6 +52,7 @@ from weighbridge.store.models import (
     layers,
     registries,
     repositories,
+    repository_savings,
     repository_summaries,
 )
 from weighbridge.store.named_rows import from_row
@@ -193,6 +194,14 @@ _VALUES: Final[Mapping[str, ColumnElement[int] | ColumnElement[int | None]]] = {
     # Known where a push decided, or a tag that moved between two crawls.
     "pushed": case((_summary.newest_by.in_(("pushed", "moved")), _newest_at)),
     "audited": _audited_at,
+    # Where the newest image is the one that it was counted of.
+    "saving": select(repository_savings.c.saved_bytes)
+    .where(
+        repository_savings.c.repository_id == _summary.repository_id,
+        repository_savings.c.image_id == _summary.newest_image_id,
+    )
+    .correlate(repository_summaries)
+    .scalar_subquery(),
 }
 _LIMITED: Final[Mapping[str, ColumnElement[Any]]] = {
     "compressed_bytes": _size,

@@ -224,6 +224,12 @@ BASES: Final = (
         "Compressed bytes that these images have above the base.",
         lambda base: base.own_bytes,
     ),
+    BaseFamily(
+        "weighbridge_base_image_saving_bytes",
+        "Estimate: what slimmer variants of the base would save of one pull of the "
+        "newest image of each repository on it; absent where none is known.",
+        lambda base: base.saved_bytes,
+    ),
 )
 INFO: Final = (
     "weighbridge_repository_info",
@@ -261,6 +267,16 @@ CORE: Final = (
     ),
 )
 RECLAIMABLE: Final = RepositoryFamily("reclaimable", *REPOSITORY)
+SAVING: Final = RepositoryFamily(
+    "saving",
+    "weighbridge_repository_slimmer_base_saving_bytes",
+    "Estimate: how much lighter the newest image would be on the slimmer variant of "
+    "its base that saves most; absent where none is known.",
+)
+REGISTRY_SAVING: Final = (
+    "weighbridge_registry_slimmer_base_saving_bytes",
+    "Estimate: sum over the repositories of the registry of which it is known.",
+)
 OPTIONAL: Final[dict[Family, RepositoryFamily]] = {
     "largest": RepositoryFamily(
         "largest",

@@ -31,7 +31,6 @@ from weighbridge.web.metrics.families import (
     RepositoryFamily,
     SeriesRow,
 )
-from weighbridge.web.metrics.reclaimable import REGISTRY as RECLAIMABLE
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LABEL_CHARACTERS: Final = 200
@@ -39,6 +38,9 @@ _PLAIN: Final = re.compile(rf"[A-Za-z0-9._/:-]{{0,{LABEL_CHARACTERS}}}", re.ASCI
 
 Labels: TypeAlias = str
 """A rendered label set, `{registry="hub"}`, or "" for none; made by `labels`."""
+
+RegistrySums: TypeAlias = tuple[tuple[str, str], Mapping[str, int]]
+"""A family's name and help, and by the names of registries what is known of them."""
 
 
 class Gauges(Struct, frozen=True):
@@ -165,7 +167,7 @@ def render(
     families: Sequence[RepositoryFamily | LimitFamily],
     by_policy: Mapping[tuple[str, Severity], int] | None = None,
     bases: Sequence[BaseReport] = (),
-    reclaimable: Mapping[str, int] | None = None,
+    sums: Sequence[RegistrySums] = (),
     *,
     breath_s: float = _BREATH_S,
 ) -> Text:
@@ -173,19 +175,11 @@ def render(
 
     by_policy: how many repositories violate a policy, by severity
     bases:     those that have series
-    reclaimable: bytes of each registry of which they are known
+    sums:      of registries of which they are known
     breath_s: how long others may have the interpreter after each piece
     """
     totals = (_of_policies(by_policy or {}), *_of_bases(bases))
-    freed = _block(
-        RECLAIMABLE,
-        (
-            (each.name, labels(registry=each.name), (reclaimable or {})[each.name])
-            for each in registries
-            if each.name in (reclaimable or {})
-        ),
-    )
-    blocks = [*_of_registries(registries), freed, *totals]
+    blocks = [*_of_registries(registries), *_of_sums(registries, sums), *totals]
     info, violations = _Block(head(*INFO)), _Block(head(*VIOLATIONS))
     numbers = [_Block(head(family.name, family.help)) for family in families]
     series = sum(len(block.parts) for block in blocks)
@@ -218,6 +212,20 @@ def _of_registries(registries: Sequence[RegistryReport]) -> Iterator[_Block]:
             for state, count in report.failing.items()
         ),
     )
+
+
+def _of_sums(
+    registries: Sequence[RegistryReport], sums: Sequence[RegistrySums]
+) -> Iterator[_Block]:
+    for family, known in sums:
+        yield _block(
+            family,
+            (
+                (each.name, labels(registry=each.name), known[each.name])
+                for each in registries
+                if each.name in known
+            ),
+        )
 
 
 def _of_policies(by_policy: Mapping[tuple[str, Severity], int]) -> _Block:

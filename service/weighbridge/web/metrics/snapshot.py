@@ -31,10 +31,13 @@ from weighbridge.store.reports.inventory import (
     registry_reports,
     snapshot_version,
 )
+from weighbridge.store.reports.repository_savings import registry_savings
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.metrics.families import (
     RECLAIMABLE,
+    REGISTRY_SAVING,
+    SAVING,
     RepositoryFamily,
     Violating,
     families_of,
@@ -43,6 +46,7 @@ from weighbridge.web.metrics.families import (
     with_limits,
 )
 from weighbridge.web.metrics.reclaimable import NOT_COUNTED, Reclaimable
+from weighbridge.web.metrics.reclaimable import REGISTRY as RECLAIMABLE_OF_REGISTRY
 from weighbridge.web.metrics.rendering import (
     EncodedText,
     Gauges,
@@ -387,17 +391,24 @@ def take_snapshot(
     names = {registry.name for registry in configured(registries)}
     violating = read_violating(connection, names, waivers, at)
     bases = heaviest_bases(connection, bases_shown(budget, len(names)))
-    of_registries = reclaimable.of_registries
+    savings = registry_savings(connection)
     wanted = ShownSeries(len(limits), violating, len(bases))
     choice = choose(connection, registries, budget, now, before, wanted)
-    further: tuple[RepositoryFamily, ...] = ()
-    if reclaimable.of_repositories:
+    further: set[RepositoryFamily] = set()
+    for family, known in (
+        (SAVING, savings),
+        (RECLAIMABLE, reclaimable.of_repositories),
+    ):
+        if not known:
+            continue
         more = replace(wanted, limits=wanted.limits + 1)
         with_more = choose(connection, registries, budget, now, before, more)
-        # It is the first to go where not all fits.
+        # These are the first to go where not all fits.
         if (with_more.level, with_more.exposed) == (choice.level, choice.exposed):
-            choice, further = with_more, (RECLAIMABLE,)
+            choice, wanted = with_more, more
+            further.add(family)
     families = families_of(budget.families if choice.level == 3 else ())
+    families = (*families, *further & {SAVING})
     rows = pieces(connection, choice, [family.column for family in families])
     shown = with_limits(
         rows,
@@ -406,15 +417,18 @@ def take_snapshot(
         waivers,
         at,
         violating,
-        [reclaimable.of_repositories] if further else [],
+        [reclaimable.of_repositories] if RECLAIMABLE in further else [],
     )
     text = render(
         choice.registries,
         shown,
-        (*families, *limits, *further),
+        (*families, *limits, *further & {RECLAIMABLE}),
         violating.by_policy,
         bases,
-        of_registries,
+        (
+            (RECLAIMABLE_OF_REGISTRY, reclaimable.of_registries),
+            (REGISTRY_SAVING, savings),
+        ),
     )
     body = EncodedText(text.plain)
     return Snapshot(
