@@ -266,7 +266,7 @@ def test_what_was_pulled_lately_stays_where_the_registry_gives_the_time(
     world.crawl({"used": used, "unused": unused})
     with world.database.write() as connection:
         told = {"used": world.now - timedelta(days=20)}
-        later = find_later_pulls(connection, world.repository_id, told)
+        later = find_later_pulls(connection, world.repository_id, told, world.now)
         note_tag_pulls(connection, later, world.now)
 
     report = by_rules(

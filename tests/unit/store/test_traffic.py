@@ -141,6 +141,17 @@ def test_a_number_that_stands_still_is_written_once_a_day(world: World) -> None:
     assert (traffic(world).registry_pulls_at, traffic(world).pulls) == (AT + DAY, 0)
 
 
+def test_a_window_is_taken_again_after_a_clock_was_put_back(world: World) -> None:
+    world.crawl({"v1": of_layers(100)})
+    week = {"counts": "actions", "window_s": 7 * 86_400}
+    tell(world, 3, AT + 4_000 * DAY, **week)
+    tell(world, 5, AT, **week)
+
+    tell(world, 6, AT + 7 * DAY, **week)
+
+    assert traffic(world).pulls == 6
+
+
 def test_a_new_month_begins_where_the_number_stood_still(world: World) -> None:
     world.crawl({"v1": of_layers(100)})
     end = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
@@ -227,7 +238,7 @@ def test_a_tags_last_pull_is_written_when_it_is_a_day_later(world: World) -> Non
     def told(at: datetime) -> int:
         with world.database.write() as connection:
             later = find_later_pulls(
-                connection, world.repository_id, {"v1": at, "gone": at}
+                connection, world.repository_id, {"v1": at, "gone": at}, AT
             )
             note_tag_pulls(connection, later, AT)
             return len(later)
@@ -240,6 +251,19 @@ def test_a_tags_last_pull_is_written_when_it_is_a_day_later(world: World) -> Non
     assert traffic(world).last_pull_at == AT + DAY
 
 
+def test_a_last_pull_that_is_days_ahead_is_not_believed(world: World) -> None:
+    world.crawl({"v1": of_layers(100)})
+
+    def told(at: datetime) -> list[datetime]:
+        with world.database.read() as connection:
+            number = world.repository_id
+            return list(find_later_pulls(connection, number, {"v1": at}, AT).values())
+
+    far = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    assert told(far) == told(AT + DAY + timedelta(seconds=1)) == []
+    assert told(AT + DAY) == [AT + DAY]
+
+
 def test_whether_times_are_told_is_known_of_the_registry(database: Database) -> None:
     world, silent = World(database), World(database, registry="plain")
     with database.write() as connection:
@@ -247,7 +271,7 @@ def test_whether_times_are_told_is_known_of_the_registry(database: Database) -> 
     world.crawl({"v1": of_layers(100)})
     silent.crawl({"v1": of_layers(100)})
     with database.write() as connection:
-        later = find_later_pulls(connection, world.repository_id, {"v1": AT})
+        later = find_later_pulls(connection, world.repository_id, {"v1": AT}, AT)
         note_tag_pulls(connection, later, AT)
 
         assert last_pulls(connection, ids["acme/other"]).is_told

@@ -127,7 +127,7 @@ def test_the_last_pull_of_any_tag_is_said(crawled: World) -> None:
     tell(crawled, PullCount(100))
     with crawled.database.write() as connection:
         told = {"v1": NOW - 3 * DAY}
-        later = find_later_pulls(connection, crawled.repository_id, told)
+        later = find_later_pulls(connection, crawled.repository_id, told, NOW)
         note_tag_pulls(connection, later, NOW)
 
     found = section(crawled)

@@ -127,7 +127,8 @@ def note_pulls(
         if kept is not None and _stands_still(kept, count, now):
             continue
         found = increases(kept, count, now)
-        until = now if found or kept is None else kept.counted_until
+        # No later than now: our own clock may have been ahead.
+        until = now if found or kept is None else min(kept.counted_until, now)
         if count.window_s is None:
             until = now
         values = (count.number, count.counts, count.window_s)
@@ -236,12 +237,16 @@ _PUT_TAGS: Final = BulkUpsert(
 
 
 def find_later_pulls(
-    connection: Connection, repository_id: int, told: Mapping[str, datetime]
+    connection: Connection,
+    repository_id: int,
+    told: Mapping[str, datetime],
+    now: datetime,
 ) -> dict[int, datetime]:
     """What is new of the times that a listing tells of tags, by their ids; what it
-    tells of tags that are not kept is left out."""
+    tells of tags that are not kept is left out, and so is a time that is more than a
+    day ahead: no later one would ever follow it."""
     found: dict[int, datetime] = {}
-    names = sorted(told)
+    names = sorted(name for name, at in told.items() if at - now <= _STILL)
     for start in range(0, len(names), _AT_ONCE):
         piece = listed(names[start : start + _AT_ONCE])
         for name, number, known in _TAGS.read(

@@ -211,10 +211,11 @@ class RepositoryCrawl:
         if not self._pulled:
             return
         writer, repository_id = self._context.writer, self._claim.repository_id
-        later = await writer.read(find_later_pulls, repository_id, self._pulled)
+        now = self._context.clock()
+        later = await writer.read(find_later_pulls, repository_id, self._pulled, now)
         for ids in pieces(later, KNOWN_AT_ONCE):
             pulled = {number: later[number] for number in ids}
-            await writer.write(note_tag_pulls, pulled, self._context.clock())
+            await writer.write(note_tag_pulls, pulled, now)
 
     @property
     def _known(self) -> Mapping[str, KnownTag] | None:
