@@ -157,6 +157,7 @@ def test_the_commands_delete_what_nothing_leads_to_and_untag_what_stays(
         f"regctl manifest delete {image}@{ARM.digest}",
     ]
     assert all(shlex.split(command)[0] == "regctl" for command in commands)
+    assert "a tag that came to one of these images since" in out.splitlines()[1]
 
 
 def test_of_a_repository_that_was_not_seen_whole_there_is_a_reason_and_no_number(

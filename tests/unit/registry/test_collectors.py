@@ -68,6 +68,26 @@ def test_no_name_is_ever_more_than_a_part_of_a_word(
     ]
 
 
+@pytest.mark.parametrize("kind", ["distribution", "gitlab"])
+def test_a_registry_below_a_path_is_asked_there_and_not_at_the_root_of_its_host(
+    kind: str,
+) -> None:
+    """`host/shop/a/b` would name a repository of whatever is at the root."""
+    url = "https://registry.example/team"
+    deletion = Deletion(
+        url, "registry.example", "shop/a", ["old"], [UnneededManifest(INDEX, ["1.0"])]
+    )
+
+    found = commands(kind, deletion)
+
+    place = f"{url}/v2/shop/a/manifests"
+    wanted = [INDEX] if kind == "distribution" else ["1.0"]
+    assert found == [
+        f"curl -fsS --netrc -X DELETE {place}/{reference}"
+        for reference in ("old", *wanted)
+    ]
+
+
 def test_a_registry_s_own_api_untags_what_stays_and_deletes_what_goes() -> None:
     image = "registry.example:5000/shop/a/b"
     assert commands("distribution") == [

@@ -257,7 +257,8 @@ def commands(found: Reclaimed) -> str:
         f"# {plural(report.tags, 'tag')} of {report.registry}/{report.repository}, as"
         f" counted at {minute(found.now)} UTC: {freed.freed_bytes:,} bytes are freed"
     )
-    return "\n".join([head, *found.collector.commands(deletion)])
+    since = "# a tag that came to one of these images since then goes with it"
+    return "\n".join([head, since, *found.collector.commands(deletion)])
 
 
 def _right(tags: "Iterator[str] | Sequence[str]") -> list[str]:

@@ -7,11 +7,11 @@ Names of tags come from strangers: every word of a command is quoted for a POSIX
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
-from weighbridge.domain.image.digest import Digest
+from weighbridge.domain.image.digest import Digest, is_digest
 
 
 class UnneededManifest(NamedTuple):
@@ -72,19 +72,28 @@ def in_path(text: str) -> str:
     return quote(text, safe="")
 
 
-def by_regctl(deletion: Deletion) -> Iterator[str]:
-    """By the registry's own API: regctl, of the project regclient."""
-    for tag in deletion.untagged:
-        yield shell("regctl", "tag", "delete", f"{deletion.image}:{tag}")
-    for manifest, _ in deletion.manifests:
-        yield shell("regctl", "manifest", "delete", f"{deletion.image}@{manifest}")
+def delete_by_api(deletion: Deletion, reference: str) -> str:
+    """A tag or a digest, by the registry's own API (distribution-spec, "Content
+    Management"): with regctl, of the project regclient; with curl where the registry is
+    below a path, which no reference can say."""
+    if urlsplit(deletion.url).path.strip("/"):
+        url = f"{deletion.url.rstrip('/')}/v2/{deletion.repository}/manifests"
+        command = ("curl", "-fsS", "--netrc", "-X", "DELETE")
+        return shell(*command, f"{url}/{reference}")
+    if is_digest(reference):
+        return shell("regctl", "manifest", "delete", f"{deletion.image}@{reference}")
+    return shell("regctl", "tag", "delete", f"{deletion.image}:{reference}")
 
 
-UNTAGGED: str = "manifests that no tag reaches, such as those that a tag has left"
+UNTAGGED: str = (
+    "manifests that no tag reaches, such as those that a tag has left; what they hold "
+    "stays as long as they do"
+)
 
 
 def _of_distribution(deletion: Deletion) -> Iterator[str]:
-    yield from by_regctl(deletion)
+    for reference in (*deletion.untagged, *(one.digest for one in deletion.manifests)):
+        yield delete_by_api(deletion, reference)
     yield "# then, on the registry's machine and while nothing is pushed:"
     yield "# registry garbage-collect /etc/docker/registry/config.yml"
 

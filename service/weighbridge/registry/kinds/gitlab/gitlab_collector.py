@@ -7,13 +7,13 @@ from weighbridge.registry.exchange.collector import (
     UNTAGGED,
     Collector,
     Deletion,
-    shell,
+    delete_by_api,
 )
 
 
 def _commands(deletion: Deletion) -> Iterator[str]:
     for tag in deletion.tags:
-        yield shell("regctl", "tag", "delete", f"{deletion.image}:{tag}")
+        yield delete_by_api(deletion, tag)
     yield "# then, where the registry has no metadata database:"
     yield "# gitlab-ctl registry-garbage-collect -m"
 
