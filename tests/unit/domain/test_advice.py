@@ -146,6 +146,24 @@ def test_what_a_line_leaves_behind_has_a_code(text: str, code: str) -> None:
     assert codes((text, 40 * MB)) == [code]
 
 
+@pytest.mark.parametrize(
+    "text", ["RUN yum install -y curl", "RUN dnf -y upgrade", "RUN apk add -U curl"]
+)
+def test_what_is_installed_beside_lists_is_not_said_to_go_with_them(text: str) -> None:
+    (found,) = advised((text, 40 * MB))
+
+    assert found.is_estimate
+    assert found.saved_bytes is not None
+    assert found.saved_bytes <= 10 * MB
+
+
+def test_what_is_moved_from_a_mount_may_be_new() -> None:
+    (found,) = advised(("RUN mv /root/.cache/model /srv/model", 40 * MB))
+    moved, *_ = advised(("COPY /out /app", 40 * MB), ("RUN mv /app /srv/a", 40 * MB))
+
+    assert (found.is_estimate, moved.is_estimate) == (True, False)
+
+
 def test_a_layer_without_room_for_lists_holds_none() -> None:
     """Of a cache mount nothing is left in the layer, and the history does not show
     one."""

@@ -19,6 +19,7 @@ from weighbridge.domain.base.variants import (
     caution_of,
     is_variant,
     kind_of,
+    names_a_version,
     tag_parts,
 )
 from weighbridge.domain.image.image_base import ImageBase, Relation
@@ -33,7 +34,7 @@ MB = 1_000_000
         ("3.7", "3.7-slim"),
         ("3.7", "3.7-alpine"),
         ("3.7", "3.7-alpine3.17"),
-        ("3.7", "3.7-slim-bullseye"),
+        ("3.7-bullseye", "3.7-slim-bullseye"),
         ("3.7-rc", "3.7-rc-alpine"),
         ("latest", "slim"),
         ("latest", "alpine"),
@@ -75,6 +76,8 @@ def test_a_tag_says_what_it_is_a_variant_of(full: str, variant: str) -> None:
         ("10.0-noble", "10.0-jammy-chiseled"),
         ("10.0", "10.0-noble-chiseled-extra"),
         ("stretch", "buster-slim"),
+        ("latest", "sid-slim"),
+        ("3.7", "3.7-slim-jessie"),
         ("latest", "3.7-slim"),
     ],
 )
@@ -186,3 +189,13 @@ def test_a_saving_is_never_negative_nor_more_than_the_base(
 )
 def test_official_images_are_written_short(reference: str, written: str) -> None:
     assert name_in_from(reference) == written
+
+
+@pytest.mark.parametrize("tag", ["3.7", "3", "stretch", "trixie-backports", "8u151"])
+def test_some_tags_mean_one_version_for_ever(tag: str) -> None:
+    assert names_a_version(tag)
+
+
+@pytest.mark.parametrize("tag", ["latest", "lts", "stable", "edge"])
+def test_others_mean_what_is_newest(tag: str) -> None:
+    assert not names_a_version(tag)

@@ -105,6 +105,20 @@ def test_a_base_that_its_tag_has_left_has_the_variants_of_its_name(
     assert len(savings(bases, "old")) == 2
 
 
+def test_what_latest_was_once_has_not_the_variants_of_what_it_is(
+    bases: SlimBases,
+) -> None:
+    """They are of another version, whatever else the old build is called."""
+    left_at = dict.fromkeys(
+        ("library/node:latest", "library/node:8"), bases.world.now + MINUTE
+    )
+    bases.base("old", FULL, *left_at, left_at=left_at)
+    bases.base("new", SLIM, "library/node:slim", "library/node:9-slim")
+
+    assert savings(bases, "old", "library/node:8") == []
+    assert savings(bases, "old", "library/node:latest") == []
+
+
 def test_another_name_of_the_base_finds_what_the_first_has_not(
     bases: SlimBases,
 ) -> None:

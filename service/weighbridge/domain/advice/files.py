@@ -98,12 +98,21 @@ def _again(line: OwnLine, first: OwnLine | None) -> Advice:
         f"{line.name} only changes owner, mode or place {of}, which stores them a "
         f"second time: {remedy}."
     )
+    basis = "measured: the layer holds nothing but files that were written before"
+    # Owner and mode are changed of files that the image has; what is moved may come
+    # from a mount.
+    is_estimate = first is None and any(each.name == "mv" for each in line.commands)
+    if is_estimate:
+        basis = (
+            "the layer, if what is moved was written before: from a cache mount, which "
+            "no history shows, it comes new"
+        )
     return Advice(
         "written_twice",
         text,
         line.compressed_bytes,
-        False,
-        "measured: the layer holds nothing but files that were written before",
+        is_estimate,
+        basis,
         (line.evidence, *([] if first is None else [first.evidence])),
     )
 

@@ -53,6 +53,14 @@ def _keeps_metadata(command: Command) -> bool:
     return command.has("groupinstall", "install", "update", "upgrade")
 
 
+def _only_fetches(command: Command) -> bool:
+    """Whether it fetches lists and installs nothing: `yum install` and `apk add -U` do
+    both."""
+    return _updates(command) or (
+        command.name == "apk" and command.operands[:1] == ("update",)
+    )
+
+
 _CLEAN_SCRIPT: Final = r"|clean-?up|\bclean[\w-]*\.sh\b|install_packages"
 _LISTS: Final = (
     # Of the official images of 2018 one has a line that did nothing else, 21.6 MB, and
@@ -108,7 +116,7 @@ def _lists_of(manager: _Manager, line: OwnLine, after: Sequence[OwnLine]) -> Adv
         )
     evidence = (line.evidence, *([] if later is None else [later.evidence]))
     remedy = f"{text} remove them in the same line ({manager.remedy})."
-    if all(manager.leaves(c) or c.name == "set" for c in line.commands):
+    if all(_only_fetches(c) or c.name == "set" for c in line.commands):
         return Advice(
             "package_lists",
             remedy,

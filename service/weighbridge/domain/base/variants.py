@@ -90,13 +90,23 @@ def kind_of(tag: str) -> VariantKind | None:
 def is_variant(tag: str, full: str) -> bool:
     """Whether a tag names a slim variant of another tag of its repository: the same
     version and flavour, and on the same release of the distribution where the full one
-    names it. Alpine is a distribution of its own. Whether it is lighter, bytes tell."""
+    names it; `sid-slim` is none of `latest`, of which nobody knows the release. Alpine
+    is a distribution of its own, and what is chiseled or distroless may be of another.
+    Whether it is lighter, bytes tell."""
     mine, theirs = tag_parts(tag), tag_parts(full)
     if not mine.kinds or mine.kinds == theirs.kinds or mine.core != theirs.core:
         return False
     if "alpine" in mine.kinds:
         return not mine.suite
+    if mine.kinds == {"slim"}:
+        return theirs.suite == mine.suite
     return theirs.suite in ("", mine.suite)
+
+
+def names_a_version(tag: str) -> bool:
+    """Whether a tag means the same version for ever: `3.7` and `stretch`, but not
+    `latest` or `lts`."""
+    return bool(tag_parts(tag).suite) or re.search(r"\d", tag) is not None
 
 
 def best_variants(tags: Iterable[str], full: str) -> list[str]:

@@ -14,6 +14,7 @@ from weighbridge.domain.base.variants import (
     VARIANT_KINDS,
     best_variants,
     kind_of,
+    names_a_version,
     tag_parts,
 )
 from weighbridge.store.dialect import among_ids, listed
@@ -113,10 +114,16 @@ class VariantFinder:
         base whose platform is not known.
 
         reference: the name by which the base is known. Others are looked for that lead
-                   to it now, as far as the first has no variant of a kind
+                   to it now, as far as the first has no variant of a kind. What a name
+                   led to before is of another version unless the name says which
         """
         in_order = sorted(
-            dict.fromkeys(names),
+            dict.fromkeys(
+                name
+                for name in names
+                if name.left_at is None
+                or (name.reference == reference and names_a_version(name.tag))
+            ),
             key=lambda name: (
                 name.reference != reference,
                 name.left_at is not None,
