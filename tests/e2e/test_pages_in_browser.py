@@ -55,6 +55,7 @@ POLICIES = PolicySet(
         a_policy(MARKUP[:63], max_compressed=500_000_000),
     ]
 )
+LONG_TAG = "x" * 128
 PAGES = [
     "/",
     "/?registry=hub&sort=name&order=asc",
@@ -70,6 +71,8 @@ PAGES = [
     "/compare?a=hub/library/python:3.7&b=:hostile",
     "/compare?a=hub/library/python:3.7&b=:odd&view=changed",
     "/compare?a=hub/library/python:3.7&b=:3.7",
+    f"/compare?a=hub/library/python:3.7&b=:{LONG_TAG}",
+    f"/image?ref=hub/library/python:{LONG_TAG}",
     "/compare?a=hub/library/python:3.7&b=:gone",
     "/violations",
     "/violations?state=all&team=shop",
@@ -79,6 +82,7 @@ PAGES = [
     "/bases",
     "/bases?outdated=true&sort=name&order=asc",
     "/base?ref=library/debian:stretch",
+    "/base?ref=library/python:3.7",
     "/base?ref=library/debian:stretch&outdated=true",
     "/crawls",
     "/search?q=python",
@@ -132,6 +136,7 @@ def fill(world: World) -> None:
             "odd": odd,
             "squashed": squashed,
             "chart": an_artifact_of(a_layer("chart", 900), role="artifact"),
+            LONG_TAG: an_image(some_layers(20, name="long")),
         },
         pushed_at=T0,
     )
@@ -281,6 +286,32 @@ def test_labels_of_the_bar_do_not_overlap(
         assert all(one[1] < other[0] for one, other in pairwise(boxes))
 
 
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_a_number_or_a_date_beside_a_long_name_stays_on_a_line(
+    service: str, browser: Browser, width: int
+) -> None:
+    # Only on a small screen may the name of a fact break between its words.
+    cells = "td" if width < 640 else "*"
+    for tag in ("lighter", "hostile", LONG_TAG):
+        page = f"/compare?a=hub/library/python:3.7&b=:{tag}"
+        browser.open(f"{service}{page}", width=width)
+
+        lines = browser.value(LINES_OF_FACTS % cells)
+        assert isinstance(lines, list)
+        assert len(lines) > 8
+        assert set(lines) <= {0, 1}
+
+
+LINES_OF_FACTS = """
+[...document.querySelectorAll(".besides tbody > tr > %s:not(.name)")].map((cell) => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  const boxes = [...range.getClientRects()].filter((box) => box.width > 0);
+  return boxes.filter((box, n) => !n || box.top >= boxes[n - 1].bottom).length;
+})
+"""
+
+
 LABEL_BOXES = """
 [...document.querySelectorAll(".layerbar text")]
   .map((e) => e.getBoundingClientRect()).filter((b) => b.width > 0)
@@ -322,6 +353,10 @@ def test_markup_of_a_pusher_does_nothing__config_blob_001(
         "/violations?max_compressed=1MB",
         "/violations",
         "/repository?ref=hub/library/python",
+        "/compare?a=hub/library/python:3.7&b=:hostile",
+        "/compare?a=hub/library/python:squashed&b=:hostile&view=changed",
+        "/base?ref=library/debian:stretch",
+        "/image?ref=hub/library/python:lighter",
     ]
     for page in pages:
         seen = browser.open(f"{service}{page}")

@@ -128,6 +128,17 @@ def test_the_limit_is_drawn_and_what_is_over_it_is_marked() -> None:
     assert "1.5, latest ! 1.08 GB" in text
 
 
+def test_the_limits_name_makes_room_for_the_name_of_an_image() -> None:
+    late = a_step(10, 505 * MB, grown=35 * MB, tags=("1.5",))
+    others = a_step(200, 200 * MB, until=10), a_step(300, 200 * MB, until=200)
+
+    assert drawn(history(late, *others), LIMITED).is_limit_left
+    assert not drawn(GROWN, LIMITED).is_limit_left
+    early = history(a_step(300, 505 * MB, tags=("1.5",)))
+    assert not drawn(early, LIMITED).is_limit_left
+    assert not drawn(history(late, *others)).is_limit_left
+
+
 def test_a_limit_far_above_all_images_flattens_no_chart() -> None:
     high = PolicySet([a_policy("all", max_compressed=90_000 * MB)])
 

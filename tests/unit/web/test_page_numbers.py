@@ -46,6 +46,8 @@ def test_an_age_has_the_parts_that_matter(seconds: int, text: str) -> None:
 def test_a_pull_takes_eight_bits_a_byte() -> None:
     assert pull_time(1_082_700_595, 1_000_000_000) == "8.7 s"
     assert pull_time(1_082_700_595, 100_000_000) == "87 s"
+    assert pull_time(157, 1_000_000_000) == "< 0.01 s"
+    assert pull_time(0, 1_000_000_000) == "0 s"
 
 
 def test_a_summary_leaves_out_what_every_line_begins_with() -> None:

@@ -102,12 +102,13 @@ class ScaledBar(Struct, frozen=True):
 
 
 class SideFact(Struct, frozen=True):
-    """A row of what else both have, in words."""
+    """A row of what else both have, in words. is_name: of a thing, which may be long"""
 
     name: str
     before: str
     after: str
     grown: str = ""
+    is_name: bool = False
 
 
 class ComparisonPage(Struct, frozen=True):
@@ -354,7 +355,7 @@ def _facts(
     )
     bases = [base_words(image) or "unknown" for image in (before, after)]
     same = "same" if bases[0] == bases[1] != "unknown" else ""
-    yield SideFact("Base", bases[0], bases[1], same)
+    yield SideFact("Base", bases[0], bases[1], same, is_name=True)
     shares = [
         f"{pulled * 100 // limit} %" if limit else ""
         for pulled, limit in zip(
@@ -363,10 +364,10 @@ def _facts(
     ]
     if any(shares):
         words = [share or "no limit" for share in shares]
-        yield SideFact("Of the limit", *words)
+        yield SideFact("Of the limit", words[0], words[1])
     if before.created_at or after.created_at:
         built = [
             f"{image.created_at:%Y-%m-%d}" if image.created_at else "unknown"
             for image in (before, after)
         ]
-        yield SideFact("Built", *built)
+        yield SideFact("Built", built[0], built[1])

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from weighbridge.domain.report.history import HistoryStep
 from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.phrases import signed
-from weighbridge.web.views.words import summary
+from weighbridge.web.views.words import shortened, summary
 
 LEFT, _RIGHT = 5.0, 99.0
 _TOP, _BOTTOM = 14.0, 304.0
@@ -19,6 +19,9 @@ _DAY: Final = timedelta(days=1)
 _SHORTEST: Final = timedelta(hours=1)
 _FURTHEST: Final = 4
 """A limit of more than so many times the largest image would leave no room for it."""
+_NAME_CHARACTERS: Final = 20
+_LINE_HEIGHT: Final = 18
+"""Pixels down, below which two lines of text may touch."""
 _LABEL_GAP: Final = 12.0
 """Percent across, below which two labels may touch."""
 
@@ -140,6 +143,15 @@ class HistoryChart:
     def limit(self) -> Level | None:
         return None if self._limit is None else Level(self._y(self._limit), self._limit)
 
+    def is_limit_left(self) -> bool:
+        """Whether the name of the limit stands at the left end of its line, as at the
+        right one it would lie over the name of an image."""
+        if self._limit is None:
+            return False
+        y = self._y(self._limit)
+        near = [each for each in self.labels() if abs(each.y - y) < _LINE_HEIGHT]
+        return any(each.is_end for each in near)
+
     def _area(self, step: HistoryStep, low: int, high: int) -> Area:
         left, right = self._x(step.at), self._x(step.until)
         top = self._y(high)
@@ -213,7 +225,7 @@ class HistoryChart:
         return DotLabel(
             x,
             max(self._y(size) - 8, _TOP - 2),
-            _names(step, 2),
+            _names(step, 2, _NAME_CHARACTERS),
             size,
             self._is_over(step),
             x > (LEFT + _RIGHT) / 2,
@@ -282,8 +294,9 @@ def _months(start: datetime, end: datetime, months: int) -> Iterator[datetime]:
         number += months
 
 
-def _names(step: HistoryStep, most: int) -> str:
-    names = ", ".join(step.tags[:most])
+def _names(step: HistoryStep, most: int, characters: int = 128) -> str:
+    """So many names of so many characters each, and how many more there are."""
+    names = ", ".join(shortened(tag, characters) for tag in step.tags[:most])
     more = step.tag_count - most
     return f"{names} and {more:,} more" if more > 0 else names
 

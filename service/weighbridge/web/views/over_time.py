@@ -77,6 +77,7 @@ class OverTime(Struct, frozen=True):
     ticks: Sequence[TimeMark]
     limit: Level | None
     limit_start: float
+    is_limit_left: bool
     growth: str
     base: str
     bases: Sequence[Area]
@@ -118,6 +119,7 @@ def over_time(
         ticks=list(drawn.ticks()),
         limit=drawn.limit(),
         limit_start=LEFT,
+        is_limit_left=drawn.is_limit_left(),
         growth=_growth(limits),
         base=_base(steps),
         bases=list(drawn.bases()),

@@ -85,8 +85,10 @@ def duration(seconds: int) -> str:
 
 
 def pull_time(compressed_bytes: int, bits_a_second: int) -> str:
-    """How long the bytes take on a line that carries nothing else: `8.7 s`."""
-    return format_duration(compressed_bytes * 8 / bits_a_second)
+    """How long the bytes take on a line that carries nothing else: `8.7 s`; never
+    `0.00 s` of something."""
+    seconds = compressed_bytes * 8 / bits_a_second
+    return "< 0.01 s" if 0 < seconds < 0.005 else format_duration(seconds)
 
 
 CONFIDENCE: Final[dict[Confidence, str]] = {
