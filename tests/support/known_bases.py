@@ -16,9 +16,11 @@ from support.store_world import World
 from weighbridge.domain.base.names import BaseName, choose_names
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.image_base import FoundBy, Relation
+from weighbridge.store.dialect import BulkInsert
 from weighbridge.store.models import (
     base_chains,
     base_names,
+    base_readings,
     blobs,
     image_bases,
     images,
@@ -26,6 +28,10 @@ from weighbridge.store.models import (
 )
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.session import Database
+
+_CRAWLED: Final = BulkInsert(
+    base_readings, "host", "repository", "registry", "tags_read", "code", "reason"
+)
 
 
 @dataclass
@@ -45,6 +51,7 @@ class KnownBases:
         host: str = "docker.io",
         left_at: Mapping[str, datetime] | None = None,
         platform: str | None = "linux/amd64",
+        is_crawled: bool = True,
     ) -> int:
         """A build that these tags (`library/debian:stretch`) lead to, or led to until
         they left; returns the id of its chain."""
@@ -77,6 +84,8 @@ class KnownBases:
                         left_at=(left_at or {}).get(tag),
                     )
                 )
+                if is_crawled:
+                    _CRAWLED.add(connection, [(host, repository, "hub", 0, "", "")])
         self.ids[build] = chain[0]
         return int(chain[0])
 
@@ -356,7 +365,8 @@ def stored_bases(database: Database) -> dict[str, dict[str, object]]:
         rows = connection.execute(select(base_summaries)).all()
     found: dict[str, dict[str, object]] = {}
     for row in rows:
-        if row.state == "unknown":
+        if row.build_count is None:
+            assert row.state == "unknown"
             assert row.builds == "[]"
             assert row.base_bytes is row.own_bytes is row.stored_bytes is None
             assert row.weighed_bytes == row.repository_count == row.newest_count == 0

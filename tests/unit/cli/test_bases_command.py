@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.database import a_database
-from support.images import an_image
+from support.images import a_layer, an_image
 from support.known_bases import KnownBases, a_fleet_on_bases
 from support.store_world import World
 from weighbridge.cli.main import run
@@ -162,6 +162,24 @@ def test_with_nothing_outdated_it_says_so(database: Database, capsys: Capture) -
 
     assert "nothing stands on an older build" in printed(capsys, "--outdated")
     assert "none of them is outdated" in printed(capsys, "debian:9", "--outdated")
+
+
+def test_of_a_base_that_is_not_crawled_any_more_its_amounts_are_shown(
+    database: Database, capsys: Capture
+) -> None:
+    world = World(database)
+    known = KnownBases(database, world.now)
+    known.base("debian", "library/debian:9", compressed_bytes=100, is_crawled=False)
+    image = an_image([a_layer("app", 5_000_000)])
+    world.crawl({"1": image})
+    known.stands_on(image.digest, "debian")
+    refresh_base_summaries(database, world.now)
+
+    (row,) = json.loads(printed(capsys, "-o", "json"))["items"]
+    assert (row["state"], row["images"]) == ("unknown", 1)
+    assert row["weighed_bytes"] == 5_000_000
+    assert "not crawled any more" in printed(capsys)
+    assert "not crawled any more" in printed(capsys, "debian:9")
 
 
 def test_a_strangers_name_never_reaches_the_terminal_as_it_is(

@@ -60,11 +60,14 @@ def test_a_mark_says_the_name_that_is_written_now(database: Database) -> None:
         assert marked(connection) == {new[0]: "mirror.example/library/debian"}
 
 
-def test_other_registries_keep_their_marks(database: Database) -> None:
+def test_in_a_registry_that_is_not_configured_any_more_nothing_is_a_base(
+    database: Database,
+) -> None:
     with database.write() as connection:
         put(connection, "library/debian")
         mark_bases(connection, "hub", [DEBIAN])
 
-        mark_all_bases(connection, {"elsewhere": [DEBIAN]})
-
+        mark_bases(connection, "elsewhere", [DEBIAN])
         assert len(marked(connection)) == 1
+        mark_all_bases(connection, {"elsewhere": [DEBIAN]})
+        assert marked(connection) == {}

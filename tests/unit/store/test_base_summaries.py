@@ -272,3 +272,38 @@ def test_crawls_alone_show_that_a_base_was_rebuilt_and_what_followed(
     assert outdated["outdated_since"] == moved_at
     assert [rebuilt[key] for key in keys] == ["outdated", 1, 0, 2, 1200]
     assert [deleted[key] for key in keys] == ["deleted", 0, 0, 2, 1200]
+
+
+def test_of_a_base_that_nobody_crawls_any_more_it_is_unknown_where_it_leads(
+    database: Database,
+) -> None:
+    """What was replaced before that stays outdated."""
+    debian, app = World(database, repository="library/debian"), World(database)
+    place = BasePlace("library/debian", "docker.io", "library/debian")
+    before, after = (an_image([a_layer(name, 4000)]) for name in ("old", "new"))
+
+    def counted(*bases: BasePlace) -> dict[str, object]:
+        with database.write() as connection:
+            mark_bases(connection, "hub", bases)
+        app.now = debian.now = max(app.now, debian.now)
+        sweep_bases(database, app.now)
+        refresh_base_summaries(database, app.now)
+        return stored_bases(database)["library/debian:stretch"]
+
+    debian.crawl({"stretch": before})
+    app.crawl({"1.0": an_image([*before.layers, a_layer("1.0", 600)])})
+    found = [counted(place), counted(), counted(place)]
+    debian.crawl({"stretch": after})
+    found += [counted(place), counted()]
+    debian.crawl({}, deleted=["stretch"])
+    found += [counted(), counted(place)]
+
+    assert [(row["state"], row["images"]) for row in found] == [
+        ("current", 1),
+        ("unknown", 1),
+        ("current", 1),
+        ("outdated", 1),
+        ("outdated", 1),
+        ("outdated", 1),
+        ("deleted", 1),
+    ]

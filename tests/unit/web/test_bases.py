@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from support.html import parse
-from support.images import an_image
+from support.images import a_layer, an_image
 from support.known_bases import KnownBases, a_fleet_on_bases
 from support.store_world import T0, World
 from weighbridge.domain.base.base_repositories import BasePlace
@@ -162,6 +162,27 @@ def test_a_strangers_name_of_a_base_is_text_and_no_markup(
 
     assert "<script>alert" not in html
     assert client.get(of_base).status_code == 200
+
+
+def test_of_a_base_that_is_not_crawled_any_more_its_images_are_shown(
+    world: World, client: TestClient
+) -> None:
+    known = KnownBases(world.database, world.now)
+    known.base("debian", "library/debian:9", compressed_bytes=100, is_crawled=False)
+    image = an_image([a_layer("app", 5_000_000)])
+    world.crawl({"1": image})
+    known.stands_on(image.digest, "debian")
+    refresh_base_summaries(world.database, world.now)
+
+    (row,) = parse(client.get("/bases", headers=HTML).text).all("tbody")[0].all("tr")
+    page = client.get("/base?ref=debian:9", headers=HTML).text
+    (of_image,) = parse(page).all("tbody")[0].all("tr")
+
+    assert "not crawled" in row.text
+    assert 5_000_000 in row.amounts()
+    assert "not crawled" in of_image.text
+    assert "current" not in of_image.text
+    assert "that is all that is known" not in page
 
 
 @pytest.mark.usefixtures("known")

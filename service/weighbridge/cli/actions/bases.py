@@ -166,7 +166,7 @@ def _mark(row: BaseReport) -> str:
 
 
 def _of_known(row: BaseReport, cell: str) -> str:
-    return UNKNOWN if row.state == "unknown" else cell
+    return UNKNOWN if row.builds is None else cell
 
 
 def _rebuild(row: BaseReport) -> str:
@@ -174,6 +174,8 @@ def _rebuild(row: BaseReport) -> str:
 
 
 def _state(row: BaseReport) -> str:
+    if row.state == "unknown" and row.builds is not None:
+        return "not crawled any more"
     if row.state == "unknown":
         return f"not crawled: {plural(row.claimed_images, 'image')} named it"
     if row.state == "deleted":
@@ -327,6 +329,8 @@ def _image(row: BaseImageReport) -> str:
 
 
 def _image_state(row: BaseImageReport) -> str:
+    if row.base_state == "unknown":
+        return "not crawled any more"
     if row.base_left_at is None:
         return ""
     word = "outdated" if row.base_state == "outdated" else "its base's tag is deleted"

@@ -17,7 +17,8 @@ from weighbridge.domain.size.confidence import CompressedConfidence
 BaseState: TypeAlias = Literal["current", "outdated", "deleted", "unknown"]
 """`current`: all images on it stand on what its name leads to now; `outdated`: some
 stand on a build that the name led to before; `deleted`: the name leads to nothing any
-more; `unknown`: its repository is not crawled: nobody here knows where it leads."""
+more; `unknown`: its repository is not crawled, or not any more: nobody here knows where
+it leads."""
 
 BASE_STATES: Final[tuple[BaseState, ...]] = (
     "current",

@@ -63,8 +63,10 @@ def mark_bases(
 def mark_all_bases(
     connection: Connection, bases: Mapping[str, Collection[BasePlace]]
 ) -> None:
-    """The same for each of these registries."""
+    """The same for each registry; in those that are not among these nothing is a
+    base."""
     marked = set(connection.execute(_REGISTRIES).scalars())
-    for registry, some in bases.items():
+    for registry in [*bases, *sorted(marked - bases.keys())]:
+        some = bases.get(registry, ())
         if some or registry in marked:
             mark_bases(connection, registry, some)

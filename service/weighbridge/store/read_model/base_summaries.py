@@ -11,7 +11,7 @@ says in its annotations what he likes: that is counted apart.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -25,6 +25,7 @@ from sqlalchemy import (
     literal,
     select,
     type_coerce,
+    union,
     union_all,
 )
 
@@ -46,6 +47,8 @@ from weighbridge.store.ledger.expressions import exact_sum, sum_of
 from weighbridge.store.models import (
     base_chains,
     base_names,
+    base_readings,
+    base_repositories,
     base_summaries,
     image_bases,
     images,
@@ -215,6 +218,12 @@ _CHAINS: Final = (
 )
 
 
+_CRAWLED: Final = union(
+    select(base_repositories.c.host, base_repositories.c.repository),
+    select(base_readings.c.host, base_readings.c.repository),
+)
+
+
 class _Chain(NamedTuple):
     """A build of a base. platform: `unknown/unknown` where its image says none"""
 
@@ -240,8 +249,18 @@ class _Build(NamedTuple):
     scopes: int
 
 
-_LedTo: TypeAlias = Mapping[str, Sequence[_Chain]]
-"""By name the chains to which it leads now, one a platform."""
+class _NamesSeen(NamedTuple):
+    """Where names lead.
+
+    led_to:  by name the chains to which it leads now, one a platform, as far as that is
+             known
+    crawled: hosts and repositories of the bases that the configuration names now
+    """
+
+    led_to: Mapping[str, Sequence[_Chain]]
+    crawled: Set[tuple[str, str]]
+
+
 _Summary: TypeAlias = tuple[object, ...]
 _KEY: Final = "reference"
 _VALUES: Final = (
@@ -304,6 +323,8 @@ def _counted(
     names = sorted(by_name)
     scopes, holders = _places(connection, [by_name[name] for name in names])
     chains, led_to = _chains(connection, sorted(counted))
+    crawled = {(row.host, row.repository) for row in connection.execute(_CRAWLED)}
+    seen = _NamesSeen(led_to, crawled)
     newest = {row.base_chain_id: row.newest for row in connection.execute(_NEWEST)}
     claimed = _claimed(connection)
     savings = count_savings(
@@ -324,7 +345,7 @@ def _counted(
             )
             for chain in sorted(by_name[name])
         ]
-        row = _summary(name, builds, led_to, holders[place], claimed[name])
+        row = _summary(name, builds, seen, holders[place], claimed[name])
         rows.append((*row, savings.of_builds(by_name[name])))
     only_claimed = sorted(claimed.keys() - by_name.keys())
     rows += [_of_claims(name, claimed[name]) for name in only_claimed]
@@ -362,7 +383,7 @@ def _places(
 
 def _chains(
     connection: Connection, ids: Sequence[int]
-) -> tuple[Mapping[int, _Chain], _LedTo]:
+) -> tuple[Mapping[int, _Chain], Mapping[str, Sequence[_Chain]]]:
     """These chains, and those to which their names lead now."""
     parameters = {"ids": listed(ids)}
     found = {row.id: _chain(row) for row in connection.execute(_CHAINS, parameters)}
@@ -402,15 +423,17 @@ def _as_written(text: str) -> str:
 def _summary(
     name: str,
     builds: Sequence[_Build],
-    led_to: _LedTo,
+    seen: _NamesSeen,
     repositories_on_it: int,
     claimed: int,
 ) -> _Summary:
-    states = [_state(build, led_to) for build in builds]
+    states = [_state(build, seen) for build in builds]
     outdated = [
         b for b, state in zip(builds, states, strict=True) if state == "outdated"
     ]
-    now = [chain for build in builds for chain in led_to.get(build.name.reference, ())]
+    now = [
+        chain for build in builds for chain in seen.led_to.get(build.name.reference, ())
+    ]
     shown = _shown(now or [build.chain for build in builds])
     weighed = sum(build.weighed_bytes for build in builds)
     own = sum(build.own_bytes for build in builds)
@@ -443,17 +466,21 @@ def _of_claims(name: str, claimed: int) -> _Summary:
     )
 
 
-def _state(build: _Build, led_to: _LedTo) -> BaseState:
-    if build.name.left_at is None:
-        return "current"
-    now = led_to.get(build.name.reference, ())
-    is_there = any(chain.runs_on == build.chain.runs_on for chain in now)
-    return "outdated" if is_there else "deleted"
+def _state(build: _Build, seen: _NamesSeen) -> BaseState:
+    name = build.name
+    now = seen.led_to.get(name.reference, ())
+    if name.left_at is not None and any(
+        chain.runs_on == build.chain.runs_on for chain in now
+    ):
+        return "outdated"
+    if (name.host, name.repository) not in seen.crawled:
+        return "unknown"
+    return "current" if name.left_at is None else "deleted"
 
 
 def _worst(states: Collection[BaseState]) -> BaseState:
     """Of a base whose builds are these."""
-    return next(s for s in ("outdated", "current", "deleted") if s in states)
+    return next(s for s in ("outdated", "current", "deleted", "unknown") if s in states)
 
 
 def _shown(chains: Sequence[_Chain]) -> _Chain:

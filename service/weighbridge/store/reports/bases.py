@@ -218,7 +218,7 @@ def _report(row: Row[*tuple[Any, ...]]) -> BaseReport:
 def heaviest_bases(connection: Connection, most: int) -> list[BaseReport]:
     """The crawled bases that most bytes stand on, at most so many."""
     statement = (
-        _ROWS.where(_base.state != "unknown")
+        _ROWS.where(_base.build_count.is_not(None))
         .order_by(_base.weighed_bytes.desc(), _base.id)
         .limit(most)
     )

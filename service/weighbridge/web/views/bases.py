@@ -114,7 +114,7 @@ def _line(row: BaseReport, largest: int, now: datetime) -> BaseLine:
         report=row,
         name=row.reference.removeprefix("library/"),
         compressed=_amount(row.compressed_bytes),
-        weighed=_amount(None if row.state == "unknown" else row.weighed_bytes),
+        weighed=_amount(None if row.builds is None else row.weighed_bytes),
         own=_amount(row.own_bytes),
         stored=_amount(row.stored_bytes),
         bar=_bar(row.base_bytes or 0, row.weighed_bytes, largest),
@@ -171,6 +171,8 @@ def _image(row: BaseImageReport, largest: int, now: datetime) -> BaseImageLine:
         badge, title = "outdated", f"The base's name leads elsewhere since {since}"
     elif row.base_state == "deleted":
         badge, title = "base deleted", "The base's tag is deleted"
+    elif row.base_state == "unknown":
+        badge, title = "not crawled", _NOT_CRAWLED
     return BaseImageLine(
         report=row,
         ref=f"{name}:{tag}" if tag else f"{name}@{row.digest}",
