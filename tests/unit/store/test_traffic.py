@@ -278,6 +278,22 @@ def test_whether_times_are_told_is_known_of_the_registry(database: Database) -> 
         assert not last_pulls(connection, silent.repository_id).is_told
 
 
+def test_whether_times_are_told_is_looked_for_among_some_tags(world: World) -> None:
+    with world.database.write() as connection:
+        names = ["acme/other"]
+        other = put_repositories(connection, world.registry_id, names, AT)["acme/other"]
+    world.crawl({f"v{n}": of_layers(100) for n in range(3)})
+    with world.database.write() as connection:
+        told = {f"v{n}": AT for n in range(3)}
+        later = find_later_pulls(connection, world.repository_id, told, AT)
+        note_tag_pulls(connection, later, AT)
+
+        assert last_pulls(connection, other, most_tags=1).is_told
+        assert not last_pulls(connection, other, most_tags=0).is_told
+        # Its own are all looked at.
+        assert last_pulls(connection, world.repository_id, most_tags=0).is_told
+
+
 def note_day(world: World, at: datetime) -> list[int]:
     settle_all(world.database)
     with world.database.write() as connection:

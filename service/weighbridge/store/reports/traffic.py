@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 from sqlalchemy import (
     Connection,
+    Integer,
     Row,
     and_,
     bindparam,
@@ -256,13 +257,11 @@ _TAGS: Final = (
     .where(tags.c.repository_id == bindparam("repository"), tags.c.deleted_at.is_(None))
     .order_by(tags.c.natural_key, tags.c.name)
 )
-_IS_TOLD: Final = select(
-    exists()
-    .select_from(
-        tag_pulls.join(tags, tags.c.id == tag_pulls.c.tag_id).join(
-            repositories, _repository.id == tags.c.repository_id
-        )
-    )
+TAGS_ASKED: Final = 10_000
+"""Among so many tags of a registry one is looked for that has the time of a pull."""
+_SOME_TAGS: Final = (
+    select(tags.c.id)
+    .join(repositories, _repository.id == tags.c.repository_id)
     .where(
         _repository.registry_id
         == select(_repository.registry_id)
@@ -270,16 +269,28 @@ _IS_TOLD: Final = select(
         .correlate(None)
         .scalar_subquery()
     )
+    .limit(bindparam("most_tags", type_=Integer))
+    .subquery()
+)
+_IS_TOLD: Final = select(
+    exists().where(tag_pulls.c.tag_id == _SOME_TAGS.c.id).select_from(_SOME_TAGS)
 )
 
 
-def last_pulls(connection: Connection, repository_id: int) -> LastPulls:
-    """When each tag of a repository was last pulled."""
-    parameters = {"repository": repository_id}
-    rows = connection.execute(_TAGS, parameters)
+def last_pulls(
+    connection: Connection, repository_id: int, most_tags: int = TAGS_ASKED
+) -> LastPulls:
+    """When each tag of a repository was last pulled.
+
+    most_tags: where none of its tags has such a time, so many of its registry are asked
+               whether times are told there at all
+    """
+    rows = connection.execute(_TAGS, {"repository": repository_id})
     by_tag: dict[str, datetime | None] = {row.name: row.pulled_at for row in rows}
     is_told = any(by_tag.values()) or bool(
-        connection.execute(_IS_TOLD, parameters).scalar()
+        connection.execute(
+            _IS_TOLD, {"repository": repository_id, "most_tags": most_tags}
+        ).scalar()
     )
     return LastPulls(is_told, by_tag)
 
