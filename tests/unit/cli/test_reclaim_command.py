@@ -124,6 +124,23 @@ def test_csv_has_a_row_for_each_image(capsys: pytest.CaptureFixture[str]) -> Non
     assert rows[1]["reason"] == "old names the same digest"
 
 
+def test_of_an_image_with_very_many_tags_a_table_names_some_and_csv_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    database = open_database("sqlite:///w.db")
+    builds = dict.fromkeys([f"build-{n}" for n in range(3000)], INDEX)
+    World(database, url="https://registry.example:5000").crawl(builds)
+    database.close()
+    configured(Path(), "reclaim: {keep_newest: null, keep_days: null, keep: ['v2']}\n")
+
+    table, rows = shown(capsys), shown(capsys, "-o", "csv")
+
+    assert "build-0, build-1, build-10, build-100, " in table
+    assert " and 2,989 more\n" in table
+    assert len(table) < 3_000
+    assert rows.count("build-") == 3000
+
+
 def test_without_a_tag_the_rules_of_the_configuration_decide(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,7 @@ from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.pruning import prune_manifests
 from weighbridge.store.models import blobs, image_bases, tag_moves, tags
 from weighbridge.store.reports.history import HistoryQuery, history_page
-from weighbridge.store.reports.tag_moves import MOVES
+from weighbridge.store.reports.tag_moves import MOVES, TAGS
 
 ARM: Final = Platform("linux", "arm64")
 DAY: Final = timedelta(days=1)
@@ -394,6 +394,22 @@ EVENTS: Final = st.lists(
     min_size=1,
     max_size=6,
 )
+
+
+def test_the_latest_step_is_the_newest_image_of_more_tags_than_are_read(
+    world: World,
+) -> None:
+    """No time is known of any: the version says which is the newest, and its name is
+    the last of all."""
+    newest = a_build(1, 100)
+    builds = dict.fromkeys([f"build-{n}" for n in range(TAGS + 1)], a_build(2, 50))
+    world.crawl({"1": newest, **builds})
+    assert world.report().newest_tag == "1"
+
+    found = history(world)
+
+    assert [step.tags for step in found.items] == [("1",)]
+    assert found.reason is not None
 
 
 @given(events=EVENTS)

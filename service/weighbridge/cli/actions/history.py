@@ -26,6 +26,7 @@ from weighbridge.presentation.forms.phrases import (
     column_unit,
     minute,
     plural,
+    some_names,
 )
 from weighbridge.presentation.forms.screen import Output, Screen, bar
 from weighbridge.presentation.forms.table import Column, Table
@@ -195,9 +196,7 @@ def _on_disk(step: HistoryStep, unit: ColumnUnit) -> str:
 
 
 def _tags(step: HistoryStep) -> str:
-    more = step.tag_count - _NAMED
-    names = ", ".join(step.tags[:_NAMED])
-    return f"{names} and {more:,} more" if more > 0 else names
+    return some_names(step.tags, _NAMED, step.tag_count)
 
 
 _NAMED: Final = 3

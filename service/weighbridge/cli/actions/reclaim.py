@@ -18,7 +18,12 @@ from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
 from weighbridge.errors import StoreError, UsageError, WeighbridgeError
-from weighbridge.presentation.forms.phrases import column_unit, minute, plural
+from weighbridge.presentation.forms.phrases import (
+    column_unit,
+    minute,
+    plural,
+    some_names,
+)
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.rows.reclaim_rows import (
@@ -45,6 +50,8 @@ from weighbridge.store.session import Connection
 _ROWS: Final = 40
 """Images that a terminal shows; the other forms have all."""
 _NAMED: Final = 4
+_ROW_NAMES: Final = 12
+"""Tags of one image that a table names; JSON and CSV have all."""
 
 
 class Reclaimed(Struct, frozen=True):
@@ -172,7 +179,11 @@ def _columns(
             unit=unit.name,
         ),
         Column("Since, UTC", lambda group: minute(group.since), rank=1),
-        Column("Tags that go", lambda group: ", ".join(group.tags), "line"),
+        Column(
+            "Tags that go",
+            lambda group: some_names(group.tags, _ROW_NAMES, len(group.tags)),
+            "line",
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 unit for a whole column of bytes.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,13 @@ NOTHING_CRAWLED: Final = (
 def plural(count: int, one: str, several: str = "") -> str:
     """`1 layer`, `2,061 tags`."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def some_names(names: Sequence[str], most: int, count: int) -> str:
+    """`a, b and 3 more`: at most so many of `count` names, of which these are known."""
+    more = count - len(names[:most])
+    shown = ", ".join(names[:most])
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def minute(moment: datetime | None) -> str:

@@ -204,10 +204,10 @@ def _of_repository(
     connection: Connection, repository_id: int, query: HistoryQuery
 ) -> _Steps:
     before = _before(query.cursor)
-    found = moves_of_repository(
-        connection, repository_id, None if before is None else before[0]
-    )
     newest_tag = _newest(connection, repository_id).newest_tag
+    found = moves_of_repository(
+        connection, repository_id, None if before is None else before[0], newest_tag
+    )
     steps = newest_over_time(found.moves, newest_tag)
     seen, until = before or (END_OF_TIME, END_OF_TIME)
     steps = [_ended(step, until) for step in steps if step.at < until]

@@ -213,9 +213,15 @@ def moves_of_tag(
 
 
 def moves_of_repository(
-    connection: Connection, repository_id: int, before: datetime | None
+    connection: Connection,
+    repository_id: int,
+    before: datetime | None,
+    newest_tag: str | None = None,
 ) -> RepositoryMoves:
-    """What tags led to that lead to images, as far as it was seen before a time."""
+    """What tags led to that lead to images, as far as it was seen before a time.
+
+    newest_tag: the tag of the newest image now, whose moves are never left out
+    """
     bound = before or END_OF_TIME
     found = _latest_tags(connection, repository_id, bound)
     left_out, latest = found[TAGS:], found[:TAGS]
@@ -223,6 +229,9 @@ def moves_of_repository(
         parameters = {"repository": repository_id, "before": bound}
         rows = connection.execute(_TOUCHED_SINCE, parameters)
         latest = [*map(MovedTag._make, rows), *latest]
+    elif newest_tag is not None and newest_tag not in {tag.name for tag in latest}:
+        newest = find_moved_tag(connection, repository_id, newest_tag)
+        latest += [] if newest is None else [newest]
     first_until = _first_until([*latest, *left_out])
     by_id = {tag.id: tag for tag in latest if tag.has_moved}
     most = max(MOVES // max(len(by_id), 1), LEAST_MOVES)
