@@ -132,7 +132,7 @@ def test_amounts_of_money_are_texts_in_json() -> None:
     ("reason", "words"),
     [
         ("not_counted", "its registry counts no pulls"),
-        ("first_count", "one count so far, which says nothing of a month"),
+        ("first_count", "no two counts in this month: nothing to subtract"),
         ("counter_fell", "the count has fallen"),
         ("size_unknown", "the size of its images was not known"),
     ],

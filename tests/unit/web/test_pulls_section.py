@@ -93,7 +93,7 @@ def test_one_count_alone_says_why_the_month_is_unknown(crawled: World) -> None:
     unknown = found.all("span", "unknown")
     assert {each.text for each in unknown} == {"unknown"}
     assert {each.attributes["title"] for each in unknown} == {
-        "There is one count so far, from which nothing can be subtracted"
+        "There are no two counts in this month: nothing can be subtracted"
     }
     assert "The count is 1,234, read just now." in found.one("footer").text
 

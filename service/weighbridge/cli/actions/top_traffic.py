@@ -29,7 +29,7 @@ _NONE: Final = (
 _WHY: Final[Mapping[UnknownTraffic, str]] = {
     "": "",
     "not_counted": "its registry counts no pulls",
-    "first_count": "one count so far, which says nothing of a month",
+    "first_count": "no two counts in this month: nothing to subtract",
     "counter_fell": "the count has fallen",
     "size_unknown": "the size of its images was not known",
 }

@@ -18,7 +18,7 @@ from weighbridge.web.views.words import Amount, duration
 WHY_UNKNOWN: Final[Mapping[UnknownTraffic, str]] = {
     "": "",
     "not_counted": "Its registry counts no pulls",
-    "first_count": "There is one count so far, from which nothing can be subtracted",
+    "first_count": "There are no two counts in this month: nothing can be subtracted",
     "counter_fell": "The count is lower than before: the month stays unknown",
     "size_unknown": "No image was crawled when these pulls were counted",
 }
