@@ -132,11 +132,19 @@ def test_the_limits_name_makes_room_for_the_name_of_an_image() -> None:
     late = a_step(10, 505 * MB, grown=35 * MB, tags=("1.5",))
     others = a_step(200, 200 * MB, until=10), a_step(300, 200 * MB, until=200)
 
-    assert drawn(history(late, *others), LIMITED).is_limit_left
-    assert not drawn(GROWN, LIMITED).is_limit_left
-    early = history(a_step(300, 505 * MB, tags=("1.5",)))
-    assert not drawn(early, LIMITED).is_limit_left
-    assert not drawn(history(late, *others)).is_limit_left
+    def place(found: HistoryReport) -> tuple[bool, bool]:
+        """Whether it is at the left, and below the line."""
+        chart = drawn(found, LIMITED)
+        assert chart.limit_name is not None
+        assert chart.limit is not None
+        return chart.limit_name.is_left, chart.limit_name.y > chart.limit.y
+
+    assert place(history(late, *others)) == (True, True)
+    assert place(GROWN) == (False, False)
+    assert place(history(a_step(300, 505 * MB, tags=("1.5",)))) == (False, True)
+    low = a_step(10, 465 * MB, grown=35 * MB, tags=("1.5",))
+    assert place(history(low, *others)) == (True, False)
+    assert drawn(history(late, *others)).limit_name is None
 
 
 def test_a_limit_far_above_all_images_flattens_no_chart() -> None:

@@ -51,6 +51,13 @@ class Level(NamedTuple):
     compressed_bytes: int
 
 
+class LimitName(NamedTuple):
+    """Where the limit's bytes stand: at the left or right end, so many pixels down."""
+
+    is_left: bool
+    y: float
+
+
 class TimeMark(NamedTuple):
     """A time below the chart; `css` hides every other one on small screens."""
 
@@ -143,14 +150,17 @@ class HistoryChart:
     def limit(self) -> Level | None:
         return None if self._limit is None else Level(self._y(self._limit), self._limit)
 
-    def is_limit_left(self) -> bool:
-        """Whether the name of the limit stands at the left end of its line, as at the
-        right one it would lie over the name of an image."""
+    def limit_name(self) -> LimitName | None:
+        """At the right end of its line and above it, unless the name of an image is
+        there."""
         if self._limit is None:
-            return False
+            return None
         y = self._y(self._limit)
         near = [each for each in self.labels() if abs(each.y - y) < _LINE_HEIGHT]
-        return any(each.is_end for each in near)
+        is_below = any(each.y <= y for each in near)
+        return LimitName(
+            any(each.is_end for each in near), y + 13 if is_below else y - 4
+        )
 
     def _area(self, step: HistoryStep, low: int, high: int) -> Area:
         left, right = self._x(step.at), self._x(step.until)

@@ -20,6 +20,7 @@ from weighbridge.web.views.history_chart import (
     DotLabel,
     HistoryChart,
     Level,
+    LimitName,
     SizeLimits,
     Stroke,
     TimeMark,
@@ -77,7 +78,7 @@ class OverTime(Struct, frozen=True):
     ticks: Sequence[TimeMark]
     limit: Level | None
     limit_start: float
-    is_limit_left: bool
+    limit_name: LimitName | None
     growth: str
     base: str
     bases: Sequence[Area]
@@ -119,7 +120,7 @@ def over_time(
         ticks=list(drawn.ticks()),
         limit=drawn.limit(),
         limit_start=LEFT,
-        is_limit_left=drawn.is_limit_left(),
+        limit_name=drawn.limit_name(),
         growth=_growth(limits),
         base=_base(steps),
         bases=list(drawn.bases()),
