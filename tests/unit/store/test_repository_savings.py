@@ -3,17 +3,23 @@
 import json
 from datetime import timedelta
 
+from sqlalchemy import select, update
+
 from support.images import a_layer, an_image
 from support.slim_bases import MB, SlimBases, three_repositories
 from support.statements import counted
 from support.store_world import World
+from support.violations import Violations
 from weighbridge.cli.actions.top_savings import printed
 from weighbridge.domain.report.repository_saving import SavingReport
+from weighbridge.notify.render.content import slimmer_of
 from weighbridge.presentation.forms.screen import Screen
+from weighbridge.store.models import repository_summaries, violations
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.reports.bases import BaseQuery, base_page
 from weighbridge.store.reports.inventory import snapshot_version
 from weighbridge.store.reports.repository_savings import repositories_by_saving
+from weighbridge.store.reports.violations import read_notices
 from weighbridge.store.session import Database
 
 
@@ -185,3 +191,24 @@ def test_whoever_keeps_what_is_shown_hears_of_another_saving(
     with database.read() as connection:
         assert snapshot_version(connection) != before
     assert [row.repository for row in shown(bases).rows] == ["acme/a", "acme/b"]
+
+
+def test_a_message_about_size_names_the_variant_that_saves_most(
+    database: Database,
+) -> None:
+    bases = three_repositories(database)
+    report(bases)
+    opened = Violations(database, bases.world.now).open(bases.world.repository_id)
+    with database.write() as connection:
+        newest = select(repository_summaries.c.newest_image_id).where(
+            repository_summaries.c.repository_id == bases.world.repository_id
+        )
+        connection.execute(update(violations).values(image_id=newest.scalar_subquery()))
+    with database.read() as connection:
+        (told,) = read_notices(connection, [(opened, "opened")], 1)
+        (ended,) = read_notices(connection, [(opened, "resolved")], 1)
+
+    assert [fact.value for fact in slimmer_of(told)] == [
+        "FROM debian:stretch-slim in place of debian:stretch: 23.0 MB less"
+    ]
+    assert slimmer_of(ended) == []

@@ -28,6 +28,15 @@ from weighbridge.domain.text.globs import fits
 NotificationEvent: TypeAlias = Literal["opened", "resolved"]
 
 
+class SlimmerBase(Struct, frozen=True):
+    """The variant of an image's base that would save it most, as it was last counted;
+    names as people write them in FROM, bytes compressed."""
+
+    base: str
+    variant: str
+    saved_bytes: int
+
+
 class ViolationNotice(Struct, frozen=True):
     """One violation that was opened, or came to its end. Texts are a stranger's: each
     medium escapes them its own way.
@@ -39,6 +48,7 @@ class ViolationNotice(Struct, frozen=True):
     before_compressed_bytes: what the stream's image before it weighed
     compressed_confidence: whose word its compressed bytes are
     base: what it stands on, where the limit is about that
+    slimmer: None where no lighter variant of its base is known, and of an end
     url: the page about it, None without `web.external_url`
     """
 
@@ -66,6 +76,7 @@ class ViolationNotice(Struct, frozen=True):
     url: str | None
     compressed_confidence: CompressedConfidence | None = None
     base: str | None = None
+    slimmer: SlimmerBase | None = None
 
 
 class Message(Struct, frozen=True):

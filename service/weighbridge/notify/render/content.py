@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.message.grouping import Message, ViolationNotice
 from weighbridge.domain.policy.policy import LimitKey, Severity
@@ -153,6 +154,21 @@ def stands_on(notice: ViolationNotice) -> list[Fact]:
     if notice.base is None:
         return []
     return [Fact("Stands on", _base(notice), is_code=True)]
+
+
+_LIGHTER: Final = frozenset({"max_compressed", "max_uncompressed", "max_growth"})
+
+
+def slimmer_of(notice: ViolationNotice) -> list[Fact]:
+    """What a slimmer base would save, where the limit is about the image's size."""
+    slimmer = notice.slimmer
+    if slimmer is None or notice.limit_key not in _LIGHTER:
+        return []
+    words = (
+        f"FROM {name_in_from(slimmer.variant)} in place of "
+        f"{name_in_from(slimmer.base)}: {format_bytes(slimmer.saved_bytes)} less"
+    )
+    return [Fact("Slimmer base", printable(words, LINE_CHARACTERS), is_code=True)]
 
 
 def details_of(notice: ViolationNotice) -> list[Fact]:
@@ -419,6 +435,7 @@ def item_of(notice: ViolationNotice, sharing: CauseCounts) -> MessageItem:
             *unknown,
             *base,
             *stands_on(notice),
+            *slimmer_of(notice),
             *details_of(notice),
         ),
         severity=notice.severity,

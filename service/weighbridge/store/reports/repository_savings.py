@@ -2,18 +2,20 @@
 every minute or so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, func, select, tuple_
 
 from weighbridge.domain.base.savings import patch_of
 from weighbridge.domain.base.variants import caution_of
+from weighbridge.domain.message.grouping import SlimmerBase
 from weighbridge.domain.report.repository_saving import RepositorySaving, SavingReport
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.expressions import exact_sum, sum_of
 from weighbridge.store.models import (
     base_savings,
+    image_bases,
     registries,
     repositories,
     repository_savings,
@@ -73,6 +75,24 @@ _OF_REGISTRIES: Final = (
     .join(registries, registries.c.id == _saves.registry_id)
     .group_by(registries.c.name)
 )
+_OF_IMAGES: Final = (
+    select(image_bases.c.image_id, _best.base, _best.variant, _best.saved_bytes)
+    .join(base_savings, _best.base_chain_id == image_bases.c.base_chain_id)
+    .where(
+        among_ids(image_bases.c.image_id),
+        image_bases.c.relation == "base",
+        image_bases.c.found_by != "history",
+    )
+)
+
+
+def slimmer_bases(
+    connection: Connection, image_ids: Collection[int]
+) -> dict[int | None, SlimmerBase]:
+    """What would save these images most; those of which it is not known are left
+    out."""
+    rows = connection.execute(_OF_IMAGES, {"ids": listed(sorted(image_ids))})
+    return {number: SlimmerBase(*slimmer) for number, *slimmer in rows}
 
 
 def registry_savings(connection: Connection) -> dict[str, int]:

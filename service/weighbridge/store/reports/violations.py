@@ -52,6 +52,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
+from weighbridge.store.reports.repository_savings import slimmer_bases
 from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
@@ -351,8 +352,18 @@ def read_notices(
     }
     now = max((row.opened_at for row in rows.values()), default=None)
     bases = {} if now is None else _bases(connection, rows.values(), now)
+    heavy = {
+        row.id: row.image_id for row in rows.values() if events[row.id] == "opened"
+    }
+    slimmer = slimmer_bases(connection, set(heavy.values()) - {None})
     return [
-        replace(_read(rows[one], events[one]), base=bases.get(rows[one].image_id))
+        replace(
+            _read(rows[one], events[one]),
+            base=bases.get(rows[one].image_id),
+            slimmer=slimmer.get(rows[one].image_id)
+            if events[one] == "opened"
+            else None,
+        )
         for one in chosen
         if one in rows
     ]
