@@ -197,6 +197,8 @@ def test_the_page_says_the_answer_then_the_cause_then_the_lines(
 
     assert '▲ +<data class="b" value="601000000"' in text
     assert 'value="604000000" title="604,000,000 bytes"' in text
+    # In grey, what has the colour of the heaviest line is told by its mark.
+    assert re.search(r'class="heavy p2"[^>]*>◆ line \d+, <tspan data-b="\d{9}"', text)
     assert "is pulled again." in text
     assert "<code>RUN pip install torch</code> was put above" in text
     rows = re.findall(r'<tr class="(same|add|re)" id="(d\d)"', text)
