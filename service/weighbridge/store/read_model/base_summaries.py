@@ -1,5 +1,4 @@
-"""What stands on each base, counted anew: rows of `base_summaries`, with those of what
-slimmer bases would save.
+"""What stands on each base and what slimmer ones would save, counted anew, as rows.
 
 Two images of five may stand on one base, so no push keeps these numbers: a job counts
 all of them every few minutes, in a few statements that read each live image twice, and
