@@ -17,11 +17,7 @@ from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.growth.cause import Cause, LineChange
 from weighbridge.domain.message.grouping import Message, ViolationNotice
 from weighbridge.domain.policy.policy import LimitKey, Severity
-from weighbridge.domain.policy.quantity import (
-    WORDS,
-    amount_in_words,
-    written_amount,
-)
+from weighbridge.domain.policy.quantity import WORDS, amount_in_words, written_amount
 from weighbridge.domain.text.printable import printable
 from weighbridge.domain.text.units import format_bytes
 
