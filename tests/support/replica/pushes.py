@@ -2,7 +2,8 @@
 that are written in their form.
 
 Of each manifest its layers are known and not its history: no line has a text. Indexes
-are served with their images for linux/amd64 alone; what has none is left out.
+are served with their images for linux/amd64 alone, and what has none is left out,
+unless somebody wants every platform.
 """
 
 import csv
@@ -52,9 +53,13 @@ class RecordedLook:
     children: tuple[Image, ...]
 
 
-def recorded_looks() -> Iterator[RecordedLook]:
-    """In the order of time; skips the test where there are no records."""
-    return _looks(recorded_path("dataset/history"))
+def recorded_looks(*, every_platform: bool = False) -> Iterator[RecordedLook]:
+    """In the order of time; skips the test where there are no records.
+
+    every_platform: indexes with all their images, and those too that have none for
+        linux/amd64
+    """
+    return _looks(recorded_path("dataset/history"), every_platform=every_platform)
 
 
 def written_looks() -> Iterator[RecordedLook]:
@@ -62,14 +67,15 @@ def written_looks() -> Iterator[RecordedLook]:
     return _looks(data_path("updates"))
 
 
-def _looks(folder: Path) -> Iterator[RecordedLook]:
+def _looks(folder: Path, *, every_platform: bool = False) -> Iterator[RecordedLook]:
     found: dict[tuple[int, str], dict[str, tuple[str, tuple[int, ...]]]] = {}
     for time, repository, tag, digest, manifests in _rows(folder, "pushes"):
         numbers = tuple(int(n) for n in manifests.split(",") if n)
         look = found.setdefault((int(time), repository), {})
         look[tag] = (digest, numbers)
     for (moment, repository), tags in sorted(found.items()):
-        yield _look(folder, datetime.fromtimestamp(moment, UTC), repository, tags)
+        at = datetime.fromtimestamp(moment, UTC)
+        yield _look(folder, at, repository, tags, every_platform=every_platform)
 
 
 def _look(
@@ -77,12 +83,14 @@ def _look(
     at: datetime,
     repository: str,
     tags: Mapping[str, tuple[str, tuple[int, ...]]],
+    *,
+    every_platform: bool,
 ) -> RecordedLook:
     moved: dict[str, Document] = {}
     children: dict[Digest, Image] = {}
     for tag, (digest, numbers) in tags.items():
         images = [_image(folder, number) for number in numbers]
-        found = [image for image in images if image.platform == DEFAULT]
+        found = [i for i in images if every_platform or i.platform == DEFAULT]
         if [image.digest for image in found] == [digest]:
             moved[tag] = found[0]
         elif found:

@@ -13,6 +13,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
+    literal_column,
 )
 
 from weighbridge.domain.report.inventory import RepositoryState
@@ -211,6 +213,14 @@ tags = Table(
     Column("error_digest", DigestBytes),
     Column("error_at", Moment),
     Index(None, "repository_id", "natural_key"),
+)
+# Those that moved last, and of these the one that was pushed last.
+Index(
+    "ix_tags_moved_last",
+    tags.c.repository_id,
+    func.coalesce(tags.c.moved_at, tags.c.first_seen_at).desc(),
+    func.coalesce(tags.c.pushed_at, literal_column("-1")).desc(),
+    tags.c.natural_key.desc(),
 )
 UniqueConstraint(tags.c.repository_id, tags.c.name)
 

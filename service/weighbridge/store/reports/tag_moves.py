@@ -55,8 +55,11 @@ _OF_REPOSITORY: Final = _tag.repository_id == bindparam("repository")
 _TOUCHED_BEFORE: Final = (
     select(*_READ)
     .where(_OF_REPOSITORY, _touched < _BEFORE)
+    # As `ix_tags_moved_last` has them.
     .order_by(
-        _touched.desc(), _tag.pushed_at.desc().nulls_last(), _tag.natural_key.desc()
+        _touched.desc(),
+        func.coalesce(_tag.pushed_at, literal_column("-1")).desc(),
+        _tag.natural_key.desc(),
     )
     .limit(TAGS + 1)
 )
