@@ -76,8 +76,10 @@ def test_an_unchanged_second_crawl_makes_a_head_a_tag_and_no_get(
     changed = {t: len(after[t] ^ before[t]) for t in after if after[t] != before[t]}
     kept = {"crawls", "registries", "repositories", "jobs", "crawl_requests"}
     kept.add("registry_sums")  # a repository shows when it was last looked at
+    kept.add("storage_months")  # what was found first is noted once a day
     assert changed.keys() <= kept
-    assert sum(changed.values()) <= 13, changed
+    # Nothing for each tag; jobs that follow a crawl note that they were done.
+    assert sum(changed.values()) <= 20, changed
     assert second.registries[0].weighed_bytes == first.registries[0].weighed_bytes
 
 

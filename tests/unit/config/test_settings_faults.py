@@ -563,7 +563,7 @@ def test_a_slip_in_a_name_is_not_told_as_a_missing_key_too(folder: Path) -> None
         ("{pin: ['shop/[a-z]']}", "bad_pattern", "no expressions"),
         ("{pins: ['shop/*']}", "unknown_key", "did you mean pin?"),
         (
-            f"{{max_series: 100, pin: {[f'shop/r{n}' for n in range(14)]}}}",
+            f"{{max_series: 100, pin: {[f'shop/r{n}' for n in range(13)]}}}",
             "too_many_pins",
             "14 repositories of 6 series each",
         ),
@@ -579,7 +579,7 @@ def test_a_budget_that_cannot_be_is_refused(
 
 
 def test_pins_that_just_fit_are_taken(folder: Path) -> None:
-    pins = [f"shop/r{n}" for n in range(13)]
+    pins = [f"shop/r{n}" for n in range(12)]
     (folder / "weighbridge.yaml").write_text(
         f"metrics: {{max_series: 100, pin: {[*pins, 'shop/*']}, families: [tags]}}\n"
     )

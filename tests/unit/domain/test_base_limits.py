@@ -68,7 +68,7 @@ def test_a_base_is_replaced_when_the_tag_that_is_shown_leads_elsewhere() -> None
     found = certain_base(tag.reference, [full, tag], NOW)
 
     assert found is not None
-    assert found.references == (full.reference, tag.reference)
+    assert found.references == (tag.reference, full.reference)
     assert found.replaced_for_s == 90 * 86_400
 
 

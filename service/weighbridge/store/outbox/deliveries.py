@@ -46,7 +46,7 @@ from weighbridge.store.violations.waivers import active_waivers, waiver_of
 
 NO_CHANNEL: Final = "no_channel"
 """Its channel is not configured any more."""
-NOT_TOLD: Final = "not_counted"
+NOT_TOLD: Final = "not_told"
 """That it is over, where its opening could not be told."""
 KEPT_FOR: Final = timedelta(hours=1)
 """So long what waits is kept for a channel that is not configured: while a new
