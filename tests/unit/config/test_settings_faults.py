@@ -565,7 +565,7 @@ def test_a_slip_in_a_name_is_not_told_as_a_missing_key_too(folder: Path) -> None
         (
             f"{{max_series: 100, pin: {[f'shop/r{n}' for n in range(13)]}}}",
             "too_many_pins",
-            "14 repositories of 6 series each",
+            "13 repositories of 6 series each",
         ),
     ],
 )
