@@ -213,6 +213,6 @@ def forget_bases(folder: Path) -> None:
     """As if nobody had read any."""
     with closing(sqlite3.connect(folder / "weighbridge.db")) as connection:
         for table in ("base_names", "base_chains", "base_readings"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - these
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - three names, above
         connection.execute("DELETE FROM jobs WHERE job = 'weighbridge.seed'")
         connection.commit()

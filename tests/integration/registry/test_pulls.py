@@ -122,8 +122,13 @@ def test_quay_counts_what_was_done_in_a_week(
 ) -> None:
     with quay_replica(a_quay(content)) as quay:
         quay.actions[PYTHON] = [1, 2, 3, 4, 5, 6, 7, 1_000]
-        where = {"include": [PYTHON]} if is_named else {"namespaces": ["library"]}
-        settings = quay_settings(tmp_path, quay, database_url, **where)  # type: ignore[arg-type]  # names of parameters
+        settings = quay_settings(
+            tmp_path,
+            quay,
+            database_url,
+            include=[PYTHON] if is_named else (),
+            namespaces=() if is_named else ["library"],
+        )
         crawl_quay(settings)
         crawl_quay(settings)
         asked = quay.take_counts()

@@ -29,7 +29,7 @@ from weighbridge.domain.traffic.costs import (
     owner_of,
 )
 from weighbridge.domain.traffic.months import month_name, parse_month
-from weighbridge.presentation.forms.screen import Screen
+from weighbridge.presentation.forms.screen import Output, Screen
 
 PAGE = Path(__file__).parents[3] / "docs/traffic-and-costs.md"
 NOVEMBER = parse_month("2026-11")
@@ -98,9 +98,9 @@ ROWS = [
 ]
 
 
-def printed(rows: list[TrafficReport], output: str = "table", **of: Prices) -> str:
+def printed(rows: list[TrafficReport], output: Output = "table", **of: Prices) -> str:
     prices = of.get("prices")
-    return top_traffic.printed(rows, output, WIDE, NOVEMBER, prices)  # type: ignore[arg-type]  # one of them
+    return top_traffic.printed(rows, output, WIDE, NOVEMBER, prices)
 
 
 def test_the_page_shows_what_top_by_traffic_prints() -> None:
@@ -165,12 +165,12 @@ def of_teams(policies: PolicySet = TEAMS, prices: Prices | None = EUROS) -> Mont
 
 
 def costs_printed(
-    output: str = "table", prices: Prices | None = EUROS, limit: int = 20
+    output: Output = "table", prices: Prices | None = EUROS, limit: int = 20
 ) -> str:
     found = of_teams(prices=prices)
     return costs.printed(
         found,
-        output,  # type: ignore[arg-type]  # one of them
+        output,
         WIDE,
         per="team",
         month=NOVEMBER,

@@ -104,7 +104,7 @@ def test_lists_that_a_later_line_removes_are_still_in_their_layer() -> None:
         "RUN yum install -y curl && yum clean all",
         "RUN pip install --no-cache-dir torch",
         "RUN PIP_NO_CACHE_DIR=1 pip install torch",
-        "RUN pip install torch && rm -rf /root/.cache",
+        "RUN pip install torch && rm -rf ~/.cache",
         "RUN uv pip install torch",
         "RUN npm ci && npm cache clean --force",
         "RUN apk add --no-cache --virtual .b gcc && make && apk del .b",
@@ -158,7 +158,7 @@ def test_what_is_installed_beside_lists_is_not_said_to_go_with_them(text: str) -
 
 
 def test_what_is_moved_from_a_mount_may_be_new() -> None:
-    (found,) = advised(("RUN mv /root/.cache/model /srv/model", 40 * MB))
+    (found,) = advised(("RUN mv ~/.cache/model /srv/model", 40 * MB))
     moved, *_ = advised(("COPY /out /app", 40 * MB), ("RUN mv /app /srv/a", 40 * MB))
 
     assert (found.is_estimate, moved.is_estimate) == (True, False)
