@@ -18,11 +18,12 @@ from support.bases_and_app import (
     BasesAndApp,
     built,
 )
-from support.images import a_layer
+from support.images import a_layer, an_image, an_index_of
 from support.seeds import seeds
 from support.store_world import World
 from weighbridge.domain.image.document import Image
 from weighbridge.domain.image.image_base import BaseInWords
+from weighbridge.domain.image.platform import Platform
 from weighbridge.store.facts.images import keep_documents
 from weighbridge.store.models import base_names
 from weighbridge.store.session import Database
@@ -79,6 +80,26 @@ def test_a_tag_that_moves_while_those_of_a_new_base_are_noted_leads_where_it_mov
 
     assert has_waited
     assert led_to(database) == {("stretch", NEWER.digest)}
+
+
+@pytest.mark.parametrize("is_swept_before", [True, False])
+def test_a_tag_leads_to_images_of_its_index_that_become_known_later(
+    database: Database, *, is_swept_before: bool
+) -> None:
+    bases = BasesAndApp(database)
+    arm = an_image([a_layer("arm", 30_000)], platform=Platform("linux", "arm64"))
+    index = an_index_of(DEBIAN, arm)
+    with database.write() as connection:
+        keep_documents(connection, [DEBIAN, index], {arm.digest: "not_found"})
+    bases.base("library/debian", {"9": index})
+    if is_swept_before:
+        bases.sweep()
+    assert led_to(database) == {("9", DEBIAN.digest)}
+
+    bases.app.crawl({"a": arm})
+    bases.sweep()
+
+    assert led_to(database) == {("9", DEBIAN.digest), ("9", arm.digest)}
 
 
 LIAR: Final = built([a_layer("a")], below=DEBIAN, says="python:3-slim")

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct, field
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.sharing import NOT_LIVE, Counts
@@ -34,6 +34,7 @@ from weighbridge.store.ledger.holdings import count_blobs
 from weighbridge.store.ledger.scopes import LedgerPlace
 from weighbridge.store.models import (
     artifacts,
+    base_repositories,
     blobs,
     images,
     index_members,
@@ -103,6 +104,13 @@ class ManifestFacts(Struct):
     config_id: int | None
     has_problems: bool = False
     children: set[int] = field(default_factory=set)
+
+
+_LED_TO_MORE: Final = (
+    update(base_repositories)
+    .where(among_ids(base_repositories.c.repository_id))
+    .values(is_recorded=False)
+)
 
 
 def read_facts(
@@ -264,7 +272,8 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
 
     Their rows must have been changed already, in this transaction: who counts one
     of them at the same time has locked it, or sees its facts. Their children enter
-    each repository where they are live, their blobs and its images grow.
+    each repository where they are live, their blobs and its images grow. Of a base
+    repository it is to be noted again what its tags lead to: see `base_sweep`.
     """
     if not manifests:
         return
@@ -273,6 +282,7 @@ def count_late(connection: Connection, manifests: Collection[int]) -> None:
     if not found:
         return
     lock_repositories(connection, found)
+    connection.execute(_LED_TO_MORE, {"ids": listed(sorted(found))})
     # Once more: a batch that we waited for may have let one go.
     held_by: dict[LedgerPlace, list[int]] = {}
     for manifest, *place in connection.execute(_HOLDERS, parameters):

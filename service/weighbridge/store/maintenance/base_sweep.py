@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    func,
     or_,
     select,
     update,
@@ -91,6 +92,12 @@ _RECORDED: Final = (
     update(base_repositories)
     .where(_mark.repository_id == bindparam("number"))
     .values(is_recorded=True)
+)
+# Its images whose facts are known: they change where a tag leads to more than before.
+_HELD: Final = (
+    select(func.count(), func.sum(_live.manifest_id))
+    .join_from(repository_manifests, images, images.c.id == _live.manifest_id)
+    .where(_live.repository_id == bindparam("repository"))
 )
 _UNSWEPT: Final = (
     select(_chain.id, _chain.chain, _chain.image_id, _chain.layer_count)
@@ -222,18 +229,23 @@ def _record(database: Database, now: datetime, is_stopped: Callable[[], bool]) -
         if repository is None:
             break
         after: str | None = ""
+        before = held = None
         while after is not None and not is_stopped():
             with database.write() as connection:
                 # What a crawl moves meanwhile we would put back where it was.
                 lock_repositories(connection, [repository])
+                held = connection.execute(_HELD, {"repository": repository}).one()
+                before = held if before is None else before
                 of_piece = {"repository": repository, "after": after}
                 rows = connection.execute(_TAGS_OF, of_piece).all()
                 led = [LedTag(repository, name, target) for name, target in rows]
                 note_base_tags(connection, led, now)
                 after = rows[-1].name if len(rows) == _TAGS else None
-                if after is None:
+                if after is None and held == before:
                     connection.execute(_RECORDED, {"number": repository})
             count += len(rows)
+        if held != before:
+            break  # Images became known behind us: the next sweep begins again.
     return count
 
 
