@@ -118,10 +118,12 @@ class BasesAndApp:
         return sweep_bases(self.database, self.app.now).images
 
     def base_of(self, image: Image) -> BaseInWords | None:
+        """Its base, without what that one's manifest says of its bytes."""
         with self.database.read() as connection:
             chosen = select(blobs.c.id).where(blobs.c.digest == image.digest)
             number = connection.execute(chosen).scalar_one()
-            return load_bases(connection, [number], self.app.now).get(number)
+            found = load_bases(connection, [number], self.app.now).get(number)
+        return found and replace(found, claimed_bytes=None)
 
     def push(self, image: Image) -> BaseInWords | None:
         """An image comes to the application's repository; its base."""

@@ -1,11 +1,12 @@
 """Pages from hand-made values, as the service would send them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from support.html import Element, parse
 from support.read_model import NOW, a_registry_report, a_repository_report
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.report.inventory import (
     Page,
     RegistryReport,
@@ -85,13 +86,20 @@ def image_tree(
     return parse(image_html(weighing, aliases, repository, registry))
 
 
-def groups_of(tags: Sequence[TagReport], unknown: str | None = None) -> TagGroups:
-    """A group of one tag for each, which frees 7,000 bytes."""
+def groups_of(
+    tags: Sequence[TagReport],
+    unknown: str | None = None,
+    base: BaseInWords | None = None,
+    behind: TagReport | None = None,
+) -> TagGroups:
+    """A group of one tag for each, which frees 7,000 bytes; their images stand on one
+    base."""
     freed = None if unknown else 7_000
     groups = tuple(
-        TagGroup([tag], 1, None if tag.deleted_at else freed) for tag in tags
+        TagGroup([tag], 1, None if tag.deleted_at else freed, base) for tag in tags
     )
-    return TagGroups(Page(groups, None), unknown)
+    after = None if behind is None else TagGroup([behind], 1, None, base)
+    return TagGroups(Page(groups, None), unknown, after)
 
 
 def repository_tree(
@@ -101,17 +109,28 @@ def repository_tree(
     *,
     unknown: str | None = None,
     history: OverTime | None = None,
+    base: BaseInWords | None = None,
+    behind: TagReport | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> Element:
     """The page of one repository, parsed; each tag names an image of its own.
 
     unknown: why it is not known what deletion frees
+    behind:  the first tag of the next page
+    limits:  what tags may weigh
     """
     registry = registry or a_registry_report()
     html = render(
         "repository.html",
         frame=frame("/repository", [registry], NOW),
         navigation=NAVIGATION,
-        page=repository_page(report, groups_of(tags, unknown), NOW, registry),
+        page=repository_page(
+            report,
+            groups_of(tags, unknown, base, behind),
+            NOW,
+            registry,
+            limits=limits,
+        ),
         history=history,
         links=Links("/repository", {"ref": f"{report.registry}/{report.repository}"}),
         next_link="",

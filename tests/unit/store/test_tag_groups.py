@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import event
 
 from support.images import a_layer, an_image, an_index_of
+from support.known_bases import KnownBases
 from support.store_world import T0, World, a_result
 from weighbridge.domain.image.document import Document, Image
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.store.reports.tag_groups import TagGroup, TagGroups, group_page
 from weighbridge.store.tags.tag_rows import TagFailure
 
@@ -18,7 +20,9 @@ def an_own_image(name: object, size: int = 100) -> Image:
 
 def groups(world: World, limit: int = 100, cursor: str | None = None) -> TagGroups:
     with world.database.read() as connection:
-        return group_page(connection, world.report(), limit=limit, cursor=cursor)
+        return group_page(
+            connection, world.report(), world.now, limit=limit, cursor=cursor
+        )
 
 
 def names(found: TagGroups) -> list[list[str]]:
@@ -124,6 +128,32 @@ def test_of_a_thousand_tags_of_one_image_a_few_are_named(world: World) -> None:
     assert len(group.tags) == 12
 
 
+def test_each_row_says_what_its_image_stands_on(world: World) -> None:
+    bases = KnownBases(world.database, world.now)
+    bases.base("debian", "library/debian:12", compressed_bytes=70)
+    app, other = an_own_image("app"), an_own_image("other")
+    index = an_index_of(app)
+    world.keep(app)
+    world.crawl({"1": index, "2": other})
+    bases.stands_on(app.digest, "debian")
+
+    found = {g.tags[0].name: g.base for g in groups(world).page.items}
+
+    debian = BaseInWords("library/debian:12", (), 1, "base", "layers", 70)
+    assert found == {"1": debian, "2": None}
+
+
+def test_a_page_knows_what_comes_behind_it(world: World) -> None:
+    world.crawl({f"1.{n}": an_own_image(n) for n in range(3)})
+
+    first = groups(world, 2)
+    last = groups(world, 2, first.page.next_cursor)
+
+    assert first.behind is not None
+    assert [tag.name for tag in first.behind.tags] == ["1.0"]
+    assert (names(last), last.behind) == ([["1.0"]], None)
+
+
 def test_of_a_repository_that_was_not_seen_whole_no_row_has_a_number(
     world: World,
 ) -> None:
@@ -150,7 +180,7 @@ def test_a_page_asks_as_much_of_ten_tags_as_of_a_hundred(world: World) -> None:
         with world.database.read() as connection:
             report = world.report()
             event.listen(connection, "before_cursor_execute", note)
-            group_page(connection, report)
+            group_page(connection, report, world.now)
             event.remove(connection, "before_cursor_execute", note)
         counts.append(len(asked))
 

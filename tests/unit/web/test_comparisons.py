@@ -344,3 +344,34 @@ def test_pages_of_images_and_repositories_lead_to_the_comparison(
     here = "/compare?b=hub/acme/app:1.5.0"
     assert f'href="{here}&amp;platform=linux/amd64"' in image
     assert re.search(r'href="/compare\?b=hub/acme/app:[\w.]+"', repository)
+
+
+def test_two_tags_that_were_chosen_are_compared_the_older_one_first(
+    pushed: World, client: TestClient
+) -> None:
+    text = page(client, "/compare?repository=hub/acme/app&tag=1.5.0&tag=1.4.2")
+
+    assert text == page(client, f"/compare?a={app('1.4.2')}&b={app('1.5.0')}")
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [("", "none is chosen"), ("&tag=a&tag=b&tag=c", "3 are chosen")],
+)
+def test_more_or_fewer_than_two_that_were_chosen_are_refused(
+    client: TestClient, tags: str, said: str
+) -> None:
+    text = page(client, f"/compare?repository=hub/acme/app{tags}", 400)
+
+    assert f"Choose two tags: {said}" in text
+
+
+def test_of_one_tag_that_was_chosen_the_image_before_is_looked_for(
+    pushed: World, client: TestClient
+) -> None:
+    pushed.crawl({"main": OLD})
+    pushed.crawl({"main": NEW})
+
+    text = page(client, "/compare?repository=hub/acme/app&tag=main")
+
+    assert f'name="a" value="hub/acme/app@{OLD.digest}"' in text

@@ -317,6 +317,27 @@ def test_the_layers_of_the_base_are_apart_from_the_images_own() -> None:
     assert "Base buildpack-deps:bullseye" in facts
 
 
+def test_the_lines_of_the_base_are_folded_but_for_the_heaviest() -> None:
+    page = image_tree(on_a_base(python_3_7(), BUILDPACK, layers=6))
+
+    base, own = page.by_id("lbase"), page.by_id("lown")
+    assert base.one("details").one("summary").text == "6 layers"
+    assert "open" not in base.one("details").attributes
+    rows = page.one("table", "lines").one("tbody").all("tr", "fold")
+    assert [row.attributes["id"] for row in rows] == ["l1", "l2", "l3", "l4", "l6"]
+    on_disk = [row.amounts()[-1] for row in (base, own)]
+    assert sum(on_disk) == 912_349_696
+    links = [a.attributes["href"] for a in page.one("svg", "layerbar").all("a")]
+    assert links[:3] == ["#lbase", "#l5", "#lbase"]
+
+
+def test_an_image_with_no_lines_but_the_bases_shows_these() -> None:
+    page = image_tree(on_a_base(python_3_7(), BUILDPACK, layers=9))
+
+    assert page.by_id("lbase").all("details") == []
+    assert page.one("table", "lines").all("tr", "fold") == []
+
+
 def test_the_bar_has_the_base_as_one_part_but_for_the_heaviest_line() -> None:
     page = image_tree(on_a_base(python_3_7(), BUILDPACK, layers=6))
 

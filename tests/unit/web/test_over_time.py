@@ -78,9 +78,11 @@ def drawn(
     policies: PolicySet = NO_POLICIES,
     since: str | None = None,
     now: datetime = NOW,
+    *,
+    is_log: bool = False,
 ) -> OverTime:
     decided = policies.explain("hub", "shop/api", "1.0")
-    chart = over_time(REPORT, found, decided, since, now)
+    chart = over_time(REPORT, found, decided, since, now, is_log=is_log)
     assert chart is not None
     return chart
 
@@ -115,6 +117,42 @@ def test_bytes_are_drawn_from_zero_on_a_round_scale() -> None:
     assert (chart.grid[0].y, chart.grid[-1].y) == (304.0, 14.0)
     heights = [304 - dot.y for dot in chart.dots]
     assert heights[2] / heights[0] == pytest.approx(1080 / 470, abs=0.01)
+
+
+def test_on_the_other_scale_ten_times_the_bytes_are_always_as_high() -> None:
+    found = history(
+        a_step(10, 5000 * MB),
+        a_step(200, 500 * MB, until=10),
+        a_step(300, 50 * MB, until=200),
+    )
+
+    chart = drawn(found, is_log=True)
+
+    low, middle, high = (dot.y for dot in chart.dots)
+    assert low - middle == pytest.approx(middle - high, abs=0.2)
+    assert low - middle > 70
+    levels = [level.compressed_bytes for level in chart.grid]
+    assert levels == [10 * MB, 100 * MB, 1000 * MB, 10_000 * MB]
+
+
+def test_a_switch_says_which_scale_it_is_and_leads_to_the_other() -> None:
+    def switch(chart: OverTime) -> dict[str, tuple[str, bool]]:
+        group = next(
+            d
+            for d in panel(chart).all("div", "seg")
+            if d.attributes["aria-label"] == "Scale"
+        )
+        return {
+            a.text: (a.attributes["href"], "aria-current" in a.attributes)
+            for a in group.all("a")
+        }
+
+    here = "/repository?ref=hub%2Fshop%2Fapi"
+    assert switch(drawn(GROWN)) == {
+        "linear": (here, True),
+        "log": (f"{here}&scale=log", False),
+    }
+    assert switch(drawn(GROWN, is_log=True))["log"][1]
 
 
 def test_the_limit_is_drawn_and_what_is_over_it_is_marked() -> None:
@@ -270,9 +308,11 @@ AGES: Final = st.lists(
 )
 
 
-@given(ages=AGES, since=st.sampled_from([None, "30d", "90d", "52w"]))
+@given(
+    ages=AGES, since=st.sampled_from([None, "30d", "90d", "52w"]), is_log=st.booleans()
+)
 def test_everything_stays_on_the_chart(
-    ages: list[tuple[float, int]], since: str | None
+    ages: list[tuple[float, int]], since: str | None, is_log: bool
 ) -> None:
     ordered = sorted(dict(ages).items())
     steps = [
@@ -281,12 +321,14 @@ def test_everything_stays_on_the_chart(
     ]
     decided = LIMITED.explain("hub", "shop/api", "1.0")
 
-    chart = over_time(REPORT, history(*steps), decided, since, NOW)
+    chart = over_time(REPORT, history(*steps), decided, since, NOW, is_log=is_log)
 
     if chart is None:
         return
     areas = [*chart.bands, *chart.unknown]
-    assert len(chart.grid) <= 6
+    assert len(chart.grid) <= (15 if is_log else 6)
+    assert (chart.grid[0].y, chart.grid[-1].y) == (304, 14)
+    assert is_log or chart.grid[0].compressed_bytes == 0
     assert len(chart.ticks) <= 8
     assert all(0 <= t.x <= 100 for t in chart.ticks)
     assert all(5 <= d.x <= 99 and 14 <= d.y <= 304 for d in chart.dots)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from support.html import Element
 from support.pages import repository_tree
 from support.read_model import (
     HOUR,
@@ -12,7 +13,8 @@ from support.read_model import (
     a_repository_report,
     a_tag_report,
 )
-from weighbridge.domain.report.inventory import RepositoryState
+from weighbridge.domain.image.image_base import BaseInWords
+from weighbridge.domain.report.inventory import RepositoryState, TagReport
 
 
 @pytest.mark.parametrize(
@@ -225,9 +227,190 @@ def test_where_it_is_not_known_what_deletion_frees_the_reason_stands_there() -> 
     assert cell.one("span", "unknown").attributes["title"] == f"Not known: {why}"
 
 
+def test_where_it_is_not_known_what_deletion_frees_no_sum_is_promised() -> None:
+    why = "tags are left out by the configuration (tags)"
+
+    page = repository_tree(a_repository_report(), [a_tag_report("1")], unknown=why)
+
+    panel = page.one("div", "storage").text
+    assert f"What deleting it or its tags frees is not known: {why}." in panel
+    assert "Deleting the repository frees" not in panel
+
+
 def test_what_is_gone_frees_nothing_any_more() -> None:
     gone = replace(a_tag_report("rc1"), deleted_at=NOW - 21 * 24 * HOUR)
 
     page = repository_tree(a_repository_report(), [gone])
 
     assert page.one("table").one("tbody").one("tr").all("td")[-1].text == "gone"
+
+
+def a_tag(name: str, megabytes: int | None) -> TagReport:
+    size = None if megabytes is None else megabytes * 1_000_000
+    return replace(a_tag_report(name), compressed_bytes=size, claimed_bytes=size)
+
+
+def gone(name: str, megabytes: int) -> TagReport:
+    return replace(a_tag(name, megabytes), deleted_at=NOW)
+
+
+def cells(page: Element, heading: str) -> list[Element]:
+    """The column of the table of tags with this heading."""
+    table = page.one("table")
+    headings = [th.text for th in table.one("thead").all("th")]
+    place = headings.index(heading)
+    rows = table.one("tbody").all("tr")
+    return [[c for c in row.parts if isinstance(c, Element)][place] for row in rows]
+
+
+def test_the_change_is_against_the_image_before_of_names_like_it() -> None:
+    tags = [
+        a_tag("1.5.0", 1080),
+        a_tag("1.5.0-slim", 120),
+        gone("1.4.2-rc1", 471),
+        a_tag("1.4.2", 470),
+        a_tag("1.4.1-slim", 120),
+        a_tag("nightly", 900),
+    ]
+
+    page = repository_tree(a_repository_report(), tags, behind=a_tag("1.4.1", 460))
+
+    changes = cells(page, "Change")
+    assert [cell.text for cell in changes] == [
+        "\u25b2 +610 MB",
+        "\u00b10",
+        "",
+        "\u25b2 +10.0 MB",
+        "",
+        "",
+    ]
+    assert [cell.one("a").classes for cell in changes if cell.text] == [
+        {"up"},
+        {"flat"},
+        {"flat"},
+    ]
+    assert changes[3].one("a").attributes["href"] == (
+        "/compare?a=hub/shop/api:1.4.1&b=:1.4.2"
+    )
+
+
+def test_what_is_gone_has_a_change_and_no_link_and_is_before_nothing() -> None:
+    tags = [
+        a_tag("1.3", 480),
+        gone("1.2", 999),
+        a_tag("1.1", 470),
+    ]
+
+    page = repository_tree(a_repository_report(), tags)
+
+    newest, deleted, _ = cells(page, "Change")
+    assert newest.text == "\u25b2 +10.0 MB"
+    assert deleted.text == "\u25b2 +529 MB"
+    assert "href" not in deleted.one("a").attributes
+
+
+def test_a_size_that_is_not_known_or_of_another_platform_changes_nothing() -> None:
+    tags = [
+        a_tag("1.4", 480),
+        a_tag("1.3", None),
+        replace(a_tag("1.2", 470), platform="linux/arm64"),
+    ]
+
+    page = repository_tree(a_repository_report(), tags)
+
+    assert [cell.text for cell in cells(page, "Change")] == ["", "", ""]
+
+
+PYTHON = BaseInWords("library/python:3.7", (), 9, "base", "layers", 348_000_000)
+
+
+def test_the_bar_has_the_part_of_the_base_and_the_limit_on_one_scale() -> None:
+    tags = [a_tag("2", 1000), a_tag("1", 400)]
+
+    page = repository_tree(
+        a_repository_report(), tags, base=PYTHON, limits={"2": 500_000_000}
+    )
+
+    bars = [svg for svg in page.one("table").all("svg") if "c" in svg.classes]
+    widths = [
+        [(r.attributes["width"], r.attributes.get("fill")) for r in bar.all("rect")]
+        for bar in bars
+    ]
+    assert widths == [
+        [("34.80%", "url(#h-base)"), ("65.20%", None)],
+        [("34.80%", "url(#h-base)"), ("5.20%", None)],
+    ]
+    (tick,) = page.one("table").all("line", "tick")
+    assert tick.attributes["x1"] == "50.00%"
+    assert [cell.text for cell in cells(page, "Base")] == ["python:3.7"] * 2
+
+
+def test_a_base_that_only_shares_layers_is_not_called_the_base() -> None:
+    relative = BaseInWords("library/debian:11", (), 1, "relative", "layers", None)
+
+    page = repository_tree(a_repository_report(), [a_tag("1", 400)], base=relative)
+
+    assert cells(page, "Base")[0].text == "shared with debian:11"
+
+
+def test_a_verdict_has_a_word_an_icon_and_the_share_of_the_limit() -> None:
+    tags = [
+        replace(a_tag("5", 1085), over=("max_compressed",)),
+        a_tag("4", 490),
+        a_tag("3", 310),
+        replace(a_tag("2", 310), over=("max_layers",)),
+        a_tag("1", None),
+        gone("0", 900),
+    ]
+    limits = dict.fromkeys("543210", 500_000_000)
+
+    page = repository_tree(a_repository_report(), tags, limits=limits)
+
+    column = cells(page, "Verdict")
+    assert [cell.text for cell in column] == [
+        "over 217 %",
+        "near 98 %",
+        "within 62 %",
+        "over",
+        "",
+        "",
+    ]
+    icons = [cell.one("use").attributes["href"] for cell in column[:4]]
+    assert icons == ["#i-over", "#i-near", "#i-ok", "#i-over"]
+    assert column[3].one("span", "v").attributes["title"] == "Over max_layers"
+
+
+def test_without_limits_and_bases_there_are_no_columns_of_them() -> None:
+    page = repository_tree(a_repository_report(), [a_tag("1", 400)])
+
+    headings = page.one("table").one("thead").text
+    assert "Verdict" not in headings
+    assert "Base" not in headings
+
+
+def test_live_images_are_chosen_for_a_comparison_and_nothing_else() -> None:
+    tags = [
+        a_tag("2", 1000),
+        gone("1-rc", 400),
+        replace(a_tag("chart", None), kind="artifact"),
+        a_tag("1", 400),
+    ]
+
+    page = repository_tree(a_repository_report(), tags)
+
+    form = next(f for f in page.all("form") if f.attributes.get("id") == "choice")
+    boxes = [
+        i for i in page.one("table").all("input") if i.attributes["form"] == "choice"
+    ]
+    assert form.attributes["action"] == "/compare"
+    assert form.one("input").attributes["value"] == "hub/shop/api"
+    assert [(b.attributes["name"], b.attributes["value"]) for b in boxes] == [
+        ("tag", "2"),
+        ("tag", "1"),
+    ]
+
+
+def test_one_image_is_compared_with_none() -> None:
+    page = repository_tree(a_repository_report(), [a_tag("2", 1000)])
+
+    assert page.one("table").all("input") == []

@@ -22,13 +22,17 @@ FOUND_BY: Final[tuple[FoundBy, ...]] = ("annotation", "layers", "history")
 
 
 class BaseInWords(Struct, frozen=True):
-    """What an image stands on, before it is weighed; see `ImageBase`."""
+    """What an image stands on, before it is weighed; see `ImageBase`.
+
+    claimed_bytes: of the base, compressed, as its manifest says; None: not known
+    """
 
     reference: str
     also: tuple[str, ...]
     layers: int | None
     relation: Relation
     found_by: FoundBy
+    claimed_bytes: int | None = None
 
     def within(
         self, layers: Iterable[tuple[Digest, int]], compressed_bytes: int

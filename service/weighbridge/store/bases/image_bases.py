@@ -33,6 +33,7 @@ _STORED: Final = Rows(
         _base.found_by,
         _base.reference,
         base_chains.c.layer_count,
+        base_chains.c.compressed_bytes,
     )
     .outerjoin_from(image_bases, base_chains, base_chains.c.id == _base.base_chain_id)
     .where(among_ids(_base.image_id))
@@ -111,7 +112,7 @@ def load_bases(
     rows = _STORED.read(connection, {"ids": listed(sorted(image_ids))})
     names = references_of(connection, {row[1] for row in rows if row[1]}, now)
     found: dict[int, BaseInWords] = {}
-    for number, base_id, relation, found_by, said, layers in rows:
+    for number, base_id, relation, found_by, said, layers, size in rows:
         if relation is None or found_by is None:
             continue
         reference, also = names.get(base_id or 0, (said, ()))
@@ -121,5 +122,5 @@ def load_bases(
             # Of several right names the one that whoever built it says.
             also = tuple(sorted({*also, reference} - {said}))
             reference = said
-        found[number] = BaseInWords(reference, also, layers, relation, found_by)
+        found[number] = BaseInWords(reference, also, layers, relation, found_by, size)
     return found

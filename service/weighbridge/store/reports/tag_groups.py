@@ -7,6 +7,7 @@ natural order.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
@@ -24,8 +25,10 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.report.inventory import Page, RepositoryReport, TagReport
+from weighbridge.store.bases.image_bases import load_bases
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import tags
 from weighbridge.store.named_rows import find_place
@@ -39,7 +42,7 @@ from weighbridge.store.paging import (
     write_cursor,
 )
 from weighbridge.store.reports.reclaim import find_unknown, frees_alone
-from weighbridge.store.reports.tags import reports_of
+from weighbridge.store.reports.tags import reports_with_images
 
 GROUP_CURSOR: Final = CursorForm(one_of("groups"), NUMBER, NUMBER, TEXT, NUMBER, NUMBER)
 _NAMED: Final = 12
@@ -101,24 +104,32 @@ class TagGroup(Struct, frozen=True):
     count:       how many there are
     freed_bytes: what deleting all of them frees, the others staying; None: not known,
                  or they are gone
+    base:        of the image, of the platform that speaks for it; None: not known
     """
 
     tags: Sequence[TagReport]
     count: int
     freed_bytes: int | None
+    base: BaseInWords | None = None
 
 
 class TagGroups(Struct, frozen=True):
-    """A page of them. unknown: why it is not known what deleting them frees, None: it
-    is"""
+    """A page of them.
+
+    unknown: why it is not known what deleting them frees, None: it is
+    behind:  the first of the next page, with nothing of what deleting it frees; None:
+             there is none
+    """
 
     page: Page[TagGroup]
     unknown: str | None
+    behind: TagGroup | None = None
 
 
 def group_page(
     connection: Connection,
     repository: RepositoryReport,
+    now: datetime,
     *,
     limit: int = 100,
     cursor: str | None = None,
@@ -127,6 +138,7 @@ def group_page(
 ) -> TagGroups:
     """One page of a repository's tags by what they name; gone ones too.
 
+    now: by which a base's names are chosen
     platforms: in the order in which one of them speaks for an index
     leaves_tags_out: the configuration leaves tags of this registry out
     Raises UsageError(invalid_limit, invalid_cursor).
@@ -145,24 +157,29 @@ def group_page(
         statement = statement.where(tuple_(*_ORDER) < after)
     rows = connection.execute(statement, {"repository": place.id}).all()
     shown = rows[:limit]
-    keys = sorted({row.key for row in shown})
+    keys = sorted({row.key for row in rows})
     parameters = {"repository": place.id, "ids": listed(keys)}
     members = connection.execute(_MEMBERS, parameters).all()
-    reports = reports_of(connection, place.scope_id, members, platforms)
+    reports = reports_with_images(connection, place.scope_id, members, platforms)
+    images = {image for _, image in reports if image is not None}
+    bases = load_bases(connection, images, now) if images else {}
     live = [row.key for row in shown if not row.gone and row.key > 0]
     freed = {} if unknown else frees_alone(connection, *place, live)
     groups: dict[tuple[int, int], list[TagReport]] = {}
-    for row, report in zip(members, reports, strict=True):
+    base_of: dict[int, BaseInWords | None] = {}
+    for row, (report, image) in zip(members, reports, strict=True):
         groups.setdefault((row.key, row.gone), []).append(report)
-    page = Page(
-        tuple(
-            TagGroup(
-                groups[row.key, row.gone],
-                row.tags,
-                None if row.gone else freed.get(row.key),
-            )
-            for row in shown
-        ),
-        write_cursor("groups", *rows[limit - 1][:5]) if len(rows) > limit else None,
+        base_of[row.key] = None if image is None else bases.get(image)
+    found = tuple(
+        TagGroup(
+            groups[row.key, row.gone],
+            row.tags,
+            None if row.gone else freed.get(row.key),
+            base_of[row.key],
+        )
+        for row in rows
     )
-    return TagGroups(page, unknown)
+    if len(found) <= limit:
+        return TagGroups(Page(found, None), unknown)
+    cursor = write_cursor("groups", *rows[limit - 1][:5])
+    return TagGroups(Page(found[:limit], cursor), unknown, found[limit])

@@ -117,6 +117,18 @@ def reports_of(
     platforms: Sequence[Platform],
 ) -> tuple[TagReport, ...]:
     """What rows of `tags` of one repository show."""
+    found = reports_with_images(connection, scope_id, rows, platforms)
+    return tuple(report for report, _ in found)
+
+
+def reports_with_images(
+    connection: Connection,
+    scope_id: int,
+    rows: Sequence[SQLRow],
+    platforms: Sequence[Platform],
+) -> list[tuple[TagReport, int | None]]:
+    """The same, each with the id of the image that speaks for it; None where none
+    does."""
     targets = {row.target_id for row in rows if row.target_id is not None}
     graph = load_graph(connection, targets)
     shown = read_headlines(connection, graph, targets, scope_id, platforms)
@@ -135,8 +147,8 @@ def reports_of(
             platforms=len(graph.images_of(row.target_id)) if headline else 0,
             over=over.get(row.id, ()),
         )
-        reports.append(report)
-    return tuple(reports)
+        reports.append((report, None if headline is None else headline.image.id))
+    return reports
 
 
 def _over(

@@ -1,11 +1,14 @@
 """The page of two images side by side, and its lines as CSV."""
 
+from typing import Annotated, TypeAlias
+
 from msgspec.structs import replace
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.comparison.comparison import Comparison
-from weighbridge.domain.image.reference import beside
+from weighbridge.domain.image.reference import TAG_PATTERN, beside
 from weighbridge.domain.size.weighing import Weighing
 from weighbridge.errors import UsageError
 from weighbridge.presentation.image.comparison_table import SIGNS
@@ -17,9 +20,24 @@ from weighbridge.store.reports.inventory import registry_freshness
 from weighbridge.web.pages.report_pages import Links, page_of
 from weighbridge.web.request.answers import Refusal, csv_answer
 from weighbridge.web.request.finding import Handlers
-from weighbridge.web.request.parameters import LineView, PlatformName, Ref, RefInput
+from weighbridge.web.request.parameters import (
+    LIMIT_MAX,
+    LineView,
+    PlatformName,
+    Ref,
+    RefInput,
+)
 from weighbridge.web.views.comparison import ComparisonPage, comparison_page
 from weighbridge.web.views.frame import frame
+
+ChosenTags: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(pattern=f"^{TAG_PATTERN}$")], ...],
+    Field(
+        max_length=LIMIT_MAX,
+        description="A tag that was chosen in a table, the newer ones first, said once"
+        " for each",
+    ),
+]
 
 
 class ComparePages(Handlers):
@@ -32,12 +50,21 @@ class ComparePages(Handlers):
         b: RefInput = "",
         platform: PlatformName = None,
         view: LineView = "all",
+        repository: RefInput = "",
+        tag: ChosenTags = (),
     ) -> Response:
         """Two images: what both have, what one has, and their lines. Without `a` the
-        image before `b` is the first one."""
+        image before `b` is the first one. `repository` and `tag` are what a table of
+        tags sends."""
         a, b = a.strip(), b.strip()
         now = self._clock()
         page, fault = None, None
+        if repository and len(tag) not in (1, 2):
+            number = f"{len(tag):,} are" if tag else "none is"
+            fault = Refusal(400, f"Choose two tags: {number} chosen")
+        elif repository:
+            b, *older = (f"{repository}:{name}" for name in tag)
+            a = older[0] if older else ""
         if b:
             b = beside(b, a)
             try:

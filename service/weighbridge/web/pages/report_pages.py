@@ -1,12 +1,13 @@
 """The pages, and their tables as CSV, and as JSON where it is not the API's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec.structs import replace
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -106,6 +107,14 @@ class Links(Struct, frozen=True):
         return "asc" if column == "name" else "desc"
 
 
+Scale: TypeAlias = Annotated[
+    Literal["linear", "log"],
+    Field(
+        description="Whether bytes are drawn from zero, or each power of ten as high as"
+        " the next"
+    ),
+]
+
 FIRST_CRAWL_REFRESH_S: Final = 2
 SEARCH_HITS: Final = 100
 
@@ -158,6 +167,7 @@ class Pages(Handlers):
         request: Request,
         ref: Ref,
         since: Period = None,
+        scale: Scale = "linear",
         limit: Limit = DEFAULT_LIMIT,
         cursor: GroupCursor = None,
     ) -> Response:
@@ -166,11 +176,20 @@ class Pages(Handlers):
         report, tags, reclaimable = self._finder.tag_groups(
             ref, limit, cursor, self._clock()
         )
-        links = Links("/repository", {"ref": ref, "since": since})
+        links = Links(
+            "/repository",
+            {"ref": ref, "since": since, "scale": None if scale == "linear" else scale},
+        )
         around, registry = self._around("/repository", links, report.registry)
         violations = self._finder.violations_of(report, around.now).items
         view = repository_page(
-            report, tags, around.now, registry, violations, reclaimable.freed
+            report,
+            tags,
+            around.now,
+            registry,
+            violations,
+            reclaimable.freed,
+            self._limits(report, [group.tags[0].name for group in tags.page.items]),
         )
         pulls = self._finder.pulls_of(report, month_of(around.now))
         view = replace(view, pulls=pulls_section(*pulls, self._finder.prices))
@@ -180,13 +199,29 @@ class Pages(Handlers):
             "repository.html",
             around,
             page=view,
-            history=self._over_time(report, since, around.now),
+            history=self._over_time(report, since, around.now, is_log=scale == "log"),
             links=links,
             **pages,
         )
 
+    def _limits(self, report: RepositoryReport, names: Sequence[str]) -> dict[str, int]:
+        """What tags may weigh, compressed, by the policies; those with no limit left
+        out."""
+        policies = self._policies()
+        found = {}
+        for name in names:
+            limits = policies.limits_of(report.registry, report.repository, name)
+            if limits.max_compressed_bytes is not None:
+                found[name] = limits.max_compressed_bytes
+        return found
+
     def _over_time(
-        self, report: RepositoryReport, since: str | None, now: datetime
+        self,
+        report: RepositoryReport,
+        since: str | None,
+        now: datetime,
+        *,
+        is_log: bool,
     ) -> OverTime | None:
         found = self._finder.newest_over_time(report, STEPS, now)
         decided = self._policies().explain(
@@ -194,7 +229,7 @@ class Pages(Handlers):
         )
         if found is None:
             return None
-        return over_time(report, found, decided, since, now)
+        return over_time(report, found, decided, since, now, is_log=is_log)
 
     def crawls(
         self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: CrawlCursor = None

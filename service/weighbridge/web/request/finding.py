@@ -239,6 +239,7 @@ class Finder:
             groups = group_page(
                 connection,
                 report,
+                now,
                 limit=limit,
                 cursor=cursor,
                 platforms=self.platforms,

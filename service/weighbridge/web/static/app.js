@@ -54,8 +54,15 @@ all("[data-copy]").forEach((b) => b.addEventListener("click", async () => {
   const was = b.textContent; b.textContent = "Copied"; setTimeout(() => { b.textContent = was; }, 1200);
 }));
 
+// How many rows of a table are chosen.
+all("[data-counts]").forEach((b) => {
+  const word = b.textContent, chosen = all(`input[form="${b.form.id}"][name="${b.dataset.counts}"]`);
+  const show = () => { const n = chosen.filter((c) => c.checked).length; b.textContent = n ? `${word} ${n}` : word; };
+  chosen.forEach((c) => c.addEventListener("change", show)); show();
+});
+
 // Keys. Never while someone types.
-const rows = () => all("tbody tr:not([hidden])");
+const rows = () => all("tbody tr").filter((tr) => tr.getClientRects().length);
 function move(step) {
   const list = rows(), at = list.findIndex((tr) => tr.classList.contains("sel")), to = list[Math.max(0, Math.min(list.length - 1, at + step))];
   if (!to) return;

@@ -10,16 +10,10 @@ from weighbridge.domain.report.base import BaseImageReport, BaseReport
 from weighbridge.domain.report.inventory import Page
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.store.reports.bases import BaseTotals
+from weighbridge.web.views.charts import StackedBar
 from weighbridge.web.views.words import Amount, ago
 
 _NOT_CRAWLED = "Its repository is not crawled: name it in bases.repositories"
-
-
-class StackedBar(Struct, frozen=True):
-    """What is the base's, then the rest, in percent of the column."""
-
-    base: float
-    own: float
 
 
 class BaseLine(Struct, frozen=True):

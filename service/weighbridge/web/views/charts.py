@@ -76,11 +76,18 @@ def repository_storage(report: RepositoryReport) -> Storage | None:
     )
 
 
-def what_exclusive_frees(report: RepositoryReport, kind: ScopeKind | None) -> str:
-    """A sentence that names the set; "" where nothing is known yet."""
+def what_exclusive_frees(
+    report: RepositoryReport, kind: ScopeKind | None, unknown: str | None = None
+) -> str:
+    """A sentence that names the set; "" where nothing is known yet.
+
+    unknown: why it is not known what deletion frees; None: it is
+    """
     storage = repository_storage(report)
     if storage is None:
         return ""
+    if unknown is not None:
+        return f"What deleting it or its tags frees is not known: {unknown}."
     freed = format_bytes(storage.exclusive_bytes)
     if kind == "repository":
         return (
@@ -313,6 +320,17 @@ def _fits(
             return False
     start = width * x / 100
     return start - before >= 0 and start + after <= width
+
+
+class StackedBar(Struct, frozen=True):
+    """A bar in a row, in percent of the column: what is the base's, then the rest.
+
+    limit: where a limit stands, None: nowhere in the column
+    """
+
+    base: float
+    own: float
+    limit: float | None = None
 
 
 def row_share(number: int, largest: int) -> float:

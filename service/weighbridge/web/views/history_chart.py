@@ -6,6 +6,7 @@ from `LEFT` to `_RIGHT`, bytes from `_BOTTOM` up to `_TOP`.
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from math import log
 from typing import Final, NamedTuple
 
 from weighbridge.domain.report.history import HistoryStep
@@ -115,17 +116,33 @@ class HistoryChart:
         largest: int,
         start: datetime,
         now: datetime,
+        *,
+        is_log: bool = False,
     ) -> None:
-        """start: the beginning of the period; a history that is shorter fills all."""
+        """start: the beginning of the period; a history that is shorter fills all
+        is_log: each power of ten is as high as the next; else bytes are drawn from zero
+        """
         self._steps = steps
         self._limits = limits
         limit = limits.compressed_bytes
         self._limit = limit if limit and limit <= _FURTHEST * largest else None
-        self._step_bytes, lines = _scale(max(largest, self._limit or 0))
-        self._top = self._step_bytes * lines
-        self._lines = lines
+        highest = max(largest, self._limit or 0)
+        self._is_log = is_log
+        self._levels = (
+            _powers(self._least(), highest) if is_log else _levels_from_zero(highest)
+        )
+        self._floor, self._top = self._levels[0], self._levels[-1]
         self._end = max(now, steps[-1].at)
         self._start = min(max(steps[0].at, start), self._end - _SHORTEST)
+
+    def _least(self) -> int:
+        """The fewest bytes of all that is drawn, but for 0."""
+        drawn = [self._limit or 0]
+        for step in self._steps:
+            drawn.append(step.compressed_bytes or 0)
+            drawn.append(step.baseline_compressed_bytes or 0)
+            drawn.append((step.base and step.base.compressed_bytes) or 0)
+        return min(filter(None, drawn))
 
     def _x(self, moment: datetime | None) -> float:
         if moment is None:
@@ -134,14 +151,15 @@ class HistoryChart:
         return round(LEFT + min(max(share, 0.0), 1.0) * (_RIGHT - LEFT), 2)
 
     def _y(self, compressed_bytes: float) -> float:
-        share = min(compressed_bytes / self._top, 1.0)
+        within = min(max(compressed_bytes, self._floor), self._top)
+        if self._is_log:
+            share = log(within / self._floor) / log(self._top / self._floor)
+        else:
+            share = within / self._top
         return round(_BOTTOM - share * (_BOTTOM - _TOP), 1)
 
     def grid(self) -> list[Level]:
-        return [
-            Level(self._y(n * self._step_bytes), n * self._step_bytes)
-            for n in range(self._lines + 1)
-        ]
+        return [Level(self._y(level), level) for level in self._levels]
 
     def ticks(self) -> Iterator[TimeMark]:
         for number, (moment, text) in enumerate(_times(self._start, self._end)):
@@ -245,6 +263,27 @@ class HistoryChart:
 
 _NICE: Final = (1, 2, 2.5, 5)
 _MOST_LINES: Final = 5
+
+
+def _powers(least: int, most: int) -> list[int]:
+    """Powers of ten, and where these are few twos and fives between them, from below
+    the least to the most or above: two or more."""
+    levels: list[int] = []
+    for between in ((1, 2, 5), (1,)):
+        levels = [
+            nice * 10**power for power in range(len(str(most)) + 1) for nice in between
+        ]
+        first = max(n for n, level in enumerate(levels) if level <= max(least - 1, 1))
+        last = min(n for n, level in enumerate(levels) if level >= most and n > first)
+        levels = levels[first : last + 1]
+        if len(levels) <= _MOST_LINES + 1:
+            break
+    return levels
+
+
+def _levels_from_zero(largest: int) -> list[int]:
+    step, lines = _scale(largest)
+    return [n * step for n in range(lines + 1)]
 
 
 def _scale(largest: int) -> tuple[int, int]:

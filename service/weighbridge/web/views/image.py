@@ -12,6 +12,7 @@ from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.image.image_config import METADATA, keyword
 from weighbridge.domain.report.lighter import Lighter
+from weighbridge.domain.size.weigh_image import image_total
 from weighbridge.domain.size.weighing import (
     WeighedImage,
     WeighedLayer,
@@ -105,6 +106,14 @@ class BaseRows(Struct, frozen=True):
     is_relative: bool
     own_layers: int
     own_bytes: int
+    uncompressed: Amount
+    own_uncompressed: Amount
+
+    @property
+    def folds(self) -> bool:
+        """Whether its rows are shown only when they are asked for: the image has
+        others."""
+        return self.own_layers > 0
 
 
 class LineTable(Struct, frozen=True):
@@ -186,6 +195,9 @@ def _base_rows(image: WeighedImage, rows: Sequence[LineRow]) -> BaseRows | None:
         return None
     size = sum(row.compressed_bytes for row in rows if row.is_base)
     largest = max((row.compressed_bytes for row in rows), default=0)
+    below = image.layers[: base.layers]
+    known = {layer.digest for layer in below}
+    own = [layer for layer in image.layers if layer.digest not in known]
     return BaseRows(
         name=name_in_from(base.reference),
         also=[name_in_from(name) for name in base.also],
@@ -195,6 +207,8 @@ def _base_rows(image: WeighedImage, rows: Sequence[LineRow]) -> BaseRows | None:
         is_relative=base.relation == "relative",
         own_layers=len(rows) - base.layers,
         own_bytes=image.compressed_bytes - size,
+        uncompressed=amount(image_total(below)),
+        own_uncompressed=amount(image_total(own)),
     )
 
 

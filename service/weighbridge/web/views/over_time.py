@@ -65,6 +65,7 @@ class OverTime(Struct, frozen=True):
     """The chart and its table.
 
     title:    the chart as a sentence
+    is_log:   its lowest line is not zero then
     limit:    None where there is none, or where it is far above all images
     growth:   what limits growth, in words; "" for nothing
     base:     the name of the newest image's base, "" where it is not known
@@ -74,6 +75,7 @@ class OverTime(Struct, frozen=True):
 
     title: str
     periods: Sequence[Period]
+    is_log: bool
     grid: Sequence[Level]
     ticks: Sequence[TimeMark]
     limit: Level | None
@@ -98,10 +100,13 @@ def over_time(
     decided: Sequence[Decided],
     since: str | None,
     now: datetime,
+    *,
+    is_log: bool = False,
 ) -> OverTime | None:
     """The steps within a period; None where there is nothing to draw.
 
     since: the period, `90d`; None: a year
+    is_log: each power of ten is as high as the next; else bytes are drawn from zero
     """
     start = now - _PERIODS[since or _YEAR][1] * _DAY
     steps = _within(history.items, start)
@@ -109,13 +114,14 @@ def over_time(
     if not sizes:
         return None
     limits = _limits(decided)
-    drawn = HistoryChart(steps, limits, max(sizes), start, now)
+    drawn = HistoryChart(steps, limits, max(sizes), start, now, is_log=is_log)
     return OverTime(
         title=_title(report, steps, limits),
         periods=[
             Period(value, text, value == (since or _YEAR))
             for value, (text, _) in _PERIODS.items()
         ],
+        is_log=is_log,
         grid=drawn.grid(),
         ticks=list(drawn.ticks()),
         limit=drawn.limit(),

@@ -1,11 +1,14 @@
 """The page of one repository: its newest image and its tags."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 
+from weighbridge.domain.base.names import name_in_from
+from weighbridge.domain.growth.newest import stream_of
+from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.reclaim.reclaim_report import Freed
 from weighbridge.domain.report.inventory import (
     RegistryReport,
@@ -13,9 +16,11 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.report.violation import ViolationReport
+from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.phrases import MINUS
 from weighbridge.store.reports.tag_groups import TagGroup, TagGroups
 from weighbridge.web.views.charts import (
+    StackedBar,
     Storage,
     repository_storage,
     row_share,
@@ -36,10 +41,31 @@ from weighbridge.web.views.words import (
 )
 
 _COLOURED_PERCENT: Final = 5
+_NEAR_PERCENT: Final = 90
 _NOT_IMAGES: Final = {
     "artifact": ("no image", "An artifact, not an image"),
     "unweighable": ("not weighable", "A manifest that states no sizes"),
 }
+
+
+class Verdict(Struct, frozen=True):
+    """What policies say of an image, `within 62 %`; the icon and its class."""
+
+    text: str
+    icon: str
+    title: str
+
+
+class RowChange(Struct, frozen=True):
+    """Compressed bytes more or less than the image before; coloured from 5 % on.
+
+    before: a tag of that one
+    css:    "" below that
+    """
+
+    changed_bytes: int
+    before: str
+    css: str
 
 
 class TagRow(Struct, frozen=True):
@@ -48,6 +74,10 @@ class TagRow(Struct, frozen=True):
     tag:    the one that speaks for them
     others: how many are not named
     frees:  what deleting all of them frees
+    base:   the name of the image's base as it is written in FROM, "" where it is not
+            known; `is_relative`: it only has layers in common with that
+    change: None where no image before it is known, or its size is not
+    choice: the tag by which the row is chosen; "" for what is gone or no image
     """
 
     tag: TagReport
@@ -55,9 +85,14 @@ class TagRow(Struct, frozen=True):
     others: int
     frees: Amount
     compressed: Amount
-    bar: float
+    bar: StackedBar
     note: str
     note_title: str
+    verdict: Verdict | None
+    change: RowChange | None
+    base: str
+    is_relative: bool
+    choice: str
 
 
 class RepositoryPage(Struct, frozen=True):
@@ -82,6 +117,21 @@ class RepositoryPage(Struct, frozen=True):
     violations: tuple[ViolationItem, ...]
     pulls: PullsSection | None = None
 
+    @property
+    def has_verdicts(self) -> bool:
+        """Whether a policy has anything to say of a row."""
+        return any(row.verdict for row in self.rows)
+
+    @property
+    def has_bases(self) -> bool:
+        """Whether it is known of a row what its image stands on."""
+        return any(row.base for row in self.rows)
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there are two images to compare."""
+        return sum(bool(row.choice) for row in self.rows) > 1
+
 
 def repository_page(
     report: RepositoryReport,
@@ -90,10 +140,12 @@ def repository_page(
     registry: RegistryReport | None = None,
     violations: Sequence[ViolationReport] = (),
     reclaimable: Freed | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> RepositoryPage:
     """The page; bars of its tags share one scale.
 
     reclaimable: what deleting the tags frees that no rule of `reclaim` keeps
+    limits: what each of the tags may weigh, compressed, by its name
     """
     newest_bytes = report.newest_compressed_bytes
     change = _growth(newest_bytes, report.baseline_compressed_bytes)
@@ -113,10 +165,13 @@ def repository_page(
         storage=repository_storage(report) if report.state != "deleted" else None,
         reclaimable_bytes=None if reclaimable is None else reclaimable.freed_bytes,
         frees=what_exclusive_frees(
-            report, registry.storage_scope_kind if registry else None
+            report, registry.storage_scope_kind if registry else None, tags.unknown
         ),
         banners=_banners(report, registry, now),
-        rows=[_row(group, tags.unknown, largest, now) for group in groups],
+        rows=[
+            _row(group, before, tags.unknown, largest, (limits or {}), now)
+            for group, before in _with_before(tags)
+        ],
         violations=items(violations),
     )
 
@@ -162,19 +217,107 @@ def _growth_css(change: float | None) -> str:
     return "up" if change > 0 else "down"
 
 
-def _row(group: TagGroup, unknown: str | None, largest: int, now: datetime) -> TagRow:
+def _with_before(tags: TagGroups) -> list[tuple[TagGroup, TagReport | None]]:
+    """The rows, each with the image that was before it: the next one in the table that
+    is live, for the same platform and with a tag of the same stream."""
+    before: dict[tuple[str, str | None], TagReport] = {}
+    behind = () if tags.behind is None else (tags.behind,)
+    found = []
+    for group in reversed((*tags.page.items, *behind)):
+        streams = {(stream_of(each.name), each.platform): each for each in group.tags}
+        found.append((group, next((before[s] for s in streams if s in before), None)))
+        tag = group.tags[0]
+        if tag.deleted_at is None and tag.compressed_bytes is not None:
+            before |= streams
+    return found[len(behind) :][::-1]
+
+
+def _row(
+    group: TagGroup,
+    before: TagReport | None,
+    unknown: str | None,
+    largest: int,
+    limits: Mapping[str, int],
+    now: datetime,
+) -> TagRow:
     tag = group.tags[0]
+    limit = limits.get(tag.name) if tag.deleted_at is None else None
     note, note_title = _note(tag, now)
     word = "none" if tag.kind in _NOT_IMAGES else "not yet"
     size = compressed(tag, word, note_title or "It is not read yet")
-    bar = row_share(tag.compressed_bytes or 0, largest)
     others = group.count - len(group.tags)
     frees = Amount(group.freed_bytes)
     if tag.deleted_at is not None:
         frees = Amount(None, word="gone", reason="The tag is deleted already")
     elif group.freed_bytes is None:
         frees = Amount(None, word="unknown", reason=_sentence(unknown))
-    return TagRow(tag, group.tags, others, frees, size, bar, note, note_title)
+    return TagRow(
+        tag=tag,
+        tags=group.tags,
+        others=others,
+        frees=frees,
+        compressed=size,
+        bar=_bar(tag, group.base, largest, limit),
+        note=note,
+        note_title=note_title,
+        verdict=_verdict(tag, limit),
+        change=_change(tag, before),
+        base=name_in_from(group.base.reference) if group.base else "",
+        is_relative=group.base is not None and group.base.relation == "relative",
+        choice=""
+        if tag.deleted_at is not None or tag.compressed_bytes is None
+        else tag.name,
+    )
+
+
+def _bar(
+    tag: TagReport, base: BaseInWords | None, largest: int, limit: int | None
+) -> StackedBar:
+    size = tag.compressed_bytes or 0
+    whole = row_share(size, largest)
+    of_base = 0.0
+    if size and base is not None and base.claimed_bytes:
+        of_base = round(whole * min(base.claimed_bytes / size, 1.0), 2)
+    is_within = bool(size) and limit is not None and limit <= largest
+    place = row_share(limit or 0, largest) if is_within else None
+    return StackedBar(of_base, round(whole - of_base, 2), place)
+
+
+def _verdict(tag: TagReport, limit: int | None) -> Verdict | None:
+    """By the limits that a crawl found it over, and the compressed bytes."""
+    share = None
+    if limit and tag.compressed_bytes is not None:
+        share = tag.compressed_bytes / limit * 100
+    over = f"Over {', '.join(tag.over)}" if tag.over else ""
+    if share is not None and share > 100:
+        return Verdict(f"over {_percent(share)} %", "over", over or "Over its limit")
+    if over:
+        return Verdict("over", "over", over)
+    if share is None or limit is None:
+        return None
+    title = f"Of max_compressed, {format_bytes(limit)}"
+    if round(share) >= _NEAR_PERCENT:
+        return Verdict(f"near {_percent(share)} %", "near", title)
+    return Verdict(f"within {_percent(share)} %", "ok", title)
+
+
+def _percent(share: float) -> str:
+    """Never 100 for what is over or under that."""
+    if share == 100:
+        return "100"
+    return f"{max(share, 101):,.0f}" if share > 100 else f"{min(share, 99):.0f}"
+
+
+def _change(tag: TagReport, before: TagReport | None) -> RowChange | None:
+    if (
+        before is None
+        or before.compressed_bytes is None
+        or tag.compressed_bytes is None
+    ):
+        return None
+    changed = tag.compressed_bytes - before.compressed_bytes
+    share = _growth(tag.compressed_bytes, before.compressed_bytes)
+    return RowChange(changed, before.name, _growth_css(share) if changed else "")
 
 
 def _sentence(why: str | None) -> str:
