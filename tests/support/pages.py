@@ -132,6 +132,7 @@ def repository_tree(
             limits=limits,
         ),
         history=history,
+        fitting="",
         links=Links("/repository", {"ref": f"{report.registry}/{report.repository}"}),
         next_link="",
         first_link="",

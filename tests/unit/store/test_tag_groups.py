@@ -18,10 +18,20 @@ def an_own_image(name: object, size: int = 100) -> Image:
     return an_image([a_layer(name, size)])
 
 
-def groups(world: World, limit: int = 100, cursor: str | None = None) -> TagGroups:
+def groups(
+    world: World,
+    limit: int = 100,
+    cursor: str | None = None,
+    fitting: str | None = None,
+) -> TagGroups:
     with world.database.read() as connection:
         return group_page(
-            connection, world.report(), world.now, limit=limit, cursor=cursor
+            connection,
+            world.report(),
+            world.now,
+            limit=limit,
+            cursor=cursor,
+            fitting=fitting,
         )
 
 
@@ -126,6 +136,40 @@ def test_of_a_thousand_tags_of_one_image_a_few_are_named(world: World) -> None:
     assert group.count == 1000
     assert [tag.name for tag in group.tags][:2] == ["build-999", "build-998"]
     assert len(group.tags) == 12
+
+
+@pytest.mark.parametrize(
+    ("fitting", "found"),
+    [
+        ("1.4*", [["stable", "1.4.1"], ["1.4.0"]]),
+        ("*.0", [["2.0"], ["1.4.0"]]),
+        ("4.", [["stable", "1.4.1"], ["1.4.0"]]),
+        ("STABLE", [["stable", "1.4.1"]]),
+        ("1_4", []),
+        ("%", []),
+        ("a\\", []),
+        ("*", [["2.0"], ["stable", "1.4.1"], ["1.4.0"]]),
+    ],
+)
+def test_a_filter_finds_rows_by_any_of_their_names(
+    world: World, fitting: str, found: list[list[str]]
+) -> None:
+    world.crawl({"1.4.0": an_own_image(0)}, pushed_at=T0 - timedelta(days=9))
+    both = an_own_image(1)
+    world.crawl({"1.4.1": both, "stable": both}, pushed_at=T0 - timedelta(days=5))
+    world.crawl({"2.0": an_own_image(2)}, pushed_at=T0)
+
+    assert names(groups(world, fitting=fitting)) == found
+
+
+def test_what_fits_comes_in_pages_too(world: World) -> None:
+    world.crawl({f"1.{n}": an_own_image(n) for n in range(5)})
+    world.crawl({"2": an_own_image("other")})
+
+    first = groups(world, 3, fitting="1.*")
+    last = groups(world, 3, first.page.next_cursor, "1.*")
+
+    assert names(first) + names(last) == [[f"1.{n}"] for n in (4, 3, 2, 1, 0)]
 
 
 def test_each_row_says_what_its_image_stands_on(world: World) -> None:

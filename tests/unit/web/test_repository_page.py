@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from starlette.testclient import TestClient
 
-from support.html import Element
+from support.html import Element, parse
+from support.images import a_layer, an_image
 from support.pages import repository_tree
 from support.read_model import (
     HOUR,
@@ -13,6 +15,7 @@ from support.read_model import (
     a_repository_report,
     a_tag_report,
 )
+from support.store_world import World
 from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.report.inventory import RepositoryState, TagReport
 
@@ -414,3 +417,39 @@ def test_one_image_is_compared_with_none() -> None:
     page = repository_tree(a_repository_report(), [a_tag("2", 1000)])
 
     assert page.one("table").all("input") == []
+
+
+def test_the_filter_keeps_the_state_of_the_page_and_leads_back(
+    client: TestClient, world: World
+) -> None:
+    world.crawl({f"1.{n}": an_image([a_layer(n, 9)]) for n in range(3)})
+    whole = "/repository?ref=hub/acme/app"
+
+    page = parse(client.get(f"{whole}&since=90d&scale=log&tag=1.1*").text)
+    none = parse(client.get(f"{whole}&tag=2*").text)
+
+    rows = page.all("table", "wide")[-1].one("tbody").all("tr")
+    assert [row.one("th").one("a").text for row in rows] == ["1.1"]
+    form = next(f for f in page.all("form") if f.attributes["action"] == "/repository")
+    sent = {i.attributes["name"]: i.attributes["value"] for i in form.all("input")}
+    assert sent == {
+        "ref": "hub/acme/app",
+        "since": "90d",
+        "scale": "log",
+        "tag": "1.1*",
+    }
+    back = form.one("a").attributes["href"]
+    assert back == "/repository?ref=hub%2Facme%2Fapp&since=90d&scale=log"
+    assert "No tag fits the filter." in none.text
+
+
+def test_a_page_in_any_state_has_its_tags_as_json_and_csv(
+    client: TestClient, world: World
+) -> None:
+    world.crawl({"1": an_image([a_layer("x", 9)])})
+
+    page = client.get("/repository?ref=hub/acme/app&since=90d&scale=log&tag=1")
+
+    foot = parse(page.text).one("footer", "foot")
+    links = [a.attributes["href"] for a in foot.all("a")]
+    assert [client.get(link).status_code for link in links] == [200, 200]

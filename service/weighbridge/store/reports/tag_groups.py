@@ -8,13 +8,14 @@ natural order.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Subquery,
     Text,
     bindparam,
     case,
@@ -58,26 +59,36 @@ def _latest(column: ColumnElement[object]) -> ColumnElement[int]:
     return func.coalesce(func.max(type_coerce(column, BigInteger)), -1)
 
 
-_GROUPS: Final = (
-    select(
-        _latest(tags.c.pushed_at).label("pushed"),
-        _latest(tags.c.moved_at).label("moved"),
-        func.max(tags.c.natural_key).label("natural"),
-        _key.label("key"),
-        _gone.label("gone"),
-        func.count().label("tags"),
+def _grouped(*which: ColumnElement[bool]) -> Subquery:
+    """Groups that have such tags, by those of their tags."""
+    return (
+        select(
+            _latest(tags.c.pushed_at).label("pushed"),
+            _latest(tags.c.moved_at).label("moved"),
+            func.max(tags.c.natural_key).label("natural"),
+            _key.label("key"),
+            _gone.label("gone"),
+        )
+        .where(tags.c.repository_id == _REPOSITORY, *which)
+        .group_by(_key, _gone)
+        .subquery()
     )
-    .where(tags.c.repository_id == _REPOSITORY)
-    .group_by(_key, _gone)
-    .subquery()
-)
-_ORDER: Final = (
-    _GROUPS.c.pushed,
-    _GROUPS.c.moved,
-    type_coerce(_GROUPS.c.natural, Text),
-    _GROUPS.c.key,
-    _GROUPS.c.gone,
-)
+
+
+_GROUPS: Final = _grouped()
+_FITTING: Final = _grouped(tags.c.name.ilike(bindparam("pattern"), escape="\\"))
+
+
+def _order(groups: Subquery) -> tuple[ColumnElement[Any], ...]:
+    return (
+        groups.c.pushed,
+        groups.c.moved,
+        type_coerce(groups.c.natural, Text),
+        groups.c.key,
+        groups.c.gone,
+    )
+
+
 _PLACED: Final = (
     select(
         tags,
@@ -86,6 +97,7 @@ _PLACED: Final = (
         func.row_number()
         .over(partition_by=(_key, _gone), order_by=tags.c.natural_key.desc())
         .label("place"),
+        func.count().over(partition_by=(_key, _gone)).label("tags"),
     )
     .where(tags.c.repository_id == _REPOSITORY, among_ids(_key))
     .subquery()
@@ -135,10 +147,13 @@ def group_page(
     cursor: str | None = None,
     platforms: Sequence[Platform] = (DEFAULT,),
     leaves_tags_out: bool = False,
+    fitting: str | None = None,
 ) -> TagGroups:
     """One page of a repository's tags by what they name; gone ones too.
 
     now: by which a base's names are chosen
+    fitting: only what has a tag whose name fits: `*` stands for any text, and where
+             there is none the name holds this; large and small letters are one
     platforms: in the order in which one of them speaks for an index
     leaves_tags_out: the configuration leaves tags of this registry out
     Raises UsageError(invalid_limit, invalid_cursor).
@@ -148,14 +163,19 @@ def group_page(
     place = find_place(connection, repository.registry, repository.repository)
     if place is None:
         return TagGroups(Page((), None), unknown)
+    groups = _GROUPS if fitting is None else _FITTING
+    order = _order(groups)
     statement = (
-        select(_GROUPS).order_by(*(each.desc() for each in _ORDER)).limit(limit + 1)
+        select(groups).order_by(*(each.desc() for each in order)).limit(limit + 1)
     )
     if cursor is not None:
         _, *last = read_cursor(cursor, GROUP_CURSOR)
-        after = tuple_(*(literal(v, c.type) for v, c in zip(last, _ORDER, strict=True)))
-        statement = statement.where(tuple_(*_ORDER) < after)
-    rows = connection.execute(statement, {"repository": place.id}).all()
+        after = tuple_(*(literal(v, c.type) for v, c in zip(last, order, strict=True)))
+        statement = statement.where(tuple_(*order) < after)
+    wanted: dict[str, object] = {"repository": place.id}
+    if fitting is not None:
+        wanted["pattern"] = _like(fitting)
+    rows = connection.execute(statement, wanted).all()
     shown = rows[:limit]
     keys = sorted({row.key for row in rows})
     parameters = {"repository": place.id, "ids": listed(keys)}
@@ -165,15 +185,17 @@ def group_page(
     bases = load_bases(connection, images, now) if images else {}
     live = [row.key for row in shown if not row.gone and row.key > 0]
     freed = {} if unknown else frees_alone(connection, *place, live)
-    groups: dict[tuple[int, int], list[TagReport]] = {}
+    named: dict[tuple[int, int], list[TagReport]] = {}
+    counts: dict[tuple[int, int], int] = {}
     base_of: dict[int, BaseInWords | None] = {}
     for row, (report, image) in zip(members, reports, strict=True):
-        groups.setdefault((row.key, row.gone), []).append(report)
+        named.setdefault((row.key, row.gone), []).append(report)
+        counts[row.key, row.gone] = row.tags
         base_of[row.key] = None if image is None else bases.get(image)
     found = tuple(
         TagGroup(
-            groups[row.key, row.gone],
-            row.tags,
+            named[row.key, row.gone],
+            counts[row.key, row.gone],
             None if row.gone else freed.get(row.key),
             base_of[row.key],
         )
@@ -183,3 +205,8 @@ def group_page(
         return TagGroups(Page(found, None), unknown)
     cursor = write_cursor("groups", *rows[limit - 1][:5])
     return TagGroups(Page(found[:limit], cursor), unknown, found[limit])
+
+
+def _like(pattern: str) -> str:
+    escaped = pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return escaped.replace("*", "%") if "*" in pattern else f"%{escaped}%"

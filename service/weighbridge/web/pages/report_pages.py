@@ -55,6 +55,7 @@ from weighbridge.web.request.parameters import (
     Repositories,
     SearchInput,
     TagCursor,
+    text,
 )
 from weighbridge.web.views.frame import (
     NAVIGATION,
@@ -114,6 +115,9 @@ Scale: TypeAlias = Annotated[
         " the next"
     ),
 ]
+TagFilter: TypeAlias = Annotated[
+    str, text("Only tags of this name, in which * stands for any text")
+]
 
 FIRST_CRAWL_REFRESH_S: Final = 2
 SEARCH_HITS: Final = 100
@@ -168,19 +172,26 @@ class Pages(Handlers):
         ref: Ref,
         since: Period = None,
         scale: Scale = "linear",
+        tag: TagFilter = "",
         limit: Limit = DEFAULT_LIMIT,
         cursor: GroupCursor = None,
     ) -> Response:
         """One repository: its newest image, since when that is so large, and its tags,
         the newest first."""
         report, tags, reclaimable = self._finder.tag_groups(
-            ref, limit, cursor, self._clock()
+            ref, limit, cursor, self._clock(), tag or None
         )
         links = Links(
             "/repository",
-            {"ref": ref, "since": since, "scale": None if scale == "linear" else scale},
+            {
+                "ref": ref,
+                "since": since,
+                "scale": None if scale == "linear" else scale,
+                "tag": tag or None,
+            },
         )
-        around, registry = self._around("/repository", links, report.registry)
+        only = Links("/repository", {"ref": ref})
+        around, registry = self._around("/repository", only, report.registry)
         violations = self._finder.violations_of(report, around.now).items
         view = repository_page(
             report,
@@ -199,6 +210,7 @@ class Pages(Handlers):
             "repository.html",
             around,
             page=view,
+            fitting=tag,
             history=self._over_time(report, since, around.now, is_log=scale == "log"),
             links=links,
             **pages,

@@ -230,10 +230,15 @@ class Finder:
         return found
 
     def tag_groups(
-        self, ref: str, limit: int, cursor: str | None, now: datetime
+        self,
+        ref: str,
+        limit: int,
+        cursor: str | None,
+        now: datetime,
+        fitting: str | None = None,
     ) -> tuple[RepositoryReport, TagGroups, ReclaimReport]:
-        """The repository of `ref` with one page of its tags by what they name, and what
-        deleting those frees that the rules do not keep."""
+        """The repository of `ref` with one page of its tags by what they name, those of
+        which one fits, and what deleting those frees that the rules do not keep."""
         with self._database.read() as connection:
             report = named_repository(connection, ref)
             groups = group_page(
@@ -244,6 +249,7 @@ class Finder:
                 cursor=cursor,
                 platforms=self.platforms,
                 leaves_tags_out=report.registry in self.reclaim.in_part,
+                fitting=fitting,
             )
             reclaimable = reclaim_by_rules(
                 connection,
