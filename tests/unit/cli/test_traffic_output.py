@@ -165,9 +165,12 @@ def of_teams(policies: PolicySet = TEAMS, prices: Prices | None = EUROS) -> Mont
 
 
 def costs_printed(
-    output: Output = "table", prices: Prices | None = EUROS, limit: int = 20
+    output: Output = "table",
+    prices: Prices | None = EUROS,
+    limit: int = 20,
+    policies: PolicySet = TEAMS,
 ) -> str:
-    found = of_teams(prices=prices)
+    found = of_teams(policies, prices)
     return costs.printed(
         found,
         output,
@@ -215,3 +218,4 @@ def test_without_policies_everything_is_of_no_team() -> None:
     (row,) = of_teams(NO_POLICIES).rows
 
     assert (row.owner, row.repositories) == ("", 4)
+    assert "\n  all of no team, 2026-11 (UTC)" in costs_printed(policies=NO_POLICIES)

@@ -170,11 +170,7 @@ def _foot(
     month: int,
     prices: Prices | None,
 ) -> Sequence[str]:
-    whose = plural(
-        len(found.rows),
-        per,
-        f"{per.removesuffix('y')}ies" if (per.endswith("y")) else f"{per}s",
-    )
+    whose = _owners(found.rows, per)
     more = f", the first {shown:,}" if shown < len(found.rows) else ""
     total = found.total
     stored = total.stored_bytes
@@ -194,3 +190,12 @@ def _foot(
     if prices is None:
         lines.append("  no costs: prices of the configuration are not set")
     return lines
+
+
+def _owners(rows: Sequence[CostRow], per: Per) -> str:
+    named = sum(bool(row.owner) for row in rows)
+    if not named:
+        return f"all of {NOBODY}"
+    several = f"{per.removesuffix('y')}ies" if per.endswith("y") else f"{per}s"
+    rest = f" and what is of {NOBODY}" if named < len(rows) else ""
+    return plural(named, per, several) + rest
