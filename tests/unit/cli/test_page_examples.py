@@ -12,6 +12,7 @@ from weighbridge.presentation.image.weighing_table import render_inspect
 
 ROOT: Final = Path(__file__).parents[3]
 HELLO: Final = "tutorial/hello"
+_LINES: Final = re.MULTILINE | re.DOTALL
 
 
 def example(page: str) -> str:
@@ -33,3 +34,16 @@ def test_a_page_shows_what_a_terminal_of_its_width_prints(
 
     assert example(page) == printed
     assert width - 5 < max(map(columns, printed.splitlines())) <= width
+
+
+def test_the_page_on_sizes_shows_lines_of_what_is_printed() -> None:
+    text = (ROOT / "docs/sizes-explained.md").read_text(encoding="utf-8")
+    shown = re.findall(
+        rf"^\$ weighbridge inspect {DEMO}/(\S+)\n((?:[^$`\n].*\n)+)", text, re.MULTILINE
+    )
+
+    assert [name for name, _ in shown] == [HELLO, f"{HELLO}-alpine"]
+    for name, part in shown:
+        printed = render_inspect(demo_weighing(name), Screen(width=110))
+        lines = (re.escape(line) for line in part.splitlines() if line != "...")
+        assert re.search("\n.*".join(f"^{line}$" for line in lines), printed, _LINES)
