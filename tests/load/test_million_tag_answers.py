@@ -80,7 +80,7 @@ def filled(
             ],
         }
         config.write_text(json.dumps(configured))
-        settings = load_settings(config, {}, KINDS)
+        settings = load_settings(str(config), {}, KINDS)
         with closing(open_database(database_url)) as database:
             began = time.monotonic()
             done = crawl(settings, [REGISTRY], measure=False, progress=Progress())
