@@ -20,6 +20,7 @@ from weighbridge.domain.reclaim.storage_split import (
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.reports.sharing import (
+    REPOSITORY_MANIFESTS,
     split_of_project,
     split_of_repository,
     split_of_tags,
@@ -35,9 +36,11 @@ def total(split: StorageSplit) -> ClassBytes:
     return split.total
 
 
-def of_repository(world: World, **options: bool) -> StorageSplit:
+def of_repository(
+    world: World, most: int = REPOSITORY_MANIFESTS, **options: bool
+) -> StorageSplit:
     with world.database.read() as connection:
-        return split_of_repository(connection, world.report(), **options)
+        return split_of_repository(connection, world.report(), most=most, **options)
 
 
 def of_tags(world: World, *names: str) -> StorageSplit:
@@ -164,6 +167,22 @@ def test_children_of_an_index_count_once(world: World) -> None:
     documents = image.manifest.manifest_bytes + image.manifest.config.content_bytes
     assert total(split).stored_bytes == 1000 + documents + index.manifest_bytes
     assert (split.manifests, split.blobs) == (2, 4)
+
+
+@pytest.mark.parametrize("leaves_tags_out", [False, True])
+def test_of_a_large_repository_all_is_told_but_not_the_classes(
+    world: World, leaves_tags_out: bool
+) -> None:
+    tags = {f"{n}": an_image([a_layer(n, 1000)]) for n in range(3)}
+    world.crawl(tags)
+
+    by_class = of_repository(world, leaves_tags_out=leaves_tags_out)
+    large = of_repository(world, most=2, leaves_tags_out=leaves_tags_out)
+
+    assert by_class.classes
+    assert total(large) == total(by_class)
+    assert (large.classes, large.manifests, large.blobs) == ({}, 3, None)
+    assert ("more than 2 manifests" in (large.reason or "")) is not leaves_tags_out
 
 
 @pytest.mark.slow

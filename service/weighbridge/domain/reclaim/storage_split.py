@@ -56,23 +56,24 @@ class StorageSplit(Struct, frozen=True):
     repositories: of which something counts
     manifests:    distinct ones that its tags lead to
     blobs:        distinct ones, the manifests included; foreign layers are stored
-                  nowhere
-    classes:      every class; empty where nothing is known
-    reason:       why it is not known what is exclusive, or why nothing is known; None:
-                  all is
+                  nowhere; None: not counted
+    classes:      every class; empty where they are not known
+    reason:       why something of it is not known; None: all is
+    counted:      all classes together, where these are not known
     """
 
     repositories: int
     manifests: int
-    blobs: int
+    blobs: int | None
     classes: Mapping[StorageClass, ClassBytes]
     reason: str | None = None
+    counted: ClassBytes | None = None
 
     @property
     def total(self) -> ClassBytes | None:
         """All classes together; None where nothing is known."""
         if not self.classes:
-            return None
+            return self.counted
         exclusive: int | None = 0
         for each in self.classes.values():
             if exclusive is None or each.exclusive_bytes is None:

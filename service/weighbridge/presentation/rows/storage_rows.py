@@ -30,12 +30,13 @@ class StorageClasses:
 class StorageRow(ClassRow):
     """All classes together, and each; foreign layers are stored nowhere.
 
-    `reason` says why it is not known what is exclusive, or why nothing is known.
+    `reason` says why it is not known what is exclusive, or why the classes and the
+    number of blobs are not, or nothing is.
     """
 
     repositories: int
     manifests: int
-    blobs: int
+    blobs: int | None
     classes: StorageClasses | None
     reason: str | None
 

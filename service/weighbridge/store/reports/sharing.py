@@ -45,6 +45,9 @@ from weighbridge.store.reports.reclaim import find_unknown, targets_of
 
 PROJECT_REPOSITORIES: Final = 2_000
 """Of a project or a registry with more nothing is said while somebody waits."""
+REPOSITORY_MANIFESTS: Final = 10_000
+"""Of a repository with more the classes are not shown while somebody waits: what it
+stores in all is known without going through them."""
 _PIECE: Final = 2_000
 _held = repository_blobs.c
 _LIVE: Final = Rows(
@@ -55,6 +58,11 @@ _LIVE: Final = Rows(
     )
     .order_by(repository_manifests.c.manifest_id)
     .limit(_PIECE)
+)
+_MANIFESTS: Final = (
+    select(func.count())
+    .select_from(repository_manifests)
+    .where(repository_manifests.c.repository_id == bindparam("repository"))
 )
 _KINDS: Final = Rows(
     select(
@@ -124,10 +132,18 @@ def split_of_repository(
     repository: RepositoryReport,
     *,
     leaves_tags_out: bool = False,
+    most: int = REPOSITORY_MANIFESTS,
 ) -> StorageSplit:
     """What all of its tags lead to."""
     place = _place_of(connection, repository)
     why = find_unknown(connection, repository, leaves_tags_out=leaves_tags_out)
+    of_it = {"repository": place.repository_id}
+    count = connection.execute(_MANIFESTS, of_it).scalar_one()
+    if count > most and repository.deduplicated_bytes is not None:
+        exclusive = None if why else repository.exclusive_bytes
+        counted = ClassBytes(repository.deduplicated_bytes, exclusive)
+        why = why or f"its classes are not shown: it has more than {most:,} manifests"
+        return StorageSplit(1, count, None, {}, why, counted)
     return _of_places(connection, [place], why)
 
 
