@@ -3,16 +3,16 @@ what its annotations say of it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from weighbridge.domain.base.detection import BaseQuestion
 from weighbridge.domain.base.names import annotated_text
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.document import AnnotatedBase, Image
-from weighbridge.domain.image.image_base import BaseInWords
+from weighbridge.domain.image.image_base import BaseInWords, FoundBy, Relation
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.store.bases.known_bases import find_bases, references_of
@@ -43,6 +43,27 @@ _SAID: Final = Rows(
         among_ids(_base.image_id)
     )
 )
+_ROWS: Final = Rows(
+    select(
+        _base.image_id,
+        _base.base_chain_id,
+        _base.relation,
+        _base.found_by,
+        _base.reference,
+        _base.digest,
+    ).where(among_ids(_base.image_id))
+)
+
+
+class ImageBaseRow(NamedTuple):
+    """A row of `image_bases`, whose columns these are."""
+
+    image_id: int
+    base_chain_id: int | None
+    relation: Relation | None
+    found_by: FoundBy | None
+    reference: str | None
+    digest: Digest | None
 
 
 def keep_image_bases(
@@ -57,23 +78,31 @@ def keep_image_bases(
     nothing; and where annotations name bases, two by digest and two for each name. One
     row is written for each image of which something is known.
     """
+    _KEEP.add(connection, _find_rows(connection, images, ids, platforms))
+
+
+def _find_rows(
+    connection: Connection,
+    images: Sequence[Image],
+    ids: Mapping[Digest, int],
+    platforms: Mapping[Platform, int],
+) -> list[ImageBaseRow]:
     asked = [BaseQuestion.of(image, platforms[image.platform]) for image in images]
     rows = []
     for question, found in zip(asked, find_bases(connection, asked), strict=True):
         said = question.image.manifest.base
         if found is None and said is None:
             continue
-        rows.append(
-            (
-                ids[question.image.digest],
-                found and found.base_id,
-                found and found.relation,
-                found and found.found_by,
-                annotated_text(said.name) if said and said.name else None,
-                said and said.digest,
-            )
+        row = ImageBaseRow(
+            image_id=ids[question.image.digest],
+            base_chain_id=None if found is None else found.base_id,
+            relation=None if found is None else found.relation,
+            found_by=None if found is None else found.found_by,
+            reference=annotated_text(said.name) if said and said.name else None,
+            digest=None if said is None else said.digest,
         )
-    _KEEP.add(connection, sorted(rows, key=lambda row: row[0]))
+        rows.append(row)
+    return sorted(rows, key=lambda row: row.image_id)
 
 
 def find_image_bases_anew(
@@ -83,13 +112,41 @@ def find_image_bases_anew(
 ) -> None:
     """The same for stored images, which have no annotations with them: those that were
     kept of each count."""
+    _KEEP.add(connection, image_bases_anew(connection, images, platforms))
+
+
+def image_bases_anew(
+    connection: Connection,
+    images: Mapping[int, Image],
+    platforms: Mapping[Platform, int],
+) -> list[ImageBaseRow]:
+    """The rows that stored images have by the bases that are known now; nothing is
+    written. Those of which nothing is known have none."""
     said = annotated_bases(connection, images)
     annotated = [
         replace(image, manifest=replace(image.manifest, base=said.get(number)))
         for number, image in images.items()
     ]
     ids = {image.digest: number for number, image in images.items()}
-    keep_image_bases(connection, annotated, ids, platforms)
+    return _find_rows(connection, annotated, ids, platforms)
+
+
+def stored_image_bases(
+    connection: Connection, image_ids: Collection[int]
+) -> list[ImageBaseRow]:
+    """The rows of these images that are kept, in no order."""
+    found = _ROWS.read(connection, {"ids": listed(sorted(image_ids))})
+    return [ImageBaseRow(*row) for row in found]
+
+
+def replace_image_bases(
+    connection: Connection, image_ids: Collection[int], rows: Sequence[ImageBaseRow]
+) -> None:
+    """Keep these rows of these images, and no others."""
+    if image_ids:
+        statement = delete(image_bases).where(among_ids(_base.image_id))
+        connection.execute(statement, {"ids": listed(sorted(image_ids))})
+    _KEEP.add(connection, rows)
 
 
 def annotated_bases(

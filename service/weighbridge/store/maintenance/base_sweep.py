@@ -10,13 +10,12 @@ whether or not the layers show it: else what was pushed first would be believed.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import (
     Connection,
-    Row,
     and_,
     bindparam,
     case,
@@ -28,10 +27,10 @@ from sqlalchemy import (
 )
 
 from weighbridge.domain.base.chain import layer_chains
-from weighbridge.domain.base.names import written
 from weighbridge.domain.image.digest import Digest
 from weighbridge.ports.job_names import CLAIMS
 from weighbridge.store.bases.image_bases import find_image_bases_anew
+from weighbridge.store.bases.unheld_names import unheld_names
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import (
     BulkUpdateReturning,
@@ -43,11 +42,10 @@ from weighbridge.store.dialect import (
 )
 from weighbridge.store.facts.interned import platform_ids
 from weighbridge.store.facts.stored_images import load_images
-from weighbridge.store.leases.jobs import Job, done_at, note_done
+from weighbridge.store.leases.jobs import Job, note_done
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.models import (
     base_chains,
-    base_names,
     base_repositories,
     blobs,
     image_bases,
@@ -66,9 +64,6 @@ _TAGS: Final = 200
 _BASES: Final = 500
 _IMAGES: Final = 500
 _CLAIMS_A_PIECE: Final = 5_000
-_LATE: Final = timedelta(minutes=10)
-"""So long may it take from a name's time until it can be seen, and an image that was
-looked at before it."""
 
 _mark = base_repositories.c
 _chain = base_chains.c
@@ -140,10 +135,6 @@ _DIGESTS: Final = Rows(
     select(_layer.image_id, _layer.position, blobs.c.digest)
     .join_from(layers, blobs, blobs.c.id == _layer.blob_id)
     .where(among_ids(_layer.image_id))
-)
-_name = base_names.c
-_NAMES: Final = select(
-    _name.host, _name.repository, _name.tag, _name.digest, _name.index_digest
 )
 _claim = image_bases.c
 # Of live images that claim a base which was not known when they were looked at.
@@ -273,28 +264,19 @@ def _find_images(
     return count
 
 
-class _Names(Struct, frozen=True):
-    """Names of bases, as annotations say them."""
-
-    references: Set[str]
-    digests: Set[Digest]
-
-
 def _hold_claims(
     database: Database, now: datetime, is_stopped: Callable[[], bool]
 ) -> int:
     """Look again for the base of images that claim one of which names have come since
     the last time; how many these are."""
     with database.read() as connection:
-        before = done_at(connection, Job(CLAIMS))
-        since = None if before is None else before - _LATE
-        names = _names_since(connection, since)
+        names = unheld_names(connection)
     count, after = 0, -1
     while names.references and not is_stopped():
         with database.read() as connection:
             of_piece = {"after": after}
             rows = connection.execute(_CLAIMS, of_piece).all()
-            claimed = [row.image_id for row in rows if _is_among(names, row)]
+            claimed = [row.image_id for row in rows if names.has(*row[1:])]
         for start in range(0, len(claimed), _IMAGES):
             with database.write() as connection:
                 _keep(connection, claimed[start : start + _IMAGES])
@@ -306,20 +288,6 @@ def _hold_claims(
         with database.write() as connection:
             note_done(connection, Job(CLAIMS), now)
     return count
-
-
-def _is_among(names: _Names, claim: Row[int, str | None, Digest | None]) -> bool:
-    return claim.reference in names.references or claim.digest in names.digests
-
-
-def _names_since(connection: Connection, since: datetime | None) -> _Names:
-    chosen = _NAMES if since is None else _NAMES.where(_name.last_seen_at >= since)
-    references: set[str] = set()
-    digests: set[Digest] = set()
-    for host, repository, tag, *some in connection.execute(chosen):
-        references.add(written(host, repository, tag))
-        digests.update(filter(None, some))
-    return _Names(references, digests)
 
 
 def _repositories(connection: Connection, bases: Sequence[_NewBase]) -> list[int]:

@@ -30,6 +30,7 @@ from weighbridge.store.ledger.scopes import (
     parts_of,
     scopes_beside,
 )
+from weighbridge.store.maintenance.checking.compared_bases import mend_bases
 from weighbridge.store.maintenance.checking.differences import (
     Difference,
     NamesOfIds,
@@ -122,6 +123,7 @@ def recount(
             watch("summaries", done, len(places))
             refresh_summary(connection, place.repository_id, now, platforms)
         changed += mend_sums(connection, registry_id)
+        changed += mend_bases(connection, registry_id, now, names, watch)
     return changed
 
 

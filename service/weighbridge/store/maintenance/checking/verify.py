@@ -41,6 +41,7 @@ from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.ledger.expressions import HAS_FACTS, IS_IMAGE
 from weighbridge.store.ledger.holdings import settle_all
+from weighbridge.store.maintenance.checking.compared_bases import compare_bases
 from weighbridge.store.maintenance.checking.differences import (
     SUMMARIES,
     Difference,
@@ -261,8 +262,9 @@ def verify(
 
     What waits for the settler is settled first; that apart nothing is written. All
     is of one moment, so that it may run beside a service. Rows of the read model
-    that wait to be made anew are compared in what is always exact only, and none
-    where facts are lost that they are made from. Raises StoreError.
+    that wait to be made anew are compared in what is always exact only. Where facts are
+    lost, neither they nor bases are compared, which are made from them. Raises
+    StoreError.
     """
     for attempt in range(_ATTEMPTS):
         settle_all(database)
@@ -308,6 +310,7 @@ def _verify(
             yield from _summary_differences(
                 connection, place.repository_id, platforms, now, names
             )
+        yield from compare_bases(connection, now, names, watch)
 
 
 def _summary_differences(
