@@ -200,7 +200,7 @@ class Engine:
                 is_stopped=self._is_stopped.is_set,
             )
             await asyncio.to_thread(
-                refresh_base_summaries, parts.database, parts.clock()
+                refresh_base_summaries, parts.database, parts.clock(), parts.in_part
             )
             pause = _RARER * timedelta(seconds=time.monotonic() - began)
             if pause > EVERY_MINUTE:

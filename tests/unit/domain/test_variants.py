@@ -17,6 +17,7 @@ from weighbridge.domain.base.variants import (
     VariantKind,
     best_variants,
     caution_of,
+    is_slim,
     is_variant,
     kind_of,
     names_a_version,
@@ -199,3 +200,20 @@ def test_some_tags_mean_one_version_for_ever(tag: str) -> None:
 @pytest.mark.parametrize("tag", ["latest", "lts", "stable", "edge"])
 def test_others_mean_what_is_newest(tag: str) -> None:
     assert not names_a_version(tag)
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("library/python:3.7-slim", True),
+        ("library/alpine:3.24", True),
+        ("gcr.io/distroless/static:latest", True),
+        ("library/python:3.7", False),
+        ("acme/slimmer:1", False),
+        ("no reference at all", False),
+    ],
+)
+def test_a_base_is_slim_by_its_tag_or_its_repository(
+    reference: str, expected: bool
+) -> None:
+    assert is_slim(reference) is expected

@@ -141,7 +141,7 @@ def test_all_bases_together_count_each_image_once(known: KnownBases) -> None:
     with known.database.read() as connection:
         totals = base_totals(connection)
 
-    assert totals == (3, 3, 1, 2_132_000_000, 924_000_000, 624_000_000)
+    assert totals == (3, 3, 1, 2_132_000_000, 924_000_000, 624_000_000, 0)
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,7 @@ async def an_engine(
         progress=work.progress,
         watcher=work.watcher,
         has_others=work.has_others,
+        in_part=settings.reclaim_choice.in_part,
     )
     tick = Tick(list(sites.values()), database, clock)
     engine = Engine(
@@ -330,15 +331,16 @@ async def crawl_targets(
                     await seed(running.parts, site)
         finally:
             await pool.aclose()
-    await asyncio.to_thread(_count_bases, database, clock())
+    await asyncio.to_thread(_count_bases, settings, database, clock())
     return CrawlReport(done, time.monotonic() - began)
 
 
-def _count_bases(database: Database, now: datetime) -> None:
+def _count_bases(settings: Settings, database: Database, now: datetime) -> None:
     """What was crawled is kept whether or not what stands on its bases is counted."""
     try:
         patiently(lambda: sweep_bases(database, now))
-        patiently(lambda: refresh_base_summaries(database, now))
+        in_part = settings.reclaim_choice.in_part
+        patiently(lambda: refresh_base_summaries(database, now, in_part))
         with database.write() as connection:
             note_done(connection, Job(BASES), now)
     except StoreError as exc:

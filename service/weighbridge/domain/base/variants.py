@@ -103,6 +103,13 @@ def is_variant(tag: str, full: str) -> bool:
     return theirs.suite in ("", mine.suite)
 
 
+def is_slim(reference: str) -> bool:
+    """Whether the name of a base says that it is slim itself: `python:3.7-slim`,
+    `alpine:3.24`, `distroless/static:latest`."""
+    repository, _, tag = reference.rpartition(":")
+    return any(tag_parts(part).kinds for part in (tag, *repository.split("/")))
+
+
 def names_a_version(tag: str) -> bool:
     """Whether a tag means the same version for ever: `3.7` and `stretch`, but not
     `latest` or `lts`."""

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from weighbridge.domain.base.variants import is_slim
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.image_base import FoundBy
 from weighbridge.domain.size.confidence import CompressedConfidence
@@ -26,6 +27,12 @@ BASE_STATES: Final[tuple[BaseState, ...]] = (
     "deleted",
     "unknown",
 )
+
+
+VariantState: TypeAlias = Literal["lighter", "smallest", "none", "unknown"]
+"""What is known of slimmer variants of a base. `lighter`: one is; `smallest`: it is
+slim by its own name, and none lighter is known; `none`: no slimmer one is known;
+`unknown`: its own bytes or platform are not, so none can be compared with it."""
 
 
 class BaseReport(Struct, frozen=True):
@@ -52,6 +59,16 @@ class BaseReport(Struct, frozen=True):
     base_bytes:      of that, what is the base's, counted for each image
     own_bytes:       the rest: what the images have above the base
     stored_bytes:    what the base takes in storage: each build once a storage scope
+    variant, variant_compressed_bytes: the one that saves most, and its bytes. None:
+                     none is known to be lighter, see `variant_state`
+    saved_per_image_bytes: what it weighs less than the build that is shown; where no
+                     variant of that one is known, than the build that it is one of
+    saving_images:   distinct images that would be lighter, of every platform, each on
+                     the variant of its own build; without those that were found by
+                     their lines. saving_repositories: that have one of them
+    saved_stored_bytes: what storage would hold less if all of them moved: each layer
+                     counts once a storage scope. None: not known, as not all that
+                     their repositories have was seen, or layers are not kept any more
     saved_bytes:     what slimmer variants of it would save of one pull of each of the
                      newest images on it, each on the variant that saves most. None: no
                      lighter variant is known
@@ -75,6 +92,21 @@ class BaseReport(Struct, frozen=True):
     own_bytes: int | None
     stored_bytes: int | None
     saved_bytes: int | None
+    variant: str | None
+    variant_compressed_bytes: int | None
+    saved_per_image_bytes: int | None
+    saving_images: int | None
+    saving_repositories: int | None
+    saved_stored_bytes: int | None
+
+    @property
+    def variant_state(self) -> VariantState:
+        """What is known of slimmer variants."""
+        if self.variant is not None:
+            return "lighter"
+        if self.compressed_bytes is None or self.platform is None:
+            return "unknown"
+        return "smallest" if is_slim(self.reference) else "none"
 
     @property
     def share(self) -> float | None:

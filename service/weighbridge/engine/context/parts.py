@@ -341,6 +341,7 @@ class Parts(Struct, frozen=True):
     watcher:  told of what is done, as it is done
     has_others: whether other processes take this one's jobs, too
     handling: requests that this process handles at this moment
+    in_part:  the registries of which tags are left out
     """
 
     database: Database
@@ -363,6 +364,7 @@ class Parts(Struct, frozen=True):
     watcher: Watcher = field(default_factory=Watcher)
     has_others: bool = False
     handling: set[int] = field(default_factory=set)
+    in_part: frozenset[str] = frozenset()
 
     def judging(self, site: Site) -> Callable[[], Judging]:
         """What the images of a registry are judged by at each moment."""

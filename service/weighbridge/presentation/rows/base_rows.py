@@ -6,7 +6,12 @@ from typing import Final
 
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.image_base import FoundBy, Relation
-from weighbridge.domain.report.base import BaseImageReport, BaseReport, BaseState
+from weighbridge.domain.report.base import (
+    BaseImageReport,
+    BaseReport,
+    BaseState,
+    VariantState,
+)
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.size.confidence import CompressedConfidence
 from weighbridge.presentation.rows.report_rows import page_of_rows, row_of
@@ -40,6 +45,11 @@ class BaseRow:
     `outdated_repositories` have such a newest image: they are to be rebuilt.
     `saved_bytes` is what slimmer variants would save of one pull of the newest image of
     each of `newest_repositories`; null where no lighter one is known.
+    `variant` is the one that saves most, `saved_per_image_bytes` what it weighs less.
+    `saved_stored_bytes` is what the registries would hold less if all `saving_images`
+    moved: each layer counts once a storage scope. `variant_state` says why there is no
+    variant: the base is the `smallest` one itself, `none` is known, or its own bytes
+    are `unknown`.
     `claimed_images` only say that they are on it, and are in no other number. What
     is unknown is null: of a base that is not crawled (`state` is `unknown`).
     """
@@ -62,6 +72,13 @@ class BaseRow:
     own_bytes: int | None
     stored_bytes: int | None
     saved_bytes: int | None
+    variant_state: VariantState
+    variant: str | None
+    variant_compressed_bytes: int | None
+    saved_per_image_bytes: int | None
+    saving_images: int | None
+    saving_repositories: int | None
+    saved_stored_bytes: int | None
     share: float | None
 
 

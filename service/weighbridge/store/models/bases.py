@@ -157,6 +157,13 @@ base_summaries = Table(
     Column("changed_at", Moment, nullable=False),
     # By slimmer variants, of one pull of each repository's newest image.
     Column("saved_bytes", BigInteger),
+    # Whose row of `base_savings` is shown: that of the build above, if it has one.
+    Column("saving_chain_id", BigInteger),
+    # Images that have the layers of a build with such a row, repositories with one, and
+    # what storage would hold less if all moved; NULL: no such row, or not known.
+    Column("saving_image_count", BigInteger),
+    Column("saving_repository_count", BigInteger),
+    Column("saved_stored_bytes", BigInteger),
 )
 
 # Of builds whose name has a lighter variant: the one that saves most. Counted with

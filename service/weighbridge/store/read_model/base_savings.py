@@ -13,8 +13,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Executable, select
 
-from weighbridge.domain.base.savings import Saving, saving_of
+from weighbridge.domain.base.savings import FleetSaving, Saving, saving_of
 from weighbridge.domain.image.image_base import ImageBase
+from weighbridge.store.bases.fleet_savings import IS_ON, fleet_savings
 from weighbridge.store.bases.variant_finder import (
     NamedBase,
     VariantFinder,
@@ -53,8 +54,7 @@ _NEWEST: Final = (
     )
     .join(image_bases, _on.image_id == _of_repository.newest_image_id)
     .where(
-        _on.relation == "base",
-        _on.found_by != "history",
+        IS_ON,
         _of_repository.registry_id.is_not(None),
         among_ids(_on.base_chain_id),
     )
@@ -67,19 +67,47 @@ _Rows: TypeAlias = Mapping[object, _Row]
 """By the first of their columns, which is the key."""
 
 
+class _Best(NamedTuple):
+    """A variant of a build, and the build that it is itself."""
+
+    chain: int
+    saving: Saving
+
+
 class _Change(NamedTuple):
     put: Sequence[_Row]
     dropped: Sequence[_Row]
 
 
+SAVING_COLUMNS: Final = (
+    "saved_bytes",
+    "saving_chain_id",
+    "saving_image_count",
+    "saving_repository_count",
+    "saved_stored_bytes",
+)
+"""Of a row of `base_summaries`."""
+_OfBase: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None]
+
+
+class BuildsOfBase(NamedTuple):
+    """What images on one base stand on.
+
+    shown: the build of which bytes are shown, and these; it may be none of the others
+    bytes: by build
+    """
+
+    shown: tuple[int, int]
+    bytes: Mapping[int, int]
+
+
 class CountedSavings(NamedTuple):
     """What the rows are to be, and were.
 
-    by_base: bytes that the newest images on a build would be lighter together, each
-             repository's once; builds without a lighter variant are left out
+    bases: `SAVING_COLUMNS` of each base that has a lighter variant
     """
 
-    by_base: Mapping[int, int]
+    bases: Mapping[str, _OfBase]
     best: _Change
     repositories: _Change
 
@@ -88,11 +116,9 @@ class CountedSavings(NamedTuple):
         """How many rows differ from those that are stored."""
         return sum(map(len, (*self.best, *self.repositories)))
 
-    def of_builds(self, builds: Collection[int]) -> int | None:
-        """Of these builds together; None: no variant of any of them is known to save a
-        newest image anything."""
-        known = [self.by_base[build] for build in builds if build in self.by_base]
-        return bounded(sum(known)) if known else None
+    def of_base(self, name: str) -> _OfBase:
+        """`SAVING_COLUMNS` of a base."""
+        return self.bases.get(name, (None, None, None, None, None))
 
     def write(self, connection: Connection) -> None:
         """Store what differs."""
@@ -103,41 +129,92 @@ class CountedSavings(NamedTuple):
 
 
 def count_savings(
-    connection: Connection, bases: Mapping[int, tuple[str, int]]
+    connection: Connection,
+    bases: Mapping[str, BuildsOfBase],
+    in_part: Collection[str] = (),
 ) -> CountedSavings:
-    """Of the newest images on these builds of bases.
+    """Of the images on these bases, by their names.
 
-    bases: the name of each and its bytes, by its id
+    in_part: see `fleet_savings`
     """
     best = _best_savings(connection, bases)
-    saved = {chain: saving.saved_bytes for chain, saving in best.items()}
     repositories: dict[object, _Row] = {}
-    by_base: Counter[int] = Counter()
+    by_build: Counter[int] = Counter()
     for row in connection.execute(_NEWEST, {"ids": listed(sorted(best))}):
-        number = saved[row.base_chain_id]
-        repositories[row.repository_id] = (*row, number)
-        by_base[row.base_chain_id] += number
+        saved = best[row.base_chain_id].saving.saved_bytes
+        repositories[row.repository_id] = (*row, saved)
+        by_build[row.base_chain_id] += saved
+    rows: dict[object, _Row] = {
+        chain: _row(chain, found.saving) for chain, found in best.items()
+    }
     return CountedSavings(
-        by_base,
-        _changes(connection, _STORED_BEST, {n: _row(n, s) for n, s in best.items()}),
+        _of_bases(connection, bases, best, by_build, in_part),
+        _changes(connection, _STORED_BEST, rows),
         _changes(connection, _STORED, repositories),
     )
 
 
+def _of_bases(
+    connection: Connection,
+    bases: Mapping[str, BuildsOfBase],
+    best: Mapping[int, _Best],
+    by_build: Mapping[int, int],
+    in_part: Collection[str],
+) -> dict[str, _OfBase]:
+    """Those of which no build has a lighter variant are left out."""
+    names = sorted(bases)
+    moves: dict[int, dict[int, int]] = {}
+    for place, name in enumerate(names):
+        for build in bases[name].bytes:
+            if build in best:
+                moves.setdefault(place, {})[build] = best[build].chain
+    fleets = fleet_savings(connection, moves, in_part)
+    found: dict[str, _OfBase] = {}
+    for place, name in enumerate(names):
+        builds, (shown, _) = moves.get(place, {}), bases[name].shown
+        if shown not in best:
+            if not builds:
+                continue
+            shown = min(builds, key=lambda build: (_by_saving(best[build]), build))
+        # No newest image may be on it.
+        known = [by_build[build] for build in builds if build in by_build]
+        fleet = fleets.get(place, FleetSaving(0, 0, 0))
+        stored = fleet.stored_bytes
+        found[name] = (
+            bounded(sum(known)) if known else None,
+            shown,
+            fleet.images,
+            fleet.repositories,
+            None if stored is None else bounded(stored),
+        )
+    return found
+
+
 def _best_savings(
-    connection: Connection, bases: Mapping[int, tuple[str, int]]
-) -> dict[int, Saving]:
+    connection: Connection, bases: Mapping[str, BuildsOfBase]
+) -> dict[int, _Best]:
     """Of each build of a base the variant that saves most, where one saves anything."""
-    names = names_of_bases(connection, bases)
+    builds = [
+        (reference, chain, size)
+        for reference, base in bases.items()
+        for chain, size in base.bytes.items()
+    ]
+    # A build that another base is known by too has that one's name.
+    builds += [(reference, *base.shown) for reference, base in bases.items()]
+    names = names_of_bases(connection, {chain for _, chain, _ in builds})
     variants = VariantFinder(connection)
-    found = {}
-    for chain, (reference, size) in bases.items():
+    found: dict[int, _Best] = {}
+    for reference, chain, size in builds:
+        if chain in found:
+            continue
         savings = _savings(variants, chain, reference, size, names.get(chain, ()))
         if savings:
-            found[chain] = min(
-                savings, key=lambda each: (-each.saved_bytes, each.variant.reference)
-            )
+            found[chain] = min(savings, key=_by_saving)
     return found
+
+
+def _by_saving(best: _Best) -> tuple[int, str]:
+    return (-best.saving.saved_bytes, best.saving.variant.reference)
 
 
 def _savings(
@@ -146,13 +223,13 @@ def _savings(
     reference: str,
     compressed_bytes: int,
     names: Sequence[NamedBase],
-) -> list[Saving]:
+) -> list[_Best]:
     base = ImageBase(reference, (), None, compressed_bytes, None, "base", "layers")
-    found = (
-        saving_of(base, each.variant, each.of)
+    return [
+        _Best(each.chain, saving)
         for each in variants.of_base(chain, reference, names)
-    )
-    return [saving for saving in found if saving is not None]
+        if (saving := saving_of(base, each.variant, each.of)) is not None
+    ]
 
 
 def _row(chain: int, saving: Saving) -> _Row:

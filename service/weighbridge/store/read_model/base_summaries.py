@@ -9,7 +9,7 @@ An image counts where its own layers or lines show its base. Whoever pushes an i
 says in its annotations what he likes: that is counted apart.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -30,9 +30,7 @@ from sqlalchemy import (
 
 from weighbridge.domain.base.names import BaseName, choose_names, written
 from weighbridge.domain.image.platform import UNKNOWN, Platform, reference_platform
-from weighbridge.domain.image.reference import parse_reference
 from weighbridge.domain.report.base import BaseState
-from weighbridge.errors import InvalidReference
 from weighbridge.store.bases.builds_on_base import BuildOnBase, written_builds
 from weighbridge.store.connection.deadlines import unhurried
 from weighbridge.store.dialect import (
@@ -59,13 +57,15 @@ from weighbridge.store.models import (
     storage_scopes,
 )
 from weighbridge.store.models.types import Moment, bounded
-from weighbridge.store.read_model.base_savings import CountedSavings, count_savings
+from weighbridge.store.read_model.base_savings import (
+    SAVING_COLUMNS,
+    BuildsOfBase,
+    CountedSavings,
+    count_savings,
+)
+from weighbridge.store.read_model.claimed_bases import claimed_bases
 from weighbridge.store.session import Database
 from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
-
-CLAIMED_AT_MOST: Final = 10_000
-"""Names that nothing but annotations give: those with most images. Whoever pushes may
-think of as many as he likes."""
 
 _on = image_bases.c
 _live = repository_manifests.c
@@ -114,21 +114,6 @@ _IMAGES: Final = (
         )
     )
     .group_by(_held.c.base_chain_id)
-)
-_CLAIMED: Final = (
-    select(_on.reference, func.count(_on.image_id.distinct()).label("images"))
-    .select_from(
-        image_bases.join(repository_manifests, _live.manifest_id == _on.image_id)
-    )
-    .where(
-        _on.base_chain_id.is_(None),
-        _on.reference.is_not(None),
-        # Else the layers contradict it.
-        _on.relation.is_not(None),
-    )
-    .group_by(_on.reference)
-    .order_by(func.count(_on.image_id.distinct()).desc(), _on.reference)
-    .limit(CLAIMED_AT_MOST)
 )
 _NEWEST: Final = (
     select(_on.base_chain_id, func.count().label("newest"))
@@ -278,21 +263,26 @@ _VALUES: Final = (
     "own_bytes",
     "stored_bytes",
     "builds",
-    "saved_bytes",
+    *SAVING_COLUMNS,
 )
 _PUT: Final = BulkUpsert(base_summaries, key=[_KEY], values=[*_VALUES, "changed_at"])
 _DROP: Final = BulkDelete(base_summaries, key=[_KEY])
 _STORED: Final = select(*(base_summaries.c[name] for name in (_KEY, *_VALUES)))
 
 
-def refresh_base_summaries(database: Database, now: datetime) -> int:
+def refresh_base_summaries(
+    database: Database, now: datetime, in_part: Collection[str] = ()
+) -> int:
     """Count what stands on each base; returns how many rows that has changed.
+
+    in_part: the registries of which tags are left out: what storage would save there is
+             not known
 
     To read it all may take some seconds, in which nobody has to wait. Raises
     StoreError.
     """
     with unhurried(), database.read() as connection:
-        rows, savings = _counted(connection, now)
+        rows, savings = _counted(connection, now, in_part)
         wanted = {str(row[0]): row for row in rows}
         stored = {str(row[0]): tuple(row) for row in connection.execute(_STORED)}
     changed = [
@@ -311,7 +301,7 @@ def refresh_base_summaries(database: Database, now: datetime) -> int:
 
 
 def _counted(
-    connection: Connection, now: datetime
+    connection: Connection, now: datetime, in_part: Collection[str]
 ) -> tuple[list[_Summary], CountedSavings]:
     """What the rows are to be, the key and `_VALUES` of each; and those of savings."""
     counted = {row.base_chain_id: row for row in connection.execute(_IMAGES)}
@@ -325,14 +315,9 @@ def _counted(
     crawled = {(row.host, row.repository) for row in connection.execute(_CRAWLED)}
     seen = _NamesSeen(led_to, crawled)
     newest = {row.base_chain_id: row.newest for row in connection.execute(_NEWEST)}
-    claimed = _claimed(connection)
-    savings = count_savings(
-        connection,
-        {n: (named[n].reference, chains[n].compressed_bytes) for n in sorted(named)},
-    )
-    rows = []
-    for place, name in enumerate(names):
-        builds = [
+    claimed = claimed_bases(connection)
+    builds = {
+        name: [
             _Build(
                 chains[chain],
                 named[chain],
@@ -344,8 +329,26 @@ def _counted(
             )
             for chain in sorted(by_name[name])
         ]
-        row = _summary(name, builds, seen, holders[place], claimed[name])
-        rows.append((*row, savings.of_builds(by_name[name])))
+        for name in names
+    }
+    shown = {name: _shown(some, seen) for name, some in builds.items()}
+    savings = count_savings(
+        connection,
+        {
+            name: BuildsOfBase(
+                (shown[name].id, shown[name].compressed_bytes),
+                {build.chain.id: build.chain.compressed_bytes for build in some},
+            )
+            for name, some in builds.items()
+        },
+        in_part,
+    )
+    rows = []
+    for place, name in enumerate(names):
+        row = _summary(
+            name, builds[name], shown[name], seen, holders[place], claimed[name]
+        )
+        rows.append((*row, *savings.of_base(name)))
     only_claimed = sorted(claimed.keys() - by_name.keys())
     rows += [_of_claims(name, claimed[name]) for name in only_claimed]
     return rows, savings
@@ -399,29 +402,10 @@ def _chain(row: Row[*tuple[Any, ...]]) -> _Chain:
     return _Chain(row.id, row.compressed_bytes, platform)
 
 
-def _claimed(connection: Connection) -> Counter[str]:
-    """Images by the base that nothing but their annotation gives them."""
-    found: Counter[str] = Counter()
-    for row in connection.execute(_CLAIMED):
-        found[_as_written(row.reference)] += row.images
-    return found
-
-
-def _as_written(text: str) -> str:
-    """What an annotation calls a base, as people write it in FROM. What is no reference
-    stays as it is: a stranger's text."""
-    try:
-        found = parse_reference(text)
-    except InvalidReference:
-        return text
-    if found.digest is not None or found.tag is None:
-        return text
-    return written(found.registry, found.repository, found.tag)
-
-
 def _summary(
     name: str,
     builds: Sequence[_Build],
+    shown: _Chain,
     seen: _NamesSeen,
     repositories_on_it: int,
     claimed: int,
@@ -430,10 +414,6 @@ def _summary(
     outdated = [
         b for b, state in zip(builds, states, strict=True) if state == "outdated"
     ]
-    now = [
-        chain for build in builds for chain in seen.led_to.get(build.name.reference, ())
-    ]
-    shown = _shown(now or [build.chain for build in builds])
     weighed = sum(build.weighed_bytes for build in builds)
     own = sum(build.own_bytes for build in builds)
     left = [build.name.left_at for build in outdated if build.name.left_at]
@@ -461,7 +441,8 @@ def _of_claims(name: str, claimed: int) -> _Summary:
     """Of a base that nobody crawls: nothing is known of it."""
     return (
         *(name, "unknown", None, None, 0, None, claimed, 0, 0),
-        *(None, None, 0, None, None, None, written_builds([]), None),
+        *(None, None, 0, None, None, None, written_builds([])),
+        *(None for _ in SAVING_COLUMNS),
     )
 
 
@@ -482,9 +463,13 @@ def _worst(states: Collection[BaseState]) -> BaseState:
     return next(s for s in ("outdated", "current", "deleted", "unknown") if s in states)
 
 
-def _shown(chains: Sequence[_Chain]) -> _Chain:
-    """The one of which layers and bytes are shown: of the first of the usual platforms
-    that there is, the latest."""
+def _shown(builds: Sequence[_Build], seen: _NamesSeen) -> _Chain:
+    """The one of which layers and bytes are shown: of those that the name leads to now,
+    or else of all, of the first of the usual platforms that there is, the latest."""
+    now = [
+        chain for build in builds for chain in seen.led_to.get(build.name.reference, ())
+    ]
+    chains = now or [build.chain for build in builds]
     platform = reference_platform(sorted({chain.platform for chain in chains}))
     of_it = [c for c in chains if platform is None or c.platform == platform]
     return max(of_it, key=lambda chain: chain.id)

@@ -36,6 +36,7 @@ from weighbridge.store.models import (
     base_chains,
     base_names,
     base_repositories,
+    base_savings,
     base_summaries,
     platforms,
 )
@@ -55,6 +56,7 @@ from weighbridge.store.read_model.base_summaries import names_of
 from weighbridge.store.reports.savings import find_savings
 
 _base = base_summaries.c
+_best = base_savings.c
 _name = base_names.c
 _NUMBERS: Final[Mapping[str, ColumnElement[int]]] = {
     "weighed": _base.weighed_bytes,
@@ -96,6 +98,12 @@ _ROWS: Final = (
         _base.own_bytes,
         _base.stored_bytes,
         _base.saved_bytes,
+        _best.variant,
+        _best.variant_bytes,
+        _best.saved_bytes.label("saved_per_image_bytes"),
+        _base.saving_image_count,
+        _base.saving_repository_count,
+        _base.saved_stored_bytes,
         _base.builds,
         _base.base_chain_id,
         _base.id,
@@ -104,6 +112,7 @@ _ROWS: Final = (
         base_summaries, base_chains, base_chains.c.id == _base.base_chain_id
     )
     .outerjoin(platforms, platforms.c.id == base_chains.c.platform_id)
+    .outerjoin(base_savings, _best.base_chain_id == _base.saving_chain_id)
 )
 
 
@@ -140,6 +149,7 @@ class BaseTotals(NamedTuple):
 
     newest:  repositories whose newest image stands on one that is known
     rebuild: of these, those on an older build of it
+    saved_bytes: see `BaseReport`
     """
 
     bases: int
@@ -148,6 +158,7 @@ class BaseTotals(NamedTuple):
     weighed_bytes: int
     base_bytes: int
     stored_bytes: int
+    saved_bytes: int
 
 
 def base_page(connection: Connection, query: BaseQuery) -> Page[BaseReport]:
@@ -231,13 +242,15 @@ _TOTALS: Final = select(
     func.coalesce(func.sum(_base.outdated_newest_count), 0),
 )
 
-_BYTES: Final = select(_base.weighed_bytes, _base.base_bytes, _base.stored_bytes)
+_BYTES: Final = select(
+    _base.weighed_bytes, _base.base_bytes, _base.stored_bytes, _base.saved_bytes
+)
 
 
 def base_totals(connection: Connection) -> BaseTotals:
     """Of all bases together. An image stands on one of them: nothing counts twice."""
     count, newest, rebuild = connection.execute(_TOTALS).one()
-    sums = [0, 0, 0]
+    sums = [0, 0, 0, 0]
     for row in connection.execute(_BYTES):
         sums = [total + (number or 0) for total, number in zip(sums, row, strict=True)]
     return BaseTotals(count, int(newest), int(rebuild), *sums)
