@@ -80,6 +80,7 @@ PAGES = [
     "/violations?max_compressed=" + "wrong" * 60,
     "/?violating=true",
     "/bases",
+    "/bases?show=images&sort=weighed",
     "/bases?outdated=true&sort=name&order=asc",
     "/base?ref=library/debian:stretch",
     "/base?ref=library/python:3.7",

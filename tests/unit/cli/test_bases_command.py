@@ -11,6 +11,7 @@ import pytest
 from support.database import a_database
 from support.images import a_layer, an_image
 from support.known_bases import KnownBases, a_fleet_on_bases
+from support.slim_bases import three_repositories
 from support.store_world import World
 from weighbridge.cli.main import run
 from weighbridge.presentation.rows.base_rows import BASE_COLUMNS, BASE_IMAGE_COLUMNS
@@ -49,14 +50,18 @@ def printed(capsys: Capture, *arguments: str) -> str:
 def test_each_base_is_a_line_with_what_stands_on_it(capsys: Capture) -> None:
     lines = printed(capsys, "--ascii").splitlines()
 
-    head = "ON IT OWN BASE MB MB MB IMAGES REPOSITORIES TO REBUILD NAME IN FROM"
+    head = (
+        "ON IT OWN BASE SAVES MB MB MB IMAGES REPOSITORIES TO REBUILD MB NAME IN FROM"
+        " VARIANT"
+    )
     assert " ".join(f"{lines[0]} {lines[1]}".split()) == head
     assert lines[2].split() == [
         *("!", "2120.0", "1200.0", "################", "320.0", "3", "2", "1"),
-        *("library/python:3.7", "outdated", "since", "2026-03-03", "12:00"),
+        *("library/python:3.7", "none", "known"),
+        *("outdated", "since", "2026-03-03", "12:00"),
     ]
-    assert lines[3].split()[-5:] == [
-        "library/alpine:3.9",
+    assert lines[3].split()[-6:] == [
+        *("library/alpine:3.9", "smallest"),
         "its",
         "tag",
         "is",
@@ -197,3 +202,22 @@ def test_a_strangers_name_never_reaches_the_terminal_as_it_is(
 
         assert "\x1b" not in text
         assert "\u202e" not in text
+
+
+def test_what_slimmer_variants_save_is_a_column(
+    database: Database, capsys: Capture
+) -> None:
+    bases = three_repositories(database)
+    refresh_base_summaries(database, bases.world.now)
+
+    lines = printed(capsys, "--by", "saved", "--ascii").splitlines()
+    one = printed(capsys, "python:3.7")
+
+    assert lines[2].split()[-3:] == [
+        "319.0",
+        "library/python:3.7",
+        "3.7-alpine",
+    ]
+    assert lines[4].split()[-2:] == ["library/python:3.7-alpine", "smallest"]
+    assert "slimmer bases save 342 MB of one pull of each newest image" in lines[6]
+    assert "319 MB lighter as python:3.7-alpine" in " ".join(one.split())

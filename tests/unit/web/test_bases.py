@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from support.html import parse
 from support.images import a_layer, an_image
 from support.known_bases import KnownBases, a_fleet_on_bases
+from support.slim_bases import MB, three_repositories
 from support.store_world import T0, World
 from weighbridge.domain.base.base_repositories import BasePlace
 from weighbridge.presentation.rows.base_rows import BASE_COLUMNS, BASE_IMAGE_COLUMNS
@@ -91,7 +92,7 @@ def test_an_unknown_base_is_404_with_the_nearest_names(
 
 @pytest.mark.usefixtures("known")
 def test_the_page_has_what_its_json_has(client: TestClient) -> None:
-    page = parse(client.get("/bases", headers=HTML).text)
+    page = parse(client.get("/bases?show=images&sort=weighed", headers=HTML).text)
     rows = client.get("/bases.json").json()["items"]
 
     assert client.get("/bases.json").json() == client.get("/api/v1/bases").json()
@@ -104,7 +105,7 @@ def test_the_page_has_what_its_json_has(client: TestClient) -> None:
 
 @pytest.mark.usefixtures("known")
 def test_the_parts_of_a_bar_are_those_of_its_row(client: TestClient) -> None:
-    page = parse(client.get("/bases", headers=HTML).text)
+    page = parse(client.get("/bases?show=images&sort=weighed", headers=HTML).text)
 
     table = page.all("tbody")[0]
     row = table.all("tr")[0]
@@ -174,7 +175,8 @@ def test_of_a_base_that_is_not_crawled_any_more_its_images_are_shown(
     known.stands_on(image.digest, "debian")
     refresh_base_summaries(world.database, world.now)
 
-    (row,) = parse(client.get("/bases", headers=HTML).text).all("tbody")[0].all("tr")
+    shown = client.get("/bases?show=images", headers=HTML).text
+    (row,) = parse(shown).all("tbody")[0].all("tr")
     page = client.get("/base?ref=debian:9", headers=HTML).text
     (of_image,) = parse(page).all("tbody")[0].all("tr")
 
@@ -238,3 +240,68 @@ def test_the_page_of_a_base_has_its_slimmer_variants(
     assert "-FROM python:3.7\n+FROM python:3.7-slim" in client.get(
         "/base?ref=python:3.7", headers=HTML
     ).text.replace("&#43;", "+")
+
+
+def test_the_page_of_bases_has_what_slimmer_variants_save(
+    database: Database, client: TestClient
+) -> None:
+    bases = three_repositories(database)
+    bases.base("cuda", [a_layer("cuda", 600 * MB)], "acme/cuda:12.8")
+    for name, build in (("d", "cuda"), ("e", "slim"), ("f", "thin")):
+        place = World(database, repository=f"acme/{name}")
+        place.crawl({"1": bases.child(build, [a_layer(name, 7 * MB)])})
+    image = an_image([a_layer("alone", MB)])
+    bases.world.crawl({"2": image})
+    bases.known.stands_on(image.digest, None, reference="docker.io/acme/odd:1")
+    refresh_base_summaries(database, bases.world.now)
+
+    page = parse(client.get("/bases", headers=HTML).text)
+
+    rows = {row.one("th").one("a").text: row for row in page.all("tbody")[0].all("tr")}
+    full = rows["python:3.7"]
+    assert list(rows)[:2] == ["python:3.7", "python:3.7-slim"]
+    assert "3.7-alpine" in full.text
+    assert "musl in place of glibc" in full.text
+    saved = (350 - 31) * MB
+    # Storage has the layer of the variant already.
+    stored = 350 * MB
+    assert full.amounts() == [350 * MB, 350 * MB, 31 * MB, saved, stored, saved]
+    assert "already the smallest" in rows["debian:stretch-slim"].text
+    assert "already the smallest" in rows["python:3.7-alpine"].text
+    assert "no smaller variant known" in rows["acme/cuda:12.8"].text
+    assert rows["acme/odd:1"].all("td")[2].text == "unknown"
+    assert rows["acme/odd:1"].amounts() == []
+
+
+def test_the_totals_of_the_page_are_of_all_bases(
+    database: Database, client: TestClient
+) -> None:
+    bases = three_repositories(database)
+    refresh_base_summaries(database, bases.world.now)
+
+    page = parse(client.get("/bases?limit=1&q=debian", headers=HTML).text)
+
+    figures = page.one("dl", "figures")
+    assert figures.amounts()[:3] == [342 * MB, 456 * MB, 319 * MB]
+    assert "python:3.7 in 1 repository" in " ".join(figures.text.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("python:3.7-alpine", "Already the smallest."),
+        ("docker.io/acme/odd:1", "Unknown."),
+    ],
+)
+def test_the_page_of_a_base_says_why_it_has_no_slimmer_variant(
+    database: Database, client: TestClient, name: str, words: str
+) -> None:
+    bases = three_repositories(database)
+    image = an_image([a_layer("alone", MB)])
+    bases.world.crawl({"2": image})
+    bases.known.stands_on(image.digest, None, reference="docker.io/acme/odd:1")
+    refresh_base_summaries(database, bases.world.now)
+
+    page = parse(client.get(f"/base?ref={name}", headers=HTML).text)
+
+    assert words in page.text

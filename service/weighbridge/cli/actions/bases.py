@@ -6,6 +6,7 @@ from typing import Final
 
 from weighbridge.bootstrap.databases import read_database
 from weighbridge.config import Settings
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.image.digest import short
 from weighbridge.domain.report.base import BaseImageReport, BaseReport
 from weighbridge.domain.report.inventory import Page
@@ -29,6 +30,8 @@ from weighbridge.presentation.rows.base_rows import (
     base_image_cells,
     base_image_json,
     base_json,
+    shown_variant,
+    variant_words,
 )
 from weighbridge.presentation.rows.seeding_rows import seeding_json, seeding_words
 from weighbridge.store.leases.jobs import Job, done_at
@@ -52,6 +55,11 @@ _NOT_CRAWLED: Final = (
     "its layers are not known: name its repository in `bases.repositories` of "
     "weighbridge.yaml to have it crawled"
 )
+_NO_VARIANT: Final = {
+    "smallest": "smallest",
+    "none": "none known",
+    "unknown": UNKNOWN,
+}
 _BAR: Final = 16
 _FAILING: Final = 5
 _REASON: Final = 100
@@ -123,6 +131,8 @@ def _columns(rows: Sequence[BaseReport], screen: Screen) -> list[Column[BaseRepo
     largest = max((row.weighed_bytes for row in rows), default=0)
     unit = column_unit(largest or 2**20, iec=screen.iec)
     sizes = [row.compressed_bytes or 0 for row in rows]
+    most = max((row.saved_bytes or 0 for row in rows), default=0)
+    saves = column_unit(most or 2**20, iec=screen.iec)
     size = column_unit(max(sizes, default=0) or 2**20, iec=screen.iec)
     return [
         Column("", _mark, rank=None),
@@ -154,9 +164,17 @@ def _columns(rows: Sequence[BaseReport], screen: Screen) -> list[Column[BaseRepo
             unit=size.name,
         ),
         Column("Images", lambda row: f"{row.images:,}", "number", rank=3),
-        Column("Repositories", lambda row: f"{row.repositories:,}", "number", rank=2),
+        Column("Repositories", lambda row: f"{row.repositories:,}", "number", rank=0),
         Column("To rebuild", _rebuild, "number", rank=6),
+        Column(
+            "Saves",
+            lambda row: _saves(row, saves.cell(row.saved_bytes)),
+            "number",
+            rank=1,
+            unit=saves.name,
+        ),
         Column("Name in FROM", lambda row: row.reference, "name"),
+        Column("Variant", _variant, rank=2),
         Column("", _state, "line"),
     ]
 
@@ -171,6 +189,19 @@ def _of_known(row: BaseReport, cell: str) -> str:
 
 def _rebuild(row: BaseReport) -> str:
     return UNKNOWN if (n := row.outdated_repositories) is None else f"{n:,}"
+
+
+def _saves(row: BaseReport, cell: str) -> str:
+    """Of one pull of each newest image; of one without a variant it is said behind."""
+    if row.variant_state == "unknown":
+        return UNKNOWN
+    return "" if row.saved_bytes is None else cell
+
+
+def _variant(row: BaseReport) -> str:
+    if row.variant is None:
+        return _NO_VARIANT[row.variant_state]
+    return shown_variant(row)
 
 
 def _state(row: BaseReport) -> str:
@@ -199,6 +230,9 @@ def _foot(
         share = round(100 * totals.base_bytes / totals.weighed_bytes)
         shown = format_bytes(totals.weighed_bytes, iec=screen.iec)
         text += f"   {share} % of {shown} is base, each image once"
+    if totals.saved_bytes:
+        saved = format_bytes(totals.saved_bytes, iec=screen.iec)
+        text += f"   slimmer bases save {saved} of one pull of each newest image"
     return [text, *_counted(counted_at)]
 
 
@@ -267,6 +301,11 @@ def _head(base: BaseReport, screen: Screen) -> list[str]:
     parts.append(f"{plural(base.images, 'image')} in {holders}")
     if base.own_bytes is not None:
         parts.append(f"{format_bytes(base.own_bytes, iec=screen.iec)} above it")
+    if base.variant_state in ("smallest", "none"):
+        parts.append(variant_words(base.variant_state))
+    elif base.variant is not None and base.saved_per_image_bytes is not None:
+        saved = format_bytes(base.saved_per_image_bytes, iec=screen.iec)
+        parts.append(f"{saved} lighter as {name_in_from(base.variant)}")
     if base.outdated_repositories:
         count = plural(base.outdated_repositories, "repository", "repositories")
         parts.append(f"! {count} to rebuild")

@@ -1,9 +1,11 @@
 """Bases, and the images on one, as JSON objects: the keys of API, CSV and lists."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
+from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.image_base import FoundBy, Relation
 from weighbridge.domain.report.base import (
@@ -107,6 +109,29 @@ class BaseImageRow:
 
 BASE_COLUMNS: Final = tuple(each.name for each in fields(BaseRow))
 BASE_IMAGE_COLUMNS: Final = tuple(each.name for each in fields(BaseImageRow))
+
+
+_VARIANT_WORDS: Final[Mapping[VariantState, str]] = {
+    "lighter": "",
+    "smallest": "already the smallest",
+    "none": "no smaller variant known",
+    "unknown": "unknown",
+}
+
+
+def variant_words(state: VariantState) -> str:
+    """Why there is no slimmer variant; "" where there is one."""
+    return _VARIANT_WORDS[state]
+
+
+def shown_variant(row: BaseReport) -> str:
+    """The variant as FROM has it; its tag alone where the repository is the base's; ""
+    where there is none."""
+    if row.variant is None:
+        return ""
+    repository, _, tag = row.variant.rpartition(":")
+    of_base = row.reference.rpartition(":")[0]
+    return tag if repository == of_base else name_in_from(row.variant)
 
 
 def base_json(report: BaseReport) -> dict[str, object]:

@@ -85,11 +85,11 @@ BaseSort: TypeAlias = Annotated[
         json_schema_extra={"enum": sorted(BASE_SORTS)},
     ),
 ]
-_BaseCursor: TypeAlias = Annotated[str | None, cursor_of(*BASE_CURSORS)]
+BaseCursor: TypeAlias = Annotated[str | None, cursor_of(*BASE_CURSORS)]
 BaseImageCursor: TypeAlias = Annotated[str | None, cursor_of(BASE_IMAGE_CURSOR)]
 Bases: TypeAlias = Annotated[
     BaseQuery,
-    Group(BaseQuery, _BaseCursor, {"sort": BaseSort, "outdated": IsOutdated}),
+    Group(BaseQuery, BaseCursor, {"sort": BaseSort, "outdated": IsOutdated}),
 ]
 
 

@@ -1,6 +1,9 @@
 """The pages of bases, and their tables as CSV."""
 
+from typing import Annotated, Literal, TypeAlias
+
 from msgspec.structs import replace
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,24 +28,45 @@ from weighbridge.store.reports.bases import (
 from weighbridge.store.reports.inventory import registry_freshness, was_crawled
 from weighbridge.store.reports.seeding import seeding
 from weighbridge.web.api.bases import (
+    BaseCursor,
     BaseImageCursor,
     BaseName,
     BaseRoutes,
     Bases,
+    BaseSort,
     IsOutdated,
 )
 from weighbridge.web.pages.report_pages import Links, page_of, paging
 from weighbridge.web.request.answers import csv_answer
-from weighbridge.web.request.parameters import DEFAULT_LIMIT, LIMIT_MAX, Limit
+from weighbridge.web.request.parameters import DEFAULT_LIMIT, LIMIT_MAX, Group, Limit
 from weighbridge.web.views.bases import base_view, bases_view
 from weighbridge.web.views.frame import frame
+
+Shown: TypeAlias = Annotated[
+    Literal["savings", "images"],
+    Field(description="What slimmer variants of the bases save, or the images on them"),
+]
+
+
+class _SavingsQuery(BaseQuery, frozen=True):
+    """The same, what saves most first."""
+
+    sort: str = "saved"
+
+
+SavingsFirst: TypeAlias = Annotated[
+    BaseQuery,
+    Group(_SavingsQuery, BaseCursor, {"sort": BaseSort, "outdated": IsOutdated}),
+]
 
 
 class BasePages(BaseRoutes):
     """One method a page; each reads one state of the database."""
 
-    def bases_page(self, request: Request, query: Bases) -> Response:
-        """What the images of all registries stand on."""
+    def bases_page(
+        self, request: Request, query: SavingsFirst, show: Shown = "savings"
+    ) -> Response:
+        """What the images of all registries stand on, and what slimmer bases save."""
         now = self._clock()
         query = in_base_order(query)
         with self._database.read() as connection:
@@ -50,28 +74,31 @@ class BasePages(BaseRoutes):
             of_registries = registry_totals(connection).values()
             page = base_page(connection, query)
             totals = base_totals(connection)
+            most = base_page(connection, BaseQuery(sort="saved", limit=1)).items
             counted_at = done_at(connection, Job(BASES))
             seeded = seeding(connection)
             is_crawled = was_crawled(connection)
         view = bases_view(
             page,
             totals,
-            sum(each["repositories"] for each in of_registries),
+            next(iter(most), None),
+            of_registries,
             counted_at,
             now,
             is_crawled=is_crawled,
         )
-        links = _links(query)
+        links = _links(query, show)
         around = replace(
             frame("/bases", registries, now),
             twin="/bases",
-            twin_query=links.query(limit=str(LIMIT_MAX)),
+            twin_query=links.query(limit=str(LIMIT_MAX), show=None),
         )
         return page_of(
             request,
             "bases.html",
             around,
             page=view,
+            shown=show,
             query=query,
             links=links,
             seeding=seeded,
@@ -131,12 +158,13 @@ class BasePages(BaseRoutes):
         return csv_answer(request, "base-images", columns, rows, page.next_cursor)
 
 
-def _links(query: BaseQuery) -> Links:
+def _links(query: BaseQuery, show: Shown) -> Links:
     limit = None if query.limit == DEFAULT_LIMIT else str(query.limit)
     outdated = None if query.outdated is None else str(query.outdated).lower()
     return Links(
         "/bases",
         {
+            "show": None if show == "savings" else show,
             "q": query.q,
             "outdated": outdated,
             "sort": query.sort,

@@ -1,6 +1,6 @@
 """The pages of bases: how much of the fleet stands on each, and what is on one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from weighbridge.domain.report.base import BaseImageReport, BaseReport
 from weighbridge.domain.report.inventory import Page
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.store.reports.bases import BaseTotals
+from weighbridge.web.views.base_savings import SlimmerLine, slimmer_lines, why_nothing
 from weighbridge.web.views.charts import StackedBar
 from weighbridge.web.views.words import Amount, ago
 
@@ -38,6 +39,9 @@ class BasesView(Struct, frozen=True):
     repositories: that have a newest image, or could have one
     share:        percent of the bytes on known bases that are the base's
     bar:          the same as a picture
+    newest_bytes: what one pull of every newest image moves, saved_share: how many
+                  percent of it slimmer bases save
+    most:         the base by which most is saved; None: nothing is
     """
 
     totals: BaseTotals
@@ -45,6 +49,10 @@ class BasesView(Struct, frozen=True):
     share: int
     bar: StackedBar
     rows: Sequence[BaseLine]
+    slimmer: Sequence[SlimmerLine]
+    newest_bytes: int
+    saved_share: int
+    most: BaseReport | None
     counted_at: datetime | None
     is_crawled: bool
 
@@ -62,30 +70,37 @@ class BaseImageLine(Struct, frozen=True):
 
 
 class BaseView(Struct, frozen=True):
-    """One base with a page of what stands on it."""
+    """One base with a page of what stands on it. why: there is no slimmer variant"""
 
     line: BaseLine
+    why: str
     rows: Sequence[BaseImageLine]
 
 
 def bases_view(
     page: Page[BaseReport],
     totals: BaseTotals,
-    repositories: int,
+    most: BaseReport | None,
+    of_registries: Collection[Mapping[str, int]],
     counted_at: datetime | None,
     now: datetime,
     *,
     is_crawled: bool,
 ) -> BasesView:
-    """repositories: of all registries"""
+    """of_registries: what the repositories of each come to; most: see `BasesView`"""
+    newest = sum(each["newest"] for each in of_registries)
     largest = max((row.weighed_bytes for row in page.items), default=0)
     whole = totals.weighed_bytes
     return BasesView(
         totals=totals,
-        repositories=repositories,
+        repositories=sum(each["repositories"] for each in of_registries),
         share=round(100 * totals.base_bytes / whole) if whole else 0,
         bar=_bar(totals.base_bytes, whole, whole),
         rows=[_line(row, largest, now) for row in page.items],
+        slimmer=slimmer_lines(page.items),
+        newest_bytes=newest,
+        saved_share=round(100 * totals.saved_bytes / newest) if newest else 0,
+        most=most if most is not None and most.saved_bytes else None,
         counted_at=counted_at,
         is_crawled=is_crawled,
     )
@@ -98,6 +113,7 @@ def base_view(
     largest = max((row.compressed_bytes for row in page.items), default=0)
     return BaseView(
         line=_line(report, report.weighed_bytes, now),
+        why=why_nothing(report),
         rows=[_image(row, largest, now) for row in page.items],
     )
 
