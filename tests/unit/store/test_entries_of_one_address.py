@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import text
 
 from support.images import a_layer, an_image
+from support.statements import statements_of
 from support.store_world import T0, World, an_entry
 from weighbridge.domain.image.platform import DEFAULT
 from weighbridge.domain.report.inventory import RegistryReport, RepositoryReport
 from weighbridge.errors import StaleFence
 from weighbridge.store.leases.claiming import hold
+from weighbridge.store.ledger.counts import repeated_bytes
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.maintenance.checking.recount import recount
 from weighbridge.store.maintenance.checking.verify import verify
@@ -119,6 +121,20 @@ def test_entries_together_count_what_they_share_once(database: Database) -> None
     assert entries.exclusive_bytes == sum(
         r.exclusive_bytes or 0 for r in known if r.name != "else"
     )
+
+
+def test_sizes_of_blobs_are_not_read_where_each_address_has_one_entry(
+    database: Database,
+) -> None:
+    """Every page asks: on PostgreSQL that took 0.12 s beside 1,300,000 blobs."""
+    an_entry_world(database, "shop", "shop/app").crawl({"1": ONE})
+    an_entry_world(database, "else", "a/b", "https://else.example").crawl({"1": TWO})
+
+    with database.read() as connection:
+        made = statements_of(connection, lambda: repeated_bytes(connection))
+
+    assert made
+    assert not [each for each in made if "blob" in each.text]
 
 
 def test_another_address_shares_nothing(database: Database) -> None:
