@@ -18,13 +18,13 @@ from support.images import a_layer, an_artifact_of, an_image, an_index_of
 from support.json_schema import misfits
 from support.read_model import a_weighing
 from support.store_world import T0, World
-from weighbridge.domain.comparison.comparison import compare_weighings
+from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
 from weighbridge.domain.image.document import Image, Layer, Line
 from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.size.confidence import MeasuredBlob, Uncompressed
 from weighbridge.domain.size.weigh_image import weigh_image
-from weighbridge.web.views.comparison import comparison_page
+from weighbridge.web.views.comparison import ON_DISK, comparison_page
 
 pytestmark = pytest.mark.slow
 
@@ -273,10 +273,78 @@ def test_the_base_of_both_is_hatched_and_one_row() -> None:
     assert [row.instruction for row in shown.base_rows] == ["ADD debian /"]
     assert [row.key for row in shown.rows] == ["d2", "d3"]
     assert shown.base_name == "debian:10"
+    assert shown.bar is not None
     assert 0 < shown.bar.base == shown.bar.shared
     assert ("Base", "debian:10", "debian:10", "same") in [
         (fact.name, fact.before, fact.after, fact.grown) for fact in shown.facts
     ]
+
+
+def a_pair(measured: bool = True) -> Comparison:
+    """The images, with what their layers take on a disk; else with all but one."""
+    sizes = {DEBIAN: 120, APP: 9, TORCH: 1_500, APP_AGAIN: 10}
+    known = {
+        layer.digest: MeasuredBlob(
+            None, Uncompressed("exact", on_disk * MB, on_disk * MB, on_disk * MB)
+        )
+        for layer, on_disk in sizes.items()
+        if measured or layer is not TORCH
+    }
+    before, after = (
+        a_weighing(weigh_image(image, known), tag=tag)
+        for image, tag in ((OLD, "1.4.2"), (NEW, "1.5.0"))
+    )
+    return compare_weighings(before, after)
+
+
+def test_on_disk_every_number_but_that_of_the_pull_is_what_a_disk_takes() -> None:
+    shown = comparison_page(a_pair(), measure=ON_DISK)
+
+    assert shown.total.grown.number == 1_501 * MB
+    assert [row.after.number for row in shown.rows] == [120 * MB, 1_500 * MB, 10 * MB]
+    assert [row.grown.number for row in shown.rows] == [0, 1_500 * MB, MB]
+    assert (shown.shared.number, shown.only_before.number) == (120 * MB, 9 * MB)
+    assert shown.bar is not None
+    assert shown.bar.shared == round(120 / 1_630 * 100, 2)
+    assert shown.images.pull_bytes == 604 * MB
+    assert (shown.beside.name, shown.beside.grown.number) == ("Compressed", 601 * MB)
+
+
+def test_what_is_not_known_on_disk_is_no_number_and_draws_no_bar() -> None:
+    shown = comparison_page(a_pair(measured=False), measure=ON_DISK)
+
+    assert shown.total.before.number == 129 * MB
+    assert shown.total.after.number is None
+    assert shown.total.grown.number is None
+    assert shown.bar is None
+    assert shown.top is None
+    assert [row.grown.number for row in shown.rows] == [0, None, MB]
+    assert not any(row.bar for row in shown.rows)
+
+
+def test_the_page_on_disk_is_a_link_that_keeps_the_state_and_says_unknown(
+    pushed: World, client: TestClient
+) -> None:
+    path = f"/compare?a={app('1.4.2')}&b=:1.5.0&view=changed"
+    text = page(client, path)
+    on_disk = page(client, f"{path}&show=uncompressed")
+
+    assert re.search(
+        r'href="/compare\?a=[^"]*view=changed&amp;show=uncompressed"', text
+    )
+    assert re.search(r'view=changed" *>compressed</a>', on_disk)
+    assert "takes on a disk is not known" in on_disk
+    assert '<span class="unknown"' in on_disk
+    assert '<tr><th scope="row">Compressed</th>' in on_disk
+
+
+def test_without_a_common_platform_the_page_says_what_it_compares(
+    pushed: World, client: TestClient
+) -> None:
+    text = page(client, f"/compare?a={app('1.5.0')}&b=:s390")
+
+    assert "no platform in common: linux/amd64 is compared with linux/s390x" in text
+    assert '<data class="b" value="615000000"' in text
 
 
 PARTS = st.lists(st.sampled_from([DEBIAN, APP, APP_AGAIN, TORCH]), max_size=4)
@@ -294,6 +362,7 @@ def test_bars_stay_within_the_scale_and_are_as_long_as_what_they_show(
 
     shown = comparison_page(found)
 
+    assert shown.bar is not None
     for segments, image in (
         (shown.bar.before, images[0]),
         (shown.bar.after, images[1]),

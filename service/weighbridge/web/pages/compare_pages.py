@@ -17,7 +17,7 @@ from weighbridge.presentation.rows.comparison_rows import (
     compared_line_rows,
 )
 from weighbridge.store.reports.inventory import registry_freshness
-from weighbridge.web.pages.report_pages import Links, page_of
+from weighbridge.web.pages.report_pages import Links, ShownBytes, page_of
 from weighbridge.web.request.answers import Refusal, csv_answer
 from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
@@ -27,7 +27,12 @@ from weighbridge.web.request.parameters import (
     Ref,
     RefInput,
 )
-from weighbridge.web.views.comparison import ComparisonPage, comparison_page
+from weighbridge.web.views.comparison import (
+    COMPRESSED,
+    ON_DISK,
+    ComparisonPage,
+    comparison_page,
+)
 from weighbridge.web.views.frame import frame
 
 ChosenTags: TypeAlias = Annotated[
@@ -50,6 +55,7 @@ class ComparePages(Handlers):
         b: RefInput = "",
         platform: PlatformName = None,
         view: LineView = "all",
+        show: ShownBytes = "compressed",
         repository: RefInput = "",
         tag: ChosenTags = (),
     ) -> Response:
@@ -70,7 +76,7 @@ class ComparePages(Handlers):
             try:
                 a = a or self._finder.before(b, now)
                 found = self._finder.comparison(a, b, platform, now)
-                page = self._page(found, view)
+                page = self._page(found, view, show)
             except Refusal as exc:
                 fault = exc
             except UsageError as exc:
@@ -82,13 +88,14 @@ class ComparePages(Handlers):
                 "b": b,
                 "platform": platform,
                 "view": None if view == "all" else view,
+                "show": None if show == "compressed" else show,
             },
         )
         with self._database.read() as connection:
             registries = registry_freshness(connection)
         around = frame("/compare", registries, now)
         if page is not None:
-            query = links.query(view=None)
+            query = links.query(view=None, show=None)
             around = replace(around, twin="/compare", twin_query=query)
         return page_of(
             request,
@@ -113,9 +120,16 @@ class ComparePages(Handlers):
         rows = (row for images in found.images for row in compared_line_rows(images))
         return csv_answer(request, "compare", COMPARED_LINE_COLUMNS, rows)
 
-    def _page(self, found: Comparison, view: LineView) -> ComparisonPage:
+    def _page(
+        self, found: Comparison, view: LineView, show: ShownBytes
+    ) -> ComparisonPage:
         limits = self._limit(found.before), self._limit(found.after)
-        return comparison_page(found, limits, only_changed=view == "changed")
+        return comparison_page(
+            found,
+            limits,
+            only_changed=view == "changed",
+            measure=COMPRESSED if show == "compressed" else ON_DISK,
+        )
 
     def _limit(self, weighing: Weighing) -> int | None:
         """What a pull of it may move by the policies, None for no limit."""

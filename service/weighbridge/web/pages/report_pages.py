@@ -115,6 +115,10 @@ Scale: TypeAlias = Annotated[
         " the next"
     ),
 ]
+ShownBytes: TypeAlias = Annotated[
+    Literal["compressed", "uncompressed"],
+    Field(description="Which bytes are shown: what a pull moves, or what a disk takes"),
+]
 TagFilter: TypeAlias = Annotated[
     str, text("Only tags of this name, in which * stands for any text")
 ]

@@ -2,7 +2,7 @@
 their lines with what each adds.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -15,7 +15,8 @@ from weighbridge.domain.comparison.comparison import (
     ImageComparison,
     LayersPart,
 )
-from weighbridge.domain.size.weighing import WeighedImage, WeighedLine
+from weighbridge.domain.size.weigh_image import image_total
+from weighbridge.domain.size.weighing import WeighedImage, WeighedLayer, WeighedLine
 from weighbridge.presentation.forms.phrases import UNCHANGED
 from weighbridge.presentation.forms.screen import Screen
 from weighbridge.presentation.image.comparison_table import (
@@ -29,7 +30,7 @@ from weighbridge.presentation.rows.report_rows import line_number
 from weighbridge.web.views.charts import MIN_SHARE, Segment, layer_bar
 from weighbridge.web.views.frame import Banner
 from weighbridge.web.views.image import SUMMARY_CHARACTERS
-from weighbridge.web.views.words import Amount, compressed, summary
+from weighbridge.web.views.words import Amount, amount, compressed, summary
 
 COLOURED_PERCENT: Final = 5
 _CSS: Final[dict[Change, str]] = {
@@ -41,6 +42,61 @@ _CSS: Final[dict[Change, str]] = {
 }
 _NONE: Final = Amount(None, word="none", reason="This image has no such line")
 _LABEL_SHARE: Final = 12.0
+
+
+class Measure(Struct, frozen=True):
+    """Which bytes of both images are shown: what a pull moves, or what a disk takes.
+
+    is_pulled: the former, of which a layer that comes twice is counted once
+    """
+
+    name: str
+    is_pulled: bool
+    image: Callable[[WeighedImage], Amount]
+    part: Callable[[LayersPart], Amount]
+    layer: Callable[[WeighedLayer], Amount]
+
+    def line(self, image: WeighedImage, line: WeighedLine | None) -> Amount:
+        """What a line of the image made; `none` where it has no such line."""
+        if line is None:
+            return _NONE
+        if line.layer is not None:
+            is_again = self.is_pulled and line.compressed_bytes == 0
+            return Amount(0) if is_again else self.layer(image.layers[line.layer])
+        if line.compressed_bytes is None:
+            return Amount(None, reason="It is not known how much this line added")
+        return Amount(0)
+
+    def base(self, images: ImageComparison) -> Amount:
+        """The layers of a base that both stand on, as the second image weighs them."""
+        if self.is_pulled:
+            return Amount(images.base_bytes)
+        return amount(image_total(images.after.layers[: images.base_layers]))
+
+    def grown(self, images: ImageComparison) -> int | None:
+        """How much more it is of the second; None where it is not known of one."""
+        return _difference(self.image(images.before), self.image(images.after))
+
+
+COMPRESSED: Final = Measure(
+    "compressed",
+    True,
+    compressed,
+    lambda part: Amount(part.compressed_bytes),
+    compressed,
+)
+ON_DISK: Final = Measure(
+    "on disk",
+    False,
+    lambda image: amount(image.uncompressed),
+    lambda part: amount(part.uncompressed),
+    lambda layer: amount(layer.uncompressed),
+)
+
+
+def _difference(before: Amount, after: Amount) -> int | None:
+    was, now = (0 if each is _NONE else each.number for each in (before, after))
+    return None if was is None or now is None else now - was
 
 
 class SignedChange(Struct, frozen=True):
@@ -88,7 +144,7 @@ class ComparedRow(Struct, frozen=True):
     before: Amount
     after: Amount
     grown: SignedChange
-    bar: Floating | None
+    bar: Floating | None = None
 
 
 class ScaledBar(Struct, frozen=True):
@@ -111,28 +167,46 @@ class SideFact(Struct, frozen=True):
     is_name: bool = False
 
 
+class SidesRow(Struct, frozen=True):
+    """A number of both images, and how much more it is of the second."""
+
+    name: str
+    before: Amount
+    after: Amount
+    grown: SignedChange
+
+
 class ComparisonPage(Struct, frozen=True):
     """names: what the images are called beside each other
+    total:  of both images, in the bytes that are shown; `beside`: in the others
+    shared, only_before, only_after: of layers; `base`: of the base that both stand on,
+            whose rows are `base_rows`, and which is called `base_name`
+    bar:    None where it is not known how large one of both is
     rows:   lines with a layer; `metadata`: those without one, with their sign
-    base_rows: those of the base that both stand on, which is called `base_name`
-    top:    the end of the scale of the floating bars"""
+    top:    the end of the scale of the floating bars; None: there are none, as it is
+            not known of a line what it added"""
 
     comparison: Comparison
     images: ImageComparison
     names: tuple[str, str]
     platforms: Sequence[str]
     banners: Sequence[Banner]
-    grown: SignedChange
-    on_disk: SignedChange
+    measure: str
+    total: SidesRow
+    beside: SidesRow
+    shared: Amount
+    only_before: Amount
+    only_after: Amount
+    base: Amount
     times: str
-    bar: ScaledBar
+    bar: ScaledBar | None
     heaviest: ComparedRow | None
     rows: Sequence[ComparedRow]
     base_rows: Sequence[ComparedRow]
     base_name: str
     metadata: Sequence[tuple[str, str, str]]
-    top: int
-    totals: tuple[float, float]
+    top: int | None
+    ends: tuple[float, float]
     facts: Sequence[SideFact]
     markdown: str
 
@@ -142,33 +216,37 @@ def comparison_page(
     limits: tuple[int | None, int | None] = (None, None),
     *,
     only_changed: bool = False,
+    measure: Measure = COMPRESSED,
 ) -> ComparisonPage:
     """Of the first platform that was compared; the others are links.
 
     limits: of compressed bytes, of either
     """
     images = comparison.images[0]
-    rows, top = _rows(images)
+    total = _sides(images, measure)
+    rows, top = _rows(images, measure)
     heaviest = _heaviest(rows)
-    total = images.before.compressed_bytes, images.after.compressed_bytes
     is_of_base = [images.is_of_base(line) for line in images.lines if line.has_layer]
     base_rows = [row for row, is_it in zip(rows, is_of_base, strict=True) if is_it]
     shown = [row for row, is_it in zip(rows, is_of_base, strict=True) if not is_it]
     if only_changed:
         shown = [row for row in shown if row.css != "same"]
+    was, now = total.before.number or 0, total.after.number or 0
     return ComparisonPage(
         comparison=comparison,
         images=images,
         names=names_of(comparison),
         platforms=_platforms(comparison),
         banners=[Banner("", text, False) for text in comparison_warnings(comparison)],
-        grown=_growth(images.grown_bytes, total[0]),
-        on_disk=_growth(
-            images.grown_uncompressed_bytes,
-            images.before.uncompressed.uncompressed_bytes or 0,
-        ),
-        times=_times(*total),
-        bar=_bar(images, heaviest),
+        measure=measure.name,
+        total=total,
+        beside=_sides(images, ON_DISK if measure.is_pulled else COMPRESSED),
+        shared=measure.part(images.shared),
+        only_before=measure.part(images.only_before),
+        only_after=measure.part(images.only_after),
+        base=measure.base(images),
+        times=_times(was, now),
+        bar=_bar(images, measure, heaviest),
         heaviest=heaviest,
         rows=shown,
         base_rows=base_rows,
@@ -179,10 +257,16 @@ def comparison_page(
             if not line.has_layer
         ],
         top=top,
-        totals=(_percent(total[0], top), _percent(total[1], top)),
+        ends=(_percent(was, top or 0), _percent(now, top or 0)),
         facts=list(_facts(images, limits)),
         markdown=comparison_markdown(replace(comparison, images=(images,)), Screen()),
     )
+
+
+def _sides(images: ImageComparison, measure: Measure) -> SidesRow:
+    before, after = measure.image(images.before), measure.image(images.after)
+    grown = _growth(measure.grown(images), before.number or 0)
+    return SidesRow(measure.name.capitalize(), before, after, grown)
 
 
 def _platforms(comparison: Comparison) -> list[str]:
@@ -201,27 +285,36 @@ def _growth(grown: int | None, of: int) -> SignedChange:
 
 
 def _times(before: int, after: int) -> str:
-    """`2.30 times`; "" where there is nothing to divide by."""
-    return f"{after / before:.2f} times" if before else ""
+    """`2.30 times`; "" where there is nothing to divide, or to divide by."""
+    return f"{after / before:.2f} times" if before and after else ""
 
 
 def _percent(part: int, whole: int) -> float:
     return round(part / whole * 100, 2) if whole else 0.0
 
 
-def _rows(images: ImageComparison) -> tuple[list[ComparedRow], int]:
-    """The rows, and the largest of the sums that they run through."""
-    lines = [line for line in images.lines if line.has_layer]
-    sums = [images.before.compressed_bytes]
-    for line in lines:
-        sums.append(sums[-1] + (line.grown_bytes or 0))
-    top = max(*sums, images.after.compressed_bytes)
-    small = images.before.compressed_bytes * COLOURED_PERCENT
-    return [
-        _row(
-            number, images, line, _floating(sums[number - 1], sums[number], top, small)
+def _rows(
+    images: ImageComparison, measure: Measure
+) -> tuple[list[ComparedRow], int | None]:
+    """The rows, and the largest of the sums that they run through; None where one of
+    these is not known."""
+    start, end = measure.image(images.before).number, measure.image(images.after).number
+    rows = [
+        _row(number, images, line, measure)
+        for number, line in enumerate(
+            (line for line in images.lines if line.has_layer), start=1
         )
-        for number, line in enumerate(lines, start=1)
+    ]
+    if start is None or end is None:
+        return rows, None
+    sums = [start]
+    for row in rows:
+        sums.append(sums[-1] + (row.grown.number or 0))
+    top = max(*sums, end)
+    small = start * COLOURED_PERCENT
+    return [
+        replace(row, bar=_floating(was, now, top, small))
+        for row, was, now in zip(rows, sums, sums[1:], strict=False)
     ], top
 
 
@@ -238,10 +331,13 @@ def _floating(was: int, now: int, top: int, small: int) -> Floating | None:
 
 
 def _row(
-    number: int, images: ImageComparison, line: ComparedLine, bar: Floating | None
+    number: int, images: ImageComparison, line: ComparedLine, measure: Measure
 ) -> ComparedRow:
     sign, _, words, _ = SIGNS[line.change]
     shown = line.after or line.before
+    before = measure.line(images.before, line.before)
+    after = measure.line(images.after, line.after)
+    whole = measure.image(images.before).number or 0
     return ComparedRow(
         key=f"d{number}",
         number=None if shown is None else line_number(shown),
@@ -250,10 +346,9 @@ def _row(
         title=words,
         instruction=line.instruction,
         note=_note(line),
-        before=_amount(images.before, line.before),
-        after=_amount(images.after, line.after),
-        grown=_growth(line.grown_bytes, images.before.compressed_bytes),
-        bar=bar,
+        before=before,
+        after=after,
+        grown=_growth(_difference(before, after), whole),
     )
 
 
@@ -265,35 +360,43 @@ def _note(line: ComparedLine) -> str:
     return ""
 
 
-def _amount(image: WeighedImage, line: WeighedLine | None) -> Amount:
-    if line is None:
-        return _NONE
-    if line.compressed_bytes is None:
-        return Amount(None, reason="It is not known how much this line added")
-    if line.layer is None or line.compressed_bytes == 0:
-        return Amount(line.compressed_bytes)
-    return compressed(image.layers[line.layer])
-
-
 def _heaviest(rows: Sequence[ComparedRow]) -> ComparedRow | None:
     """What added most; None where nothing was added."""
     most = max(rows, key=lambda row: row.grown.number or 0, default=None)
     return most if most is not None and (most.grown.number or 0) > 0 else None
 
 
-def _bar(images: ImageComparison, heaviest: ComparedRow | None) -> ScaledBar:
-    scale = max(images.before.compressed_bytes, images.after.compressed_bytes)
-    alone = [
-        _share(part.compressed_bytes, scale)
-        for part in (images.only_before, images.only_after)
-    ]
-    shared = min(_share(images.shared.compressed_bytes, scale), 100 - max(alone))
+def _bar(
+    images: ImageComparison, measure: Measure, heaviest: ComparedRow | None
+) -> ScaledBar | None:
+    parts = images.only_before, images.only_after
+    sides = [measure.image(each).number for each in (images.before, images.after)]
+    if None in sides:
+        return None
+    scale = max(number or 0 for number in sides)
+    alone = [_share(measure.part(part).number or 0, scale) for part in parts]
+    both = _share(measure.part(images.shared).number or 0, scale)
+    shared = min(both, 100 - max(alone))
     keys = _keys(images)
+    before, after = (
+        [
+            Segment(
+                *keys[layer.digest],
+                "line",
+                measure.layer(layer).number or 0,
+                is_heaviest=heaviest is not None
+                and part is images.only_after
+                and keys[layer.digest][0] == heaviest.key,
+            )
+            for layer in part.layers
+        ]
+        for part in parts
+    )
     return ScaledBar(
         shared=round(shared, 2),
-        base=round(min(_share(images.base_bytes, scale), shared), 2),
-        before=_segments(images.only_before, keys, shared, alone[0]),
-        after=_segments(images.only_after, keys, shared, alone[1], heaviest),
+        base=round(min(_share(measure.base(images).number or 0, scale), shared), 2),
+        before=_placed(before, shared, alone[0]),
+        after=_placed(after, shared, alone[1]),
         labels=(round(shared + alone[0], 2), round(shared + alone[1], 2)),
     )
 
@@ -316,22 +419,8 @@ def _keys(images: ImageComparison) -> Mapping[str, tuple[str, str]]:
     return found
 
 
-def _segments(
-    part: LayersPart,
-    keys: Mapping[str, tuple[str, str]],
-    start: float,
-    share: float,
-    heaviest: ComparedRow | None = None,
-) -> list[Segment]:
-    parts = [
-        Segment(
-            *keys[layer.digest],
-            "line",
-            layer.compressed_bytes,
-            is_heaviest=heaviest is not None and keys[layer.digest][0] == heaviest.key,
-        )
-        for layer in part.layers
-    ]
+def _placed(parts: Sequence[Segment], start: float, share: float) -> list[Segment]:
+    """As a bar that begins there and is so long, in percent."""
     return [
         replace(
             segment,
