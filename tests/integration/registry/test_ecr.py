@@ -42,11 +42,6 @@ def small() -> Iterator[ECRState]:
     yield from serving(ChangingContent(content))
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 @pytest.mark.parametrize(
     "tags_per_image", [10, pytest.param(1, marks=pytest.mark.long)]
 )

@@ -33,11 +33,6 @@ def small() -> Iterator[GitHub]:
     yield from served(a_small_github())
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 Configure = Callable[..., Settings]
 
 

@@ -64,11 +64,6 @@ def large() -> Iterator[GitLab]:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
-@pytest.fixture
 def settings(tmp_path: Path, lab: GitLab, database_url: str) -> Settings:
     return gitlab_settings(tmp_path, lab, database_url, groups=["Acme"])
 

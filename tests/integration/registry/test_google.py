@@ -41,11 +41,6 @@ def few() -> Iterator[Google]:
     assert served.violations == []
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 def test_a_thousand_tags_of_two_platforms_cold_unchanged_and_changed(
     google: Google, tmp_path: Path, database_url: str
 ) -> None:

@@ -44,11 +44,6 @@ def google() -> Iterator[Google]:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
-@pytest.fixture
 def settings(tmp_path: Path, google: Google, database_url: str) -> Settings:
     return google_settings(tmp_path, google, database_url, has_api=True)
 

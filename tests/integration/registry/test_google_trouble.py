@@ -32,11 +32,6 @@ def few() -> Iterator[Google]:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
-@pytest.fixture
 def settings(tmp_path: Path, few: Google, database_url: str) -> Settings:
     return google_settings(tmp_path, few, database_url)
 

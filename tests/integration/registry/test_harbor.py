@@ -42,11 +42,6 @@ def harbor(content: RegistryContent) -> Iterator[Harbor]:
     assert served.violations == []
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 def live(database_url: str, repository: str = PYTHON) -> dict[str, str | None]:
     """The tags that are not deleted, with their digests."""
     database = open_database(database_url)

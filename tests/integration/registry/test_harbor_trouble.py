@@ -40,11 +40,6 @@ def harbor(content: RegistryContent) -> Iterator[Harbor]:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
-@pytest.fixture
 def settings(harbor: Harbor, tmp_path: Path, database_url: str) -> Settings:
     include = ["library/py*", "tutorial/*"]
     return harbor_settings(tmp_path, harbor, database_url, include=include)

@@ -38,11 +38,6 @@ def hub(content: RegistryContent) -> Iterator[Hub]:
     assert served.violations == []
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 def tags_of(content: RegistryContent) -> int:
     names = content.repositories()
     mine = [n for n in names if n.partition("/")[0] in NAMESPACES]

@@ -34,11 +34,6 @@ def hub() -> Iterator[Hub]:
     assert served.violations == []
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 def untyped(dump: Dump) -> Dump:
     """Without the types of blobs: one that is called by several names keeps the first,
     and which manifest comes first is chance."""

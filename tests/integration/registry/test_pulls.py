@@ -32,11 +32,6 @@ def content() -> RegistryContent:
     return demo_content()
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 def told(database_url: str, registry: str) -> tuple[TrafficReport, LastPulls]:
     database = open_database(database_url)
     try:

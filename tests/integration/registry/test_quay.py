@@ -53,11 +53,6 @@ def large_quay() -> Iterator[Quay]:
     assert served.violations == []
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 def live(database_url: str, repository: str = PYTHON) -> set[str]:
     """The tags that are not deleted."""
     database = open_database(database_url)

@@ -29,11 +29,6 @@ def quay() -> Iterator[Quay]:
     assert served.violations == []
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'weighbridge.db'}"
-
-
 def live(database_url: str, repository: str = LARGE) -> set[str]:
     """The tags that are not deleted."""
     database = open_database(database_url)

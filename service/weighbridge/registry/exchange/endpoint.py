@@ -3,6 +3,7 @@ client of any kind of registry is, and is opened with."""
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Protocol
 
 import httpx
@@ -24,6 +25,8 @@ from weighbridge.telemetry import Telemetry
 
 REMOTE_CONCURRENCY: Final = 8
 REMOTE_REQUESTS_PER_SECOND: Final = 20.0
+_ADDRESSES: Final = 256
+"""As many are kept as read: each use case asks for the same few again."""
 
 
 class Endpoint(Struct, frozen=True):
@@ -84,6 +87,7 @@ class Endpoint(Struct, frozen=True):
         )
 
 
+@lru_cache(maxsize=_ADDRESSES)
 def registry_url(address: str, *, plain_http: bool | None = None) -> str:
     """The URL of `host[:port]` or `http(s)://host[:port][/prefix]` as a person writes
     it.
