@@ -4,7 +4,7 @@
 #   docker build -t weighbridge:embedded --build-arg EMBEDDED=1 .    no Celery, no PostgreSQL
 #
 # What is in it is decided by deploy/image/rootfs, which `make image` and the tests run
-# without any engine. docs/deploying.md tells how it is run.
+# without any engine. docs/deploying/image.md tells how it is run.
 
 # Only the build happens in it: no file of it is in the image. To pin it, give the digest
 # that `skopeo inspect --format '{{.Digest}}' docker://docker.io/library/debian:13-slim`

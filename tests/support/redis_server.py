@@ -110,7 +110,7 @@ class GuardedRedis(RedisServer):
         *("+@read", "+@write", "+@connection", "+@transaction", "+@pubsub"),
         *("+@scripting", "+time", "-@dangerous", "+info"),
     )
-    """As docs/deploying.md has them."""
+    """As docs/deploying/distributed.md has them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -36,7 +36,7 @@ def pages() -> Iterator[Text]:
     """The user's pages of the docs, without code."""
     docs = _ROOT / "docs"
     files = [_ROOT / "README.md", _ROOT / "CHANGELOG.md", *docs.glob("*.md")]
-    for path in [*files, *(docs / "runbooks").glob("*.md")]:
+    for path in [*files, *docs.glob("deploying/*.md"), *docs.glob("runbooks/*.md")]:
         if path.name not in _INTERNAL:
             text = _CODE.sub("CODE", path.read_text(encoding="utf-8"))
             for block in re.split(r"\n\s*\n|\n(?=\||- )", text):

@@ -51,7 +51,7 @@ def test_workers_and_scheduler_work_with_the_rights_that_are_documented(
 
 
 def test_the_rights_in_the_docs_are_those_that_were_tried() -> None:
-    page = Path(__file__).parents[3] / "docs" / "deploying.md"
+    page = Path(__file__).parents[3] / "docs/deploying/distributed.md"
 
     words = " ".join(page.read_text().replace("\\", " ").split())
 

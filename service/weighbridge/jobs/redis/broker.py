@@ -1,8 +1,8 @@
 """How Redis is spoken to: one set of limits for whoever hands work over or does it, and
 what a Redis says of itself before a process begins to rely on it.
 
-What Celery does by itself is not what it sounds like: docs/deploying.md says what each
-of these is for, and what was measured without it.
+What Celery does by itself is not what it sounds like: docs/deploying/distributed.md
+says what each of these is for, and what was measured without it.
 """
 
 from collections.abc import Iterator
