@@ -14,6 +14,7 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.size.weighing import Weighing
+from weighbridge.store.reports.elsewhere import NOWHERE_ELSE, Whereabouts
 from weighbridge.store.reports.repositories import RepositoryQuery
 from weighbridge.store.reports.tag_groups import TagGroup, TagGroups
 from weighbridge.web.pages.report_pages import FIRST_CRAWL_REFRESH_S, Links
@@ -66,13 +67,14 @@ def image_html(
     aliases: Sequence[str] = (),
     repository: RepositoryReport | None = None,
     registry: RegistryReport | None = None,
+    whereabouts: Whereabouts = NOWHERE_ELSE,
 ) -> str:
     """The page of one image."""
     registry = registry or a_registry_report()
     around = replace(frame("/image", [registry], NOW), twin="/image")
     report = repository or a_repository_report(weighing.repository)
     banners = repository_banners(report, registry, NOW)
-    view = image_page(weighing, aliases, banners)
+    view = image_page(weighing, aliases, banners, (), whereabouts)
     return render("image.html", frame=around, navigation=NAVIGATION, page=view)
 
 
@@ -81,9 +83,10 @@ def image_tree(
     aliases: Sequence[str] = (),
     repository: RepositoryReport | None = None,
     registry: RegistryReport | None = None,
+    whereabouts: Whereabouts = NOWHERE_ELSE,
 ) -> Element:
     """The same, parsed."""
-    return parse(image_html(weighing, aliases, repository, registry))
+    return parse(image_html(weighing, aliases, repository, registry, whereabouts))
 
 
 def groups_of(

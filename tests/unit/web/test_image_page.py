@@ -1,12 +1,16 @@
 """The page of one image says the truth and adds up."""
 
 import dataclasses
+from datetime import timedelta
+from urllib.parse import unquote
 
+import pytest
 from msgspec.structs import replace
 
 from support.images import a_digest
 from support.pages import image_html, image_tree
 from support.read_model import (
+    NOW,
     a_repository_report,
     a_weighed_image,
     a_weighed_layer,
@@ -19,6 +23,7 @@ from weighbridge.domain.image.document import Problem
 from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import Other, Weighing
+from weighbridge.store.reports.elsewhere import Holder, TagSince, Whereabouts
 
 MARKUP = 'RUN <script>alert(1)</script><img src=x onerror="alert(2)">'
 
@@ -381,3 +386,56 @@ def test_the_name_of_a_base_is_text() -> None:
     page = image_html(on_a_base(python_3_7(), said, layers=6))
 
     assert "<script>alert" not in page
+
+
+def test_where_else_the_image_is_leads_there_by_its_digest() -> None:
+    holders = [Holder("lab", "mirror/python", 2), Holder("hub", "many", 0)]
+    weighing = python_3_7()
+
+    page = image_tree(weighing, whereabouts=Whereabouts(holders, 1_000, is_more=True))
+
+    places = page.one("ul", "places")
+    assert [each.text for each in places.all("li")] == [
+        "lab/mirror/python 2 tags",
+        "hub/many in an index",
+        "and more than 998 other repositories",
+    ]
+    link = places.all("a")[0].attributes["href"] or ""
+    digest = weighing.images[0].digest
+    assert unquote(link) == f"/image?ref=lab/mirror/python@{digest}"
+
+
+@pytest.mark.parametrize(
+    ("pushed", "is_first", "short", "whole"),
+    [
+        (True, False, "pushed 1 h ago", "as the registry or a webhook says"),
+        (False, False, "moved 3 h ago", "when it was seen there"),
+        (False, True, "first seen 3 h ago", "or before, when it was first seen"),
+    ],
+)
+def test_since_when_the_tag_leads_here_says_how_that_is_known(
+    pushed: bool, is_first: bool, short: str, whole: str
+) -> None:
+    at = NOW - timedelta(hours=1) if pushed else None
+    since = TagSince(at, NOW - timedelta(hours=3), is_first)
+
+    page = image_tree(python_3_7(), whereabouts=Whereabouts(since=since))
+
+    assert short in page.one("p", "meta").text
+    facts = page.all("dl", "facts")[-2].text
+    assert f"{at or since.seen_at:%Y-%m-%d %H:%M:%S} UTC {whole}" in facts
+    assert "Also in no other repository" in facts
+
+
+def test_parts_of_the_page_are_reached_by_links_within_it() -> None:
+    page = image_tree(python_3_7())
+
+    (tabs,) = [n for n in page.all("nav") if "tabs" in n.classes]
+    targets = [link.attributes["href"] or "" for link in tabs.all("a")]
+    assert targets == ["#li", "#he", "#im", "#ot"]
+    assert [page.by_id(target[1:]).text for target in targets] == [
+        "Lines",
+        "◆ Line 5",
+        "Image",
+        "Not pulled",
+    ]

@@ -167,7 +167,9 @@ class Pages(Handlers):
         links = Links("/image", {"ref": ref, "platform": platform})
         around, registry = self._around("/image", links, found.repository.registry)
         banners = repository_banners(found.repository, registry, around.now)
-        view = image_page(found.weighing, found.aliases, banners, found.lighter)
+        view = image_page(
+            found.weighing, found.aliases, banners, found.lighter, found.whereabouts
+        )
         return page_of(request, "image.html", around, page=view)
 
     def repository(

@@ -32,6 +32,7 @@ from weighbridge.errors import UsageError
 from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
+from weighbridge.store.reports.elsewhere import Whereabouts, find_whereabouts
 from weighbridge.store.reports.history import HistoryQuery, history_page
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.reports.lighter import find_lighter
@@ -80,6 +81,7 @@ class FoundImage(Struct, frozen=True):
     aliases: list[str]
     repository: RepositoryReport
     lighter: Sequence[Lighter]
+    whereabouts: Whereabouts
 
 
 class CrawlQuery(Struct, frozen=True):
@@ -298,7 +300,8 @@ class Finder:
             )
             in_part = self.reclaim.in_part
             lighter = find_lighter(connection, weighing, now, in_part=in_part)
-        return FoundImage(weighing, names, report, lighter)
+            places = find_whereabouts(connection, weighing)
+        return FoundImage(weighing, names, report, lighter, places)
 
     def comparison(
         self, a: str, b: str, platform: str | None, now: datetime

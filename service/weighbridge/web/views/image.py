@@ -21,6 +21,7 @@ from weighbridge.domain.size.weighing import (
 )
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.rows.report_rows import StandIn, stand_in
+from weighbridge.store.reports.elsewhere import NOWHERE_ELSE, Whereabouts
 from weighbridge.web.views.charts import (
     Label,
     Segment,
@@ -323,6 +324,7 @@ class ImagePage(Struct, frozen=True):
     banners and what else is in the index are shown. `lighter` is of the image.
 
     platforms: of the images in the index
+    whereabouts: of the image, else of what is none
     """
 
     title: str
@@ -336,6 +338,21 @@ class ImagePage(Struct, frozen=True):
     segments: Sequence[Segment]
     labels: Sequence[Label]
     lighter: Lighter
+    whereabouts: Whereabouts
+
+    @property
+    def sections(self) -> list[tuple[str, str]]:
+        """The parts of the page that can be led to, each with its anchor."""
+        has_lighter = self.lighter.savings or self.lighter.advice
+        parts = [("li", "Lines"), ("im", "Image")]
+        if has_lighter:
+            parts.insert(1, ("ad", "What would make it lighter"))
+        if self.table and self.table.heaviest:
+            place = self.table.heaviest.place.capitalize()
+            parts.insert(-1, ("he", place))
+        if self.weighing.others:
+            parts.append(("ot", "Not pulled"))
+        return parts
 
 
 def image_page(
@@ -343,6 +360,7 @@ def image_page(
     aliases: Sequence[str] = (),
     banners: Sequence[Banner] = (),
     lighter: Sequence[Lighter] = (),
+    whereabouts: Whereabouts = NOWHERE_ELSE,
 ) -> ImagePage:
     """The page of the first image of the weighing; `banners` come before its own."""
     image = weighing.images[0] if weighing.images else None
@@ -360,6 +378,7 @@ def image_page(
         segments=segments,
         labels=bar_labels(segments),
         lighter=lighter[0] if lighter else Lighter(),
+        whereabouts=whereabouts,
     )
 
 
