@@ -24,7 +24,13 @@ from weighbridge.domain.limits import Retention
 from weighbridge.store.facts.images import keep_configs
 from weighbridge.store.maintenance.forgetting import find_known, forget
 from weighbridge.store.maintenance.pruning import prune
-from weighbridge.store.models import base_chains, base_names, base_summaries, blobs
+from weighbridge.store.models import (
+    base_chains,
+    base_names,
+    base_summaries,
+    blobs,
+    image_bases,
+)
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.session import Database
 
@@ -290,16 +296,34 @@ def test_the_base_is_looked_for_again_once_a_config_comes(database: Database) ->
     assert found.reference == "library/debian:stretch"
 
 
-def test_an_annotation_of_an_unknown_base_makes_a_relative_of_what_lies_below(
+def test_an_annotation_of_an_unknown_base_does_not_hide_what_the_layers_show(
+    database: Database,
+) -> None:
+    fleet = BasesAndApp(database)
+    fleet.base("library/debian", {"stretch": DEBIAN})
+    said = "registry.example/acme/base:1"
+    image = built([a_layer("app")], below=DEBIAN, says=said)
+
+    found = fleet.push(image)
+
+    assert found == BaseInWords("library/debian:stretch", (), 1, "base", "layers")
+    with database.read() as connection:
+        kept = select(image_bases.c.reference).where(image_bases.c.reference == said)
+        assert connection.execute(kept).one() == (said,)
+
+
+def test_lines_are_but_a_relatives_where_an_annotation_names_an_unknown_base(
     database: Database,
 ) -> None:
     fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
     image = built([a_layer("app")], below=DEBIAN, says="registry.example/acme/base:1")
+    layers = (a_layer("root as zstd", 30_000), image.layers[1])
+    image = replace(image, manifest=replace(image.manifest, layers=layers))
 
     found = fleet.push(image)
 
-    assert found == BaseInWords("library/debian:stretch", (), 1, "relative", "layers")
+    assert found == BaseInWords("library/debian:stretch", (), 1, "relative", "history")
 
 
 def test_the_sweep_keeps_what_annotations_say(database: Database) -> None:

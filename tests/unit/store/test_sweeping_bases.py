@@ -121,7 +121,7 @@ def test_a_claim_that_the_layers_contradict_ends_once_its_base_is_known(
     bases.sweep()
 
     assert before == [
-        BaseInWords("library/debian:stretch", (), 1, "relative", "layers"),
+        BaseInWords("library/debian:stretch", (), 1, "base", "layers"),
         BaseInWords("library/python:3-slim", (), None, "base", "annotation"),
     ]
     of_debian = BaseInWords("library/debian:stretch", (), 1, "base", "layers")
@@ -135,7 +135,7 @@ def test_a_new_name_of_a_base_is_held_against_what_annotations_say(
     bases.base("library/debian", {"stretch": DEBIAN})
     image = built([a_layer("e")], below=DEBIAN, says="debian:9")
     assert bases.push(image) == BaseInWords(
-        "library/debian:stretch", (), 1, "relative", "layers"
+        "library/debian:stretch", (), 1, "base", "layers"
     )
     bases.sweep()
 

@@ -97,14 +97,13 @@ def find_base(
 
     1. The longest chain of its layers that is a base's. All of its layers may be: it
        was built on that base if it has more lines, and is that base itself if not.
-    2. Where an annotation names that same base, it is the base. Where it names
-       one that is known and is not below the image, it is wrong and counts for nothing.
-       Where it names one that is not known, that one lies between, and what was found
-       is a relative.
-    3. Without an annotation, what was found is a relative where the image's own lines
-       show that another image lies between.
+    2. Where an annotation names that same base, it is the base. Any other name counts
+       for nothing: one that nobody can confirm would hide what the image holds.
+    3. Else what was found is a relative where the image's own lines show that another
+       image lies between.
     4. Where no layers are known: a base whose lines, with their times, are the image's
-       first ones, for the same platform.
+       first ones, for the same platform. A relative, where an annotation names a base
+       that is not known: both are the pusher's word.
     5. At last what the annotation says, if it names a base that we do not know.
     """
     is_stranger = asked.image.manifest.base is not None and not named.ids
@@ -116,7 +115,8 @@ def find_base(
         found, found_by = _by_lines(asked, by_lines), "history"
     if found is None:
         return FoundBase(None, "base", "annotation") if is_stranger else None
-    is_relative = is_stranger or has_inner_end(_own_lines(asked, found))
+    is_contradicted = is_stranger and found_by == "history"
+    is_relative = is_contradicted or has_inner_end(_own_lines(asked, found))
     relation: Relation = "relative" if is_relative else "base"
     return FoundBase(found.id, relation, found_by, found.layer_count)
 

@@ -66,8 +66,8 @@ def base_among(
 ) -> CertainBase | None:
     """What an image stands on; None: that is not certain.
 
-    said: what whoever pushed it says. Where that is none of the names of what its
-          layers show, another image may lie between
+    said: what whoever pushed it says. Where that is a name of what its layers show, no
+          other image lies between
     """
     by_layers: dict[bytes, list[KnownBase]] = {}
     for number, base in enumerate(told):

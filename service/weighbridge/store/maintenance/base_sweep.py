@@ -137,14 +137,14 @@ _DIGESTS: Final = Rows(
     .where(among_ids(_layer.image_id))
 )
 _claim = image_bases.c
-# Of live images that claim a base which was not known when they were looked at.
+# Of live images that claim a base, and were not found to stand on that.
 _CLAIMS: Final = (
     select(_claim.image_id, _claim.reference, _claim.digest)
     .where(
         _claim.image_id > bindparam("after"),
         or_(_claim.reference.is_not(None), _claim.digest.is_not(None)),
         or_(
-            _claim.relation == "relative",
+            _claim.found_by.in_(("layers", "history")),
             and_(_claim.relation == "base", _claim.base_chain_id.is_(None)),
         ),
         exists().where(_live.manifest_id == _claim.image_id),
