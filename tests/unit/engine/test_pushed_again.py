@@ -10,10 +10,12 @@ import pytest
 from support.crawling import Yard, a_yard
 from support.fake_registry import FakeRegistry
 from support.images import a_served_image, some_layers
+from weighbridge.domain.growth.newest import NEVER
 from weighbridge.domain.registry.listing import TagPage, TagSeen
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = FIRST + timedelta(days=9)
+IN_2012 = datetime(2012, 12, 31, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -84,3 +86,30 @@ async def test_push_times_that_stay_cost_no_rows(yard: Yard) -> None:
         counts.append(sum(written))
 
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("told", [datetime.max.replace(tzinfo=UTC), NEVER, IN_2012])
+async def test_a_time_that_cannot_be_true_makes_no_tag_the_newest(
+    yard: Yard, told: datetime
+) -> None:
+    registry = filled(2)
+    registry.pushed["t0"] = told
+    await yard.crawl(registry)
+    registry.asked.clear()
+    await yard.crawl(registry)
+
+    assert yard.tags("shop/api")["t0"].pushed_at is None
+    assert yard.repository("shop/api").newest_tag == "t1"
+    assert registry.count("get_manifest") == 0
+
+
+async def test_a_push_after_one_of_the_year_9999_is_the_newest(yard: Yard) -> None:
+    registry = filled(2)
+    registry.pushed["t0"] = datetime.max.replace(tzinfo=UTC)
+    await yard.crawl(registry)
+
+    registry.pushed["t0"] = LATER
+    await yard.crawl(registry)
+
+    assert yard.tags("shop/api")["t0"].pushed_at == LATER
+    assert yard.repository("shop/api").newest_tag == "t0"

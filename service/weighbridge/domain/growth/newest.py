@@ -138,8 +138,10 @@ def natural_key(text: str) -> NaturalKey:
 # Builders that want the same digest twice write the epoch, or 1 January 1980 (what
 # zip can hold at least); neither is when anything was made.
 _EARLIEST_CREATED: Final = datetime(1980, 1, 2, tzinfo=UTC)
-_LATEST_CREATED: Final = timedelta(days=1)
-
+_EARLIEST_PUSH: Final = datetime(2013, 1, 1, tzinfo=UTC)
+"""No registry is older than Docker: a push time before it is none."""
+_LATEST_TOLD: Final = timedelta(days=1)
+"""Of a clock that is ahead of ours. What is later stays the newest for years."""
 _BASELINE_MOST_IMAGES: Final = 10
 _BASELINE_LEAST_IMAGES: Final = 3
 DECIDING_IMAGES: Final = 1 + _BASELINE_MOST_IMAGES
@@ -312,9 +314,16 @@ def _times_and_version(
 
 def believed_created(created: datetime | None, now: datetime) -> datetime | None:
     """When an image was made by its config, as far as that can be true."""
-    if created is None or not _EARLIEST_CREATED <= created <= now + _LATEST_CREATED:
+    if created is None or not _EARLIEST_CREATED <= created <= now + _LATEST_TOLD:
         return None
     return created
+
+
+def believed_pushed(pushed: datetime | None, now: datetime) -> datetime | None:
+    """When an image was pushed by its registry, as far as that can be true."""
+    if pushed is None or not _EARLIEST_PUSH <= pushed <= now + _LATEST_TOLD:
+        return None
+    return pushed
 
 
 def _created(candidate: Candidate, now: datetime) -> datetime:

@@ -6,7 +6,7 @@ nothing: builders write the year 1 as readily as 9999.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import groupby
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -18,6 +18,7 @@ from weighbridge.domain.growth.newest import (
     NaturalKey,
     VersionRank,
     baseline_of,
+    believed_pushed,
     natural_key,
     times_rank,
     version_rank,
@@ -27,8 +28,6 @@ from weighbridge.domain.image.digest import Digest
 TOGETHER: Final = timedelta(minutes=10)
 """Tags that come to one target within this time came by one push or crawl: a crawl
 writes what it finds in batches, and a webhook tells of each tag by itself."""
-_EARLIEST_PUSH: Final = datetime(2013, 1, 1, tzinfo=UTC)
-"""No registry is older than Docker: a push time before it is none."""
 
 StepBy: TypeAlias = Literal["first_seen", "moved", "deleted"]
 """Why an image became the newest: it was there when the repository was first crawled,
@@ -57,12 +56,9 @@ class TagMove(Struct, frozen=True):
     def at(self) -> datetime:
         """Its place in time: when we saw it. Of what was there before we came, when it
         was pushed, as far as that is told and can be true."""
-        if (
-            self.is_first
-            and self.pushed_at is not None
-            and _EARLIEST_PUSH <= self.pushed_at <= self.seen_at
-        ):
-            return self.pushed_at
+        pushed_at = believed_pushed(self.pushed_at, self.seen_at)
+        if self.is_first and pushed_at is not None:
+            return min(pushed_at, self.seen_at)
         return self.seen_at
 
 

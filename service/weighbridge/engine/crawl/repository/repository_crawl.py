@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from weighbridge.domain import limits
+from weighbridge.domain.growth.newest import believed_pushed
 from weighbridge.domain.registry.listing import TagSeen, is_mass
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.engine.context.crawl_context import CrawlContext, CrawlOutcome
@@ -277,7 +279,9 @@ class RepositoryCrawl:
 
     def _fresh(self, tags: Iterable[TagSeen]) -> Iterator[TagSeen]:
         """The wanted tags that no earlier page had, and that were not answered
-        about before the crawl was cut off: duplicates collapse."""
+        about before the crawl was cut off: duplicates collapse. With the times of
+        pushes that can be true, as later ones are compared with what is stored."""
+        now = self._context.clock()
         for tag in tags:
             if tag.name in self._listing.seen or not self._context.wants_tag(tag.name):
                 continue
@@ -286,7 +290,8 @@ class RepositoryCrawl:
             if tag.pulled_at is not None:
                 self._pulled[tag.name] = tag.pulled_at
             if tag.name not in self._opened.answered:
-                yield tag
+                pushed_at = believed_pushed(tag.pushed_at, now)
+                yield replace(tag, pushed_at=pushed_at)
 
     async def _ask_again(self) -> None:
         """What is still missing keeps the repository `partial`."""
