@@ -51,6 +51,7 @@ from weighbridge.domain.reclaim.keep_rules import (
     KeepRules,
     ReclaimChoice,
 )
+from weighbridge.domain.registry.listing import registry_address
 from weighbridge.domain.series_budget import (
     DEFAULT_MAX_BASES,
     DEFAULT_MAX_SERIES,
@@ -241,9 +242,15 @@ class Settings(StrictModel):
 
     @property
     def reclaim_choice(self) -> ReclaimChoice:
-        """What the report on reclaiming keeps, and of whom it says nothing."""
-        part = (r.name for r in self.registries if r.tags.patterns != Patterns())
-        return ReclaimChoice(self.reclaim.rules, frozenset(part))
+        """What the report on reclaiming keeps, and of whom it says nothing: entries of
+        one address share what the registry stores, so a tag that is left out of one may
+        hold what the others do."""
+        addresses = {r.name: registry_address(r.url, r.hosts) for r in self.registries}
+        part = {
+            addresses[r.name] for r in self.registries if r.tags.patterns != Patterns()
+        }
+        in_part = frozenset(name for name, at in addresses.items() if at in part)
+        return ReclaimChoice(self.reclaim.rules, in_part)
 
     @property
     def entries(self) -> frozenset[str]:

@@ -206,7 +206,9 @@ def test_of_a_registry_whose_tags_are_partly_left_out_nothing_is_said(
 ) -> None:
     configured(folder, of_registry=', tags: {exclude: ["*-dev"]}')
 
-    assert "not known: not all of its tags are read" in shown(capsys, "--tag", "v2")
+    assert "not known: not all tags of its registry are read" in shown(
+        capsys, "--tag", "v2"
+    )
 
 
 @pytest.mark.parametrize(

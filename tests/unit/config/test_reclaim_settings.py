@@ -72,6 +72,22 @@ registries:
     assert loaded(tmp_path, text).reclaim_choice.in_part == {"part", "few"}
 
 
+def test_an_entry_beside_one_of_which_tags_are_left_out_is_named_too(
+    tmp_path: Path,
+) -> None:
+    text = """
+registries:
+  - {name: shop, url: "https://docker.io", repositories: {include: ["shop/*"]}}
+  - name: team
+    url: https://registry-1.docker.io
+    repositories: {include: ["team/*"]}
+    tags: {exclude: ["*-dev"]}
+  - {name: alone, url: "https://hub.example:8443"}
+"""
+
+    assert loaded(tmp_path, text).reclaim_choice.in_part == {"shop", "team"}
+
+
 def test_the_page_on_reclaiming_shows_the_rules_that_hold_without_any(
     tmp_path: Path,
 ) -> None:

@@ -209,7 +209,7 @@ def test_tags_that_the_configuration_excludes_are_a_reason(world: World) -> None
     report = reclaim(world, "1", leaves_tags_out=True)
 
     assert report.freed is None
-    assert "not all of its tags are read" in (report.reason or "")
+    assert "not all tags of its registry are read" in (report.reason or "")
 
 
 def test_rules_keep_what_they_say_and_the_rest_would_go(world: World) -> None:

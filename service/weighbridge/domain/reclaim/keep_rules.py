@@ -48,7 +48,8 @@ class ReclaimChoice(Struct, frozen=True):
     """What the configuration says of reports on reclaiming.
 
     rules:     which tags are kept where nobody names those that would go
-    in_part:   the registries of which tags are left out: of these nothing is said
+    in_part:   the registries of which tags are left out, and those of their addresses:
+               of these nothing is said
     """
 
     rules: KeepRules = DEFAULT_RULES

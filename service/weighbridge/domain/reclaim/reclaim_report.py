@@ -23,6 +23,11 @@ _STATES: Final[dict[RepositoryState, str]] = {
     "deleted": "the registry does not have it any more",
 }
 
+LEAVES_TAGS_OUT: Final = (
+    "not all tags of its registry are read: the configuration excludes some (`tags`)"
+)
+"""Why nothing can be said where what is not read may hold the same."""
+
 
 def why_unknown(
     state: RepositoryState,
@@ -35,10 +40,11 @@ def why_unknown(
     crawl has seen may hold the same. None: it can.
 
     is_held:         its deletion, or that of tags of it, waits for a second crawl
-    leaves_tags_out: the configuration leaves tags of its registry out
+    leaves_tags_out: the configuration leaves tags of its registry out, by this entry or
+                     by another one of its address
     """
     if leaves_tags_out:
-        return "not all of its tags are read: the configuration excludes some (`tags`)"
+        return LEAVES_TAGS_OUT
     if is_held or state_reason == "removals_held":
         return "much of it is missing at once, which waits for a second crawl"
     words = _STATES.get(state)

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct, field
 from sqlalchemy import Connection, bindparam, func, select
 
+from weighbridge.domain.reclaim.reclaim_report import LEAVES_TAGS_OUT
 from weighbridge.domain.reclaim.storage_split import (
     CLASSES,
     ClassBytes,
@@ -169,7 +170,7 @@ def split_of_project(
     not_seen = sum(row.state != "ok" or row.held is not None for row in rows)
     why: str | None = None
     if leaves_tags_out:
-        why = "not all of its tags are read: the configuration excludes some (`tags`)"
+        why = LEAVES_TAGS_OUT
     elif not_seen:
         why = f"{not_seen:,} of its repositories were not seen whole"
     places = [LedgerPlace(row.id, row.scope_id) for row in rows]
