@@ -8,7 +8,7 @@ from support.images import a_layer, an_artifact_of, an_image, an_index_of, some_
 from support.statements import counted as statements_made
 from support.statements import statements_of
 from support.store_world import World, a_result
-from weighbridge.domain.image.document import Image
+from weighbridge.domain.image.document import Child, Descriptor, Image
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.reclaim.keep_rules import KeepRules
 from weighbridge.domain.reclaim.reclaim_report import Freed, ReclaimReport
@@ -319,3 +319,25 @@ def test_one_tag_of_a_large_repository_reads_no_other_but_those_that_share_it(
     asked = [repr(each.values) for each in made]
     assert len(asked) > 5
     assert max(map(len, asked)) < 300
+
+
+def test_charts_take_no_place_of_the_newest_images_that_are_kept(
+    world: World,
+) -> None:
+    chart = an_artifact_of(a_layer("chart", 900), role="artifact")
+    provenance = an_artifact_of(a_layer("provenance", 300))
+    listed = Descriptor(provenance.media_type, provenance.digest, 300)
+    attested = an_index_of(others=[Child(listed, "attestation")])
+    world.keep(provenance)
+    images = [an_image([a_layer(n, 1000)]) for n in ("old", "new")]
+    world.crawl({"old": images[0], "empty": attested})
+    world.crawl({"new": an_index_of(images[1])})
+    world.crawl({"chart": chart})
+
+    report = by_rules(world, KeepRules(newest=1, days=None, patterns=()))
+
+    assert {tag for group in report.groups for tag in group.tags} == {
+        "old",
+        "chart",
+        "empty",
+    }

@@ -15,7 +15,8 @@ from weighbridge.domain.text.globs import fits
 class KeepRules(Struct, frozen=True):
     """A tag is kept if one of them keeps it.
 
-    newest:   the tags of so many distinct images, the newest first; None: no such rule
+    newest:   the tags of so many distinct images, the newest first, artifacts not
+              counted; None: no such rule
     days:     tags that came to where they are in so many days; None: no such rule
     patterns: tags that one of these fits
     pulled_days: tags that were pulled in so many days; None: no such rule
@@ -64,11 +65,13 @@ class AgedTag(Struct, frozen=True):
 
     first_seen_at: when a crawl first saw the tag; the rest is as a candidate has it
     pulled_at:     when it was last pulled, as it is kept; None: no pull is known
+    is_artifact:   it leads to no image, and to no index with one
     """
 
     candidate: Candidate
     first_seen_at: datetime
     pulled_at: datetime | None = None
+    is_artifact: bool = False
 
     def since(self, now: datetime) -> datetime:
         """When it came to where it is: the push, or when it was seen to move. Of one
@@ -121,7 +124,8 @@ def _newest(rules: KeepRules, tags: Iterable[AgedTag], now: datetime) -> frozens
     if not rules.newest:
         return frozenset()
     found: dict[str, None] = {}
-    for place in ranked((tag.candidate for tag in tags), now):
+    images = (tag.candidate for tag in tags if not tag.is_artifact)
+    for place in ranked(images, now):
         if len(found) == rules.newest:
             break
         found.setdefault(place.candidate.digest)

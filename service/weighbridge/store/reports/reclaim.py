@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select
 
 from weighbridge.domain.growth.newest import Candidate
 from weighbridge.domain.image.digest import Digest
@@ -91,6 +91,20 @@ _CREATED: Final = (
     .join(images, images.c.id == index_members.c.child_id)
     .where(among_ids(index_members.c.index_id))
     .group_by(index_members.c.index_id),
+)
+# What was not read yet may be an image.
+_ARTIFACTS: Final = select(blobs.c.id).where(
+    among_ids(blobs.c.id),
+    or_(
+        blobs.c.facts_state == "artifact",
+        and_(
+            blobs.c.facts_state == "index",
+            ~exists().where(
+                index_members.c.index_id == blobs.c.id,
+                index_members.c.role.in_(("image", "index")),
+            ),
+        ),
+    ),
 )
 _PLACE: Final = (
     select(
@@ -296,7 +310,10 @@ def _aged(
     targets = sorted({tag.target for tag in tags_found})
     digests = _digests(connection, targets)
     created: dict[int, datetime] = {}
+    artifacts: set[int] = set()
     for piece in pieces_of(targets):
+        rows = connection.execute(_ARTIFACTS, {"ids": listed(piece)})
+        artifacts.update(rows.scalars())
         for statement in _CREATED:
             rows = connection.execute(statement, {"ids": listed(piece)})
             created |= {number: at for number, at in rows if at is not None}
@@ -312,6 +329,7 @@ def _aged(
             ),
             tag.first_seen_at,
             None if pulled is None else pulled.get(tag.name),
+            tag.target in artifacts,
         )
         for tag in tags_found
     ]
