@@ -14,9 +14,9 @@ from weighbridge.domain.report.inventory import (
     TagReport,
 )
 from weighbridge.domain.size.weighing import Weighing
-from weighbridge.store.reports.elsewhere import NOWHERE_ELSE, Whereabouts
 from weighbridge.store.reports.repositories import RepositoryQuery
 from weighbridge.store.reports.tag_groups import TagGroup, TagGroups
+from weighbridge.store.tags.whereabouts import NOWHERE_ELSE, Whereabouts
 from weighbridge.web.pages.report_pages import FIRST_CRAWL_REFRESH_S, Links
 from weighbridge.web.views.frame import NAVIGATION, frame, repository_banners
 from weighbridge.web.views.image import image_page

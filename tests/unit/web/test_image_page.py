@@ -23,7 +23,7 @@ from weighbridge.domain.image.document import Problem
 from weighbridge.domain.image.image_base import BaseInWords
 from weighbridge.domain.size.confidence import Uncompressed
 from weighbridge.domain.size.weighing import Other, Weighing
-from weighbridge.store.reports.elsewhere import Holder, TagSince, Whereabouts
+from weighbridge.store.tags.whereabouts import OtherRepository, TagSince, Whereabouts
 
 MARKUP = 'RUN <script>alert(1)</script><img src=x onerror="alert(2)">'
 
@@ -389,7 +389,10 @@ def test_the_name_of_a_base_is_text() -> None:
 
 
 def test_where_else_the_image_is_leads_there_by_its_digest() -> None:
-    holders = [Holder("lab", "mirror/python", 2), Holder("hub", "many", 0)]
+    holders = [
+        OtherRepository("lab", "mirror/python", 2),
+        OtherRepository("hub", "many", 0),
+    ]
     weighing = python_3_7()
 
     page = image_tree(weighing, whereabouts=Whereabouts(holders, 1_000, is_more=True))

@@ -32,7 +32,6 @@ from weighbridge.errors import UsageError
 from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
-from weighbridge.store.reports.elsewhere import Whereabouts, find_whereabouts
 from weighbridge.store.reports.history import HistoryQuery, history_page
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.reports.lighter import find_lighter
@@ -58,6 +57,7 @@ from weighbridge.store.reports.traffic import (
 from weighbridge.store.reports.violations import ViolationQuery, violation_page
 from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Connection, Database
+from weighbridge.store.tags.whereabouts import Whereabouts, find_whereabouts
 from weighbridge.web.request.answers import Refusal
 from weighbridge.web.request.threads import Threads
 

@@ -21,7 +21,7 @@ from weighbridge.domain.size.weighing import (
 )
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.rows.report_rows import StandIn, stand_in
-from weighbridge.store.reports.elsewhere import NOWHERE_ELSE, Whereabouts
+from weighbridge.store.tags.whereabouts import NOWHERE_ELSE, Whereabouts
 from weighbridge.web.views.charts import (
     Label,
     Segment,

@@ -5,14 +5,14 @@ from datetime import timedelta
 from support.images import a_layer, an_image, an_index_of
 from support.store_world import T0, World
 from weighbridge.domain.image.digest import Digest
-from weighbridge.store.reports.elsewhere import (
+from weighbridge.store.reports.weighings import find_weighing
+from weighbridge.store.session import Database
+from weighbridge.store.tags.whereabouts import (
     SHOWN,
-    Holder,
+    OtherRepository,
     Whereabouts,
     find_whereabouts,
 )
-from weighbridge.store.reports.weighings import find_weighing
-from weighbridge.store.session import Database
 
 IMAGE = an_image([a_layer("app", 10)])
 OTHER = an_image([a_layer("other", 20)])
@@ -44,8 +44,8 @@ def test_other_repositories_of_any_registry_are_named_with_their_tags(
     found = of(world, tag="1.0")
 
     assert found.holders == [
-        Holder("hub", "acme/copy", 2),
-        Holder("lab", "mirror/app", 1),
+        OtherRepository("hub", "acme/copy", 2),
+        OtherRepository("lab", "mirror/app", 1),
     ]
     assert (found.repositories, found.is_more) == (2, False)
 
@@ -55,7 +55,7 @@ def test_an_index_elsewhere_that_lists_the_image_holds_it(world: World) -> None:
     indexed = another(world.database, "acme/many")
     indexed.crawl({"1.0": an_index_of(IMAGE, OTHER)})
 
-    assert of(world, tag="1.0").holders == [Holder("hub", "acme/many", 0)]
+    assert of(world, tag="1.0").holders == [OtherRepository("hub", "acme/many", 0)]
 
 
 def test_what_a_repository_no_longer_has_is_not_there(world: World) -> None:

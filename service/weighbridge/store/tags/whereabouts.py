@@ -14,9 +14,9 @@ from weighbridge.store.models import (
     registries,
     repositories,
     repository_manifests,
+    tags,
 )
 from weighbridge.store.named_rows import NAMES, find_place, named
-from weighbridge.store.reports.tag_moves import find_moved_tag
 
 SHOWN: Final = 8
 """Repositories that are named."""
@@ -40,8 +40,12 @@ _OTHERS: Final = (
     .order_by(registries.c.name, repositories.c.name)
 )
 
+_TAG: Final = select(tags.c.pushed_at, tags.c.moved_at, tags.c.first_seen_at).where(
+    tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name")
+)
 
-class Holder(NamedTuple):
+
+class OtherRepository(NamedTuple):
     """A repository that holds a manifest.
 
     tags: how many of its tags lead straight to it; 0: an index there has it
@@ -74,7 +78,7 @@ class Whereabouts(NamedTuple):
     since:   None: it was asked for by its digest
     """
 
-    holders: Sequence[Holder] = ()
+    holders: Sequence[OtherRepository] = ()
     repositories: int = 0
     is_more: bool = False
     since: TagSince | None = None
@@ -90,7 +94,7 @@ def find_whereabouts(connection: Connection, weighing: Weighing) -> Whereabouts:
         return NOWHERE_ELSE
     digest = weighing.images[0].digest if weighing.images else weighing.digest
     wanted = {"digest": digest, "repository": place.id}
-    found = [Holder._make(row) for row in connection.execute(_OTHERS, wanted)]
+    found = [OtherRepository._make(row) for row in connection.execute(_OTHERS, wanted)]
     return Whereabouts(
         found[:SHOWN],
         min(len(found), MOST),
@@ -100,7 +104,8 @@ def find_whereabouts(connection: Connection, weighing: Weighing) -> Whereabouts:
 
 
 def _since(connection: Connection, repository_id: int, tag: str) -> TagSince | None:
-    found = find_moved_tag(connection, repository_id, tag)
+    found = connection.execute(_TAG, {"repository": repository_id, "name": tag}).first()
     if found is None:
         return None
-    return TagSince(found.pushed_at, found.touched_at, found.moved_at is None)
+    pushed_at, moved_at, first_seen_at = found
+    return TagSince(pushed_at, moved_at or first_seen_at, moved_at is None)
