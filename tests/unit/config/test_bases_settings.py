@@ -17,6 +17,7 @@ HARBOR = "  - {name: harbor, url: 'https://harbor.example'}\n"
 MIRROR = (
     "  - {name: mirror, url: 'https://m.example', mirror_of: registry-1.docker.io}\n"
 )
+SECOND = "  - {name: second, url: 'https://n.example', mirror_of: docker.io}\n"
 NEAR = "  - {name: near, url: 'http://127.0.0.1:5000'}\n"
 
 
@@ -78,6 +79,24 @@ def test_bases_of_a_mirror_have_the_names_that_people_write(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("registries", "asked"),
+    [(MIRROR + HUB, "hub"), (HUB + MIRROR, "hub"), (MIRROR + SECOND, "mirror")],
+)
+def test_of_two_bases_of_one_name_one_is_asked(
+    tmp_path: Path, registries: str, asked: str
+) -> None:
+    """Else each would take the tags of the other for deleted."""
+    other = "second" if SECOND in registries else "hub"
+    names = f"[mirror/library/python, {other}/library/python]"
+
+    bases = found(tmp_path, registries, f"bases: {{repositories: {names}}}")
+
+    place = BasePlace("library/python", "docker.io", "library/python")
+    assert bases.at == {asked: (place,)}
+    assert [name for _, name in bases.twice] == [asked]
+
+
 def test_no_bases_are_no_bases(tmp_path: Path) -> None:
     bases = found(tmp_path, HUB, "bases: {repositories: []}")
 
@@ -126,3 +145,18 @@ def test_the_check_names_a_base_that_nobody_is_asked_for(
     shown = capsys.readouterr().out
     assert "bases: quay.io/acme/base is not asked for" in shown
     assert "mirror_of: quay.io" in shown
+
+
+def test_the_check_names_a_base_that_has_the_name_of_another_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "weighbridge.yaml"
+    bases = "bases: {repositories: [mirror/library/python, python]}\n"
+    file.write_text(f"registries:\n{MIRROR}{HUB}{bases}")
+
+    code = run(["config", "check", "--config", str(file)])
+
+    assert code == 0
+    shown = capsys.readouterr().out
+    assert "bases: mirror/library/python is not asked for" in shown
+    assert "for which hub is asked" in shown

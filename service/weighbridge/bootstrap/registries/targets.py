@@ -352,16 +352,20 @@ class BasesToCrawl(Struct, frozen=True):
 
     at:      by the name of the registry that is asked
     nowhere: those whose registry is not configured, which nobody is asked for
+    twice:   those that are called in `FROM` what another one is, each with the
+             registry that is asked for that one
     """
 
     at: Mapping[str, tuple[BasePlace, ...]]
     nowhere: tuple[BaseRepository, ...]
+    twice: tuple[tuple[BaseRepository, str], ...] = ()
 
 
 def base_repositories(settings: Settings) -> BasesToCrawl:
     """Where each repository that `bases` names is asked for: at its own registry, else
-    at the first that is `mirror_of` it."""
-    at: dict[str, dict[str, BasePlace]] = {}
+    at the first that is `mirror_of` it. Of two that are one name in `FROM`, which leads
+    to one image, one is asked: the registry itself before its mirrors."""
+    found: dict[BaseRepository, tuple[RegistrySettings, BasePlace]] = {}
     nowhere: list[BaseRepository] = []
     for base in settings.base_repositories:
         entry = _registry_of_base(settings, base)
@@ -371,10 +375,22 @@ def base_repositories(settings: Settings) -> BasesToCrawl:
         name = _full_name(Target(entry.name, entry.url, entry), base.repository)
         is_named = base.registry == entry.name
         host = host_in_from(entry) if is_named else base.registry
-        at.setdefault(entry.name, {}).setdefault(name, BasePlace(name, host, name))
-    return BasesToCrawl(
-        {n: tuple(some.values()) for n, some in at.items()}, (*nowhere,)
-    )
+        found[base] = entry, BasePlace(name, host, name)
+    asked: dict[tuple[str, str], RegistrySettings] = {}
+    for entry, place in found.values():
+        before = asked.setdefault((place.host, place.repository), entry)
+        if before.mirror_of is not None and entry.mirror_of is None:
+            asked[place.host, place.repository] = entry
+    at: dict[str, dict[BasePlace, None]] = {}
+    twice: list[tuple[BaseRepository, str]] = []
+    for base, (entry, place) in found.items():
+        name = asked[place.host, place.repository].name
+        if name == entry.name:
+            at.setdefault(name, {})[place] = None
+        else:
+            twice.append((base, name))
+    places = {name: tuple(some) for name, some in at.items()}
+    return BasesToCrawl(places, (*nowhere,), (*twice,))
 
 
 def host_in_from(entry: RegistrySettings) -> str:
