@@ -10,8 +10,10 @@ from support.images import a_layer
 from support.slim_bases import MB, SlimBases
 from support.statements import counted
 from support.store_world import MINUTE, World
+from weighbridge.domain.base.savings import FleetSaving
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.report.base import BaseReport
+from weighbridge.store.bases.fleet_savings import fleet_savings
 from weighbridge.store.models import base_chains, image_bases
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.reports.bases import BaseQuery, base_page, find_base, savings_of
@@ -194,3 +196,13 @@ def test_more_bases_and_repositories_are_no_more_statements(bases: SlimBases) ->
         bases_of(bases)
 
     assert len(after) == len(before)
+
+
+def test_of_too_many_storage_scopes_what_they_would_save_is_unknown(
+    bases: SlimBases,
+) -> None:
+    ids = bases.known.ids
+    with bases.world.database.read() as connection:
+        found = fleet_savings(connection, {7: {ids["full"]: ids["slim"]}}, most=0)
+
+    assert found == {7: FleetSaving(3, 2, None)}

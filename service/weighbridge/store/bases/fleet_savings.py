@@ -3,7 +3,7 @@ are, and what storage would hold less, each layer once a storage scope.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
@@ -33,6 +33,10 @@ from weighbridge.store.models import (
     repository_manifests,
 )
 
+PLACES_AT_MOST: Final = 20_000
+"""Builds in storage scopes of which it is counted at once what storage would save:
+where each repository is a scope of its own there may be as many as images. Those fleets
+come first that have least."""
 _SCOPES_AT_ONCE: Final = 500
 _chain = base_chains.c
 _on = image_bases.c
@@ -99,6 +103,10 @@ _CELLS: Final = select(
 
 Moves: TypeAlias = Mapping[int, int]
 """Builds of bases, and the build that is to take the place of each."""
+_OfBuild: TypeAlias = Mapping[int, Collection[int]]
+"""The layers of each build."""
+_Held: TypeAlias = dict[int, dict[int, int]]
+"""By build the images on it in each part of one scope."""
 
 
 class _Cell(NamedTuple):
@@ -117,7 +125,7 @@ class _Standing(NamedTuple):
     """
 
     on: Mapping[int, Mapping[int, int]]
-    in_part: Collection[int]
+    in_part: frozenset[int]
     parts: Mapping[int, Sequence[int]]
 
 
@@ -125,12 +133,14 @@ def fleet_savings(
     connection: Connection,
     fleets: Mapping[int, Moves],
     in_part: Collection[str] = (),
+    most: int = PLACES_AT_MOST,
 ) -> dict[int, FleetSaving]:
     """What each fleet would save if all of its images moved: those that have the layers
     of one of its builds. However many fleets there are, statements are few.
 
     in_part: the registries of which tags are left out: what storage there would save is
              not known
+    most:    see `PLACES_AT_MOST`
     """
     if not fleets:
         return {}
@@ -142,12 +152,11 @@ def fleet_savings(
         _LAYERS, {"ids": listed(sorted({*builds, *variants}))}
     ):
         of_build.setdefault(build, set()).add(blob)
-    cells = _cells(connection, _places(fleets.values(), standing, of_build))
     counts = _counts(connection, fleets)
+    stored = _stored(connection, fleets, standing, of_build, most)
     return {
         number: FleetSaving(
-            *counts.get(tuple(sorted(moves)), (0, 0)),
-            _stored(moves, standing, of_build, cells),
+            *counts.get(tuple(sorted(moves)), (0, 0)), stored.get(number)
         )
         for number, moves in fleets.items()
     }
@@ -164,7 +173,7 @@ def _standing(
         if row.is_in_part:
             partly.add(row.base_chain_id)
     scopes = {scope for held in on.values() for scope in held}
-    return _Standing(on, partly, parts_by_scope(connection, scopes))
+    return _Standing(on, frozenset(partly), parts_by_scope(connection, scopes))
 
 
 def _counts(
@@ -176,81 +185,94 @@ def _counts(
     return {sets[row.fleet]: (row.images, row.repositories) for row in rows}
 
 
-def _places(
-    fleets: Collection[Moves],
+def _stored(
+    connection: Connection,
+    fleets: Mapping[int, Moves],
     standing: _Standing,
-    of_build: Mapping[int, Collection[int]],
-) -> dict[int, set[int]]:
-    """By part of a scope the layers that are asked for there."""
-    found: dict[int, set[int]] = {}
-    for moves in fleets:
-        for build, variant in moves.items():
-            for scope in standing.on.get(build, ()):
-                for part in standing.parts[scope]:
-                    found.setdefault(part, set()).update(
-                        of_build.get(build, ()), of_build.get(variant, ())
-                    )
+    of_build: _OfBuild,
+    most: int,
+) -> dict[int, int]:
+    """Over all scopes, of the fleets of which it can be counted."""
+    saved = dict.fromkeys(_countable(fleets, standing, of_build, most), 0)
+    by_scope: dict[tuple[int, ...], dict[int, _Held]] = {}
+    for number in saved:
+        for build in fleets[number]:
+            for scope, images in standing.on.get(build, {}).items():
+                fleet = by_scope.setdefault(tuple(standing.parts[scope]), {})
+                fleet.setdefault(number, {}).setdefault(build, {})[scope] = images
+    scopes = sorted(by_scope)
+    for start in range(0, len(scopes), _SCOPES_AT_ONCE):
+        places: dict[int, set[int]] = {}
+        some = scopes[start : start + _SCOPES_AT_ONCE]
+        for parts in some:
+            wanted = {
+                blob
+                for number, held in by_scope[parts].items()
+                for build in held
+                for each in (build, fleets[number][build])
+                for blob in of_build[each]
+            }
+            places |= dict.fromkeys(parts, wanted)
+        cells = _cells(connection, places)
+        for parts in some:
+            for number, held in by_scope[parts].items():
+                saved[number] += _saved(fleets[number], parts, held, of_build, cells)
+    return {number: max(0, stored) for number, stored in saved.items()}
+
+
+def _countable(
+    fleets: Mapping[int, Moves], standing: _Standing, of_build: _OfBuild, most: int
+) -> list[int]:
+    """The fleets of whose repositories all was seen, and of which the layers of builds
+    and variants are known: they may have been pruned. Least first."""
+    places = {}
+    for number, moves in fleets.items():
+        held = [build for build in moves if build in standing.on]
+        needed = {*held, *(moves[build] for build in held)}
+        if needed <= of_build.keys() and standing.in_part.isdisjoint(held):
+            places[number] = sum(len(standing.on[build]) for build in held)
+    found, room = [], most
+    for number in sorted(places, key=lambda number: (places[number], number)):
+        room -= places[number]
+        if room >= 0:
+            found.append(number)
     return found
 
 
 def _cells(
     connection: Connection, places: Mapping[int, Collection[int]]
 ) -> dict[tuple[int, int], _Cell]:
-    found = {}
-    scopes = sorted(places)
-    for start in range(0, len(scopes), _SCOPES_AT_ONCE):
-        some = scopes[start : start + _SCOPES_AT_ONCE]
-        keys = {scope: sorted(places[scope]) for scope in some}
-        for row in connection.execute(_CELLS, {"keys": keys}):
-            found[row.scope, row.blob] = _Cell(row.stored_bytes, int(row.users))
-    return found
+    keys = {scope: sorted(blobs_there) for scope, blobs_there in places.items()}
+    return {
+        (row.scope, row.blob): _Cell(row.stored_bytes, int(row.users))
+        for row in connection.execute(_CELLS, {"keys": keys})
+    }
 
 
-def _stored(
+def _saved(
     moves: Moves,
-    standing: _Standing,
-    of_build: Mapping[int, Collection[int]],
+    parts: Sequence[int],
+    held: _Held,
+    of_build: _OfBuild,
     cells: Mapping[tuple[int, int], _Cell],
-) -> int | None:
-    """Over all scopes. None where not all that their repositories have was seen, or
-    where the layers of a build or variant are not known: they may have been pruned."""
-    held = {build: variant for build, variant in moves.items() if build in standing.on}
-    if any(build in standing.in_part for build in held) or any(
-        build not in of_build for build in (*held, *held.values())
-    ):
-        return None
-    saved = 0
-    for parts, on in _by_scope(held, standing):
-        # Entries of one address may have different words on a layer.
-        asked = next(part for part in parts if any(part in o for o in on.values()))
-        stood_on: Counter[int] = Counter()
-        for build, places in on.items():
-            for blob in of_build[build]:
-                stood_on[blob] += sum(places.values())
-        new = {blob for build in on for blob in of_build[held[build]]}
-        every = {
-            blob: ScopedLayer(
-                blob,
-                cells[asked, blob].stored_bytes,
-                sum(cells[part, blob].users for part in parts),
-                stood_on[blob],
-            )
-            for blob in {*stood_on, *new}
-        }
-        saved += stored_saving(
-            [every[blob] for blob in stood_on], [every[blob] for blob in new]
+) -> int:
+    """In one scope, given by its parts."""
+    # Entries of one address may have different words on a layer.
+    asked = next(part for part in parts if any(part in on for on in held.values()))
+    stood_on: Counter[int] = Counter()
+    for build, on in held.items():
+        for blob in of_build[build]:
+            stood_on[blob] += sum(on.values())
+    new = {blob for build in held for blob in of_build[moves[build]]}
+    every = {
+        blob: ScopedLayer(
+            blob,
+            cells[asked, blob].stored_bytes,
+            sum(cells[part, blob].users for part in parts),
+            stood_on[blob],
         )
-    return max(0, saved)
-
-
-def _by_scope(
-    builds: Collection[int], standing: _Standing
-) -> Iterator[tuple[Sequence[int], Mapping[int, Mapping[int, int]]]]:
-    """The parts of each scope, with the images that each of its parts holds on each
-    build."""
-    found: dict[tuple[int, ...], dict[int, dict[int, int]]] = {}
-    for build in builds:
-        for scope, images in standing.on[build].items():
-            whole = tuple(standing.parts[scope])
-            found.setdefault(whole, {}).setdefault(build, {})[scope] = images
-    yield from found.items()
+        for blob in {*stood_on, *new}
+    }
+    return stored_saving(
+        [every[blob] for blob in stood_on], [every[blob] for blob in new]
+    )

@@ -1,5 +1,6 @@
 """The pages of bases, and their tables as CSV."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec.structs import replace
@@ -7,6 +8,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from weighbridge.domain.report.base import BaseReport
 from weighbridge.ports.job_names import BASES
 from weighbridge.presentation.rows.base_rows import (
     BASE_COLUMNS,
@@ -74,7 +76,9 @@ class BasePages(BaseRoutes):
             of_registries = registry_totals(connection).values()
             page = base_page(connection, query)
             totals = base_totals(connection)
-            most = base_page(connection, BaseQuery(sort="saved", limit=1)).items
+            most: Sequence[BaseReport] = ()
+            if show == "savings":
+                most = base_page(connection, BaseQuery(sort="saved", limit=1)).items
             counted_at = done_at(connection, Job(BASES))
             seeded = seeding(connection)
             is_crawled = was_crawled(connection)

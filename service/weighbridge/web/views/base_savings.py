@@ -24,8 +24,8 @@ _WHY: Final = {
     "its repository in bases.repositories",
 }
 _STORED: Final = (
-    "Not known: not all tags of the repositories were seen, or layers of a build are "
-    "not kept any more"
+    "Not known: not all tags of the repositories were seen, layers of a build are not "
+    "kept any more, or the storage scopes are too many"
 )
 
 
