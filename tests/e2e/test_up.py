@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -19,23 +18,6 @@ import pytest
 from support.promtool import promtool
 from support.serving import PLAIN, free_address
 from support.wait import wait_in_thread
-from weighbridge.bootstrap.kinds import KINDS
-from weighbridge.cli.actions import bases, reclaim, top_savings
-from weighbridge.cli.actions.history import printed
-from weighbridge.config import load_settings
-from weighbridge.domain.reclaim.keep_rules import DEFAULT_RULES
-from weighbridge.presentation.forms.screen import Screen
-from weighbridge.store.reports.base_images import BaseImageQuery, base_image_page
-from weighbridge.store.reports.bases import (
-    BaseQuery,
-    base_page,
-    base_totals,
-    find_base,
-)
-from weighbridge.store.reports.history import HistoryQuery, history_page
-from weighbridge.store.reports.repository_savings import repositories_by_saving
-from weighbridge.store.reports.seeding import seeding
-from weighbridge.store.session import open_database
 
 ROOT = Path(__file__).parents[2]
 _DEMO = re.compile(r"weighbridge inspect (127\.0\.0\.1:\d+)/")
@@ -48,7 +30,6 @@ class Running:
     process: subprocess.Popen[bytes]
     url: str
     errors: Path
-    folder: Path
 
     @property
     def said(self) -> str:
@@ -112,7 +93,7 @@ def start(folder: Path, *arguments: str) -> Running:
             # As on a terminal: a shell lets its background jobs ignore it.
             preexec_fn=_heed_ctrl_c,
         )
-    return Running(process, f"http://127.0.0.1:{port}", errors, folder)
+    return Running(process, f"http://127.0.0.1:{port}", errors)
 
 
 @pytest.fixture(scope="module")
@@ -183,107 +164,11 @@ def test_the_overview_names_the_heaviest_line(demo: Running) -> None:
     assert "torch==1.13.1" in page
 
 
-def test_the_page_shows_the_history_that_a_terminal_prints(demo: Running) -> None:
-    (kept,) = demo.folder.glob("*-weighbridge/demo.db")
-    prompt = "$ weighbridge history demo/shop/api --database demo.db --limit 5\n"
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    database = open_database(f"sqlite:///{kept}", must_exist=True)
-
-    with database.read() as connection:
-        query = HistoryQuery("demo", "shop/api", limit=5)
-        found = history_page(connection, query, datetime.now(UTC))
-    database.close()
-
-    assert found is not None
-    example = text.partition(prompt)[2].partition("\n```\n")[0]
-    assert printed(found, "table", Screen(width=100)) == example
-
-
-def test_the_page_shows_the_report_on_reclaiming_that_a_terminal_prints(
-    demo: Running,
-) -> None:
-    (kept,) = demo.folder.glob("*-weighbridge/demo.db")
-    tags = ["1.5.0", "latest", "1.3.0"]
-    options = " ".join(f"--tag {tag}" for tag in tags)
-    prompt = f"$ weighbridge reclaim demo/shop/api {options} --database demo.db\n"
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    settings = load_settings(None, {}, KINDS, database_url=f"sqlite:///{kept}")
-
-    found = reclaim.reclaim(settings, "demo/shop/api", tags, DEFAULT_RULES)
-
-    example = text.partition(prompt)[2].partition("\n```\n")[0]
-    assert reclaim.printed(found, "table", Screen(width=80)) == example
-
-
-def test_the_page_shows_the_bases_that_a_terminal_prints(demo: Running) -> None:
-    (kept,) = demo.folder.glob("*-weighbridge/demo.db")
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    database = open_database(f"sqlite:///{kept}", must_exist=True)
-
-    with database.read() as connection:
-        page = base_page(connection, BaseQuery(limit=5))
-        listed = bases.bases_printed(
-            page,
-            base_totals(connection),
-            "table",
-            Screen(width=100),
-            None,
-            seeding(connection),
-        )
-        base = find_base(connection, "python:3.13", datetime.now(UTC))
-        assert base is not None
-        images = base_image_page(connection, base, BaseImageQuery())
-    database.close()
-
-    one = bases.one_base_printed(base.report, images, "table", Screen(width=100))
-    for rest, printed_text in (("--limit 5", listed), ("", one)):
-        name = "" if rest else "python:3.13 "
-        prompt = f"$ weighbridge bases {name}--database demo.db {rest}".rstrip()
-        example = text.partition(f"{prompt}\n")[2].partition("\n```\n")[0]
-        assert printed_text == example
-
-
-def test_the_page_shows_the_savings_that_a_terminal_prints(demo: Running) -> None:
-    (kept,) = demo.folder.glob("*-weighbridge/demo.db")
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    database = open_database(f"sqlite:///{kept}", must_exist=True)
-
-    with database.read() as connection:
-        found = repositories_by_saving(connection, limit=3)
-    database.close()
-
-    prompt = "$ weighbridge top --database demo.db --limit 3 --by saving\n"
-    example = text.partition(prompt)[2].partition("\n```\n")[0]
-    assert top_savings.printed(found, "table", Screen(width=100)) == example
-
-
-def test_the_page_on_reclaiming_shows_what_the_api_answers(demo: Running) -> None:
-    text = (ROOT / "docs" / "reclaim.md").read_text(encoding="utf-8")
-    examples = re.findall(
-        r"`GET (/api/v1/[^`]+)`[^`]+```json\n(.*?)\n```", text, re.DOTALL
-    )
-
-    assert len(examples) == 3
-    for path, answer in examples:
-        assert demo.get(path).json() == json.loads(answer), path
-
-
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories"])
 def test_promtool_finds_nothing_to_say_about_the_metrics(
     demo: Running, path: str
 ) -> None:
     assert promtool(demo.get(path).content) == ""
-
-
-def test_a_second_one_on_the_same_port_says_what_to_do(demo: Running) -> None:
-    bind = demo.url.removeprefix("http://")
-
-    done = weighbridge("up", "--demo", "--bind", bind)
-
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"{bind} is in use by another program ")
-    assert re.search(r"--bind 127\.0\.0\.1:\d+, which is free now", done.stderr)
-    assert done.stderr.count("\n") == 2
 
 
 def test_a_demo_whose_usual_port_is_taken_says_where_it_is(demo: Running) -> None:

@@ -62,10 +62,12 @@ class Received:
 
 @dataclass(slots=True)
 class MessageSink:
-    """What came, in its order; `fault` decides what becomes of the next message."""
+    """What came, in its order; `fault` decides what becomes of the next message, `says`
+    is the text of each answer."""
 
     port: int = 0
     fault: Fault = ok
+    says: bytes = b""
     received: list[Received] = field(default_factory=list)
 
     @property
@@ -96,8 +98,9 @@ def message_sink(port: int = 0) -> Iterator[MessageSink]:
             # Whoever sent it may be gone by now.
             with suppress(OSError):
                 self.send_response(message.status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(sink.says)))
                 self.end_headers()
+                self.wfile.write(sink.says)
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Hook)
     sink.port = server.server_address[1]

@@ -224,15 +224,15 @@ class OutboxWorld:
         with self.database.read() as connection:
             return next_due_on(connection, channel, now)
 
-    def failed(self, now: datetime, channel: str = "ops") -> bool:
+    def failed(
+        self, now: datetime, channel: str = "ops", *, code: str = "refused"
+    ) -> bool:
         """The next message did not arrive; whether it is given up."""
         delivery = self.claimed(now, channel)
         assert delivery is not None
         with self.database.write() as connection:
             again = now + pause_after(delivery.tries, 1.0)
-            return note_failed(
-                connection, delivery, now, code="refused", retry_at=again
-            )
+            return note_failed(connection, delivery, now, code=code, retry_at=again)
 
     def kept(self) -> list[Kept]:
         with self.database.read() as connection:

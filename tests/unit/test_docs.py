@@ -41,7 +41,6 @@ from weighbridge.domain.series_budget import (
     Family,
     ladder,
 )
-from weighbridge.errors import ConfigError
 from weighbridge.jobs.redis.worker_register import QueueLength
 from weighbridge.ports.job_names import CRAWL
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
@@ -354,21 +353,6 @@ def _files_named(value: object, key: str = "") -> Iterator[str]:
             yield from _files_named(inner)
     elif isinstance(value, str) and (key.endswith("_file") or key == "docker_config"):
         yield value
-
-
-def test_the_faults_of_the_example_are_told_as_the_page_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    check = section(page("configuration.md"), "## weighbridge config check")
-    monkeypatch.chdir(tmp_path)
-    Path("weighbridge.yaml").write_text(blocks(check, "yaml")[0], encoding="utf-8")
-
-    with pytest.raises(ConfigError) as caught:
-        load_settings(None, {}, KINDS)
-
-    faults = caught.value.message
-    assert len(faults.splitlines()) == 5
-    assert f"\n{faults}\n5 errors\n" in check
 
 
 def test_every_variable_has_its_row_and_no_variable_is_invented() -> None:

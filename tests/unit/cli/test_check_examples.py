@@ -7,9 +7,7 @@ from typing import Final
 from support.demo_checks import demo_check
 from weighbridge.domain.check.image_check import ImageCheck
 from weighbridge.domain.size.weighing import WeighingCost
-from weighbridge.presentation.check.check_table import render_check
 from weighbridge.presentation.check.csv_json_markdown import check_markdown
-from weighbridge.presentation.forms.screen import Screen
 
 DOCS: Final = Path(__file__).parents[3] / "docs"
 
@@ -22,16 +20,6 @@ def the_example() -> ImageCheck:
         max_compressed=500_000_000,
         max_growth=0.1,
     )
-
-
-def test_the_page_of_commands_shows_what_a_terminal_prints() -> None:
-    text = (DOCS / "commands.md").read_text(encoding="utf-8")
-    found = re.search(
-        r"^\$ weighbridge check [^\n]*\n(.*?)\n\$ echo", text, re.MULTILINE | re.DOTALL
-    )
-
-    assert found is not None
-    assert found[1] == render_check(the_example(), Screen(width=80))
 
 
 def test_the_page_about_ci_shows_the_markdown_that_is_posted() -> None:

@@ -3,14 +3,11 @@
 import csv
 import io
 import json
-import re
-from pathlib import Path
 from typing import Final
 
 import pytest
 from msgspec.structs import replace
 
-from support.demo_weighing import DEMO, demo_weighing
 from support.read_model import (
     ARM,
     a_weighed_image,
@@ -23,7 +20,7 @@ from weighbridge.cli.actions.compare import printed, told
 from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
 from weighbridge.domain.image.image_base import ImageBase
 from weighbridge.domain.size.weighing import Weighing, WeighingCost
-from weighbridge.presentation.forms.screen import Output, Screen, columns
+from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.image.comparison_table import (
     SIGNS,
     names_of,
@@ -31,7 +28,6 @@ from weighbridge.presentation.image.comparison_table import (
 )
 
 PIPE: Final = Screen()
-COMMANDS: Final = Path(__file__).parents[3] / "docs" / "commands.md"
 MB: Final = 1_000_000
 DEBIAN = a_weighed_layer("debian", 50 * MB, measured(120 * MB))
 APP = a_weighed_layer("app", 3 * MB, measured(5 * MB))
@@ -74,34 +70,6 @@ def shown(
         wants_all=False,
         only_changed=only_changed,
     )
-
-
-def crawled(name: str) -> Weighing:
-    """An image of the demo as the database has it."""
-    weighing = demo_weighing(name)
-    reference = weighing.reference.replace(DEMO, "demo")
-    (image,) = weighing.images
-    base = ImageBase("library/python:3.7", (), 9, None, None, "base", "layers")
-    images = (replace(image, base=base),)
-    return replace(
-        weighing, registry="demo", reference=reference, cost=None, images=images
-    )
-
-
-def test_the_page_shows_what_a_terminal_prints() -> None:
-    comparison = compared(crawled("shop/api:1.4.2"), crawled("shop/api:1.5.0"))
-    text = shown(comparison, screen=Screen(width=80), only_changed=True)
-
-    prompt = re.escape("$ weighbridge compare demo/shop/api:1.4.2 :1.5.0 ")
-    found = re.search(
-        rf"^{prompt}[^\n]*\n(.*?)\n```$",
-        COMMANDS.read_text(encoding="utf-8"),
-        re.MULTILINE | re.DOTALL,
-    )
-
-    assert found is not None
-    assert found[1] == text
-    assert max(map(columns, text.splitlines())) <= 80
 
 
 def test_every_line_stands_with_the_bytes_of_both() -> None:

@@ -243,25 +243,3 @@ def test_config_show_leaves_out_what_a_policy_does_not_say(
         "max_compressed": "500MB",
         "max_growth": "12.5%",
     }
-
-
-def test_the_page_shows_what_is_printed(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = Path(__file__).parents[3] / "docs" / "commands.md"
-    prompt = "$ weighbridge policy explain harbor/shop/api:1.4\n"
-    example = page.read_text("utf-8").partition(prompt)[2].partition("```")[0]
-    (folder / "weighbridge.yaml").write_text(
-        "registries: [{name: harbor, url: 'https://harbor.example'}]\n"
-        "policy_files: ['policies.d/*.yaml']\n"
-    )
-    (folder / "policies.d/all.yaml").unlink()
-    (folder / "policies.d/shop.yaml").write_text(
-        "policies:\n  - name: shop\n    match: {repository: 'shop/*'}\n"
-        "    team: shop\n    max_compressed: 500MB\n"
-    )
-    (folder / "policies.d/zz-everything.yaml").write_text(
-        "policies:\n  - name: everything\n    max_growth: 25%\n    min_growth: 50MB\n"
-    )
-
-    assert explained(capsys, "harbor/shop/api:1.4") == example

@@ -1,9 +1,5 @@
 """What would make an image lighter, in the API and on the page."""
 
-import json
-import re
-from pathlib import Path
-
 import pytest
 from starlette.testclient import TestClient
 
@@ -214,31 +210,3 @@ def test_the_base_itself_says_what_its_variants_save(
     assert slim["fleet"]["stored_bytes"] == 350_600_000 - 50 * MB
     shown = [item.amounts()[0] for item in page.one("ul", "advice").all("li")]
     assert shown == [alpine["saved_bytes"], slim["saved_bytes"]]
-
-
-PAGE = Path(__file__).parents[3] / "docs" / "bases-and-savings.md"
-
-
-def example(key: str) -> dict[str, object]:
-    """The example of the page that has this key."""
-    blocks = re.findall(r"```json\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    (found,) = [e for block in blocks if key in (e := json.loads(block))]
-    assert isinstance(found, dict)
-    return found
-
-
-def test_the_examples_of_the_page_have_the_keys_of_the_api(
-    world: World, client: TestClient
-) -> None:
-    bases = python_bases(world)
-    child = bases.child("full", [a_layer("own", 14 * MB)])
-    world.keep(chowned())
-    world.crawl({"1": child, "2": chowned()})
-
-    (advice,), (saving, _) = advice_of(client, "2"), savings_of(client, "1")
-
-    assert example("evidence").keys() == advice.keys()
-    assert example("patch").keys() == saving.keys()
-    for said, known in ((example("evidence"), advice), (example("patch"), saving)):
-        for key, value in said.items():
-            assert type(value) is type(known[key]), key
