@@ -43,6 +43,11 @@ _RECORDS: Final = text("""
     FROM tags JOIN repositories ON repositories.id = tags.repository_id
     LEFT JOIN blobs ON blobs.id = tags.target_id""")
 _LOOKS_A_SECOND: Final = 40
+# What differs once somebody else has committed.
+_MOMENT: Final = {
+    "sqlite": "PRAGMA data_version",
+    "postgresql": "SELECT pg_current_snapshot()::text",
+}
 
 
 @dataclass(slots=True)
@@ -208,16 +213,22 @@ class Watch:
 
 @contextmanager
 def watching(database: CrawledDatabase) -> Iterator[Watch]:
-    """Look at it again and again, by its own connections, and once more at the end."""
+    """Look at it, by its own connections, whenever something was committed, and once
+    more at the end."""
     watch, is_over = Watch(), threading.Event()
 
     def look() -> None:
         with _opened(database.url) as opened:
-            is_last = False
+            is_last, seen = False, None
             while not is_last:
                 is_last = is_over.wait(1 / _LOOKS_A_SECOND)
                 with opened.read() as connection:
-                    watch.note(_records(connection))
+                    moment = connection.exec_driver_sql(
+                        _MOMENT[connection.dialect.name]
+                    ).scalar()
+                    if is_last or moment != seen:
+                        watch.note(_records(connection))
+                    seen = moment
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

@@ -29,8 +29,15 @@ ALPINE = "library/alpine:3.9"
 CUDA = "registry.example/base/cuda:12.8"
 
 
+@pytest.fixture(scope="module")
+def known(module_database: Database) -> KnownBases:
+    """For tests that only read."""
+    return a_fleet_on_bases(module_database)
+
+
 @pytest.fixture
-def known(database: Database) -> KnownBases:
+def own(database: Database) -> KnownBases:
+    """The same for one that writes."""
     return a_fleet_on_bases(database)
 
 
@@ -164,10 +171,10 @@ def test_a_base_is_found_by_each_of_its_names(known: KnownBases, name: str) -> N
 
 
 def test_a_base_is_found_by_the_repository_that_is_crawled_for_it(
-    known: KnownBases,
+    own: KnownBases,
 ) -> None:
-    mirror = World(known.database, repository="mirror/python")
-    with known.database.write() as connection:
+    mirror = World(own.database, repository="mirror/python")
+    with own.database.write() as connection:
         connection.execute(
             insert(base_repositories).values(
                 repository_id=mirror.repository_id,
@@ -177,8 +184,8 @@ def test_a_base_is_found_by_the_repository_that_is_crawled_for_it(
             )
         )
 
-    with known.database.read() as connection:
-        found = find_base(connection, "hub/mirror/python:3.7", known.now)
+    with own.database.read() as connection:
+        found = find_base(connection, "hub/mirror/python:3.7", own.now)
 
     assert found is not None
     assert found.report.reference == PYTHON
@@ -220,10 +227,10 @@ def test_pages_of_one_image_make_the_whole_list(known: KnownBases) -> None:
 
 
 def test_images_that_no_tag_leads_to_are_passed_over_a_few_at_a_time(
-    known: KnownBases,
+    own: KnownBases,
 ) -> None:
-    whole = images_on(known.database, PYTHON)
-    with known.database.write() as connection:
+    whole = images_on(own.database, PYTHON)
+    with own.database.write() as connection:
         connection.execute(
             text(
                 "INSERT INTO image_bases (image_id, base_chain_id, relation, found_by)"
@@ -231,10 +238,10 @@ def test_images_that_no_tag_leads_to_are_passed_over_a_few_at_a_time(
                 " SELECT n + 1 FROM numbers WHERE n < 12000)"
                 " SELECT 1000000 + n, :chain, 0, 1 FROM numbers"
             ),
-            {"chain": known.ids["python"]},
+            {"chain": own.ids["python"]},
         )
 
-    with known.database.read() as connection:
+    with own.database.read() as connection:
         base = find_base(connection, PYTHON, NOW)
         assert base is not None
         first = base_image_page(connection, base, BaseImageQuery())
@@ -245,7 +252,7 @@ def test_images_that_no_tag_leads_to_are_passed_over_a_few_at_a_time(
     assert list(first.items) == whole
     assert second.items == ()
     assert second.next_cursor is not None
-    assert images_on(known.database, PYTHON) == whole
+    assert images_on(own.database, PYTHON) == whole
 
 
 def test_an_image_of_an_index_has_the_indexs_tags(world: World) -> None:

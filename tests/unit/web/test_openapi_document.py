@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from starlette.testclient import TestClient
 
 from support.answering import answer, keep_sizes
+from support.database import a_database
 from support.images import a_layer, an_artifact_of, an_image, an_index_of, some_layers
 from support.json_schema import misfits
 from support.known_bases import KnownBases
@@ -163,9 +164,17 @@ class Failing(Database):
             yield connection
 
 
-@pytest.fixture
-def filled(world: World) -> World:
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Of tests that only read."""
+    with a_database(tmp_path_factory.mktemp("openapi")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def filled(database: Database) -> World:
     """Every kind of row, and every kind of thing that a tag may name."""
+    world = World(database)
     image = an_image(some_layers(4000, 96))
     odd = an_image(
         some_layers(7000, name="odd"),
