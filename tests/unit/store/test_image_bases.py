@@ -1,8 +1,10 @@
 """Which base an image stands on, as the database finds it: before and after its base is
 known, by layers, lines and annotations."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
@@ -16,9 +18,11 @@ from support.bases_and_app import (
     BasesAndApp,
     built,
 )
-from support.images import a_layer
+from support.images import a_digest, a_layer
 from support.statements import counted
-from weighbridge.domain.image.image_base import BaseInWords
+from weighbridge.domain.image.document import HistoryEntry, Image, Line, Problem
+from weighbridge.domain.image.image_base import BaseInWords, Relation
+from weighbridge.domain.image.image_config import align
 from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.limits import Retention
 from weighbridge.store.facts.images import keep_configs
@@ -175,6 +179,55 @@ def test_an_image_that_adds_lines_to_a_base_stands_on_it_with_all_of_its_layers(
     labelled = built([], "LABEL team=shop", below=DEBIAN, at=BUILT_AT + HOUR)
 
     found = fleet.push(labelled)
+
+    assert found == BaseInWords("library/debian:stretch", (), 1, "base", "layers")
+
+
+def on_python(lines: Sequence[Line]) -> Image:
+    """Just the layers of PYTHON, with other lines."""
+    stripped = built([], "LABEL a=b", below=PYTHON, at=BUILT_AT + HOUR)
+    history = [
+        HistoryEntry(line.instruction, line.created_at, line.layer is None)
+        for line in lines
+    ]
+    found, alignment = align(history, 2)
+    problem = Problem("history_mismatch", "no line of two layers")
+    problems = (problem,) if alignment == "unresolved" else ()
+    return replace(
+        stripped, lines=found, history_alignment=alignment, problems=problems
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "relation"),
+    [
+        ([], "base"),
+        ([*PYTHON.lines[:-1], Line('CMD ["app"]', BUILT_AT, None)], "base"),
+        ([Line("RUN a", BUILT_AT, 0), Line("RUN b", BUILT_AT, 1)], "relative"),
+    ],
+)
+def test_other_lines_do_not_hide_the_base_of_which_an_image_has_just_the_layers(
+    database: Database, lines: Sequence[Line], relation: Relation
+) -> None:
+    """With fewer lines it may be what that base was built on."""
+    fleet = BasesAndApp(database)
+    fleet.base("library/debian", {"stretch": DEBIAN})
+    fleet.base("library/python", {"3.6": PYTHON})
+
+    found = fleet.push(on_python(lines))
+
+    assert found == BaseInWords("library/python:3.6", (), 2, relation, "layers")
+
+
+def test_a_base_that_is_pushed_elsewhere_stands_on_what_it_stands_on(
+    database: Database,
+) -> None:
+    fleet = BasesAndApp(database)
+    fleet.base("library/debian", {"stretch": DEBIAN})
+    fleet.base("library/python", {"3.6": PYTHON})
+    manifest = replace(PYTHON.manifest, digest=a_digest("again"))
+
+    found = fleet.push(replace(PYTHON, manifest=manifest))
 
     assert found == BaseInWords("library/debian:stretch", (), 1, "base", "layers")
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from weighbridge.domain.base.chain import layer_chains, line_chains
 from weighbridge.domain.image.document import Image, Line
 from weighbridge.domain.image.image_base import FoundBy, Relation
-from weighbridge.domain.image.image_config import keyword
+from weighbridge.domain.image.image_config import HISTORY_MISMATCH, keyword
 
 LEAST_BYTES: Final = 512
 """Layers that come to less are those of an empty folder, which anybody's image may
@@ -95,8 +95,10 @@ def find_base(
 ) -> FoundBase | None:
     """What an image stands on, by what is known of bases. None: that is not known.
 
-    1. The longest chain of its layers that is a base's. All of its layers may be: it
-       was built on that base if it has more lines, and is that base itself if not.
+    1. The longest chain of its layers that is a base's. All of its layers may be: it is
+       that base itself if it has the base's lines, or where these tell nothing; it was
+       built on that base if it has other ones. With fewer lines it may be what that
+       base was built on, so that they are relatives.
     2. Where an annotation names that same base, it is the base. Any other name counts
        for nothing: one that nobody can confirm would hide what the image holds.
     3. Else what was found is a relative where the image's own lines show that another
@@ -116,7 +118,11 @@ def find_base(
     if found is None:
         return FoundBase(None, "base", "annotation") if is_stranger else None
     is_contradicted = is_stranger and found_by == "history"
-    is_relative = is_contradicted or has_inner_end(_own_lines(asked, found))
+    is_relative = (
+        is_contradicted
+        or _may_be_below(asked, found)
+        or has_inner_end(_own_lines(asked, found))
+    )
     relation: Relation = "relative" if is_relative else "base"
     return FoundBase(found.id, relation, found_by, found.layer_count)
 
@@ -133,7 +139,7 @@ def _by_layers(asked: BaseQuestion, known: Bases) -> KnownBase | None:
         below = [base for base in bases if _begins_with(asked, base)]
         if below:
             return max(below, key=lambda base: base.line_count)
-        if bases and count < len(layers):
+        if bases and (count < len(layers) or _is_another(asked, bases)):
             return min(bases, key=lambda base: (base.line_count, base.id))
     return None
 
@@ -142,6 +148,25 @@ def _begins_with(asked: BaseQuestion, base: KnownBase) -> bool:
     """Whether the lines of a base are the first of the image, and others follow."""
     count = base.line_count
     return 0 < count < len(asked.lines) and asked.lines[count - 1] == base.history
+
+
+def _is_another(asked: BaseQuestion, bases: Sequence[KnownBase]) -> bool:
+    """Whether an image with just the layers of these bases is none of them. Not where
+    nobody knows: its config was not read, or lines of one tell nothing."""
+    faults = {problem.code for problem in asked.image.problems} - {HISTORY_MISMATCH}
+    if faults or not asked.lines:
+        return False
+    return all(base.line_count and base.history != asked.lines[-1] for base in bases)
+
+
+def _may_be_below(asked: BaseQuestion, base: KnownBase) -> bool:
+    """Whether a base may have been built on the image, by adding lines alone."""
+    image = asked.image
+    return (
+        base.layer_count == len(image.layers)
+        and image.history_alignment != "unresolved"
+        and len(image.lines) < base.line_count
+    )
 
 
 def _by_lines(asked: BaseQuestion, known: Bases) -> KnownBase | None:

@@ -87,7 +87,7 @@ def build_image(
     if config is not None and alignment == "unresolved":
         problems += (
             Problem(
-                "history_mismatch",
+                HISTORY_MISMATCH,
                 f"the history ({_count(len(config.history), 'line')}) does not fit "
                 f"{_count(layers, 'layer')}",
             ),
@@ -309,6 +309,10 @@ def _cut(text: str) -> str:
     room = limits.INSTRUCTION_CHARACTERS - len(marker.encode())
     return encoded[:room].decode(errors="ignore") + marker
 
+
+HISTORY_MISMATCH: Final = "history_mismatch"
+"""The problem of an image whose config was read, and whose history tells of none or of
+other layers."""
 
 NOT_IN_HISTORY: Final = "(not in the history)"
 """The line of a layer of an image that has no history."""

@@ -10,7 +10,11 @@ from msgspec.structs import replace
 
 from weighbridge.domain.base.names import name_in_from
 from weighbridge.domain.image.digest import short
-from weighbridge.domain.image.image_config import METADATA, keyword
+from weighbridge.domain.image.image_config import (
+    HISTORY_MISMATCH,
+    METADATA,
+    keyword,
+)
 from weighbridge.domain.report.lighter import Lighter
 from weighbridge.domain.size.weigh_image import image_total
 from weighbridge.domain.size.weighing import (
@@ -314,9 +318,6 @@ _INFERRED: Final = "Which line made which layer is inferred from what the lines 
 _SQUASHED: Final = (
     "Several lines were committed as one layer: what each of them added is not known."
 )
-_MISMATCH: Final = "history_mismatch"
-"""The problem that every image with the alignment `unresolved` has, if it has a
-history: one sentence says both."""
 
 
 class ImagePage(Struct, frozen=True):
@@ -393,7 +394,7 @@ def _banners(
 ) -> list[Banner]:
     texts = list(weighing.warnings)
     if image is not None and table is not None:
-        texts += [p.message for p in image.problems if p.code != _MISMATCH]
+        texts += [p.message for p in image.problems if p.code != HISTORY_MISMATCH]
         texts += _alignment(image, table)
     return [Banner("", text, False) for text in texts]
 
@@ -408,7 +409,7 @@ def _alignment(image: WeighedImage, table: LineTable) -> list[str]:
         return []
     if not table.lines:
         # A config that could not be read is a problem of its own, and the cause.
-        has_cause = any(p.code != _MISMATCH for p in image.problems)
+        has_cause = any(p.code != HISTORY_MISMATCH for p in image.problems)
         return [] if has_cause else ["It has no history: no line is known."]
     lines = plural(table.lines, "line")
     fits = "does" if table.lines == 1 else "do"
