@@ -30,6 +30,7 @@ class Running:
     process: subprocess.Popen[bytes]
     url: str
     errors: Path
+    folder: Path
 
     @property
     def said(self) -> str:
@@ -93,7 +94,7 @@ def start(folder: Path, *arguments: str) -> Running:
             # As on a terminal: a shell lets its background jobs ignore it.
             preexec_fn=_heed_ctrl_c,
         )
-    return Running(process, f"http://127.0.0.1:{port}", errors)
+    return Running(process, f"http://127.0.0.1:{port}", errors, folder)
 
 
 @pytest.fixture(scope="module")
