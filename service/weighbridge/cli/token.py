@@ -14,6 +14,11 @@ Examples:
   weighbridge token create --role metrics --name prometheus --expires 90d
   weighbridge token create --role admin > admin-token
 """
+_ACCEPT: Final = """\b
+Examples:
+  weighbridge token accept prometheus-token
+  weighbridge token accept /run/weighbridge/tokens
+"""
 _LIST: Final = (
     "\b\nExamples:\n  weighbridge token list\n  weighbridge token list -o json"
 )
@@ -56,6 +61,23 @@ def create(options: Options, role: str, name: str | None, expires: str | None) -
     token, secret = tokens.create_token(settings, role, name=name, expires_s=expires_s)
     click.echo(tokens.about(token), err=True)
     emit(tokens.created(token, secret, options.output))
+
+
+@command.command(epilog=_ACCEPT)
+@click.argument("paths", metavar="FILE|FOLDER...", nargs=-1, required=True)
+@common_options()
+def accept(options: Options, paths: tuple[str, ...]) -> None:
+    """Accept tokens that were made elsewhere, such as those of a mounted secret.
+
+    A token is called as its file is, and its prefix is its role: wbr_ read, wbm_
+    metrics, wba_ admin. Another one of its name is revoked. What is accepted already
+    stays as it is. Either all of them are accepted, or none.
+    """
+    settings = options.settings()
+
+    from weighbridge.cli.actions import accepted_tokens
+
+    emit(accepted_tokens.accepted(settings, paths))
 
 
 @command.command("list", epilog=_LIST)

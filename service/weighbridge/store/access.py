@@ -124,6 +124,14 @@ def find_tokens(connection: Connection, name_or_id: str) -> list[AccessToken]:
     return [t for t in found if name_or_id in (t.name, str(t.id))]
 
 
+def find_token_of(connection: Connection, sha256: bytes) -> AccessToken | None:
+    """The one whose text this is the SHA-256 of, valid or not."""
+    row = connection.execute(
+        select(*_COLUMNS).where(tokens.c.sha256 == sha256)
+    ).one_or_none()
+    return None if row is None else AccessToken(*row)
+
+
 def revoke_token(connection: Connection, token_id: int, now: datetime) -> bool:
     """Whether it was valid until now."""
     done = connection.execute(

@@ -178,6 +178,13 @@ def could_be_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+def role_of(text: str) -> str | None:
+    """The role that the prefix of a token names; None for what is no token, and for one
+    of a webhook, whose prefix names no source."""
+    found = (role for role, prefix in PREFIXES.items() if text.startswith(prefix))
+    return next(found, None) if could_be_token(text) else None
+
+
 def digest_of(text: str) -> bytes:
     """What is kept in place of the text: its SHA-256. A slow hash would gain nothing,
     since nobody guesses 32 random bytes."""
