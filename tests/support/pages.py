@@ -22,7 +22,7 @@ from weighbridge.web.views.frame import NAVIGATION, frame, repository_banners
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.over_time import OverTime
 from weighbridge.web.views.overview import overview
-from weighbridge.web.views.repository import repository_page
+from weighbridge.web.views.repository import NEWEST_FIRST, TagTable, repository_page
 from weighbridge.web.views.templating import render
 
 
@@ -115,6 +115,7 @@ def repository_tree(
     base: BaseInWords | None = None,
     behind: TagReport | None = None,
     limits: Mapping[str, int] | None = None,
+    table: TagTable = NEWEST_FIRST,
 ) -> Element:
     """The page of one repository, parsed; each tag names an image of its own.
 
@@ -133,10 +134,12 @@ def repository_tree(
             NOW,
             registry,
             limits=limits,
+            table=table,
         ),
         history=history,
         fitting="",
         links=Links("/repository", {"ref": f"{report.registry}/{report.repository}"}),
+        columns=Links("/repository", {"sort": table.sort, "order": table.order}),
         next_link="",
         first_link="",
         is_later=False,

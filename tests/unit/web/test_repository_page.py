@@ -1,12 +1,13 @@
 """The page of one repository."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from starlette.testclient import TestClient
 
 from support.html import Element, parse
-from support.images import a_layer, an_image
+from support.images import a_layer, an_image, an_index_of
 from support.pages import repository_tree
 from support.read_model import (
     HOUR,
@@ -17,7 +18,10 @@ from support.read_model import (
 )
 from support.store_world import World
 from weighbridge.domain.image.image_base import BaseInWords
+from weighbridge.domain.image.platform import Platform
 from weighbridge.domain.report.inventory import RepositoryState, TagReport
+from weighbridge.domain.size.confidence import Confidence
+from weighbridge.web.views.repository import TagSort, TagTable
 
 
 @pytest.mark.parametrize(
@@ -417,6 +421,117 @@ def test_one_image_is_compared_with_none() -> None:
     page = repository_tree(a_repository_report(), [a_tag("2", 1000)])
 
     assert page.one("table").all("input") == []
+
+
+def on_disk(tag: TagReport, megabytes: int | None) -> TagReport:
+    number = None if megabytes is None else megabytes * 1_000_000
+    word: Confidence | None = None if number is None else "exact"
+    return replace(tag, uncompressed_bytes=number, uncompressed_confidence=word)
+
+
+def test_on_disk_bars_and_changes_are_of_what_a_disk_takes() -> None:
+    tags = [
+        on_disk(a_tag("1.4", 500), 1_000),
+        on_disk(a_tag("1.3", 480), 800),
+        on_disk(a_tag("1.2", 470), None),
+    ]
+
+    page = repository_tree(
+        a_repository_report(), tags, base=PYTHON, table=TagTable(is_on_disk=True)
+    )
+
+    assert [cell.text for cell in cells(page, "Change")] == [
+        "\u25b2 +200 MB",
+        "unknown",
+        "",
+    ]
+    rects = [cell.one("rect").attributes for cell in cells(page, "Bar")]
+    assert [(r["width"], r.get("fill")) for r in rects] == [
+        ("100.00%", None),
+        ("80.00%", None),
+        ("99%", "url(#h-unknown)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sort", "order", "expected"),
+    [
+        ("newest", "desc", ["1.9", "1.10", "gone", "new"]),
+        ("newest", "asc", ["new", "gone", "1.10", "1.9"]),
+        ("name", "asc", ["1.9", "1.10", "gone", "new"]),
+        ("compressed", "desc", ["1.10", "gone", "1.9", "new"]),
+        ("compressed", "asc", ["1.9", "gone", "1.10", "new"]),
+        ("uncompressed", "desc", ["1.9", "1.10", "gone", "new"]),
+        # What is gone frees nothing any more: that is no number.
+        ("frees", "asc", ["1.9", "1.10", "new", "gone"]),
+    ],
+)
+def test_rows_are_put_in_order_and_those_without_a_value_come_last(
+    sort: TagSort, order: Literal["asc", "desc"], expected: list[str]
+) -> None:
+    tags = [
+        on_disk(a_tag("1.9", 100), 900),
+        on_disk(a_tag("1.10", 300), 300),
+        on_disk(gone("gone", 200), None),
+        on_disk(a_tag("new", None), None),
+    ]
+
+    page = repository_tree(a_repository_report(), tags, table=TagTable(sort, order))
+
+    rows = page.one("table").one("tbody").all("tr")
+    assert [row.one("th").all("", "chip")[0].text for row in rows] == expected
+
+
+def test_a_column_is_sorted_by_a_link_that_says_in_which_order_it_is(
+    client: TestClient, world: World
+) -> None:
+    world.crawl({f"1.{n}": an_image([a_layer(n, 9 - n)]) for n in range(3)})
+    whole = "/repository?ref=hub/acme/app"
+
+    page = parse(client.get(f"{whole}&show=uncompressed").text)
+    heads = page.all("table", "wide")[-1].one("thead").all("th")
+    sorted_now = {
+        th.text: th.attributes["aria-sort"]
+        for th in heads
+        if "aria-sort" in th.attributes
+    }
+    href = next(th.one("a").attributes["href"] for th in heads if "Comp" in th.text)
+    by_size = parse(client.get(href or "").text)
+
+    assert sorted_now == {"When \u2193": "descending"}
+    assert "show=uncompressed&sort=compressed&order=desc" in (href or "")
+    rows = by_size.all("table", "wide")[-1].one("tbody").all("tr")
+    assert [row.one("th").one("a").text for row in rows] == ["1.0", "1.1", "1.2"]
+    few = parse(client.get(f"{href}&limit=2").text)
+    assert "2 rows shown of 3 tags" in few.all("footer")[0].text
+
+
+def test_pages_go_on_newest_first_alone(client: TestClient, world: World) -> None:
+    world.crawl({f"1.{n}": an_image([a_layer(n, 9)]) for n in range(3)})
+    whole = "/repository?ref=hub/acme/app"
+    first = parse(client.get(f"{whole}&limit=1").text)
+    more = first.all("footer")[0].one("a").attributes["href"]
+
+    refused = client.get(f"{more}&sort=name")
+
+    assert refused.status_code == 400
+    assert "pages go on newest first" in refused.text
+
+
+def test_platforms_are_named(client: TestClient, world: World) -> None:
+    amd = an_image([a_layer("amd", 9)])
+    arm = an_image([a_layer("arm", 9)], platform=Platform("linux", "arm64"))
+    windows = an_image([a_layer("w", 9)], platform=Platform("windows", "amd64"))
+    world.keep(amd, arm, windows)
+    world.crawl({"1": an_index_of(windows, arm, amd)})
+
+    page = parse(client.get("/repository?ref=hub/acme/app").text)
+
+    table = page.all("table", "wide")[-1]
+    place = [th.text for th in table.one("thead").all("th")].index("Platforms")
+    row = table.one("tbody").one("tr")
+    shown = [c for c in row.parts if isinstance(c, Element)][place]
+    assert shown.text == "amd64, arm64, windows/amd64"
 
 
 def test_the_filter_keeps_the_state_of_the_page_and_leads_back(

@@ -117,12 +117,14 @@ class TagGroup(Struct, frozen=True):
     freed_bytes: what deleting all of them frees, the others staying; None: not known,
                  or they are gone
     base:        of the image, of the platform that speaks for it; None: not known
+    platforms:   of its images, the one that speaks for it first
     """
 
     tags: Sequence[TagReport]
     count: int
     freed_bytes: int | None
     base: BaseInWords | None = None
+    platforms: Sequence[Platform] = ()
 
 
 class TagGroups(Struct, frozen=True):
@@ -181,16 +183,18 @@ def group_page(
     parameters = {"repository": place.id, "ids": listed(keys)}
     members = connection.execute(_MEMBERS, parameters).all()
     reports = reports_with_images(connection, place.scope_id, members, platforms)
-    images = {image for _, image in reports if image is not None}
+    images = {each.image for each in reports if each.image is not None}
     bases = load_bases(connection, images, now) if images else {}
     live = [row.key for row in shown if not row.gone and row.key > 0]
     freed = {} if unknown else frees_alone(connection, *place, live)
     named: dict[tuple[int, int], list[TagReport]] = {}
     counts: dict[tuple[int, int], int] = {}
     base_of: dict[int, BaseInWords | None] = {}
-    for row, (report, image) in zip(members, reports, strict=True):
+    platforms_of: dict[int, Sequence[Platform]] = {}
+    for row, (report, image, every) in zip(members, reports, strict=True):
         named.setdefault((row.key, row.gone), []).append(report)
         counts[row.key, row.gone] = row.tags
+        platforms_of[row.key] = every
         base_of[row.key] = None if image is None else bases.get(image)
     found = tuple(
         TagGroup(
@@ -198,6 +202,7 @@ def group_page(
             counts[row.key, row.gone],
             None if row.gone else freed.get(row.key),
             base_of[row.key],
+            platforms_of[row.key],
         )
         for row in rows
     )

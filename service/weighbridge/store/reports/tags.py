@@ -118,7 +118,16 @@ def reports_of(
 ) -> tuple[TagReport, ...]:
     """What rows of `tags` of one repository show."""
     found = reports_with_images(connection, scope_id, rows, platforms)
-    return tuple(report for report, _ in found)
+    return tuple(each.report for each in found)
+
+
+class ShownTag(NamedTuple):
+    """A tag with the id of the image that speaks for it, None where none does; and the
+    platforms of all images that it leads to, that one's first."""
+
+    report: TagReport
+    image: int | None
+    platforms: tuple[Platform, ...]
 
 
 def reports_with_images(
@@ -126,9 +135,8 @@ def reports_with_images(
     scope_id: int,
     rows: Sequence[SQLRow],
     platforms: Sequence[Platform],
-) -> list[tuple[TagReport, int | None]]:
-    """The same, each with the id of the image that speaks for it; None where none
-    does."""
+) -> list[ShownTag]:
+    """The same, each with what it leads to."""
     targets = {row.target_id for row in rows if row.target_id is not None}
     graph = load_graph(connection, targets)
     shown = read_headlines(connection, graph, targets, scope_id, platforms)
@@ -147,7 +155,12 @@ def reports_with_images(
             platforms=len(graph.images_of(row.target_id)) if headline else 0,
             over=over.get(row.id, ()),
         )
-        reports.append((report, None if headline is None else headline.image.id))
+        if headline is None:
+            reports.append(ShownTag(report, None, ()))
+            continue
+        every = sorted(graph.images_of(row.target_id))
+        every.sort(key=lambda each: each != headline.platform)
+        reports.append(ShownTag(report, headline.image.id, tuple(every)))
     return reports
 
 

@@ -49,6 +49,7 @@ from weighbridge.web.request.parameters import (
     CrawlCursor,
     GroupCursor,
     Limit,
+    Order,
     Period,
     PlatformName,
     Ref,
@@ -70,7 +71,7 @@ from weighbridge.web.views.image import image_page
 from weighbridge.web.views.over_time import STEPS, OverTime, over_time
 from weighbridge.web.views.overview import overview
 from weighbridge.web.views.pulls import pulls_section
-from weighbridge.web.views.repository import repository_page
+from weighbridge.web.views.repository import TagSort, TagTable, repository_page
 from weighbridge.web.views.templating import render
 
 
@@ -125,6 +126,8 @@ TagFilter: TypeAlias = Annotated[
 
 FIRST_CRAWL_REFRESH_S: Final = 2
 SEARCH_HITS: Final = 100
+SORTED_IMAGES: Final = 300
+"""Of a repository with more, its newest so many are put in another order."""
 
 
 class Pages(Handlers):
@@ -179,13 +182,26 @@ class Pages(Handlers):
         since: Period = None,
         scale: Scale = "linear",
         tag: TagFilter = "",
+        show: ShownBytes = "compressed",
+        sort: Annotated[TagSort, Field(description="Column of the table of tags")] = (
+            "newest"
+        ),
+        order: Order = "desc",
         limit: Limit = DEFAULT_LIMIT,
         cursor: GroupCursor = None,
     ) -> Response:
         """One repository: its newest image, since when that is so large, and its tags,
-        the newest first."""
+        the newest first, or the newest of them in another order."""
+        table = TagTable(sort, order, limit, show == "uncompressed")
+        read = limit if table.is_newest_first else max(limit, SORTED_IMAGES)
+        if cursor is not None and not table.is_newest_first:
+            raise Refusal(
+                400,
+                "pages go on newest first: leave out sort and order, or cursor",
+                code="invalid_parameter",
+            )
         report, tags, reclaimable = self._finder.tag_groups(
-            ref, limit, cursor, self._clock(), tag or None
+            ref, read, cursor, self._clock(), tag or None
         )
         links = Links(
             "/repository",
@@ -194,6 +210,9 @@ class Pages(Handlers):
                 "since": since,
                 "scale": None if scale == "linear" else scale,
                 "tag": tag or None,
+                "show": None if show == "compressed" else show,
+                "sort": None if table.is_newest_first else sort,
+                "order": None if table.is_newest_first else order,
             },
         )
         only = Links("/repository", {"ref": ref})
@@ -207,10 +226,12 @@ class Pages(Handlers):
             violations,
             reclaimable.freed,
             self._limits(report, [group.tags[0].name for group in tags.page.items]),
+            table,
         )
         pulls = self._finder.pulls_of(report, month_of(around.now))
         view = replace(view, pulls=pulls_section(*pulls, self._finder.prices))
-        pages = paging(links, tags.page.next_cursor, cursor)
+        more = tags.page.next_cursor if table.is_newest_first else None
+        pages = paging(links, more, cursor)
         return page_of(
             request,
             "repository.html",
@@ -219,6 +240,7 @@ class Pages(Handlers):
             fitting=tag,
             history=self._over_time(report, since, around.now, is_log=scale == "log"),
             links=links,
+            columns=Links("/repository", {**links.state, "sort": sort, "order": order}),
             **pages,
         )
 

@@ -1,8 +1,8 @@
 """The page of one repository: its newest image and its tags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.text.units import format_bytes
 from weighbridge.presentation.forms.phrases import MINUS
 from weighbridge.store.reports.tag_groups import TagGroup, TagGroups
+from weighbridge.store.tags.tag_rows import natural_key
 from weighbridge.web.views.charts import (
     StackedBar,
     Storage,
@@ -36,6 +37,7 @@ from weighbridge.web.views.violations import ViolationItem, items
 from weighbridge.web.views.words import (
     Amount,
     ago,
+    amount_of_row,
     compressed,
     marked,
 )
@@ -57,13 +59,14 @@ class Verdict(Struct, frozen=True):
 
 
 class RowChange(Struct, frozen=True):
-    """Compressed bytes more or less than the image before; coloured from 5 % on.
+    """Bytes more or less than the image before; coloured from 5 % on.
 
+    changed_bytes: None where it is not known what one of both takes on a disk
     before: a tag of that one
     css:    "" below that
     """
 
-    changed_bytes: int
+    changed_bytes: int | None
     before: str
     css: str
 
@@ -77,6 +80,8 @@ class TagRow(Struct, frozen=True):
     base:   the name of the image's base as it is written in FROM, "" where it is not
             known; `is_relative`: it only has layers in common with that
     change: None where no image before it is known, or its size is not
+    bar:    None where it is not known what it takes on a disk
+    platforms: names of all, without `linux/`
     choice: the tag by which the row is chosen; "" for what is gone or no image
     """
 
@@ -85,14 +90,66 @@ class TagRow(Struct, frozen=True):
     others: int
     frees: Amount
     compressed: Amount
-    bar: StackedBar
+    uncompressed: Amount
+    bar: StackedBar | None
     note: str
     note_title: str
     verdict: Verdict | None
     change: RowChange | None
     base: str
     is_relative: bool
+    platforms: Sequence[str]
     choice: str
+
+
+TagSort: TypeAlias = Literal["newest", "name", "compressed", "uncompressed", "frees"]
+_AMOUNTS: Final[dict[TagSort, Callable[[TagRow], Amount]]] = {
+    "compressed": lambda row: row.compressed,
+    "uncompressed": lambda row: row.uncompressed,
+    "frees": lambda row: row.frees,
+}
+
+
+class TagTable(Struct, frozen=True):
+    """How the table of tags is shown.
+
+    limit:      rows, at most
+    is_on_disk: bars and changes are of what a disk takes, not of what a pull moves
+    """
+
+    sort: TagSort = "newest"
+    order: Literal["asc", "desc"] = "desc"
+    limit: int = 100
+    is_on_disk: bool = False
+
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether it goes on from page to page."""
+        return self.sort == "newest" and self.order == "desc"
+
+    def sorted(self, rows: Sequence[TagRow]) -> list[TagRow]:
+        """What comes newest first, in this order; without a value last in either."""
+        is_down = self.order == "desc"
+        if self.sort == "newest":
+            found = [*rows] if is_down else [*reversed(rows)]
+        elif self.sort == "name":
+            found = sorted(
+                rows, key=lambda row: natural_key(row.tag.name), reverse=is_down
+            )
+        else:
+            found = _by_amount(rows, _AMOUNTS[self.sort], is_down=is_down)
+        return found[: self.limit]
+
+
+def _by_amount(
+    rows: Sequence[TagRow], amount: Callable[[TagRow], Amount], *, is_down: bool
+) -> list[TagRow]:
+    known = [row for row in rows if amount(row).number is not None]
+    known.sort(key=lambda row: amount(row).number or 0, reverse=is_down)
+    return [*known, *(row for row in rows if amount(row).number is None)]
+
+
+NEWEST_FIRST: Final = TagTable()
 
 
 class RepositoryPage(Struct, frozen=True):
@@ -102,6 +159,8 @@ class RepositoryPage(Struct, frozen=True):
     storage: None where nothing of it was read yet
     reclaimable_bytes: what deleting the tags frees that no rule keeps; None: not known
     frees: what deleting it would free, as a sentence
+    table: how `rows` are shown; `sorted_rows`: among how many they are the first
+    is_part: the repository has others besides these
     pulls: None where its registry counts none"""
 
     report: RepositoryReport
@@ -115,6 +174,9 @@ class RepositoryPage(Struct, frozen=True):
     banners: Sequence[Banner]
     rows: Sequence[TagRow]
     violations: tuple[ViolationItem, ...]
+    table: TagTable
+    sorted_rows: int
+    is_part: bool
     pulls: PullsSection | None = None
 
     @property
@@ -141,6 +203,7 @@ def repository_page(
     violations: Sequence[ViolationReport] = (),
     reclaimable: Freed | None = None,
     limits: Mapping[str, int] | None = None,
+    table: TagTable = NEWEST_FIRST,
 ) -> RepositoryPage:
     """The page; bars of its tags share one scale.
 
@@ -155,7 +218,11 @@ def repository_page(
         confidence = report.newest_compressed_confidence
         newest = marked(Amount(newest_bytes), confidence, report.newest_claimed_bytes)
     groups = tags.page.items
-    largest = max((g.tags[0].compressed_bytes or 0 for g in groups), default=0)
+    largest = max((_shown_bytes(g.tags[0], table) or 0 for g in groups), default=0)
+    rows = [
+        _row(group, before, tags.unknown, largest, (limits or {}), now, table)
+        for group, before in _with_before(tags)
+    ]
     return RepositoryPage(
         report=report,
         absent=absent,
@@ -168,11 +235,11 @@ def repository_page(
             report, registry.storage_scope_kind if registry else None, tags.unknown
         ),
         banners=_banners(report, registry, now),
-        rows=[
-            _row(group, before, tags.unknown, largest, (limits or {}), now)
-            for group, before in _with_before(tags)
-        ],
+        rows=table.sorted(rows),
         violations=items(violations),
+        table=table,
+        sorted_rows=len(rows),
+        is_part=tags.page.next_cursor is not None,
     )
 
 
@@ -232,6 +299,10 @@ def _with_before(tags: TagGroups) -> list[tuple[TagGroup, TagReport | None]]:
     return found[len(behind) :][::-1]
 
 
+def _shown_bytes(tag: TagReport, table: TagTable) -> int | None:
+    return tag.uncompressed_bytes if table.is_on_disk else tag.compressed_bytes
+
+
 def _row(
     group: TagGroup,
     before: TagReport | None,
@@ -239,12 +310,14 @@ def _row(
     largest: int,
     limits: Mapping[str, int],
     now: datetime,
+    table: TagTable,
 ) -> TagRow:
     tag = group.tags[0]
     limit = limits.get(tag.name) if tag.deleted_at is None else None
     note, note_title = _note(tag, now)
     word = "none" if tag.kind in _NOT_IMAGES else "not yet"
     size = compressed(tag, word, note_title or "It is not read yet")
+    on_disk = amount_of_row(tag.uncompressed_bytes, tag.uncompressed_confidence)
     others = group.count - len(group.tags)
     frees = Amount(group.freed_bytes)
     if tag.deleted_at is not None:
@@ -257,13 +330,17 @@ def _row(
         others=others,
         frees=frees,
         compressed=size,
-        bar=_bar(tag, group.base, largest, limit),
+        uncompressed=on_disk,
+        bar=_bar_on_disk(on_disk, largest)
+        if table.is_on_disk and size.number is not None
+        else _bar(tag, group.base, largest, limit),
         note=note,
         note_title=note_title,
         verdict=_verdict(tag, limit),
-        change=_change(tag, before),
+        change=_change(tag, before, table),
         base=name_in_from(group.base.reference) if group.base else "",
         is_relative=group.base is not None and group.base.relation == "relative",
+        platforms=[str(each).removeprefix("linux/") for each in group.platforms],
         choice=""
         if tag.deleted_at is not None or tag.compressed_bytes is None
         else tag.name,
@@ -281,6 +358,14 @@ def _bar(
     is_within = bool(size) and limit is not None and limit <= largest
     place = row_share(limit or 0, largest) if is_within else None
     return StackedBar(of_base, round(whole - of_base, 2), place)
+
+
+def _bar_on_disk(size: Amount, largest: int) -> StackedBar | None:
+    """What of it is the base's is not known, and no limit is drawn: those are of
+    compressed bytes."""
+    return (
+        None if size.number is None else StackedBar(0, row_share(size.number, largest))
+    )
 
 
 def _verdict(tag: TagReport, limit: int | None) -> Verdict | None:
@@ -308,15 +393,20 @@ def _percent(share: float) -> str:
     return f"{max(share, 101):,.0f}" if share > 100 else f"{min(share, 99):.0f}"
 
 
-def _change(tag: TagReport, before: TagReport | None) -> RowChange | None:
+def _change(
+    tag: TagReport, before: TagReport | None, table: TagTable
+) -> RowChange | None:
     if (
         before is None
         or before.compressed_bytes is None
         or tag.compressed_bytes is None
     ):
         return None
-    changed = tag.compressed_bytes - before.compressed_bytes
-    share = _growth(tag.compressed_bytes, before.compressed_bytes)
+    was, now = _shown_bytes(before, table), _shown_bytes(tag, table)
+    if was is None or now is None:
+        return RowChange(None, before.name, "")
+    changed = now - was
+    share = _growth(now, was)
     return RowChange(changed, before.name, _growth_css(share) if changed else "")
 
 
