@@ -105,6 +105,19 @@ def add_token(
     return AccessToken(*added)
 
 
+def replace_token(
+    connection: Connection, new: NewToken, now: datetime
+) -> list[AccessToken]:
+    """Keep it; those of its name, which are revoked now."""
+    before = [
+        token
+        for token in find_tokens(connection, new.name or "")
+        if revoke_token(connection, token.id, now)
+    ]
+    add_token(connection, new, now)
+    return before
+
+
 def _free_name(role: str, taken: set[str]) -> str:
     number = 1
     while f"{role}-{number}" in taken:

@@ -5,23 +5,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from weighbridge.bootstrap.databases import ready_database
 from weighbridge.cli.actions.tokens import system_user
 from weighbridge.config import Settings
 from weighbridge.config.file.regular_file import read_secret_file
-from weighbridge.domain.access.roles import checked_name, digest_of, role_of
+from weighbridge.domain.access.roles import (
+    AccessToken,
+    checked_name,
+    digest_of,
+    role_of,
+)
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError
 from weighbridge.store.access import (
     Act,
     NewToken,
-    add_token,
     find_token_of,
-    find_tokens,
     note_act,
-    revoke_token,
+    replace_token,
 )
 
 
@@ -45,9 +47,21 @@ def accepted(settings: Settings, paths: Sequence[str]) -> str:
     found = [_read(file) for path in paths for file in _files(Path(path))]
     if not found:
         raise _invalid(Path(paths[0]), "contains no file")
-    now = datetime.now(UTC)
+    now, lines = datetime.now(UTC), []
     with ready_database(settings) as database, database.write() as connection:
-        return "\n".join(_accept(connection, token, now) for token in found)
+        for token in found:
+            if (known := find_token_of(connection, token.sha256)) is not None:
+                _check_same(token, known, now)
+                lines.append(f"accepted before: {token.name} ({token.role})")
+                continue
+            new = NewToken(token.name, token.role, token.sha256, None)
+            before = replace_token(connection, new, now)
+            acts = [("token.revoke", "")] * len(before) + [("token.create", token.role)]
+            for act, detail in acts:
+                note_act(connection, Act(now, system_user(), act, token.name, detail))
+            replaced = ", the one before is revoked" if before else ""
+            lines.append(f"accepted{replaced}: {token.name} ({token.role})")
+    return "\n".join(lines)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -68,31 +82,14 @@ def _read(file: Path) -> _OfFile:
     return _OfFile(file, checked_name(file.name), role, digest_of(text))
 
 
-def _accept(connection: Connection, token: _OfFile, now: datetime) -> str:
-    what = f"{token.name} ({token.role})"
-    if (known := find_token_of(connection, token.sha256)) is not None:
-        if known.state(now) == "valid" and known.name == token.name:
-            return f"accepted before: {what}"
+def _check_same(token: _OfFile, known: AccessToken, now: datetime) -> None:
+    """Raises UsageError(token_exists) for one that was called otherwise or ended."""
+    if known.state(now) != "valid" or known.name != token.name:
         raise UsageError(
             f"{token.file} holds the token {known.name!r}, which is {known.state(now)}",
             code="token_exists",
             hint="make another token, or name the file as the token is called",
         )
-    before = [
-        other
-        for other in find_tokens(connection, token.name)
-        if revoke_token(connection, other.id, now)
-    ]
-    for other in before:
-        note_act(connection, Act(now, system_user(), "token.revoke", other.name))
-    add_token(connection, NewToken(token.name, token.role, token.sha256, None), now)
-    act = Act(now, system_user(), "token.create", token.name, token.role)
-    note_act(connection, act)
-    return (
-        f"accepted, the one before is revoked: {what}"
-        if before
-        else f"accepted: {what}"
-    )
 
 
 def _invalid(path: Path, why: str) -> UsageError:
