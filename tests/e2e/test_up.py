@@ -253,7 +253,7 @@ def test_it_ends_at_sigterm_and_leaves_nothing_behind(demo: Running) -> None:
 
     assert demo.process.wait(60) == 0, demo.said
     assert "Traceback" not in demo.said
-    assert [p.name for p in demo.folder.iterdir()] == ["stderr"]
+    assert [p.name for p in demo.errors.parent.iterdir()] == ["stderr"]
 
 
 def test_it_says_where_it_serves_when_it_does(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_an_image_that_keeps_the_limit_ends_it(court: Court) -> None:
     assert court.events == ["opened", "resolved"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_image_just_within_the_limit_ends_it(court: Court) -> None:
     court.crawl({"1": weighing(400)})
     court.crawl({"2": weighing(501)})
@@ -55,6 +56,7 @@ def test_an_image_just_within_the_limit_ends_it(court: Court) -> None:
     assert (row.within_tag, row.within_amount) == ("3", 499 * MB)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_end_is_told_of_the_image_that_is_within(court: Court) -> None:
     court.crawl({"1": weighing(400)})
     court.crawl({"2": weighing(501)})
@@ -66,6 +68,7 @@ def test_the_end_is_told_of_the_image_that_is_within(court: Court) -> None:
     assert (end.compressed_bytes, end.closed_by) == (499 * MB, "pushed")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_growth_that_is_just_allowed_ends_it(court: Court) -> None:
     court.policies = [a_policy("growth", max_growth=0.25, min_growth=50 * MB)]
     court.crawl({"latest": weighing(90)})
@@ -74,6 +77,7 @@ def test_growth_that_is_just_allowed_ends_it(court: Court) -> None:
     assert [row.closed_by for row in court.rows()] == ["pushed"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_another_stream_is_another_violation(court: Court) -> None:
     court.crawl({"1": weighing(400)})
     court.crawl({"2": weighing(501), "latest": weighing(502), "2-slim": weighing(90)})
@@ -82,6 +86,7 @@ def test_another_stream_is_another_violation(court: Court) -> None:
     assert court.events == ["opened", "opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_of_images_that_came_at_once_the_newest_decides(court: Court) -> None:
     court.crawl({"1": weighing(400)})
     court.crawl({"2": weighing(501), "3": weighing(300)})
@@ -93,6 +98,7 @@ def test_of_images_that_came_at_once_the_newest_decides(court: Court) -> None:
     assert court.over() == {"2": ("max_compressed",), "5": ("max_compressed",)}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_size_that_was_long_in_coming_opens_nothing_behind_a_newer_tag(
     court: Court,
 ) -> None:
@@ -109,6 +115,7 @@ def test_a_size_that_was_long_in_coming_opens_nothing_behind_a_newer_tag(
     assert court.over() == {"2": ("max_uncompressed",)}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_size_that_was_long_in_coming_ends_nothing_of_a_newer_tag(
     court: Court,
 ) -> None:
@@ -125,6 +132,7 @@ def test_a_size_that_was_long_in_coming_ends_nothing_of_a_newer_tag(
     assert [(row.tag, row.closed_at) for row in court.rows()] == [("3", None)]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_newest_tag_that_is_deleted_leaves_the_one_before_it_over(
     court: Court,
 ) -> None:
@@ -148,6 +156,7 @@ def test_the_tag_that_goes_takes_its_violation_along(court: Court) -> None:
     assert court.events == ["opened", "resolved"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_limit_that_nobody_sets_any_more_ends_what_it_began(court: Court) -> None:
     court.crawl({"1": weighing(400)})
     court.crawl({"2": weighing(501)})
@@ -161,6 +170,7 @@ def test_a_limit_that_nobody_sets_any_more_ends_what_it_began(court: Court) -> N
     assert len(court.rows()) == 1
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_limit_of_another_policy_is_another_violation(court: Court) -> None:
     court.crawl({"1": weighing(400)})
     court.crawl({"2": weighing(501)})
@@ -174,6 +184,7 @@ def test_a_limit_of_another_policy_is_another_violation(court: Court) -> None:
     ]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_only_the_newest_image_of_a_first_crawl_is_judged(court: Court) -> None:
     court.crawl({"1": weighing(600), "2": weighing(501), "nightly": weighing(700)})
 
@@ -181,6 +192,7 @@ def test_only_the_newest_image_of_a_first_crawl_is_judged(court: Court) -> None:
     assert court.events == ["opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_first_crawl_of_a_registry_tells_nobody(
     tmp_path: Path, engine: Engine
 ) -> None:
@@ -193,6 +205,7 @@ def test_the_first_crawl_of_a_registry_tells_nobody(
         assert court.told == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_next_push_is_told_where_nobody_was(tmp_path: Path, engine: Engine) -> None:
     with a_database(tmp_path, engine) as database:
         court = Court(database, is_listed=False)
@@ -205,6 +218,7 @@ def test_the_next_push_is_told_where_nobody_was(tmp_path: Path, engine: Engine) 
         assert court.events == ["opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_push_is_told_of_while_its_registry_is_crawled_for_the_first_time(
     tmp_path: Path, engine: Engine
 ) -> None:
@@ -216,6 +230,7 @@ def test_a_push_is_told_of_while_its_registry_is_crawled_for_the_first_time(
         assert court.events == ["opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_that_moves_before_a_first_crawl_is_whole_was_pushed(
     court: Court,
 ) -> None:
@@ -227,6 +242,7 @@ def test_a_tag_that_moves_before_a_first_crawl_is_whole_was_pushed(
     assert court.events == ["opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_crawl_by_hand_tells_nobody_and_what_comes_next_is_told(
     court: Court,
 ) -> None:
@@ -241,6 +257,7 @@ def test_a_crawl_by_hand_tells_nobody_and_what_comes_next_is_told(
     assert court.events == ["opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_is_never_judged_waits(court: Court) -> None:
     court.crawl({"1": weighing(400)})
     policies, court.policies = court.policies, []
@@ -251,6 +268,7 @@ def test_what_is_never_judged_waits(court: Court) -> None:
     assert [row.tag for row in court.rows()] == ["2"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_without_a_limit_is_not_judged(court: Court) -> None:
     court.policies = [
         a_policy("services", Match(tag="release-*"), max_compressed=500 * MB)
@@ -273,6 +291,7 @@ def test_growth_is_against_the_images_before_in_the_stream(court: Court) -> None
     assert (row.amount, row.before_compressed_bytes) == (300 * MB, 105 * MB)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_growth_needs_three_images_before(court: Court) -> None:
     court.policies = [a_policy("growth", max_growth=0.25, min_growth=50 * MB)]
     grown_by(court, 90, 100, 300)
@@ -280,6 +299,7 @@ def test_growth_needs_three_images_before(court: Court) -> None:
     assert court.rows() == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_nothing_of_a_first_crawl_is_growth(court: Court) -> None:
     court.policies = [a_policy("growth", max_growth=0.25, min_growth=50 * MB)]
     court.crawl({str(n): weighing(100 + n) for n in range(9)} | {"9": weighing(400)})
@@ -302,6 +322,7 @@ def test_an_uncompressed_size_is_judged_when_it_is_known(court: Court) -> None:
     assert court.events == ["opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_size_of_a_first_crawl_that_is_known_later_is_told_to_nobody(
     tmp_path: Path, engine: Engine
 ) -> None:
@@ -328,6 +349,7 @@ def test_a_repository_may_hold_too_much(court: Court) -> None:
     assert row.closed_by == "pushed"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_a_push_added_is_why_a_repository_holds_too_much(court: Court) -> None:
     court.policies = [a_policy("room", max_deduplicated=700 * MB)]
     base = ("FROM debian", a_layer("debian", 600 * MB))
@@ -341,6 +363,7 @@ def test_what_a_push_added_is_why_a_repository_holds_too_much(court: Court) -> N
     ]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_image_is_not_blamed_for_a_line_that_only_earlier_ones_had(
     court: Court,
 ) -> None:
@@ -393,6 +416,7 @@ def test_what_begins_again_within_a_day_is_told_of_only_if_it_is_heavier(
     assert [row.notified_amount for row in court.rows()] == [510 * MB, 511 * MB]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_began_again_without_a_word_is_told_of_once_it_is_heavier(
     court: Court,
 ) -> None:
@@ -410,6 +434,7 @@ def test_what_began_again_without_a_word_is_told_of_once_it_is_heavier(
     assert [row.closed_at is None for row in court.rows()] == [False, True]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_end_that_is_not_sent_yet_is_never_told_of_an_image_that_is_over(
     court: Court,
 ) -> None:
@@ -423,6 +448,7 @@ def test_an_end_that_is_not_sent_yet_is_never_told_of_an_image_that_is_over(
     assert [row.closed_at for row in court.rows()] == [None]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_was_over_before_a_word_was_sent_is_told_of_when_it_begins_again(
     court: Court,
 ) -> None:
@@ -435,6 +461,7 @@ def test_what_was_over_before_a_word_was_sent_is_told_of_when_it_begins_again(
     assert [event for ((_, event),) in court.messages] == ["opened"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_alertmanager_is_sent_what_is_open_though_nobody_else_is_told(
     court: Court,
 ) -> None:
@@ -464,6 +491,7 @@ def test_f39_sizes_that_come_and_go_are_told_of_twice_at_most(court: Court) -> N
     assert len(court.rows()) == 1
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_an_episode_of_another_day_is_told_again(court: Court) -> None:
     court.crawl({"0": weighing(400)})
     for number in range(4):

@@ -111,6 +111,7 @@ def test_a_base_that_is_not_allowed_is_a_violation_until_it_is_another(
     assert listed(court) == [("allowed_bases", "latest", 1, False)]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize(
     ("relation", "found_by"),
     [("relative", "layers"), ("base", "history"), (None, None)],
@@ -230,6 +231,7 @@ def test_all_images_on_a_base_that_was_replaced_are_told_in_one_message(
     assert len(message) == 5
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_message_names_the_base_and_what_to_do(fleet: Court) -> None:
     fleet_on_a_base(fleet, fleet.names)
     replace_base(fleet)
@@ -253,6 +255,7 @@ def test_the_message_names_the_base_and_what_to_do(fleet: Court) -> None:
     assert one.headline.endswith("is to be rebuilt: library/python:3.12 was replaced")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_image_that_was_built_anew_is_done_and_nobody_is_told(fleet: Court) -> None:
     base = fleet_on_a_base(fleet, fleet.names[:2])
     replace_base(fleet)
@@ -272,6 +275,7 @@ def test_an_image_that_was_built_anew_is_done_and_nobody_is_told(fleet: Court) -
     assert len(fleet.messages) == 1
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_who_does_not_want_to_know_is_not_told(fleet: Court) -> None:
     fleet.policies = [a_policy("quiet", max_compressed=10**12)]
     fleet_on_a_base(fleet, fleet.names)
@@ -280,6 +284,7 @@ def test_who_does_not_want_to_know_is_not_told(fleet: Court) -> None:
     assert (fleet.judge_what_stands(), fleet.told) == (0, [])
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_two_teams_have_a_message_each(fleet: Court) -> None:
     own = Match(repository="shop/app0")
     fleet.policies = [

@@ -151,6 +151,7 @@ def test_two_repositories_with_one_new_base_know_that_it_is_the_base(
     assert len({cause.key for cause in causes}) == 1
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_f39_many_repositories_at_once_are_two_messages(
     tmp_path: Path, engine: Engine
 ) -> None:

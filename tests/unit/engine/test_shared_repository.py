@@ -178,6 +178,7 @@ async def crawled_alone(alone: Yard, registry: Shared) -> Shared:
     return client
 
 
+@pytest.mark.long_on("sqlite")  # the rest of this file has it
 async def test_two_processes_share_a_large_repository(yard: Yard, alone: Yard) -> None:
     one = filled()
     two = one.client()

@@ -57,6 +57,7 @@ def test_from_the_eleventh_in_a_minute_on_the_rest_is_one_message(
     assert outbox.next_due(T0 + MINUTE) is None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_sixty_repositories_at_once_are_eleven_messages(outbox: OutboxWorld) -> None:
     for number in range(60):
         moment = T0 + number * 20 * timedelta(milliseconds=1)
@@ -65,6 +66,7 @@ def test_sixty_repositories_at_once_are_eleven_messages(outbox: OutboxWorld) -> 
     assert outbox.sent_until(T0 + DAY) == [1] * TEN + [50]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_cause_that_is_shared_stays_one_first_and_one_gathered_message(
     outbox: OutboxWorld,
 ) -> None:
@@ -74,6 +76,7 @@ def test_a_cause_that_is_shared_stays_one_first_and_one_gathered_message(
     assert outbox.sent_until(T0 + DAY) == [1, 29]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_cause_whose_first_was_gathered_is_still_told_twice_at_most(
     outbox: OutboxWorld,
 ) -> None:
@@ -88,6 +91,7 @@ def test_a_cause_whose_first_was_gathered_is_still_told_twice_at_most(
     assert outbox.sent_until(T0 + 2 * DAY, now=T0 + DAY) == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_comes_later_than_a_minute_is_a_message_of_its_own_again(
     outbox: OutboxWorld,
 ) -> None:
@@ -101,6 +105,7 @@ def test_what_comes_later_than_a_minute_is_a_message_of_its_own_again(
     assert [told(outbox.sent(later)) for _ in ids] == [[(one, "opened")] for one in ids]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_in_no_minute_are_more_than_ten_messages_begun(outbox: OutboxWorld) -> None:
     moments = []
     for number in range(90):
@@ -117,6 +122,7 @@ def test_in_no_minute_are_more_than_ten_messages_begun(outbox: OutboxWorld) -> N
     assert all(row.is_sent for row in outbox.kept())
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_try_again_is_no_new_message_and_waits_for_nobody(
     outbox: OutboxWorld,
 ) -> None:
@@ -137,6 +143,7 @@ def test_a_try_again_is_no_new_message_and_waits_for_nobody(
     assert outbox.sent(again) is None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_one_channel_does_not_hold_up_another(database: Database) -> None:
     ops = Route("ops")
     outbox = OutboxWorld(database, (ops, replace(ops, channel="hook")))
@@ -148,6 +155,7 @@ def test_one_channel_does_not_hold_up_another(database: Database) -> None:
     assert outbox.sent(T0, "hook") is not None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_end_of_what_was_gathered_is_told_behind_it(outbox: OutboxWorld) -> None:
     ids = [outbox.opened(f"acme/r{number}") for number in range(TEN + 3)]
     outbox.sent_until(T0 + MINUTE)
@@ -177,6 +185,7 @@ def test_a_gathered_message_that_fails_is_sent_again_under_its_key(
     assert (again.key, again.rows) == (first.key, first.rows)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_clock_that_was_ahead_holds_nothing_back(outbox: OutboxWorld) -> None:
     ahead = T0 + DAY
     for number in range(TEN):

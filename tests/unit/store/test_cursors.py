@@ -127,6 +127,7 @@ def test_what_has_the_form_of_a_list_is_a_place_in_it(
         assert LISTS[pattern](connection, cursor).items == ()
 
 
+@pytest.mark.long_on("postgresql")  # no statement of its own
 @pytest.mark.parametrize(
     "cursor",
     [
@@ -166,6 +167,7 @@ def test_a_very_long_cursor_is_refused() -> None:
             read_cursor(long, FORM)
 
 
+@pytest.mark.long_on("postgresql")  # no statement of its own
 @pytest.mark.parametrize(
     "limit",
     [
@@ -194,6 +196,7 @@ def test_the_limits_themselves_are_allowed() -> None:
     assert (check_limit(1), check_limit(LIMIT)) == (1, LIMIT)
 
 
+@pytest.mark.long_on("postgresql")  # no statement of its own
 @pytest.mark.parametrize("sort", ["size;DROP TABLE tags", "", "state", "(select 1)"])
 def test_api_001_only_listed_columns_can_be_sorted_by(
     module_database: Database, sort: str
@@ -207,6 +210,7 @@ def test_api_001_only_listed_columns_can_be_sorted_by(
     assert all(name in caught.value.hint for name in SORTS)
 
 
+@pytest.mark.long_on("postgresql")  # no statement of its own
 def test_api_001_only_two_orders_exist(module_database: Database) -> None:
     query = RepositoryQuery(order="asc,(select 1)")
 

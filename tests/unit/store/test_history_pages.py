@@ -229,6 +229,7 @@ def test_there_is_no_history_of_what_is_not_known(world: World) -> None:
         )
 
 
+@pytest.mark.long_on("postgresql")  # no statement of its own
 @pytest.mark.parametrize("tag", ["main", None])
 @pytest.mark.parametrize("cursor", ["history:1", "tags:a:b", "history:x:1"])
 def test_a_cursor_of_another_list_is_refused(
@@ -242,6 +243,7 @@ def test_a_cursor_of_another_list_is_refused(
     assert refused.value.code == "invalid_cursor"
 
 
+@pytest.mark.long_on("postgresql")  # no statement of its own
 @pytest.mark.parametrize("tag", ["main", None])
 @pytest.mark.parametrize("number", [-(2**63), 0, 2**63 - 1])
 def test_a_cursor_of_any_number_is_a_place(
@@ -264,6 +266,7 @@ CRAWLS: Final = st.lists(
 YEARS: Final = st.permutations([1, 1970, 1999, 2026, 9999])
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @given(crawls=CRAWLS, years=YEARS, limit=st.integers(1, 3))
 @settings(max_examples=15, deadline=None)
 @pytest.mark.slow

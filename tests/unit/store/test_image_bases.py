@@ -79,6 +79,7 @@ def test_an_image_that_came_before_its_base_is_found_by_the_sweep(
     assert fleet.sweep() == 0
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_tags_from_before_a_repository_was_a_base_are_taken_by_the_sweep(
     database: Database,
 ) -> None:
@@ -94,6 +95,7 @@ def test_tags_from_before_a_repository_was_a_base_are_taken_by_the_sweep(
     assert found.reference == "library/debian:stretch"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_base_is_known_after_its_tag_moved_on_and_was_deleted(
     database: Database,
 ) -> None:
@@ -146,6 +148,7 @@ def test_a_base_is_known_after_its_repository_was_forgotten_and_all_of_it_pruned
     assert found.reference == "library/debian:stretch"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_that_comes_back_leads_there_again(database: Database) -> None:
     fleet = BasesAndApp(database)
     newer = built([a_layer("newer")])
@@ -171,6 +174,7 @@ def test_each_platform_of_an_index_is_a_base_under_its_tag(database: Database) -
     assert found.reference == "library/debian:stretch"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_image_that_adds_lines_to_a_base_stands_on_it_with_all_of_its_layers(
     database: Database,
 ) -> None:
@@ -232,6 +236,7 @@ def test_a_base_that_is_pushed_elsewhere_stands_on_what_it_stands_on(
     assert found == BaseInWords("library/debian:stretch", (), 1, "base", "layers")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_of_two_bases_with_the_same_layers_the_one_with_the_images_lines_is_meant(
     database: Database,
 ) -> None:
@@ -250,6 +255,7 @@ def test_of_two_bases_with_the_same_layers_the_one_with_the_images_lines_is_mean
     assert beside.reference == "library/debian:stretch"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_another_image_in_between_makes_it_a_relative(database: Database) -> None:
     """PYTHON is no base that we know; its CMD, an hour before what follows, tells."""
     fleet = BasesAndApp(database)
@@ -275,6 +281,7 @@ def test_an_image_whose_layers_were_compressed_anew_is_found_by_its_lines(
     assert found == BaseInWords("library/debian:stretch", (), 1, "base", "history")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_annotation_of_a_base_that_nobody_knows_is_all_that_is_said(
     database: Database,
 ) -> None:
@@ -298,6 +305,7 @@ def test_an_annotation_confirms_what_the_layers_show(database: Database) -> None
     )
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_annotation_that_the_layers_contradict_counts_for_nothing(
     database: Database,
 ) -> None:
@@ -314,6 +322,7 @@ def test_an_annotation_that_the_layers_contradict_counts_for_nothing(
     assert fleet.push(stranger) is None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_claim_that_the_layers_contradict_is_counted_nowhere(
     database: Database,
 ) -> None:
@@ -334,6 +343,7 @@ def test_a_claim_that_the_layers_contradict_is_counted_nowhere(
         assert [tuple(row) for row in connection.execute(counts)] == [(said, 1)]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_base_is_looked_for_again_once_a_config_comes(database: Database) -> None:
     fleet = BasesAndApp(database)
     fleet.base("library/debian", {"stretch": DEBIAN})
@@ -349,6 +359,7 @@ def test_the_base_is_looked_for_again_once_a_config_comes(database: Database) ->
     assert found.reference == "library/debian:stretch"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_annotation_of_an_unknown_base_does_not_hide_what_the_layers_show(
     database: Database,
 ) -> None:
@@ -365,6 +376,7 @@ def test_an_annotation_of_an_unknown_base_does_not_hide_what_the_layers_show(
         assert connection.execute(kept).one() == (said,)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_lines_are_but_a_relatives_where_an_annotation_names_an_unknown_base(
     database: Database,
 ) -> None:
@@ -394,6 +406,7 @@ def test_the_sweep_keeps_what_annotations_say(database: Database) -> None:
     )
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_layers_of_an_empty_folder_are_nobodys_base(database: Database) -> None:
     fleet = BasesAndApp(database)
     empty = a_layer("empty", 32)
@@ -402,6 +415,7 @@ def test_layers_of_an_empty_folder_are_nobodys_base(database: Database) -> None:
     assert fleet.push(built([empty, a_layer("app")])) is None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_images_of_any_other_repository_are_no_bases(database: Database) -> None:
     fleet = BasesAndApp(database)
     fleet.base("acme/other", {"1": DEBIAN}, is_marked=False)

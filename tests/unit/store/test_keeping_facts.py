@@ -88,6 +88,7 @@ def test_an_image_comes_back_as_it_was_kept(database: Database) -> None:
     assert stored_again(database, image) == replace(image, diff_ids=())
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_layer_that_occurs_twice_comes_back_twice_and_weighs_once(
     database: Database,
 ) -> None:
@@ -128,6 +129,7 @@ def test_the_view_shows_digests_and_platforms_as_text(database: Database) -> Non
     )
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_instruction_is_stored_once_for_all_images(database: Database) -> None:
     first, second = an_image(some_layers(1, 2)), an_image(some_layers(1, 2, 3))
 
@@ -139,6 +141,7 @@ def test_an_instruction_is_stored_once_for_all_images(database: Database) -> Non
         assert sorted(texts) == ["RUN step-0", "RUN step-1", "RUN step-2"]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_lines_of_an_image_are_one_value(database: Database) -> None:
     created = datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
     image = an_image([a_layer()], lines=[Line("A", created, 0), Line("B", None, None)])
@@ -169,6 +172,7 @@ def test_keeping_a_document_again_writes_nothing(database: Database) -> None:
     assert after == before
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_conflicting_size_is_flagged_and_not_taken(database: Database) -> None:
     keep(database, an_image([a_layer("shared", 1000), a_layer("one", 1)]))
 
@@ -184,6 +188,7 @@ def test_a_conflicting_size_is_flagged_and_not_taken(database: Database) -> None
         assert sorted(totals.scalars()) == [5, 1001]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_false_size_changes_no_honest_image_that_comes_later(
     database: Database,
 ) -> None:
@@ -196,6 +201,7 @@ def test_a_false_size_changes_no_honest_image_that_comes_later(
         assert sorted(totals.scalars()) == [1007, 2**44]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_layer_that_one_manifest_has_here_is_here(database: Database) -> None:
     keep(database, an_image([a_layer("shared", 5, is_foreign=True)]))
 
@@ -217,6 +223,7 @@ def test_a_conflict_within_one_batch_is_flagged(database: Database) -> None:
     assert blob_row(database, a_digest("shared"))["has_conflict"] is True
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_length_that_we_counted_beats_what_an_index_claims(
     database: Database,
 ) -> None:
@@ -231,6 +238,7 @@ def test_the_length_that_we_counted_beats_what_an_index_claims(
     assert row["has_conflict"] is True
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_foreign_layer_counts_nothing_until_its_registry_was_asked(
     database: Database,
 ) -> None:
@@ -251,6 +259,7 @@ def test_a_foreign_layer_weighs_in_a_pull_and_not_in_storage(world: World) -> No
     assert report.referenced_bytes == image.stored_bytes
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_a_builder_wrote_is_kept_for_its_own_manifest(database: Database) -> None:
     keep(database, an_image([a_layer("e", 10, annotated_uncompressed_bytes=4096)]))
     keep(database, an_image([a_layer("e", 10), a_layer("f", 11)]))
@@ -274,6 +283,7 @@ def test_an_annotation_beyond_64_bits_does_not_stop_a_batch(
         assert found.scalar_one() == LARGEST
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_children_keep_their_order_and_roles(database: Database) -> None:
     one, two = an_image([a_layer("1")]), an_image([a_layer("2")], platform=ARM)
     attestation = an_artifact_of(a_layer("statement", 40))
@@ -295,6 +305,7 @@ def test_children_keep_their_order_and_roles(database: Database) -> None:
     ]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_artifact_is_no_image_and_its_blobs_are_not_measured(
     database: Database,
 ) -> None:
@@ -311,6 +322,7 @@ def test_an_artifact_is_no_image_and_its_blobs_are_not_measured(
     assert blob_row(database, chart.digest)["facts_state"] == "artifact"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_artifacts_blob_that_turns_up_as_a_layer_is_measured_after_all(
     database: Database,
 ) -> None:
@@ -321,6 +333,7 @@ def test_an_artifacts_blob_that_turns_up_as_a_layer_is_measured_after_all(
     assert blob_row(database, a_digest("both"))["is_layer"] is True
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize("reason", ["schema1", "unknown_media_type"])
 def test_manifest_046_an_unweighable_manifest_is_known_with_its_reason(
     database: Database, reason: str
@@ -333,6 +346,7 @@ def test_manifest_046_an_unweighable_manifest_is_known_with_its_reason(
     assert (row["facts_state"], row["facts_code"]) == ("unweighable", reason)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_only_digests_whose_facts_are_whole_are_known(database: Database) -> None:
     image, absent = an_image([a_layer("layer")]), a_digest("absent")
     whole = Index(a_digest("w"), OCI_INDEX, 90, (a_child(image.digest),))
@@ -367,6 +381,7 @@ def test_a_missing_child_is_a_row_with_its_code(database: Database) -> None:
     assert row["compressed_bytes"] == 500
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_missing_child_of_no_index_at_hand_is_kept_without_a_size(
     database: Database,
 ) -> None:
@@ -392,6 +407,7 @@ def test_a_missing_child_that_is_read_at_last_is_known(database: Database) -> No
     assert blob_row(database, image.digest)["facts_code"] is None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_kept_facts_are_never_undone_by_a_later_failure(database: Database) -> None:
     image = an_image()
     keep(database, image)
@@ -401,6 +417,7 @@ def test_kept_facts_are_never_undone_by_a_later_failure(database: Database) -> N
     assert blob_row(database, image.digest)["facts_state"] == "image"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_image_without_layers_or_lines_is_kept(database: Database) -> None:
     image = an_image([], lines=[])
 

@@ -65,6 +65,7 @@ def test_an_image_frees_what_no_other_image_has(world: World) -> None:
     assert (report.reason, report.tags) == (None, 1)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_deleting_one_alias_frees_nothing_and_the_reason_says_why(world: World) -> None:
     world.crawl(dict.fromkeys(["1", "latest"], an_image()))
 
@@ -82,6 +83,7 @@ def test_of_many_aliases_that_stay_some_are_named(world: World) -> None:
     assert reason == "t1, t2, t3, t4, t5 and 3 more name the same digest"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_all_aliases_together_free_the_image(world: World) -> None:
     image = an_image(some_layers(700))
     world.crawl(dict.fromkeys(["1", "latest"], image))
@@ -105,6 +107,7 @@ def test_a_child_that_another_index_lists_stays(world: World) -> None:
     assert freed.freed_bytes == both.manifest_bytes + 21 + documents_of(amd)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_of_what_an_index_lists_frees_nothing(world: World) -> None:
     amd = an_image()
     world.keep(amd)
@@ -156,6 +159,7 @@ def test_a_foreign_layer_is_stored_nowhere_and_frees_nothing(world: World) -> No
     assert freed.blobs == 3
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_names_that_are_no_tags_are_passed_over(world: World) -> None:
     world.crawl({"1": an_image()})
 
@@ -164,6 +168,7 @@ def test_names_that_are_no_tags_are_passed_over(world: World) -> None:
     assert (report.tags, report.reason) == (0, "no tag would go")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize(
     ("state", "reason", "words"),
     [
@@ -188,10 +193,12 @@ def test_of_what_was_not_seen_whole_there_is_a_reason_and_no_number(
     assert report.reason.startswith(words)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_repository_that_was_never_crawled_has_a_reason(world: World) -> None:
     assert reclaim(world, "1").reason == "it was never crawled to its end"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_tags_that_wait_for_a_second_crawl_are_a_reason(world: World) -> None:
     world.crawl({"1": an_image()}, result=a_result(held=["1"]))
 
@@ -203,6 +210,7 @@ def test_tags_that_wait_for_a_second_crawl_are_a_reason(world: World) -> None:
     )
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_tags_that_the_configuration_excludes_are_a_reason(world: World) -> None:
     world.crawl({"1": an_image()})
 
@@ -224,6 +232,7 @@ def test_rules_keep_what_they_say_and_the_rest_would_go(world: World) -> None:
     assert freed_of(report).freed_bytes == 9 + documents_of(old)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_signatures_go_with_what_they_sign_and_so_does_what_signs_them(
     world: World,
 ) -> None:
@@ -250,6 +259,7 @@ def test_signatures_go_with_what_they_sign_and_so_does_what_signs_them(
     assert len(freed_of(ruled).manifests) == 3
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_of_more_tags_than_an_answer_may_take_nothing_is_said(world: World) -> None:
     world.crawl(dict.fromkeys(["1", "2", "3"], an_image()))
 
@@ -259,6 +269,7 @@ def test_of_more_tags_than_an_answer_may_take_nothing_is_said(world: World) -> N
     assert report.reason == "it has more than 2 tags: see weighbridge reclaim"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_was_pulled_lately_stays_where_the_registry_gives_the_time(
     world: World,
 ) -> None:
@@ -276,6 +287,7 @@ def test_what_was_pulled_lately_stays_where_the_registry_gives_the_time(
     assert [group.tags for group in report.groups] == [["unused"]]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_rule_about_pulls_where_none_are_known_is_a_reason_and_no_number(
     world: World,
 ) -> None:
@@ -291,6 +303,7 @@ def test_a_rule_about_pulls_where_none_are_known_is_a_reason_and_no_number(
     )
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_report_asks_as_much_of_ten_tags_as_of_three_hundred(world: World) -> None:
     """Count the statements: none is asked once for each tag."""
     counts = []
@@ -304,6 +317,7 @@ def test_a_report_asks_as_much_of_ten_tags_as_of_three_hundred(world: World) -> 
     assert counts[0] == counts[1] < 40
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_one_tag_of_a_large_repository_reads_no_other_but_those_that_share_it(
     world: World,
 ) -> None:
@@ -321,6 +335,7 @@ def test_one_tag_of_a_large_repository_reads_no_other_but_those_that_share_it(
     assert max(map(len, asked)) < 300
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_charts_take_no_place_of_the_newest_images_that_are_kept(
     world: World,
 ) -> None:

@@ -77,6 +77,7 @@ def compare(database: Database, repository: int, names: set[str]) -> Freed:
     return freed
 
 
+@pytest.mark.long_on("postgresql")  # test_reclaim has it
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
 @pytest.mark.parametrize("seed", seeds(300, 4, quick=1))
 def test_what_deletion_frees_equals_brute_force_in_random_histories(

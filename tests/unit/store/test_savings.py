@@ -75,12 +75,14 @@ def test_the_variants_of_a_base_are_found_by_their_names(bases: SlimBases) -> No
     assert found[0].variant.seen_at == bases.world.now
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_slim_variant_is_a_base_with_a_variant_too(bases: SlimBases) -> None:
     found = savings(bases, "slim", "library/python:3.7-slim")
 
     assert variants(found) == {"library/python:3.7-alpine": 19 * MB}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_variant_of_another_platform_is_none(bases: SlimBases) -> None:
     bases.base("arm", FULL, "library/node:8", platform=ARM)
     bases.base("amd", SLIM, "library/node:8-slim")
@@ -88,6 +90,7 @@ def test_a_variant_of_another_platform_is_none(bases: SlimBases) -> None:
     assert savings(bases, "arm", "library/node:8") == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_variant_that_its_tag_has_left_is_none(bases: SlimBases) -> None:
     name = "library/node:8-slim"
     bases.base("node", FULL, "library/node:8")
@@ -96,6 +99,7 @@ def test_a_variant_that_its_tag_has_left_is_none(bases: SlimBases) -> None:
     assert savings(bases, "node", "library/node:8") == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_base_that_its_tag_has_left_has_the_variants_of_its_name(
     bases: SlimBases,
 ) -> None:
@@ -105,6 +109,7 @@ def test_a_base_that_its_tag_has_left_has_the_variants_of_its_name(
     assert len(savings(bases, "old")) == 2
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_latest_was_once_has_not_the_variants_of_what_it_is(
     bases: SlimBases,
 ) -> None:
@@ -119,6 +124,7 @@ def test_what_latest_was_once_has_not_the_variants_of_what_it_is(
     assert savings(bases, "old", "library/node:latest") == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_another_name_of_the_base_finds_what_the_first_has_not(
     bases: SlimBases,
 ) -> None:
@@ -131,6 +137,7 @@ def test_another_name_of_the_base_finds_what_the_first_has_not(
     assert saving.patch == "-FROM node:carbon\n+FROM node:carbon-slim"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_heavier_variant_is_left_out(bases: SlimBases) -> None:
     bases.base("scratch", ALPINE, "library/traefik:1.5")
     bases.base("heavier", SLIM, "library/traefik:1.5-alpine")
@@ -150,6 +157,7 @@ def test_the_fleet_stores_a_layer_once_whoever_has_it(bases: SlimBases) -> None:
     assert alpine.fleet.stored_bytes == 284 * MB
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_others_have_too_does_not_leave(bases: SlimBases) -> None:
     child = bases.child("full", [OWN])
     bases.world.crawl({"child": child, "base": bases.images["full"]})
@@ -170,6 +178,7 @@ def test_what_is_there_already_does_not_come(bases: SlimBases) -> None:
     assert alpine.fleet.stored_bytes == 315 * MB
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_base_without_images_saves_nobody_anything(bases: SlimBases) -> None:
     bases.child("full", [OWN])
 
@@ -179,6 +188,7 @@ def test_a_base_without_images_saves_nobody_anything(bases: SlimBases) -> None:
     assert (alpine.fleet.images, alpine.fleet.stored_bytes) == (0, 0)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_storage_of_what_was_not_seen_whole_is_not_known(bases: SlimBases) -> None:
     """What is not seen may have the layers too. The savings of one pull stay."""
     child = bases.child("full", [OWN])

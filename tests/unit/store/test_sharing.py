@@ -185,6 +185,7 @@ def test_of_a_large_repository_all_is_told_but_not_the_classes(
     assert ("more than 2 manifests" in (large.reason or "")) is not leaves_tags_out
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.slow
 @pytest.mark.parametrize("scope", ["project", "registry", "repository"])
 @pytest.mark.parametrize("seed", seeds(700, 3, quick=1))

@@ -112,6 +112,7 @@ def test_an_index_shows_its_headline_image_unless_all_are_asked_for(
     assert platforms_shown(everything) == [AMD, ARM, S390]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_second_image_of_one_platform_is_shown(world: World) -> None:
     second = an_image([a_layer("second", 999)])
     world.keep(ONE, second)
@@ -126,6 +127,7 @@ def test_a_second_image_of_one_platform_is_shown(world: World) -> None:
     assert short(ONE.digest) in found.warnings[0]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_platform_is_what_the_index_says(world: World) -> None:
     entry = Child(
         Descriptor(OCI_MANIFEST, TWO.digest, TWO.manifest.manifest_bytes, platform=AMD),
@@ -140,6 +142,7 @@ def test_the_platform_is_what_the_index_says(world: World) -> None:
     assert "its config says linux/arm64" in found.warnings[0]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_one_platform_may_be_asked_for(world: World) -> None:
     world.keep(ONE, TWO)
     world.crawl({"latest": an_index_of(ONE, TWO)})
@@ -151,6 +154,7 @@ def test_one_platform_may_be_asked_for(world: World) -> None:
     assert found.warnings == ()
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_platform_that_is_not_there_is_said(world: World) -> None:
     world.crawl({"latest": ONE})
 
@@ -171,6 +175,7 @@ def test_images_of_a_nested_index_are_found(world: World) -> None:
     assert must_weigh(world, "latest").platforms == (AMD, ARM)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_attestations_are_others_and_never_platforms(world: World) -> None:
     attestation = an_artifact_of(a_layer("statement", 40))
     unread = a_digest("unread")
@@ -191,6 +196,7 @@ def test_attestations_are_others_and_never_platforms(world: World) -> None:
     ]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_missing_child_is_a_warning_and_still_a_platform(world: World) -> None:
     index = an_index_of(ONE, TWO)
     world.keep(ONE, index, missing={TWO.digest: "not_found"})
@@ -219,6 +225,7 @@ def test_a_stale_tag_says_since_when_and_why(world: World) -> None:
     assert "negative size" in warning
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_that_is_gone_is_weighed_with_a_warning(world: World) -> None:
     world.crawl({"old": ONE})
     world.crawl(deleted=["old"])
@@ -228,6 +235,7 @@ def test_a_tag_that_is_gone_is_weighed_with_a_warning(world: World) -> None:
     assert str(rfc3339(world.now)) in warning
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_digest_is_weighed_without_a_tag(world: World) -> None:
     world.keep(ONE)
     world.crawl({"latest": an_index_of(ONE)})
@@ -239,6 +247,7 @@ def test_a_digest_is_weighed_without_a_tag(world: World) -> None:
     assert found.warnings == ()
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_digest_that_no_tag_leads_to_any_more_says_so(world: World) -> None:
     world.crawl({"latest": ONE})
     world.crawl({"latest": TWO})
@@ -248,6 +257,7 @@ def test_a_digest_that_no_tag_leads_to_any_more_says_so(world: World) -> None:
     assert len(found.warnings) == 1
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_digest_of_another_repository_is_not_shown(world: World) -> None:
     other = World(world.database, repository="secret", now=world.now)
     other.crawl({"latest": ONE})
@@ -257,6 +267,7 @@ def test_a_digest_of_another_repository_is_not_shown(world: World) -> None:
     assert weighing(world, digest=ONE.digest, repository="secret") is not None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize(
     ("repository", "tag"), [("acme/app", "unknown"), ("unknown", "latest")]
 )
@@ -269,12 +280,14 @@ def test_what_is_not_known_is_not_found(
     assert weighing(world, digest=a_digest("unknown"), repository=repository) is None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_that_was_never_read_is_not_found(world: World) -> None:
     world.crawl(failures=[TagFailure("bad", "timeout", "10 s", None)])
 
     assert weighing(world, "bad") is None
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize("kind", ["artifact", "unweighable"])
 def test_what_is_no_image_has_a_kind_and_no_images(world: World, kind: str) -> None:
     chart = an_artifact_of(a_layer("chart", 70))
@@ -301,6 +314,7 @@ def test_a_disputed_size_is_a_warning_and_each_image_has_its_own(world: World) -
     assert any(short(a_digest("shared")) in text for text in true.warnings)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_same_platform_twice_counts_as_the_first(world: World) -> None:
     first: Image = an_image([a_layer("first", 1)])
     second = an_image([a_layer("second", 2)])

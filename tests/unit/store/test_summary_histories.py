@@ -54,6 +54,7 @@ def test_a_refresh_says_what_a_plain_look_at_all_tags_says(
                 assert plain.items() <= summarize(*where).items()
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize("seed", seeds(100, 8, quick=1))
 @pytest.mark.parametrize(
     "sizes",

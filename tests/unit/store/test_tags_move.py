@@ -77,6 +77,7 @@ def test_a_moved_tag_leaves_its_old_target_in_its_history(world: World) -> None:
     assert live(world) == {TWO.digest: (1, 0)}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_of_the_first_complete_crawl_has_not_moved(world: World) -> None:
     world.crawl({"old": ONE}, result=a_result(complete=False, state="partial"))
     world.crawl({"older": ONE})
@@ -87,6 +88,7 @@ def test_a_tag_of_the_first_complete_crawl_has_not_moved(world: World) -> None:
     assert moved == {"old": None, "older": None, "new": world.now}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_move_seen_before_the_first_complete_crawl_is_a_move(world: World) -> None:
     world.crawl({"latest": ONE}, result=a_result(complete=False, state="partial"))
 
@@ -95,6 +97,7 @@ def test_a_move_seen_before_the_first_complete_crawl_is_a_move(world: World) -> 
     assert world.tags()["latest"].moved_at == world.now
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_second_move_in_the_same_tick_takes_the_place_of_the_first(
     world: World,
 ) -> None:
@@ -119,6 +122,7 @@ def test_the_last_of_two_moves_of_one_tag_in_one_batch_counts(world: World) -> N
     assert live(world) == {TWO.digest: (1, 0)}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_clock_that_was_set_back_ends_no_target_before_its_beginning(
     world: World,
 ) -> None:
@@ -133,6 +137,7 @@ def test_a_clock_that_was_set_back_ends_no_target_before_its_beginning(
     assert (ONE.digest, began, began) in history(world, "latest")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_aliases_count_once_each(world: World) -> None:
     world.crawl({"3": ONE, "3.11": ONE, "latest": ONE})
     world.crawl({"latest": TWO})
@@ -141,6 +146,7 @@ def test_aliases_count_once_each(world: World) -> None:
     assert (world.report().tags, world.report().images) == (3, 2)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_an_index_keeps_its_children_live_while_a_tag_names_it(world: World) -> None:
     world.keep(ONE, TWO)
     index = an_index_of(ONE, TWO)
@@ -175,6 +181,7 @@ def test_nested_indexes_hold_what_is_below_them(world: World) -> None:
     assert live(world) == {}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_child_that_is_read_late_enters_where_its_index_is_live(
     world: World,
 ) -> None:
@@ -202,6 +209,7 @@ def test_an_image_that_is_read_late_is_counted_as_one(world: World) -> None:
     assert world.report().images == 2
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_gone_tag_keeps_its_history_and_its_last_target(world: World) -> None:
     world.crawl({"old": ONE})
     first = world.now
@@ -214,6 +222,7 @@ def test_a_gone_tag_keeps_its_history_and_its_last_target(world: World) -> None:
     assert (live(world), world.report().tags) == ({}, 0)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_that_is_gone_already_goes_no_further(world: World) -> None:
     world.crawl({"old": ONE})
     world.crawl(deleted=["old"])
@@ -242,6 +251,7 @@ def test_a_returning_tag_revives_and_begins_a_new_entry(world: World) -> None:
     assert live(world) == {ONE.digest: (1, 0)}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_manifest_007_a_tag_that_cannot_be_read_keeps_its_last_good_target(
     world: World,
 ) -> None:
@@ -258,6 +268,7 @@ def test_manifest_007_a_tag_that_cannot_be_read_keeps_its_last_good_target(
     assert live(world) == {ONE.digest: (1, 0)}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_that_was_never_read_is_there_without_a_target(world: World) -> None:
     world.crawl(failures=[TagFailure("bad", "invalid_json", "no JSON", None)])
 
@@ -268,6 +279,7 @@ def test_a_tag_that_was_never_read_is_there_without_a_target(world: World) -> No
     assert history(world, "bad") == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_reading_a_tag_at_last_is_no_move(world: World) -> None:
     world.crawl(failures=[TagFailure("bad", "invalid_json", "no JSON", None)])
 
@@ -278,6 +290,7 @@ def test_reading_a_tag_at_last_is_no_move(world: World) -> None:
     assert history(world, "bad") == [(ONE.digest, world.now, None)]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_failure_that_goes_on_keeps_its_beginning(world: World) -> None:
     world.crawl(failures=[TagFailure("bad", "timeout", "10.0 s", None)])
     since = world.now
@@ -297,6 +310,7 @@ def test_another_failure_begins_anew(world: World) -> None:
     assert (tag.error_code, tag.error_at) == ("invalid_json", world.now)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_good_look_at_the_same_target_clears_the_error(world: World) -> None:
     world.crawl({"latest": ONE})
     world.crawl(failures=[TagFailure("latest", "timeout", "10 s", None)])
@@ -308,6 +322,7 @@ def test_a_good_look_at_the_same_target_clears_the_error(world: World) -> None:
     assert world.report().tags_failed == 0
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_gone_tag_fails_no_more(world: World) -> None:
     world.crawl(failures=[TagFailure("bad", "timeout", "10 s", None)])
 
@@ -317,6 +332,7 @@ def test_a_gone_tag_fails_no_more(world: World) -> None:
     assert (world.report().tags, world.report().tags_failed) == (0, 0)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_tag_that_returns_and_fails_is_not_said_to_hold_its_old_target(
     world: World,
 ) -> None:
@@ -365,6 +381,7 @@ def test_known_tags_are_live_ones_with_target_and_failure(world: World) -> None:
     assert names == {"good", "stale", "bad"}
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_target_without_facts_is_refused(world: World) -> None:
     move = Move("latest", a_digest("nobody kept it"), None)
 
@@ -408,6 +425,7 @@ def test_nothing_is_written_by_whoever_lost_the_claim(world: World, step: Step) 
     assert (tag.digest, tag.deleted_at, tag.error_code) == (ONE.digest, None, None)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_claim_ends_with_its_crawl(world: World) -> None:
     with world.database.write() as connection:
         claim = world.claimed(connection)

@@ -310,6 +310,7 @@ def test_damaged_sizes_are_found_and_counted_anew(fleet: Fleet) -> None:
     assert report(fleet, "one/evil").newest_compressed_bytes == TRUE + 71
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_will_not_do_is_asked_again_with_growing_pauses(world: World) -> None:
     world.crawl({"latest": HONEST})
 

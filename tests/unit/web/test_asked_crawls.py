@@ -169,6 +169,7 @@ def test_what_is_under_way_is_not_asked_for_twice(
     ]
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_what_has_ended_is_asked_for_anew_and_keeps_its_counts(
     admin: TestClient, database: Database
 ) -> None:
@@ -185,6 +186,7 @@ def test_what_has_ended_is_asked_for_anew_and_keeps_its_counts(
     assert ended["ended_at"] == "2026-09-22T09:40:00Z"
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize(
     ("target", "status", "code", "hint"),
     [
@@ -223,6 +225,7 @@ def test_what_cannot_be_crawled_is_refused_with_a_hint(
         assert latest_requests(connection, 10) == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize("body", [{}, {"target": 5}, {"target": "hub", "x": 1}, []])
 def test_a_body_of_another_shape_is_refused(admin: TestClient, body: object) -> None:
     answer = admin.post(PATH, json=body)
@@ -230,6 +233,7 @@ def test_a_body_of_another_shape_is_refused(admin: TestClient, body: object) -> 
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_body")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @pytest.mark.parametrize(
     ("number", "status"), [("7", 404), ("x", 404), ("9" * 30, 404)]
 )
@@ -242,6 +246,7 @@ def test_a_request_that_nobody_made_is_not_found(
     assert (answer.status_code, code) == (status, "request_not_found")
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_token_that_may_read_asks_for_nothing(
     database: Database, jobs: FakeJobs
 ) -> None:
@@ -251,6 +256,7 @@ def test_a_token_that_may_read_asks_for_nothing(
     assert jobs.asked == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_a_page_of_another_site_asks_for_nothing(
     admin: TestClient, jobs: FakeJobs
 ) -> None:
@@ -264,6 +270,7 @@ def test_a_page_of_another_site_asks_for_nothing(
     assert jobs.asked == []
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 def test_the_page_of_crawls_shows_what_was_asked_for(admin: TestClient) -> None:
     before = admin.get("/crawls").text
     asked(admin, "hub/acme/app")
@@ -290,6 +297,7 @@ def outcome(text: str) -> tuple[JobTarget | None, str]:
         return None, exc.code
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @given(st.text(max_size=60) | st.from_regex(r"hub/[a-z./:@A-Z0-9-]{0,20}"))
 def test_any_text_is_a_target_that_is_crawled_or_is_refused(text: str) -> None:
     found, code = outcome(text)
@@ -310,6 +318,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=20)
 
 
+@pytest.mark.long_on("postgresql")  # the rest of this file has it
 @settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from(["target", "x"]), VALUES | st.lists(VALUES)))
 def test_any_object_is_answered_in_one_shape(
