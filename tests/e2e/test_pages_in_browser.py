@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from support.answering import keep_sizes
+from support.axe import OF_COLOURS, faults_of
 from support.browser import Browser, a_browser
 from support.database import a_database
 from support.html import parse
@@ -89,6 +90,21 @@ PAGES = [
     "/search?q=python",
     "/image?ref=hub/library/python:gone",
 ]
+
+DIFFERENT_PAGES = [
+    "/",
+    "/repository?ref=hub/library/python",
+    "/image?ref=hub/library/python:lighter",
+    "/compare",
+    "/compare?a=hub/library/python:3.7&b=:hostile",
+    "/bases",
+    "/base?ref=library/python:3.7",
+    "/violations?state=all&max_compressed=1MB",
+    "/crawls",
+    "/search?q=python",
+    "/image?ref=hub/library/python:gone",
+]
+"""One of each sort that there is."""
 
 
 def python_image() -> Image:
@@ -264,6 +280,24 @@ def test_nothing_scrolls_sideways_and_nothing_is_complained_about(
         assert browser.value(BEYOND_THE_EDGE % width) == [], page
         complaints = [text.partition(" (")[0] for text in seen.complaints]
         assert complaints == [f"{REFUSED} {status}" for status in refused(page)], page
+
+
+@pytest.mark.parametrize(("theme", "rules"), [("light", ()), ("dark", OF_COLOURS)])
+def test_axe_finds_nothing_serious(
+    service: str,
+    browser: Browser,
+    theme: Literal["light", "dark"],
+    rules: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    with (
+        a_database(tmp_path) as database,
+        served(create_app(database, Telemetry(), WebOptions())) as empty,
+    ):
+        for url in (f"{empty}/", *(f"{service}{page}" for page in DIFFERENT_PAGES)):
+            browser.open(url, theme=theme)
+
+            assert faults_of(browser, rules) == [], url
 
 
 REFUSED = "Failed to load resource: the server responded with a status of"

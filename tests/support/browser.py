@@ -84,9 +84,12 @@ class Browser:
         return self.seen
 
     def value(self, expression: str) -> object:
-        """What a JavaScript expression gives in the page."""
+        """What a JavaScript expression gives in the page, or what it promises."""
         answer = self._ask(
-            "Runtime.evaluate", expression=expression, returnByValue=True
+            "Runtime.evaluate",
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
         )
         result = answer["result"]
         assert isinstance(result, dict)
