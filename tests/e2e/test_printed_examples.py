@@ -274,7 +274,7 @@ ALONE: Final = (
 
 
 def console(*first: str, page: str = "commands.md") -> list[Block]:
-    """Blocks of a page by what their first command begins with."""
+    """Blocks of a page by what their first command begins with; "": all of it."""
     found = [b for b in blocks_for("console") if b.page == page]
     return [b for b in found if typed_in(b.text)[0].line.startswith(first)]
 
@@ -311,7 +311,10 @@ def words_of(text: str) -> str:
 
 @pytest.mark.parametrize(
     "block",
-    [b for b in console("") if b not in console(*ALONE)],
+    [
+        *(b for b in console("") if b not in console(*ALONE)),
+        *console("", page="history-and-compare.md"),
+    ],
     ids=lambda block: block.name,
 )
 def test_a_page_shows_what_is_printed(

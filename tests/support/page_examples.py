@@ -12,6 +12,7 @@ PAGES: Final = (
     "bases-and-savings.md",
     "commands.md",
     "configuration.md",
+    "history-and-compare.md",
     "metrics.md",
     "reclaim.md",
 )
