@@ -38,6 +38,7 @@ from support.weighbridge_up import Up, weighbridge_up
 from weighbridge.cli.main import run
 from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
+from weighbridge.domain.access.roles import digest_of, new_secret
 from weighbridge.domain.message.grouping import Route
 from weighbridge.ports.job_names import TICK
 from weighbridge.store.leases.jobs import Job, note_done
@@ -239,6 +240,14 @@ def with_a_revoked_token(worlds: Worlds) -> None:
     assert run(["token", "revoke", "read-1"]) == 0
 
 
+def with_token_files(worlds: Worlds) -> None:
+    worlds.demo_as("demo")
+    Path("tokens").mkdir()
+    for name, role in (("people", "read"), ("prometheus", "metrics")):
+        secret = new_secret(role, digest_of(name)).reveal()
+        Path("tokens", name).write_text(secret, encoding="utf-8")
+
+
 SCENES: Final[dict[str, Callable[[Worlds], None]]] = {
     "crawl 127.0.0.1:5080 ": nothing_yet,
     "queue": local,
@@ -253,6 +262,7 @@ SCENES: Final[dict[str, Callable[[Worlds], None]]] = {
     "db recount": damaged,
     "webhook url": with_a_webhook,
     "token create --role metrics": demo,
+    "token accept": with_token_files,
     "token list": with_a_revoked_token,
     "token revoke": with_tokens,
 }

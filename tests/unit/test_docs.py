@@ -19,6 +19,7 @@ from support.google_replica.state import key_file
 from support.inventory import text_of
 from support.known_bases import a_fleet_on_bases
 from support.many_repositories import add_repositories
+from support.metric_catalogue import metric_catalogue
 from support.policies import a_policy
 from support.read_model import NOW
 from support.violations import Violations
@@ -185,6 +186,19 @@ def test_every_metric_has_the_labels_that_its_row_says(exposed: str) -> None:
         assert sorted(expected) == sorted(names), name
         checked_names.add(name)
     assert len(checked_names) > 25
+
+
+def test_every_label_has_its_row_and_no_row_is_invented() -> None:
+    table = section(page("metrics.md"), "## Names and labels").partition("| label |")[2]
+
+    listed = {
+        label
+        for line in table.splitlines()[2:]
+        for label in re.findall(r"`(\w+)`", line.split(" | ")[0])
+    }
+
+    used = {label for m in metric_catalogue().values() for label in m.labels}
+    assert listed == used - {"le", "alertname", "alertstate"}
 
 
 def test_no_page_names_a_metric_that_does_not_exist(exposed: str) -> None:
