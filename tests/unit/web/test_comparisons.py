@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from support.answering import answer
+from support.html import parse
 from support.images import a_layer, an_artifact_of, an_image, an_index_of
 from support.json_schema import misfits
 from support.read_model import a_weighing
@@ -34,6 +35,7 @@ S390: Final = Platform("linux", "s390x")
 DEBIAN = a_layer("debian", 50 * MB)
 APP, APP_AGAIN = a_layer("app", 3 * MB), a_layer("app again", 4 * MB)
 TORCH = a_layer("torch", 600 * MB)
+ONLY = a_layer("only", 7 * MB)
 COMPARE: Final = "/api/v1/compare"
 
 
@@ -221,6 +223,56 @@ def test_another_platform_is_a_link(pushed: World, client: TestClient) -> None:
 
     assert "&amp;platform=linux%2Farm64" in text
     assert '▲ +<data class="b" value="1000000"' in arm
+
+
+def test_a_third_image_has_what_all_have_and_what_it_alone_has(
+    pushed: World, client: TestClient
+) -> None:
+    third = image_of(("ADD debian /", DEBIAN), ("COPY . /app", APP), ("RUN x", ONLY))
+    pushed.crawl({"1.6.0": third})
+
+    found = asked(client, app("1.4.2"), app("1.5.0"), c=app("1.6.0"))
+
+    amd, arm = found["images"]
+    assert found["c"]["reference"] == app("1.6.0")
+    assert amd["c"]["digest"] == third.digest
+    assert amd["c"]["in_all"]["compressed_bytes"] == 50 * MB
+    assert [each["digest"] for each in amd["c"]["only_c"]["layers"]] == [ONLY.digest]
+    assert arm["c"] is None
+    assert asked(client, app("1.4.2"), app("1.5.0"))["c"] is None
+
+
+def test_the_page_has_a_row_for_each_of_three(
+    pushed: World, client: TestClient
+) -> None:
+    third = image_of(("ADD debian /", DEBIAN), ("COPY . /app", APP), ("RUN x", ONLY))
+    pushed.crawl({"1.6.0": third})
+    path = f"/compare?a={app('1.4.2')}&b=:1.5.0&c=:1.6.0"
+
+    tree = parse(page(client, path))
+    arm = page(client, f"{path}&platform=linux/arm64", 404)
+
+    table = tree.one("table", "wide")
+    rows = [row.amounts() for row in table.one("tbody").all("tr")]
+    assert rows == [
+        [53 * MB, 50 * MB, 3 * MB, 0],
+        [654 * MB, 50 * MB, 0, 604 * MB],
+        [60 * MB, 50 * MB, 3 * MB, 7 * MB],
+    ]
+    others = [a.attributes["href"] or "" for a in table.all("a")][-2:]
+    assert [client.get(href).status_code for href in others] == [200, 200]
+    foot = tree.one("footer", "foot")
+    twins = [a.attributes["href"] or "" for a in foot.all("a")]
+    assert [client.get(href).status_code for href in twins] == [200, 200]
+    assert "has no image for linux/arm64" in arm
+
+
+def test_a_third_image_for_another_platform_is_not_put_beside_the_two(
+    pushed: World, client: TestClient
+) -> None:
+    text = page(client, f"/compare?a={app('1.4.2')}&b=:1.5.0&c=:s390")
+
+    assert "The third image is not for linux/amd64" in text
 
 
 def test_without_two_images_there_is_a_form(pushed: World, client: TestClient) -> None:

@@ -196,12 +196,14 @@ class Comparison(Struct, frozen=True):
     """Two references. images: one entry a platform that both have, the one that speaks
     for all first; else one of two platforms, see `has_common_platform`; none where
     one of them has no image. left_out: platforms that both have and that are too many,
-    or whose images are too large, to be compared at once."""
+    or whose images are too large, to be compared at once. third: beside both, None
+    where there is none."""
 
     before: Weighing
     after: Weighing
     images: tuple[ImageComparison, ...]
     left_out: tuple[Platform, ...] = ()
+    third: Weighing | None = None
 
     @property
     def has_common_platform(self) -> bool:
@@ -275,6 +277,36 @@ def compare_two(before: WeighedImage, after: WeighedImage) -> ImageComparison:
         ),
         cause=compare_images(before, after),
     )
+
+
+class Split(Struct, frozen=True):
+    """The layers of an image by how many of three have them, as this one weighs them.
+
+    in_one: in one of the two others
+    alone:  in this one only: what pulling it moves where the two others are present
+    """
+
+    in_all: LayersPart
+    in_one: LayersPart
+    alone: LayersPart
+
+
+def split_of(image: WeighedImage, one: WeighedImage, other: WeighedImage) -> Split:
+    """Of a first image beside two others."""
+    own, first, second = (
+        {layer.digest for layer in each.layers} for each in (image, one, other)
+    )
+    return Split(
+        in_all=_part(image, own & first & second),
+        in_one=_part(image, own & (first ^ second)),
+        alone=_part(image, own - first - second),
+    )
+
+
+def third_image(images: ImageComparison, third: Weighing | None) -> WeighedImage | None:
+    """The one for the platform of two that are compared; None where there is none."""
+    pairs = _common([images.after], () if third is None else third.images)
+    return pairs[0][1] if pairs else None
 
 
 def pulled_by(line: WeighedLine | None) -> int | None:

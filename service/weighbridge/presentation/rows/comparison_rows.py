@@ -12,6 +12,8 @@ from weighbridge.domain.comparison.comparison import (
     Comparison,
     ImageComparison,
     LayersPart,
+    split_of,
+    third_image,
 )
 from weighbridge.domain.growth.cause import cause_json
 from weighbridge.domain.size.weighing import (
@@ -38,8 +40,12 @@ def comparison_json(
         "schema": SCHEMA,
         "a": _weighing_json(comparison.before),
         "b": _weighing_json(comparison.after),
+        "c": comparison.third and _weighing_json(comparison.third),
         "has_common_platform": comparison.has_common_platform,
-        "images": [_images_json(images) for images in comparison.images],
+        "images": [
+            _images_json(images, third_image(images, comparison.third))
+            for images in comparison.images
+        ],
         "cost": cost and {**asdict(cost), "seconds": round(cost.seconds, 3)},
         "warnings": comparison_warnings(comparison),
     }
@@ -68,7 +74,9 @@ def comparison_warnings(comparison: Comparison) -> list[str]:
             "not compared, as the images are too many or too large at once:"
             f" {platforms}; ask for each by itself"
         )
-    for weighing in (comparison.before, comparison.after):
+    for weighing in filter(
+        None, (comparison.before, comparison.after, comparison.third)
+    ):
         found += [f"{weighing.reference}: {text}" for text in weighing.warnings]
     return found
 
@@ -86,7 +94,9 @@ def _weighing_json(weighing: Weighing) -> dict[str, object]:
     }
 
 
-def _images_json(images: ImageComparison) -> dict[str, object]:
+def _images_json(
+    images: ImageComparison, third: WeighedImage | None
+) -> dict[str, object]:
     platform = images.platform
     again = images.pulled_again
     because = again and again.because
@@ -95,6 +105,7 @@ def _images_json(images: ImageComparison) -> dict[str, object]:
         "is_same": images.is_same,
         "a": _image_json(images.before),
         "b": _image_json(images.after),
+        "c": third and _third_json(images, third),
         "grown_compressed_bytes": images.grown_bytes,
         "grown_uncompressed_bytes": images.grown_uncompressed_bytes,
         "pull_bytes": images.pull_bytes,
@@ -124,6 +135,15 @@ def _image_json(image: WeighedImage) -> dict[str, object]:
         "layers": len(image.layers),
         "history_alignment": image.history_alignment,
         "base": None if image.base is None else image.base.as_json(),
+    }
+
+
+def _third_json(images: ImageComparison, third: WeighedImage) -> dict[str, object]:
+    split = split_of(third, images.before, images.after)
+    return {
+        **_image_json(third),
+        "in_all": _part_json(split.in_all),
+        "only_c": _part_json(split.alone),
     }
 
 

@@ -74,6 +74,15 @@ class LayersSummed(UncompressedSize):
 
 
 @dataclass(frozen=True, slots=True)
+class ThirdImage(ComparedImage):
+    """A third image: the layers that all three have, as it weighs them, and those that
+    it alone has, which pulling it moves where both others are."""
+
+    in_all: LayersSummed
+    only_c: LayersSummed
+
+
+@dataclass(frozen=True, slots=True)
 class LineOfImage:
     """A line in one of both images. `line` is the number that pages show, `layer`
     counts from 0; null: it has no layer."""
@@ -117,6 +126,7 @@ class ComparedImages:
     is_same: bool
     a: ComparedImage
     b: ComparedImage
+    c: ThirdImage | None
     grown_compressed_bytes: int
     grown_uncompressed_bytes: int | None
     pull_bytes: int
@@ -131,11 +141,12 @@ class ComparedImages:
 @dataclass(frozen=True, slots=True)
 class ComparisonAnswer:
     """Two references side by side, platform by platform. Where they have none in common
-    `images` has the two whose platforms are nearest."""
+    `images` has the two whose platforms are nearest. `c`: a third one beside both."""
 
     schema: Literal["weighbridge.compare/1"]
     a: ComparedReference
     b: ComparedReference
+    c: ComparedReference | None
     has_common_platform: bool
     images: list[ComparedImages]
     cost: None

@@ -1,11 +1,12 @@
 """The API: what the store knows, as JSON. Every route reads."""
 
 from functools import partial
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from weighbridge.domain.image.reference import REFERENCE_PATTERN
 from weighbridge.domain.report.inventory import ChannelReport, Page
 from weighbridge.domain.report.lighter import weighing_json
 from weighbridge.domain.text.units import parse_since
@@ -46,10 +47,17 @@ from weighbridge.web.request.parameters import (
     TagCursor,
     Violations,
     numbered,
+    text,
 )
 
 _STEPS: Final = 10
 """Of a repository's history, beside all else that is known of it."""
+
+
+ThirdRef: TypeAlias = Annotated[
+    str | None,
+    text("A third image, whose layers stand beside those of both", REFERENCE_PATTERN),
+]
 
 
 class API(Handlers):
@@ -131,11 +139,17 @@ class API(Handlers):
         return json_answer(request, weighing_json(found.weighing, found.lighter))
 
     def compare(
-        self, request: Request, a: Ref, b: Ref, platform: PlatformName = None
+        self,
+        request: Request,
+        a: Ref,
+        b: Ref,
+        c: ThirdRef = None,
+        platform: PlatformName = None,
     ) -> Response:
         """Two images side by side, of each platform that both have: their layers, their
-        lines, and what made the difference. As `compare -o json` prints it."""
-        found = self._finder.comparison(a, b, platform, self._clock())
+        lines, and what made the difference. As `compare -o json` prints it. With `c`
+        also what a third image has in common with both."""
+        found = self._finder.comparison(a, b, platform, self._clock(), c)
         return json_answer(request, comparison_json(found))
 
     def crawls(self, request: Request, query: Crawls) -> Response:

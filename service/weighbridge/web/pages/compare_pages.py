@@ -1,5 +1,6 @@
 """The page of two images side by side, and its lines as CSV."""
 
+from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from weighbridge.presentation.rows.comparison_rows import (
     compared_line_rows,
 )
 from weighbridge.store.reports.inventory import registry_freshness
+from weighbridge.web.api.read_routes import ThirdRef
 from weighbridge.web.pages.report_pages import Links, ShownBytes, page_of
 from weighbridge.web.request.answers import Refusal, csv_answer
 from weighbridge.web.request.finding import Handlers
@@ -31,9 +33,11 @@ from weighbridge.web.views.comparison import (
     COMPRESSED,
     ON_DISK,
     ComparisonPage,
+    Measure,
     comparison_page,
 )
 from weighbridge.web.views.frame import frame
+from weighbridge.web.views.third_image import ThreeRow, three_rows
 
 ChosenTags: TypeAlias = Annotated[
     tuple[Annotated[str, Field(pattern=f"^{TAG_PATTERN}$")], ...],
@@ -53,6 +57,7 @@ class ComparePages(Handlers):
         request: Request,
         a: RefInput = "",
         b: RefInput = "",
+        c: RefInput = "",
         platform: PlatformName = None,
         view: LineView = "all",
         show: ShownBytes = "compressed",
@@ -62,9 +67,11 @@ class ComparePages(Handlers):
         """Two images: what both have, what one has, and their lines. Without `a` the
         image before `b` is the first one. `repository` and `tag` are what a table of
         tags sends."""
-        a, b = a.strip(), b.strip()
+        a, b, c = a.strip(), b.strip(), c.strip()
         now = self._clock()
         page, fault = None, None
+        three: Sequence[ThreeRow] = ()
+        measure = COMPRESSED if show == "compressed" else ON_DISK
         if repository and len(tag) not in (1, 2):
             number = f"{len(tag):,} are" if tag else "none is"
             fault = Refusal(400, f"Choose two tags: {number} chosen")
@@ -75,8 +82,10 @@ class ComparePages(Handlers):
             b = beside(b, a)
             try:
                 a = a or self._finder.before(b, now)
-                found = self._finder.comparison(a, b, platform, now)
-                page = self._page(found, view, show)
+                c = beside(c, a)
+                found = self._finder.comparison(a, b, platform, now, c)
+                page = self._page(found, view, measure)
+                three = three_rows(found, measure)
             except Refusal as exc:
                 fault = exc
             except UsageError as exc:
@@ -86,6 +95,7 @@ class ComparePages(Handlers):
             {
                 "a": a,
                 "b": b,
+                "c": c or None,
                 "platform": platform,
                 "view": None if view == "all" else view,
                 "show": None if show == "compressed" else show,
@@ -104,8 +114,10 @@ class ComparePages(Handlers):
             fault=fault,
             refusal=fault,
             page=page,
+            three=three,
             a=a,
             b=b,
+            c=c,
             platform=platform,
             view=view,
             links=links,
@@ -113,22 +125,28 @@ class ComparePages(Handlers):
         )
 
     def compare_csv(
-        self, request: Request, a: Ref, b: Ref, platform: PlatformName = None
+        self,
+        request: Request,
+        a: Ref,
+        b: Ref,
+        c: ThirdRef = None,
+        platform: PlatformName = None,
     ) -> Response:
-        """The lines of both, of each platform that they have."""
+        """The lines of both, of each platform that they have; none of a third image,
+        which the page may have beside them."""
         found = self._finder.comparison(a, b, platform, self._clock())
         rows = (row for images in found.images for row in compared_line_rows(images))
         return csv_answer(request, "compare", COMPARED_LINE_COLUMNS, rows)
 
     def _page(
-        self, found: Comparison, view: LineView, show: ShownBytes
+        self, found: Comparison, view: LineView, measure: Measure
     ) -> ComparisonPage:
         limits = self._limit(found.before), self._limit(found.after)
         return comparison_page(
             found,
             limits,
             only_changed=view == "changed",
-            measure=COMPRESSED if show == "compressed" else ON_DISK,
+            measure=measure,
         )
 
     def _limit(self, weighing: Weighing) -> int | None:

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
 from weighbridge.domain.image.digest import Digest
@@ -304,16 +305,18 @@ class Finder:
         return FoundImage(weighing, names, report, lighter, places)
 
     def comparison(
-        self, a: str, b: str, platform: str | None, now: datetime
+        self, a: str, b: str, platform: str | None, now: datetime, c: str | None = None
     ) -> Comparison:
         """Two images, of each platform that both have, or of the one that is asked
-        for."""
+        for; and a third one beside them."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            before, after = (
-                self._weighed(connection, ref, wanted, now) for ref in (a, b)
+            before, after, *third = (
+                self._weighed(connection, ref, wanted, now)
+                for ref in (a, b, *filter(None, (c,)))
             )
-        return compare_weighings(before, after, self.platforms, wanted)
+        found = compare_weighings(before, after, self.platforms, wanted)
+        return replace(found, third=third[0]) if third else found
 
     def before(self, ref: str, now: datetime) -> str:
         """A reference to the image before that of `ref`: what its tag led to before,
