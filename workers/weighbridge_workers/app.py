@@ -128,7 +128,7 @@ def _connection(redis_url: Secret) -> dict[str, object]:
 def _schedule() -> dict[str, object]:
     return {
         # In memory: what was done when stands in the database.
-        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_scheduler": "weighbridge_workers.beat:NotifyingScheduler",
         "beat_max_loop_interval": SETTLE_S,
         "beat_schedule": {
             "tick": {"task": TICK, "schedule": _every(TICK_S)},

@@ -1,5 +1,6 @@
 """`weighbridge serve`: pages, API and metrics; workers crawl."""
 
+import os
 from typing import Final
 
 import click
@@ -36,9 +37,15 @@ def command(options: Options, bind: str | None) -> None:
     from weighbridge.bootstrap.distributed.joining import warnings_of_service
     from weighbridge.cli.process.log_lines import configure_log
     from weighbridge.config import shown_url
+    from weighbridge.service_manager import ServiceManager
     from weighbridge.web.server import running
 
     place = shown_url(settings.database_url)
     lines = [f"reads   {place}", *warnings_of_service(settings)]
     configure_log(settings)
-    running.serve(settings, policies, lambda: click.echo("\n".join(lines), err=True))
+    running.serve(
+        settings,
+        policies,
+        lambda: click.echo("\n".join(lines), err=True),
+        ServiceManager(os.environ),
+    )

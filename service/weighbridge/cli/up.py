@@ -1,5 +1,6 @@
 """`weighbridge up`: serve, schedule and crawl in one process."""
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -45,10 +46,12 @@ def command(options: Options, demo: bool, bind: str | None) -> None:
         up_demo(settings, policies, database, lambda: _say(lines))
     else:
         from weighbridge.cli.process.log_lines import configure_log
+        from weighbridge.service_manager import ServiceManager
         from weighbridge.web.server import running
 
         configure_log(settings)
-        running.up(settings, policies, lambda: _say(announcement(settings)))
+        manager = ServiceManager(os.environ)
+        running.up(settings, policies, lambda: _say(announcement(settings)), manager)
 
 
 def _say(lines: Iterable[str]) -> None:

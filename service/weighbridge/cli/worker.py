@@ -53,6 +53,7 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
     require_workers()
 
     from weighbridge.bootstrap.distributed.joining import check_distributed
+    from weighbridge.service_manager import ServiceManager
 
     for line in check_distributed(settings):
         click.echo(line, err=True)
@@ -66,7 +67,8 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
             worker_command("soon", SOON, 1),
         ]
     configure_log(settings)
-    return WorkerProcesses(commands).run(environ)
+    manager = ServiceManager(os.environ)
+    return WorkerProcesses(commands, manager=manager).run(environ)
 
 
 def _queues(text: str | None) -> Sequence[str]:

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from weighbridge.errors import UsageError
+from weighbridge.service_manager import UNMANAGED, ServiceManager
 
 
 class Pauses:
@@ -104,13 +105,19 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> None:
 class WorkerProcesses:
     """Several processes; one that ends is started again, after a pause that grows.
 
+    manager:      is notified of how this process is, not of theirs
     most_pause_s: the longest pause
     """
 
     def __init__(
-        self, commands: Sequence[Sequence[str]], *, most_pause_s: float = MOST_PAUSE_S
+        self,
+        commands: Sequence[Sequence[str]],
+        *,
+        manager: ServiceManager = UNMANAGED,
+        most_pause_s: float = MOST_PAUSE_S,
     ) -> None:
         self._commands = commands
+        self._manager = manager
         self._most_pause_s = most_pause_s
         self._is_stopping = False
 
@@ -123,7 +130,10 @@ class WorkerProcesses:
         while not self._is_stopping:
             for node in nodes:
                 node.look()
+            self._manager.ready()
+            self._manager.alive()
             time.sleep(_LOOK_S)
+        self._manager.stopping()
         running = [node.process for node in nodes if node.process is not None]
         for process in running:
             # A terminal's Ctrl-C has told them already: once more changes nothing.

@@ -13,6 +13,7 @@ import structlog
 from weighbridge.config import PolicySource
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.errors import ConfigError
+from weighbridge.service_manager import UNMANAGED, ServiceManager
 from weighbridge.telemetry import Telemetry
 
 POLL_S: Final = 1.0
@@ -23,6 +24,8 @@ class PolicyReload:
     and whenever `wake` is called, for which it is a handler of SIGHUP.
 
     All or nothing: where any file has a fault, the policies stay as they are.
+
+    manager: is notified of what `wake` asks for
     """
 
     def __init__(
@@ -30,10 +33,12 @@ class PolicyReload:
         source: PolicySource,
         telemetry: Telemetry,
         *,
+        manager: ServiceManager = UNMANAGED,
         poll_s: float = POLL_S,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
+        self._manager = manager
         self._telemetry = telemetry
         self._poll_s = poll_s
         self._wall = wall
@@ -108,7 +113,8 @@ class PolicyReload:
             if self._closed.is_set():
                 return
             if is_rung:
-                self.reload()
+                with self._manager.reloading():
+                    self.reload()
             else:
                 self.poll()
 

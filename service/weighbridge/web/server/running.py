@@ -34,6 +34,7 @@ from weighbridge.domain.policy.policy import NO_POLICIES
 from weighbridge.domain.webhook.webhook_source import PushSeen
 from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.ports.protocols import JobQueue
+from weighbridge.service_manager import UNMANAGED, ServiceManager
 from weighbridge.store.leases.validity import DatabaseClock
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
@@ -206,19 +207,29 @@ class MainServer(_Server):
     """Takes the others along: they are served for as long as it is.
 
     on_stop: called with the signal that is to end it, before anything is waited for
+    manager: is notified of how it is
     """
 
     def __init__(self, config: uvicorn.Config, beside: Sequence[_Server]) -> None:
         super().__init__(config, "serves  ")
         self.on_stop: Callable[[int], None] | None = None
+        self.manager = UNMANAGED
         self._beside = beside
         self._tasks: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._tasks = [asyncio.create_task(other.serve()) for other in self._beside]
+        if self.started:
+            self.manager.ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        # Ten times a second, by the loop that answers requests.
+        self.manager.alive()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.manager.stopping()
         if self.on_stop is not None and not self.should_exit:
             self.on_stop(sig)
         super().handle_exit(sig, frame)
@@ -249,7 +260,10 @@ class _Beside(Protocol):
 
 
 def up(
-    settings: Settings, policies: PolicySource, announce: Callable[[], None]
+    settings: Settings,
+    policies: PolicySource,
+    announce: Callable[[], None],
+    manager: ServiceManager,
 ) -> None:
     """Serve and crawl what is configured until SIGINT or SIGTERM.
 
@@ -257,16 +271,20 @@ def up(
     """
     process_memory.keep_loaded()
     telemetry = Telemetry()
-    reload = reloaded(policies, telemetry)
+    reload = reloaded(policies, telemetry, manager)
     with ready_database(settings) as database:
         embedded = Embedded(settings, database, telemetry, policies=reload.current)
         server = listeners(settings, database, telemetry, reload, embedded.jobs)
         announce()
+        server.manager = manager
         run(server, embedded, reload, database)
 
 
 def serve(
-    settings: Settings, policies: PolicySource, announce: Callable[[], None]
+    settings: Settings,
+    policies: PolicySource,
+    announce: Callable[[], None],
+    manager: ServiceManager,
 ) -> None:
     """Serve until SIGINT or SIGTERM, and leave the crawling to workers.
 
@@ -281,7 +299,7 @@ def serve(
 
     process_memory.keep_loaded()
     telemetry = Telemetry()
-    reload = reloaded(policies, telemetry)
+    reload = reloaded(policies, telemetry, manager)
     with checked_database(settings) as database, service_enqueuer(settings) as jobs:
         watch = WorkerWatch(settings, database, telemetry)
         server = listeners(
@@ -295,12 +313,15 @@ def serve(
             DatabaseClock(database).now,
         )
         announce()
+        server.manager = manager
         run(server, watch, reload, database)
 
 
-def reloaded(policies: PolicySource, telemetry: Telemetry) -> PolicyReload:
+def reloaded(
+    policies: PolicySource, telemetry: Telemetry, manager: ServiceManager = UNMANAGED
+) -> PolicyReload:
     """Made early: a SIGHUP that nobody handles ends a process that only starts."""
-    reload = PolicyReload(policies, telemetry)
+    reload = PolicyReload(policies, telemetry, manager=manager)
     signal.signal(signal.SIGHUP, reload.wake)
     return reload
 
