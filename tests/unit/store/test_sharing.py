@@ -175,6 +175,7 @@ def test_of_a_large_repository_all_is_told_but_not_the_classes(
 ) -> None:
     tags = {f"{n}": an_image([a_layer(n, 1000)]) for n in range(3)}
     world.crawl(tags)
+    settle_all(world.database)
 
     by_class = of_repository(world, leaves_tags_out=leaves_tags_out)
     large = of_repository(world, most=2, leaves_tags_out=leaves_tags_out)
