@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import httpx
 
 from support.guarded_registry import a_free_port
 from support.own_image import USER, OwnImage, last_stage
+from support.page_examples import blocks_of
 from support.serving import PLAIN
 from support.wait import wait_in_thread
 
@@ -61,6 +63,16 @@ def test_results_are_kept_in_data(full: OwnImage) -> None:
 
     assert done.returncode == 0, done.stderr
     assert (full.data / "weighbridge.db").stat().st_uid == USER
+
+
+def test_a_token_is_made_as_the_page_says(full: OwnImage) -> None:
+    (block,) = [b for b in blocks_of("deploying/image.md") if "token create" in b.text]
+    words = shlex.split(block.text.splitlines()[0])
+
+    done = full.weighbridge(*words[words.index("token") :])
+
+    assert done.returncode == 0, done.stderr
+    assert "wbr_" in done.stdout
 
 
 @contextmanager

@@ -154,11 +154,21 @@ def test_one_process_as_the_page_says(machine: Machine) -> None:
     assert machine.show(unit, "Result") == "success"
     assert machine.show(unit, "ExecMainStatus") == "0"
 
+    # Root writes to the database while nothing runs, and it still belongs to the unit.
+    machine.shell("/opt/weighbridge/bin/weighbridge token create --role read --name it")
+    machine.run("systemctl", "start", "weighbridge")
+    assert "root" not in machine.shell("stat --format %U /var/lib/weighbridge/*")
+
 
 @pytest.mark.long  # a second start; that it gives signs of life is seen above
 def test_a_process_that_stands_still_is_started_again(machine: Machine) -> None:
     configure(machine, "Configure")
     run_blocks(machine, "Configure")
+    # The other name of a credential.
+    machine.shell(
+        "sed --in-place s,secrets/builds,/run/credentials/weighbridge.service/builds,"
+        " /etc/weighbridge/weighbridge.yaml"
+    )
     unit = "weighbridge.service"
     machine.shell(
         f"printf '[Service]\\nWatchdogSec=1s\\nRestartSec=0\\n'"
@@ -176,6 +186,8 @@ def test_a_process_that_stands_still_is_started_again(machine: Machine) -> None:
 
     wait_in_thread(is_another, "it is started again", seen=lambda: machine.log(unit))
     wait_until_active(machine, unit)
+    assert "Fatal Python error: Aborted" in machine.log(unit)
+    assert re.search(r"^Thread 0x", machine.log(unit), re.MULTILINE)
 
 
 def test_a_wrong_configuration_is_not_tried_again(machine: Machine) -> None:
