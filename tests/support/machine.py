@@ -18,6 +18,7 @@ from support.wait import wait_in_thread
 
 ROOT: Final = Path(__file__).parents[2]
 _BOOT: Final = Path(__file__).with_name("machine_boot.sh")
+_NAMESPACES: Final = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
 _CGROUPS: Final = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
 _PYTHON: Final = """#!/bin/sh
 export PYTHONHOME=/opt/python LD_LIBRARY_PATH=/opt/python/lib
@@ -94,11 +95,10 @@ def a_machine(folder: Path) -> Iterator[Machine]:
     scratch.mkdir()
     places = (ROOT, Path(sys.base_prefix), Path(sysconfig.get_path("purelib")))
     boot = ["sh", str(_BOOT), str(scratch), *map(str, places)]
-    namespaces = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
     log = folder / "machine.log"
     with log.open("wb") as stream:
         outside = subprocess.Popen(
-            ["unshare", "--fork", "--kill-child", *namespaces, *boot],
+            ["unshare", "--fork", "--kill-child", *_NAMESPACES, *boot],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -148,6 +148,9 @@ def _cgroup() -> Path:
         raise MachineUnavailable("a machine of one's own needs root and unshare")
     if not Path("/lib/systemd/systemd").exists():
         raise MachineUnavailable("no systemd (package systemd)")
+    tried = ["unshare", "--fork", *_NAMESPACES, "true"]
+    if subprocess.run(tried, capture_output=True, check=False).returncode:
+        raise MachineUnavailable("no namespaces may be made here")
     for tree in _CGROUPS:
         if (tree / "cgroup.procs").exists():
             group = tree / f"weighbridge-tests-{os.getpid()}"
