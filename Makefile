@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PYTHON VENV
 
-.PHONY: help setup run run-distributed test test-long unit bench requests soak check fix clean dashboards image
+.PHONY: help setup run run-distributed test test-long unit bench requests soak check fix clean dashboards rules image
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,9 @@ image: setup ## Assemble both variants of the image (as root) and weigh them
 
 dashboards: ## Write the Grafana dashboards again
 	@$(PYTHON) deploy/grafana/generate.py
+
+rules: ## Write the rules for the Prometheus operator again
+	@$(PYTHON) deploy/kubernetes/generate.py
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .image .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,7 +16,7 @@ from weighbridge.cli.main import cli, run
 from weighbridge.domain.text.units import parse_bytes
 
 ROOT: Final = KUBERNETES.parents[1]
-NAMES: Final = ["embedded"]
+NAMES: Final = ["embedded", "distributed"]
 NEWEST: Final = kubernetes_validate.utils.all_versions()[-3:]
 # Whose schemas are those of an operator, in no release of Kubernetes.
 OF_OPERATORS: Final = ("PrometheusRule", "ServiceMonitor")
@@ -173,7 +173,7 @@ def test_nothing_is_written_but_tmp_and_data(each: Manifests) -> None:
             volume = volumes_of(pod).get(mount["name"], {"claim": True})
             if "emptyDir" in volume:
                 assert volume["emptyDir"]["sizeLimit"], name
-                assert mount["mountPath"] == "/tmp", name  # noqa: S108 - theirs
+                assert mount["mountPath"] in ("/tmp", "/data"), name  # noqa: S108 - theirs
             elif "claim" in volume:
                 assert mount["mountPath"] == "/data", name
             else:
@@ -303,3 +303,85 @@ def test_the_embedded_one_is_one_pod_with_one_volume() -> None:
     (claim,) = stateful["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
     assert not manifests.of("PodDisruptionBudget")
+
+
+@pytest.fixture
+def distributed() -> Manifests:
+    return shipped("distributed")
+
+
+def test_each_part_is_there_twice_and_on_two_nodes(distributed: Manifests) -> None:
+    deployments = distributed.of("Deployment")
+
+    commands = {
+        deployment["spec"]["template"]["spec"]["containers"][0]["args"][0]
+        for deployment in deployments.values()
+    }
+    assert commands == {"serve", "worker", "scheduler"}
+    for name, deployment in deployments.items():
+        spec = deployment["spec"]
+        assert spec["replicas"] == 2, name
+        spread = spec["template"]["spec"]["topologySpreadConstraints"]
+        assert "kubernetes.io/hostname" in {s["topologyKey"] for s in spread}, name
+        for constraint in spread:
+            assert constraint["labelSelector"] == spec["selector"], name
+
+
+def test_each_part_has_a_budget_that_lets_one_go(distributed: Manifests) -> None:
+    chosen = {
+        name: budget["spec"]
+        for name, budget in distributed.of("PodDisruptionBudget").items()
+    }
+
+    assert chosen.keys() == distributed.of("Deployment").keys()
+    for name, budget in chosen.items():
+        deployment = distributed.of("Deployment")[name]
+        assert budget["selector"] == deployment["spec"]["selector"]
+        left = deployment["spec"]["replicas"] - budget.get("minAvailable", 1)
+        assert budget.get("maxUnavailable", left) == 1
+        # A database that is away is no reason to keep a node from being drained.
+        assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_the_schema_is_changed_by_a_job_and_by_nothing_else(
+    distributed: Manifests,
+) -> None:
+    upgrading = [name for name, c in distributed.containers() if "upgrade" in c["args"]]
+
+    assert upgrading == ["weighbridge-migrate/schema"]
+    (job,) = distributed.of("Job").values()
+    # A Job that is still there cannot be applied with another image.
+    assert job["spec"]["ttlSecondsAfterFinished"] > 0
+
+
+def test_each_pod_reaches_what_it_asks_and_no_more(distributed: Manifests) -> None:
+    reached = {name: ports_that(distributed, name) for name in distributed.workloads()}
+
+    data, dns, out = {5432, 6379}, {53}, {443, 465, 587}
+    assert reached == {
+        "weighbridge-serve": data | dns | out,
+        "weighbridge-worker": data | dns | out,
+        "weighbridge-scheduler": data | dns,
+        "weighbridge-migrate": data | dns,
+    }
+
+
+def ports_that(manifests: Manifests, workload: str) -> set[int]:
+    """The ports that its Pods may reach."""
+    template = manifests.workloads()[workload]["spec"]["template"]
+    labels = template["metadata"]["labels"]
+    return {
+        port["port"]
+        for policy in manifests.of("NetworkPolicy").values()
+        if is_chosen(labels, policy["spec"]["podSelector"])
+        for rule in policy["spec"].get("egress", [])
+        for port in rule["ports"]
+    }
+
+
+def is_chosen(labels: Object, selector: Object) -> bool:
+    expressions = selector.get("matchExpressions", [])
+    assert all(e["operator"] == "In" for e in expressions)
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(e["key"]) in e["values"] for e in expressions
+    )
