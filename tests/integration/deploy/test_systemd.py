@@ -231,6 +231,11 @@ def test_several_processes_as_the_page_says(machine: Machine) -> None:
         assert machine.show(f"{name}.service", "NRestarts") == "0", name
         assert machine.show(f"{name}.service", "WatchdogUSec") == "1min", name
         assert machine.show(f"{name}.service", "WatchdogTimestampMonotonic") != "0"
+    before = {name: machine.show(f"{name}.service", "MainPID") for name in ours}
+    machine.run("systemctl", "restart", "weighbridge.target")
+    wait_until_active(machine, *(f"{name}.service" for name in ours))
+    for name in ours:
+        assert machine.show(f"{name}.service", "MainPID") != before[name], name
     machine.run("systemctl", "stop", "weighbridge.target")
     for name in ours:
         wait_in_thread(
