@@ -70,7 +70,8 @@ def stopped_in_time(process: Process, unit: str) -> int:
 @pytest.mark.parametrize(
     "unit",
     [
-        "weighbridge.service",
+        # In every run systemd itself does it.
+        pytest.param("weighbridge.service", marks=pytest.mark.long),
         "weighbridge-serve.service",
         "weighbridge-worker@.service",
         "weighbridge-scheduler.service",
