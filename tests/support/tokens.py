@@ -14,11 +14,17 @@ def a_token(
     *,
     expires_in: timedelta | None = None,
     is_revoked: bool = False,
+    teams: frozenset[str] | None = None,
 ) -> str:
     """The text of a new token; it is different for each role, and the same each time
     for one."""
     return a_kept_token(
-        database, role, now, expires_in=expires_in, is_revoked=is_revoked
+        database,
+        role,
+        now,
+        expires_in=expires_in,
+        is_revoked=is_revoked,
+        teams=teams,
     )[0]
 
 
@@ -29,15 +35,17 @@ def a_kept_token(
     *,
     expires_in: timedelta | None = None,
     is_revoked: bool = False,
+    teams: frozenset[str] | None = None,
 ) -> tuple[str, AccessToken]:
     """The same with what is kept of it."""
-    state = f"{role} {expires_in} {is_revoked}"
+    state = (
+        f"{role} {expires_in} {is_revoked} {None if teams is None else sorted(teams)}"
+    )
     text = new_secret(role, digest_of(state)).reveal()
     expires_at = None if expires_in is None else now + expires_in
     with database.write() as connection:
-        token = add_token(
-            connection, NewToken(None, role, digest_of(text), expires_at), now
-        )
+        new = NewToken(None, role, digest_of(text), expires_at, teams)
+        token = add_token(connection, new, now)
         assert token is not None
         if is_revoked:
             assert revoke_token(connection, token.id, now)

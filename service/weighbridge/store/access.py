@@ -1,10 +1,13 @@
 """Who may ask over HTTP, rows of `tokens`; and what admins did, when, and who it was:
 rows of `audit_log`, which are added and never changed."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, insert, or_, select, update
 
 from weighbridge.domain.access.roles import PREFIXES, AccessToken
@@ -61,7 +64,18 @@ _COLUMNS = (
     tokens.c.expires_at,
     tokens.c.last_used_at,
     tokens.c.revoked_at,
+    tokens.c.teams,
+    tokens.c.previous_until,
+    tokens.c.renewed_at,
 )
+_TEAMS = [column.name for column in _COLUMNS].index("teams")
+
+
+def _token(row: Sequence[Any]) -> AccessToken:
+    values = list(row)
+    text = values[_TEAMS]
+    values[_TEAMS] = None if text is None else frozenset(json.loads(text))
+    return AccessToken(*values)
 
 
 class NewToken(Struct, frozen=True):
@@ -69,12 +83,14 @@ class NewToken(Struct, frozen=True):
 
     name:   None for the role with a number behind it
     sha256: of its text
+    teams:  whose repositories it shows, None: all
     """
 
     name: str | None
     role: str
     sha256: bytes
     expires_at: datetime | None
+    teams: frozenset[str] | None = None
 
 
 def add_token(
@@ -99,10 +115,11 @@ def add_token(
             sha256=new.sha256,
             created_at=now,
             expires_at=new.expires_at,
+            teams=None if new.teams is None else json.dumps(sorted(new.teams)),
         )
         .returning(*_COLUMNS)
     ).one()
-    return AccessToken(*added)
+    return _token(added)
 
 
 def replace_token(
@@ -128,7 +145,7 @@ def _free_name(role: str, taken: set[str]) -> str:
 def all_tokens(connection: Connection) -> list[AccessToken]:
     """All that were ever made, the oldest first."""
     rows = connection.execute(select(*_COLUMNS).order_by(tokens.c.id))
-    return [AccessToken(*row) for row in rows]
+    return [_token(row) for row in rows]
 
 
 def find_tokens(connection: Connection, name_or_id: str) -> list[AccessToken]:
@@ -142,7 +159,7 @@ def find_token_of(connection: Connection, sha256: bytes) -> AccessToken | None:
     row = connection.execute(
         select(*_COLUMNS).where(tokens.c.sha256 == sha256)
     ).one_or_none()
-    return None if row is None else AccessToken(*row)
+    return None if row is None else _token(row)
 
 
 def revoke_token(connection: Connection, token_id: int, now: datetime) -> bool:
@@ -156,14 +173,22 @@ def revoke_token(connection: Connection, token_id: int, now: datetime) -> bool:
 
 
 def valid_tokens(connection: Connection, now: datetime) -> Mapping[bytes, AccessToken]:
-    """By SHA-256: those that are neither revoked nor expired."""
+    """By SHA-256: those that are neither revoked nor expired. One that was renewed
+    lately also is there by that of the text that it had before; it expires as that
+    does."""
+    before = (tokens.c.previous_sha256, tokens.c.previous_until)
     rows = connection.execute(
-        select(tokens.c.sha256, *_COLUMNS).where(
+        select(tokens.c.sha256, *before, *_COLUMNS).where(
             tokens.c.revoked_at.is_(None),
             or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now),
         )
     )
-    return {row[0]: AccessToken(*row[1:]) for row in rows}
+    found: dict[bytes, AccessToken] = {}
+    for sha256, previous, until, *values in rows:
+        found[sha256] = token = _token(values)
+        if previous is not None and until > now:
+            found[previous] = replace(token, expires_at=until)
+    return found
 
 
 def has_valid_token(database: Database, now: datetime) -> bool:

@@ -15,10 +15,10 @@ from weighbridge.store.connection.failures import read_only
 from weighbridge.store.dialect import POSTGRESQL, Purpose, lock
 from weighbridge.store.session import Database
 
-REVISION: Final = "0008"
+REVISION: Final = "0009"
 """The newest migration; code and schema of another revision do not work together."""
 _OLDER: Final[frozenset[str]] = frozenset(
-    {"0001", "0002", "0003", "0004", "0005", "0006", "0007"}
+    {"0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"}
 )
 """Revisions that `upgrade` starts from, besides an empty database."""
 _PATIENCE_S: Final = 600.0

@@ -28,7 +28,7 @@ from weighbridge.engine.crawl_requests.crawl_report import (
 )
 from weighbridge.ports.protocols import RequestCost
 from weighbridge.presentation.forms.screen import Screen
-from weighbridge.store.reports.repositories import Troubled
+from weighbridge.store.crawls.crawled_repositories import Troubled
 
 PIPE = Screen()
 SOURCE = Path(weighbridge.__file__).parent

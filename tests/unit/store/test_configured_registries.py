@@ -8,6 +8,7 @@ from support.images import a_layer, an_image
 from support.store_world import MINUTE, T0, World, a_result, an_entry
 from weighbridge.domain.registry.rate_limit import RateLimit
 from weighbridge.domain.report.inventory import RegistryReport
+from weighbridge.store.crawls.crawled_repositories import weighed
 from weighbridge.store.ledger.holdings import settle_all
 from weighbridge.store.registries.registry_rows import (
     find_address_class,
@@ -18,7 +19,6 @@ from weighbridge.store.registries.registry_rows import (
     put_registry,
 )
 from weighbridge.store.reports.inventory import registry_reports, snapshot_version
-from weighbridge.store.reports.repositories import weighed
 from weighbridge.store.session import Database
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import update
 from support.many_repositories import add_repositories
 from support.store_world import T0
 from weighbridge.domain.report.inventory import RepositoryState
+from weighbridge.store.crawls.crawled_repositories import Troubled, find_troubled
 from weighbridge.store.models import repositories
-from weighbridge.store.reports.repositories import Troubled, find_troubled
 from weighbridge.store.session import Database
 
 HOUR = timedelta(hours=1)

@@ -249,8 +249,8 @@ def test_a_body_is_not_read_before_the_token_was_looked_at__api_014(
 def test_every_answer_is_of_its_schema_and_every_status_is_documented(
     admin: TestClient, world: World
 ) -> None:
-    document = admin.get("/api/v1/openapi.json").json()
     read = bearer(a_token(world.database, "read", NOW))
+    document = admin.get("/api/v1/openapi.json").json()
     made = admin.post(PATH, json=WISH)
     answers = {
         ("post", PATH): [

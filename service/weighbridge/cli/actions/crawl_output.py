@@ -19,7 +19,7 @@ from weighbridge.presentation.forms.csv_json_markdown import code, json_text
 from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
-from weighbridge.store.reports.repositories import Troubled
+from weighbridge.store.crawls.crawled_repositories import Troubled
 
 _COLUMNS: Final = (
     "name",

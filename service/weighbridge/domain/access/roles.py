@@ -107,6 +107,9 @@ class AccessToken(Struct, frozen=True):
 
     expires_at: None where it holds until it is revoked
     last_used_at: to the minute, None where it never was
+    teams: whose repositories are shown, None: all are
+    previous_until: so long the text that it had before is taken too, None: it is not
+    renewed_at: when it got the text that it has, None: it always had it
     """
 
     id: int
@@ -116,6 +119,9 @@ class AccessToken(Struct, frozen=True):
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    teams: frozenset[str] | None = None
+    previous_until: datetime | None = None
+    renewed_at: datetime | None = None
 
     def state(self, now: datetime) -> str:
         """`valid`, `expired` or `revoked`."""

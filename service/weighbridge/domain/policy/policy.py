@@ -252,6 +252,21 @@ class PolicySet:
         numbers = self._matching(registry, repository, tag)
         return decide([self.policies[number] for number in numbers])
 
+    def team_of(self, registry: str, repository: str) -> str | None:
+        """Whose a whole repository is, None where no policy says it: what the first
+        policy that sets `team` says of it, of those that hold whatever a tag is called.
+        A tag's name is its pusher's choice, so no pattern of tags hands a repository to
+        anybody."""
+        for number in self._index.candidates(repository):
+            policy = self.policies[number]
+            if (
+                "team" in policy.places
+                and policy.match.tag == "*"
+                and fits_repository(policy.match, registry, repository)
+            ):
+                return policy.limits.team
+        return None
+
     def _matching(self, registry: str, repository: str, tag: str) -> tuple[int, ...]:
         """The numbers of the policies that match, in their order."""
         return tuple(

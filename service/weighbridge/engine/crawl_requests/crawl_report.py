@@ -25,7 +25,11 @@ from weighbridge.store.crawls.crawl_requests import (
     CrawlRequest,
     crawled_since,
 )
-from weighbridge.store.reports.repositories import Troubled, find_troubled, weighed
+from weighbridge.store.crawls.crawled_repositories import (
+    Troubled,
+    find_troubled,
+    weighed,
+)
 from weighbridge.store.session import Connection
 
 

@@ -196,6 +196,11 @@ tokens = Table(
     Column("expires_at", Moment),
     Column("last_used_at", Moment),
     Column("revoked_at", Moment),
+    Column("teams", Text),  # JSON list; None: of all
+    # What it was before it was renewed, and how long that is still taken.
+    Column("previous_sha256", LargeBinary),
+    Column("previous_until", Moment),
+    Column("renewed_at", Moment),
 )
 # A name is free again once its token was revoked.
 Index(

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Double,
     Row,
     Select,
-    and_,
     case,
     cast,
     exists,
@@ -30,17 +29,16 @@ from sqlalchemy import (
     union_all,
 )
 
-from weighbridge.domain.report.inventory import Page, RepositoryReport, RepositoryState
+from weighbridge.domain.access.principal import Sight
+from weighbridge.domain.report.inventory import Page, RepositoryReport
 from weighbridge.errors import UsageError
 from weighbridge.store.dialect import Rows, among_ids, listed, where_null
-from weighbridge.store.ledger.expressions import IS_IMAGE, exact_sum, sum_of
 from weighbridge.store.models import (
     blobs,
     images,
     instructions,
     registries,
     repositories,
-    repository_manifests,
     repository_summaries,
     storage_scopes,
 )
@@ -64,7 +62,6 @@ from weighbridge.store.reports.inventory import (
 )
 from weighbridge.store.reports.search import could_be_in_a_name
 from weighbridge.store.reports.violations import violating_ids
-from weighbridge.store.sizes.manifest_sizes import COMPRESSED_BYTES, in_scope
 
 LOOKED_THROUGH: Final = 10_000
 """Repositories among which a page looks for a text, however many there are."""
@@ -171,12 +168,16 @@ def _read_place(query: RepositoryQuery) -> tuple[RepositoryQuery, _Key | None]:
 
 
 def ids_of_page(
-    connection: Connection, query: RepositoryQuery, violating: Collection[int]
+    connection: Connection,
+    query: RepositoryQuery,
+    among: Collection[int] | None = None,
+    but: Collection[int] = (),
 ) -> tuple[list[int], str | None]:
     """The repositories of a page, and the cursor of the next one: those with a value,
     then those without.
 
-    violating: where the query asks for it, the repositories that are
+    among: only of these, None: of all
+    but:   none of these; needed only where `among` is None
 
     Two statements, so that each can follow an index: where one puts the rows without a
     value last, the database sorts all of them for each page.
@@ -191,17 +192,20 @@ def ids_of_page(
     if query.registry is not None:
         statement = statement.where(registries.c.name == query.registry)
     of = connection.execute(statement).all()
-    given = {} if query.violating is None else {"violating": listed(violating)}
+    if among is not None and not among:
+        return [], None
+    given = {"among": listed(among or ()), "but": listed(but)}
     found: list[_Key] = []
     for is_known in (True, False):
         if not of or (is_known and last is not None and last.value is None):
             continue
         after = last if last is None or (last.value is not None) is is_known else None
         room = limit + 1 - len(found)
-        # Of those that do not violate anything there are enough among so many.
-        most = LOOKED_THROUGH if query.q else room + len(violating)
-        walk = _walk(query, of, is_known, after, most)
-        chosen = _chosen(query, walk).limit(room)
+        # Of the others there are enough among so many.
+        most = LOOKED_THROUGH if query.q else room + len(but)
+        is_among = among is not None
+        walk = _walk(query, of, is_known, after, most, is_among=is_among)
+        chosen = _chosen(query, walk, leaves_out=bool(but)).limit(room)
         found += map(_Key._make, connection.execute(chosen, given))
         if len(found) > limit:
             return _page(query, found[:limit], found[limit - 1])
@@ -228,9 +232,13 @@ def _walk(
     is_known: bool,
     last: _Key | None,
     most: int,
+    *,
+    is_among: bool,
 ) -> Keys:
     """The first values and ids in order: of each registry by an index, then of all."""
-    parts = [_part(query, each, is_known, last).limit(most) for each in of]
+    parts = [
+        _part(query, each, is_known, last, is_among=is_among).limit(most) for each in of
+    ]
     if len(parts) == 1:
         return parts[0]
     together = union_all(*(part.subquery().select() for part in parts)).subquery()
@@ -242,6 +250,8 @@ def _part(
     of: Row[int, str],
     is_known: bool,
     last: _Key | None,
+    *,
+    is_among: bool,
 ) -> Keys:
     """Of one registry."""
     table = repositories if query.sort in OF_REPOSITORIES else repository_summaries
@@ -251,13 +261,13 @@ def _part(
         else repository_summaries.c.repository_id
     )
     value = COLUMNS[query.sort]
-    # Those that violate something are few, and found by their ids: `+ 0`.
-    registry_id = table.c.registry_id + 0 if query.violating else table.c.registry_id
+    # Those that are listed are few, and found by their ids: `+ 0`.
+    registry_id = table.c.registry_id + 0 if is_among else table.c.registry_id
     conditions = [registry_id == of.id]
     if table is repositories:
         conditions.append(repositories.c.deleted_at.is_(None))
-    if query.violating:
-        conditions.append(among_ids(identity, "violating"))
+    if is_among:
+        conditions.append(among_ids(identity, "among"))
     conditions.append(_has_value(value) if is_known else value.is_(None))
     shown: ColumnElement[object] | ColumnElement[str] = value
     if query.sort == "name":
@@ -285,9 +295,9 @@ def _in_order(query: RepositoryQuery, keys: Keys) -> Keys:
     return keys.order_by(columns.value, columns.id)
 
 
-def _chosen(query: RepositoryQuery, walk: Keys) -> Keys:
+def _chosen(query: RepositoryQuery, walk: Keys, *, leaves_out: bool) -> Keys:
     """Those of them that fit the query."""
-    if not query.q and query.violating is not False:
+    if not query.q and not leaves_out:
         return walk
     keys = walk.subquery()
     chosen = select(keys.c.value, keys.c.id)
@@ -299,8 +309,8 @@ def _chosen(query: RepositoryQuery, walk: Keys) -> Keys:
             .scalar_subquery()
         )
         chosen = chosen.where(name.icontains(query.q, autoescape=True))
-    if query.violating is False:
-        chosen = chosen.where(~among_ids(keys.c.id, "violating"))
+    if leaves_out:
+        chosen = chosen.where(~among_ids(keys.c.id, "but"))
     return _in_order(query, chosen)
 
 
@@ -390,34 +400,18 @@ _ROWS: Final = Rows(
     .outerjoin(instructions, instructions.c.id == _summary.heaviest_instruction_id)
     .where(among_ids(_repository.id))
 )
-_held = (
-    select(
-        repository_manifests.c.manifest_id,
-        func.min(_repository.scope_id).label("scope_id"),
-    )
-    .join(repositories, _repository.id == repository_manifests.c.repository_id)
-    .where(among_ids(repository_manifests.c.repository_id))
-    .group_by(repository_manifests.c.manifest_id)
-    .subquery()
-)
-_WEIGHED: Final = select(
-    func.count().label("images"), *exact_sum(COMPRESSED_BYTES.element, "weighed")
-).select_from(
-    in_scope(
-        _held.join(images, images.c.id == _held.c.manifest_id).join(
-            blobs, and_(blobs.c.id == images.c.id, IS_IMAGE)
-        ),
-        _held.c.scope_id,
-    )
-)
 
 
 def repository_page(
-    connection: Connection, query: RepositoryQuery, now: datetime | None = None
+    connection: Connection,
+    query: RepositoryQuery,
+    now: datetime | None = None,
+    sight: Sight | None = None,
 ) -> Page[RepositoryReport]:
     """One page of repositories.
 
-    now: which waivers are in force; needed where `violating` is asked for
+    now:   which waivers are in force; needed where `violating` is asked for
+    sight: which repositories are seen, None: all
 
     Where a text is looked for, a page may hold fewer than the limit, or none, and a
     cursor: further ones are looked for with that.
@@ -426,9 +420,14 @@ def repository_page(
     violating: Collection[int] = ()
     if query.violating is not None and now is not None:
         violating = violating_ids(connection, now)
+    among: Collection[int] | None = violating if query.violating else None
+    if sight is not None:
+        seen = sight.ids if among is None else sight.among(among)
+        among = seen.difference(violating) if query.violating is False else seen
     # The page's ids alone first: sorting whole rows of 50,000 repositories takes
     # five times as long.
-    ids, cursor = ids_of_page(connection, query, violating)
+    but = violating if among is None else ()
+    ids, cursor = ids_of_page(connection, query, among, but)
     return Page(tuple(_reports(connection, ids)), cursor)
 
 
@@ -440,13 +439,6 @@ def find_repository(
     return None if place is None else _reports(connection, [place.id])[0]
 
 
-def weighed(connection: Connection, repository_ids: Collection[int]) -> tuple[int, int]:
-    """How many distinct live images these repositories have, and the sum of their
-    compressed bytes."""
-    row = connection.execute(_WEIGHED, {"ids": listed(repository_ids)}).one()
-    return row.images, sum_of(row, "weighed")
-
-
 def _reports(connection: Connection, ids: Collection[int]) -> list[RepositoryReport]:
     """The rows of these ids, in the order of the ids."""
     rows = _ROWS.read(connection, {"ids": listed(ids)})
@@ -455,32 +447,3 @@ def _reports(connection: Connection, ids: Collection[int]) -> list[RepositoryRep
         for number, *values in rows
     }
     return [found[number] for number in ids]
-
-
-class Troubled(Struct, frozen=True):
-    """A repository whose numbers are not those of a whole crawl just now."""
-
-    repository: str
-    state: RepositoryState
-    reason: str
-    last_complete_crawl_at: datetime | None
-
-
-def find_troubled(connection: Connection, ids: Collection[int]) -> list[Troubled]:
-    """Those of the repositories that are not `ok`, oldest whole crawl first."""
-    rows = connection.execute(
-        select(
-            _repository.name,
-            _repository.state,
-            _repository.state_reason,
-            _repository.last_complete_crawl_at,
-        )
-        .where(among_ids(_repository.id), _repository.state != "ok")
-        .order_by(
-            _repository.last_complete_crawl_at.is_not(None),
-            _repository.last_complete_crawl_at,
-            _repository.name,
-        ),
-        {"ids": listed(ids)},
-    )
-    return [Troubled(*row) for row in rows]

@@ -41,7 +41,7 @@ from weighbridge.store.reports.bases import (
 from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import Connection
 from weighbridge.web.request.answers import Refusal, json_answer
-from weighbridge.web.request.finding import Handlers, not_found
+from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     Group,
@@ -50,6 +50,7 @@ from weighbridge.web.request.parameters import (
     text,
     true_or_false,
 )
+from weighbridge.web.request.unknown_names import not_found
 
 _CHAINS: Final = re.compile(
     rf"^[0-9a-f]{{64}}(?:,[0-9a-f]{{64}}){{0,{MOST_CHAINS - 1}}}$", re.ASCII

@@ -27,10 +27,10 @@ from weighbridge.store.crawls.crawl_requests import (
     latest_requests,
 )
 from weighbridge.store.session import Connection, Database
-from weighbridge.web.request.access import ACTOR
 from weighbridge.web.request.answers import Refusal, json_answer
 from weighbridge.web.request.bodies import json_object, read_body, text_of
 from weighbridge.web.request.parameters import RequestId, numbered
+from weighbridge.web.request.principal import principal_of
 from weighbridge.web.request.threads import Threads
 
 MOST_LEFT: Final = 5_000
@@ -135,7 +135,9 @@ class CrawlRequests:
         was asked for before and is under way; it is not begun again."""
         members = json_object(await read_body(request), {"target"}, set())
         asked = self._asked(text_of(members, "target"))
-        found = await self._threads.run(partial(self._put, asked, request.scope[ACTOR]))
+        found = await self._threads.run(
+            partial(self._put, asked, principal_of(request).name)
+        )
         if self._jobs is not None:
             self._jobs.put(TICK, "")
         return JSONResponse({"request": found.id}, 200 if found.is_joined else 202)

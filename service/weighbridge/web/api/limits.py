@@ -54,7 +54,7 @@ from weighbridge.store.reports.tags import knows_images, recent_images
 from weighbridge.store.session import Connection
 from weighbridge.store.violations.waivers import active_waivers
 from weighbridge.web.request.answers import json_answer
-from weighbridge.web.request.finding import Handlers, check_names, no_registry
+from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     Limit,
@@ -62,6 +62,7 @@ from weighbridge.web.request.parameters import (
     Ref,
     RegistryName,
 )
+from weighbridge.web.request.unknown_names import check_names, no_registry
 
 
 class LimitRoutes(Handlers):

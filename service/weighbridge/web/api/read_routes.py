@@ -72,7 +72,7 @@ class API(Handlers):
     def repositories(self, request: Request, query: Repositories) -> Response:
         """Repositories, heaviest newest image first."""
         now = self._clock()
-        page = self._finder.repositories(query, now)
+        page = self.finder(request).repositories(query, now)
         return json_answer(request, page_json(page, now))
 
     def repository(self, request: Request, ref: Ref) -> Response:

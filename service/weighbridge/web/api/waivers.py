@@ -21,7 +21,6 @@ from weighbridge.presentation.rows.policy_rows import waiver_json
 from weighbridge.presentation.rows.report_rows import page_of_rows
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiver_page
-from weighbridge.web.request.access import ACTOR
 from weighbridge.web.request.answers import Refusal, json_answer
 from weighbridge.web.request.bodies import (
     Members,
@@ -29,7 +28,7 @@ from weighbridge.web.request.bodies import (
     read_body,
     text_of,
 )
-from weighbridge.web.request.finding import Handlers, no_registry
+from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     IsAll,
@@ -38,6 +37,8 @@ from weighbridge.web.request.parameters import (
     WaiverId,
     numbered,
 )
+from weighbridge.web.request.principal import principal_of
+from weighbridge.web.request.unknown_names import no_registry
 
 _REQUIRED: Final[Set[str]] = {"registry", "repository", "reason", "expires_at"}
 _OPTIONAL: Final[Set[str]] = {"tag", "limit_key"}
@@ -64,7 +65,7 @@ class Waivers(Handlers):
         """Accept violations for a while; no two waivers exclude each other."""
         now = self._clock()
         members = json_object(await read_body(request), _REQUIRED, _OPTIONAL)
-        new = _new_waiver(members, request.scope[ACTOR], now)
+        new = _new_waiver(members, principal_of(request).name, now)
         waiver = await self._threads.run(partial(self._put, new, now))
         return JSONResponse(waiver_json(waiver, now), 201)
 
@@ -73,7 +74,7 @@ class Waivers(Handlers):
         now = self._clock()
         number = numbered(waiver_id, "waiver")
         with self._database.write() as connection:
-            found = revoke_waiver(connection, number, request.scope[ACTOR], now)
+            found = revoke_waiver(connection, number, principal_of(request).name, now)
         if found is None:
             raise Refusal(404, f"there is no waiver {number}", code="waiver_not_found")
         return JSONResponse(waiver_json(found[0], now))

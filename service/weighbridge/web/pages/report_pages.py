@@ -29,10 +29,7 @@ from weighbridge.presentation.rows.report_rows import (
 from weighbridge.store.reports import repositories
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.inventory import registry_freshness, registry_reports
-from weighbridge.store.reports.repositories import (
-    RepositoryQuery,
-    in_order_of_cursor,
-)
+from weighbridge.store.reports.repositories import RepositoryQuery, in_order_of_cursor
 from weighbridge.store.reports.search import SearchResult, search
 from weighbridge.web.api.crawl_requests import request_lines
 from weighbridge.web.request.answers import (
@@ -42,7 +39,7 @@ from weighbridge.web.request.answers import (
     page_answer,
     refused_page_answer,
 )
-from weighbridge.web.request.finding import CrawlQuery, Handlers, no_registry
+from weighbridge.web.request.finding import CrawlQuery, Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
@@ -58,6 +55,7 @@ from weighbridge.web.request.parameters import (
     TagCursor,
     text,
 )
+from weighbridge.web.request.unknown_names import no_registry
 from weighbridge.web.views.frame import (
     NAVIGATION,
     Frame,

@@ -36,13 +36,14 @@ from weighbridge.web.api.limits import (
 )
 from weighbridge.web.pages.report_pages import Links, page_of, paging
 from weighbridge.web.request.answers import csv_answer
-from weighbridge.web.request.finding import Handlers, no_registry
+from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
     LimitInput,
     Violations,
 )
+from weighbridge.web.request.unknown_names import no_registry
 from weighbridge.web.views.frame import frame
 from weighbridge.web.views.violations import (
     SimulatedLimit,

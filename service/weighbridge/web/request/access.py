@@ -20,11 +20,11 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from weighbridge.domain.access.principal import ANYBODY, Principal, holder_of
 from weighbridge.domain.access.roles import (
     AccessToken,
     could_be_token,
     digest_of,
-    grants,
     presented_token,
 )
 from weighbridge.errors import StoreError
@@ -47,6 +47,7 @@ from weighbridge.web.request.answers import (
     refusal_response,
     template_of,
 )
+from weighbridge.web.request.principal import PRINCIPAL
 from weighbridge.web.request.threads import DATABASE_S, Threads
 
 KEPT_S: Final = 5.0
@@ -182,8 +183,11 @@ class AccessRules:
        points its own name at 127.0.0.1 (DNS rebinding) gets 421.
     2. What writes must come from our own pages or from no page at all: a browser
        sends the password that it keeps for us with every site's requests.
-    3. A role that everybody has here needs no token.
+    3. A role that everybody has here needs no token. One that is shown says all the
+       same who it is, and whose repositories are shown.
     4. No token and a wrong one get the same 401; one of a lesser role gets 403.
+    5. Whoever sees the repositories of some teams alone gets 403 from every route that
+       does not say of itself that it shows no others.
     """
 
     def __init__(
@@ -204,27 +208,46 @@ class AccessRules:
             )
 
     async def check(
-        self, request: Request, needed: Role, *, writes: bool
-    ) -> AccessToken | None:
-        """The token that opened the door, None where none was needed.
+        self, request: Request, needed: Role, *, writes: bool, for_teams: bool
+    ) -> Principal:
+        """Who asks, `ANYBODY` where nobody need say it.
 
+        for_teams: whether the route shows a team its own repositories and no others
         Raises Refusal(401, 403), StoreError.
         """
         if writes and not _is_from_here(request):
             raise Refusal(403, "this comes from another site's page", code="cross_site")
-        if self._options.is_open(needed):
-            return None
-        token = await self._token(request)
-        if token is None:
+        if needed == "none":
+            return ANYBODY
+        role = "metrics" if needed == "probe" else needed
+        is_open = self._options.is_open(needed)
+        found = await self._principal(request, is_open=is_open)
+        if found is None or (is_open and not found.grants(role)):
+            if is_open:
+                return ANYBODY
             raise Refusal(
                 401,
                 "this needs a token: send Authorization: Bearer TOKEN, or the token as "
                 "the password of HTTP Basic",
             )
-        role = "metrics" if needed == "probe" else needed
-        if not grants(token.role, role):
+        if found.teams is not None and not for_teams:
+            raise Refusal(
+                403,
+                "this shows what all teams have, so it needs a token without teams",
+            )
+        if not found.grants(role):
             raise Refusal(403, f"this needs a token with the role {role}")
-        return token
+        return found
+
+    async def _principal(self, request: Request, *, is_open: bool) -> Principal | None:
+        """Who asks; None: it is not known. Raises StoreError where that matters."""
+        try:
+            token = await self._token(request)
+        except StoreError:
+            if is_open:
+                return None
+            raise
+        return None if token is None else holder_of(token)
 
     async def _token(self, request: Request) -> AccessToken | None:
         sent = request.headers.getlist("authorization")
@@ -255,6 +278,7 @@ class Rights(Struct, frozen=True):
     """What the table of routes says of them.
 
     roles:    by method and path
+    for_teams: methods and paths that show a team its own repositories and no others
     any_host: paths that are reached from other machines by whatever name. A page that
               has its own name point to this machine gains nothing there: it knows no
               secret, and a browser keeps none
@@ -262,6 +286,7 @@ class Rights(Struct, frozen=True):
 
     roles: Mapping[tuple[str, str], Role]
     any_host: frozenset[str]
+    for_teams: frozenset[tuple[str, str]] = frozenset()
 
     def role_of(self, route: BaseRoute | None) -> Role:
         """The role that this route needs. Where there is no route there is nothing to
@@ -273,6 +298,15 @@ class Rights(Struct, frozen=True):
         methods = methods_of(route) or {"GET"}
         found = {self.roles.get((method, path), "admin") for method in methods}
         return found.pop() if len(found) == 1 else "admin"
+
+    def is_for_teams(self, route: BaseRoute | None) -> bool:
+        """Whether it shows a team its own repositories and no others, by each of its
+        methods. Where there is no route there is nothing to be seen."""
+        if route is None:
+            return True
+        path = template_of(route)
+        methods = methods_of(route)
+        return bool(methods) and all((m, path) in self.for_teams for m in methods)
 
     def takes_any_host(self, route: BaseRoute | None) -> bool:
         """Whether it is answered whatever its Host says."""
@@ -302,8 +336,6 @@ def in_origin_form(scope: Scope) -> Scope:
 
 
 _READING: Final = ("GET", "HEAD")
-ACTOR: Final = "weighbridge.actor"
-"""Where a request's scope has the name of the token that opened the door."""
 
 
 class AccessMiddleware:
@@ -341,9 +373,14 @@ class AccessMiddleware:
             if not self._rights.takes_any_host(route):
                 self._check_hosts(Request(scope), request)
             needed = self._rights.role_of(route)
-            token = await self._access.check(request, needed, writes=writes)
-            answer.is_private = token is not None
-            inner[ACTOR] = token.name if token else ""
+            principal = await self._access.check(
+                request,
+                needed,
+                writes=writes,
+                for_teams=self._rights.is_for_teams(route),
+            )
+            answer.is_private = principal.is_known
+            inner[PRINCIPAL] = principal
         except (Refusal, StoreError) as exc:
             await refusal_response(request, exc)(inner, receive, answer)
         else:
@@ -369,7 +406,7 @@ class AccessMiddleware:
 class _Answer:
     """A `send` that adds the headers and leaves out the body of a HEAD.
 
-    is_private: whether it was a token that opened the door: nobody may keep a copy
+    is_private: whether it is known who asks: nobody may keep a copy
     """
 
     def __init__(self, send: Send, is_head: bool) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import chain, islice
 from typing import Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
+from starlette.requests import Request
 
+from weighbridge.domain.access.principal import ANYBODY, NOTHING, Principal, Sight
 from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform, parse_platform
@@ -34,12 +35,10 @@ from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.history import HistoryQuery, history_page
-from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.reports.lighter import find_lighter
-from weighbridge.store.reports.nearest import nearest_repositories, nearest_tags
+from weighbridge.store.reports.nearest import nearest_repositories
 from weighbridge.store.reports.reclaim import (
     reclaim_by_rules,
-    unknown_tags,
 )
 from weighbridge.store.reports.repositories import (
     RepositoryQuery,
@@ -60,14 +59,21 @@ from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.whereabouts import Whereabouts, find_whereabouts
 from weighbridge.web.request.answers import Refusal
+from weighbridge.web.request.principal import principal_of
+from weighbridge.web.request.sight import Sights
 from weighbridge.web.request.threads import Threads
+from weighbridge.web.request.unknown_names import (
+    check_names,
+    no_image,
+    no_platform,
+    no_repository,
+    no_tag,
+)
 
 T = TypeVar("T")
 
 RULES_TAGS: Final = 500
 """The page of a repository holds the rules against so many of its tags."""
-NEAR: Final = 3
-"""Names that may have been meant."""
 BEFORE: Final = 20
 """Steps of a history among which the image before another one is looked for."""
 
@@ -95,8 +101,11 @@ class CrawlQuery(Struct, frozen=True):
 
 
 class Finder:
-    """Each method reads one state of the database.
+    """Each method reads one state of the database, and of it what the principal may
+    see.
 
+    principal: who asks; see `seeing`
+    sights:    whose repositories are whose; None: nobody asks who is in a team
     Raises InvalidReference, UsageError(invalid_platform) and Refusal(404).
     """
 
@@ -106,8 +115,13 @@ class Finder:
         platforms: Sequence[Platform],
         reclaim: ReclaimChoice = NOTHING_CHOSEN,
         prices: Prices | None = None,
+        *,
+        principal: Principal = ANYBODY,
+        sights: Sights | None = None,
     ) -> None:
         self._database = database
+        self._principal = principal
+        self._sights = sights
         self.prices = prices
         self.platforms = platforms
         self.reclaim = reclaim
@@ -116,7 +130,29 @@ class Finder:
         self, query: RepositoryQuery, now: datetime
     ) -> Page[RepositoryReport]:
         """One page of repositories."""
-        return self._page(lambda c: repository_page(c, query, now), query.registry)
+        with self._database.read() as connection:
+            sight = self._sight(connection)
+            page = repository_page(connection, query, now, sight)
+            if not page.items:
+                check_names(connection, query.registry, sight=sight)
+        return page
+
+    def seeing(self, principal: Principal) -> "Finder":
+        """The same for one who asks."""
+        return Finder(
+            self._database,
+            self.platforms,
+            self.reclaim,
+            self.prices,
+            principal=principal,
+            sights=self._sights,
+        )
+
+    def _sight(self, connection: Connection) -> Sight | None:
+        """What the principal sees; None: everything."""
+        if self._sights is None:
+            return None if self._principal.teams is None else NOTHING
+        return self._sights.seen_by(connection, self._principal)
 
     def crawls(self, query: CrawlQuery) -> Page[RepositoryCrawlReport]:
         """One page of crawls."""
@@ -293,9 +329,9 @@ class Finder:
                 now=now,
             )
             if weighing is None:
-                raise _no_image(connection, report, reference)
+                raise no_image(connection, report, reference)
             if wanted is not None and not weighing.images:
-                raise _no_platform(weighing, wanted)
+                raise no_platform(weighing, wanted)
             names = aliases(
                 connection, report.registry, report.repository, weighing.digest
             )
@@ -355,9 +391,9 @@ class Finder:
             now=now,
         )
         if weighing is None:
-            raise _no_image(connection, report, reference)
+            raise no_image(connection, report, reference)
         if not weighing.images:
-            raise _no_platform(weighing, wanted)
+            raise no_platform(weighing, wanted)
         return weighing
 
 
@@ -377,6 +413,10 @@ class Handlers:
         self._clock = clock
         self._policies = policies
         self._threads = threads
+
+    def finder(self, request: Request) -> Finder:
+        """Finds what whoever sent this request may see."""
+        return self._finder.seeing(principal_of(request))
 
 
 def named_repository(connection: Connection, ref: str) -> RepositoryReport:
@@ -415,76 +455,3 @@ def _readings(ref: str) -> list[Reference]:
     first, slash, _ = ref.partition("/")
     by_name = [parse_reference(ref, frozenset({first}))] if slash else []
     return [*by_name, parse_reference(ref)]
-
-
-def check_names(
-    connection: Connection, registry: str | None, repository: str | None = None
-) -> None:
-    """Tell an empty list from a misspelt name. Asked of empty lists only: what has a
-    row is known."""
-    if registry is None and repository is None:
-        return
-    names = registry_names(connection)
-    if registry is not None and registry not in names:
-        raise no_registry()
-    if repository is None:
-        return
-    among = names if registry is None else [registry]
-    if not any(find_repository(connection, r, repository) for r in among):
-        near = (nearest_repositories(connection, r, repository) for r in among)
-        nearest = list(islice(chain.from_iterable(near), NEAR))
-        raise no_repository(*filter(None, (registry, repository)), near=nearest)
-
-
-def no_registry() -> Refusal:
-    """The answer where a registry is asked for that was never crawled."""
-    return Refusal(404, "no such registry", code="registry_not_found")
-
-
-def no_repository(*parts: str, near: Sequence[str]) -> Refusal:
-    """The answer where a repository is not known. near: those that may be meant"""
-    name = "/".join(parts)
-    return not_found(
-        f"the repository {name} is not known here", "repository_not_found", near
-    )
-
-
-def no_tag(
-    connection: Connection, report: RepositoryReport, names: Sequence[str]
-) -> Refusal:
-    """The answer where tags are named that a repository does not have."""
-    near = nearest_tags(connection, report.registry, report.repository, names[0])
-    whole = f"{report.registry}/{report.repository}"
-    there = f"there is no tag {', '.join(names[:NEAR])} in {whole}"
-    return not_found(there, "tag_not_found", near)
-
-
-def not_found(message: str, code: str, near: Sequence[str]) -> Refusal:
-    """near: what may have been meant"""
-    if not near:
-        return Refusal(404, message, code=code)
-    nearest = ", ".join(near)
-    return Refusal(
-        404, f"{message}; nearest: {nearest}", code=code, detail={"nearest": list(near)}
-    )
-
-
-def _no_platform(weighing: Weighing, platform: Platform | None) -> Refusal:
-    of = "" if platform is None else f" for {platform}"
-    return Refusal(
-        404,
-        f"{weighing.reference} has no image{of} that could be read",
-        code="image_not_found",
-        detail={"platforms": [str(known) for known in weighing.platforms]},
-    )
-
-
-def _no_image(
-    connection: Connection, report: RepositoryReport, reference: Reference
-) -> Refusal:
-    message = f"{reference} is not known here, or not read yet"
-    near: Sequence[str] = ()
-    tag = reference.tag
-    if tag and not reference.digest and unknown_tags(connection, report, [tag]):
-        near = nearest_tags(connection, report.registry, report.repository, tag)
-    return not_found(message, "image_not_found", near)

@@ -16,8 +16,8 @@ from weighbridge.domain.traffic.costs import (
 )
 from weighbridge.store.reports.traffic import month_uses
 from weighbridge.store.session import Database
-from weighbridge.web.request.finding import check_names
 from weighbridge.web.request.threads import no_answer
+from weighbridge.web.request.unknown_names import check_names
 
 KEPT_S: Final = 60
 """Storage is noted once a day, pulls once a crawl."""

@@ -62,6 +62,7 @@ class RouteRow(Struct, frozen=True):
     status:    of what went well
     again:     what a 200 says beside that status; "": there is none
     any_host:  whether it is reached from other machines by whatever name
+    for_teams: whether it shows a team its own repositories alone; others refuse teams
     """
 
     path: str
@@ -74,6 +75,7 @@ class RouteRow(Struct, frozen=True):
     status: int = 200
     again: str = ""
     any_host: bool = False
+    for_teams: bool = False
 
     def route(
         self, bound: Mapping[Method, Callable[..., object]], threads: Threads
@@ -108,7 +110,6 @@ def bound_methods(parts: Iterable[object]) -> dict[Method, Callable[..., object]
 
 
 Schema: TypeAlias = dict[str, object]
-
 LIMIT_MAX: Final = 1000
 DEFAULT_LIMIT: Final = 100
 _VALUE_CHARACTERS: Final = 2048

@@ -48,6 +48,7 @@ from weighbridge.web.request.access import (
 from weighbridge.web.request.answers import add_error_handlers
 from weighbridge.web.request.finding import Finder
 from weighbridge.web.request.parameters import Method, RouteRow, bound_methods
+from weighbridge.web.request.sight import Sights
 from weighbridge.web.request.threads import Threads
 from weighbridge.web.routes.openapi import Description
 from weighbridge.web.webhooks.inbox import Inbox
@@ -56,6 +57,11 @@ from weighbridge.web.webhooks.receiver import NOBODY, Hooks, Reception, WebhookR
 
 def _read(path: str, handler: Method, answer: str = "", *not_found: str) -> RouteRow:
     return RouteRow(path, handler, "read", answer, not_found)
+
+
+def _seen(path: str, handler: Method, answer: str = "", *not_found: str) -> RouteRow:
+    """A route that shows a team its own repositories and no others."""
+    return replace(_read(path, handler, answer, *not_found), for_teams=True)
 
 
 _REGISTRY: Final = "registry_not_found"
@@ -79,7 +85,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     RouteRow("/probe", Probing.probe, "probe"),
     _read("/api/v1/openapi.json", Description.openapi),
     _read("/api/v1/registries", API.registries, "RegistryList"),
-    _read("/api/v1/repositories", API.repositories, "RepositoryList", _REGISTRY),
+    _seen("/api/v1/repositories", API.repositories, "RepositoryList", _REGISTRY),
     _read("/api/v1/repository", API.repository, "OneRepository", _REPOSITORY),
     _read("/api/v1/tags", API.tags, "TagList", _REPOSITORY),
     _read(
@@ -173,7 +179,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         "request_not_found",
     ),
     _read("/", Pages.overview),
-    _read("/repositories.json", API.repositories),
+    _seen("/repositories.json", API.repositories),
     _read("/repositories.csv", Twins.repositories_csv),
     _read("/repository", Pages.repository),
     _read("/repository.json", Twins.repository_json),
@@ -203,6 +209,7 @@ STATIC_PATH: Final = "/static"
 RIGHTS: Final = Rights(
     {("GET", STATIC_PATH): "none", **{(e.method, e.path): e.role for e in ROUTES}},
     frozenset(e.path for e in ROUTES if e.any_host),
+    frozenset((e.method, e.path) for e in ROUTES if e.for_teams),
 )
 OF_METRICS: Final = frozenset(e for e in ROUTES if e.role in ("metrics", "probe"))
 """What a listener of its own may have."""
@@ -304,7 +311,13 @@ def _web_app(
     now: Callable[[], datetime],
 ) -> Starlette:
     database, threads, policies = shared.database, shared.threads, options.policies
-    finder = Finder(database, options.platforms, options.reclaim, options.prices)
+    finder = Finder(
+        database,
+        options.platforms,
+        options.reclaim,
+        options.prices,
+        sights=Sights(policies),
+    )
     parts: list[object] = [
         _health(shared, options),
         Description(ROUTES, options),

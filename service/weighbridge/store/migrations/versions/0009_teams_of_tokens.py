@@ -1,0 +1,16 @@
+"""Keep whose repositories a token shows, and the text that it had before."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0009"
+down_revision: str | None = "0008"
+branch_labels: str | None = None
+depends_on: str | None = None
+
+
+def upgrade() -> None:
+    op.add_column("tokens", sa.Column("teams", sa.Text()))
+    op.add_column("tokens", sa.Column("previous_sha256", sa.LargeBinary()))
+    op.add_column("tokens", sa.Column("previous_until", sa.BigInteger()))
+    op.add_column("tokens", sa.Column("renewed_at", sa.BigInteger()))

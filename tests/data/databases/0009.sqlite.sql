@@ -1,0 +1,1090 @@
+PRAGMA application_id = 2003134823;
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0009');
+CREATE TABLE artifacts (
+	id INTEGER NOT NULL, 
+	role SMALLINT NOT NULL, 
+	artifact_type TEXT NOT NULL, 
+	config_id BIGINT, 
+	stored_bytes BIGINT NOT NULL, 
+	CONSTRAINT pk_artifacts PRIMARY KEY (id)
+);
+CREATE TABLE audit_log (
+	id INTEGER NOT NULL, 
+	at BIGINT NOT NULL, 
+	actor TEXT NOT NULL, 
+	act TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	detail TEXT NOT NULL, 
+	CONSTRAINT pk_audit_log PRIMARY KEY (id)
+);
+INSERT INTO "audit_log" VALUES(1,1796307493367515,'cli:root','token.create','grafana','read');
+INSERT INTO "audit_log" VALUES(2,1796307494583507,'cli:root','waiver.create','near/load/r00001:t0000002','max_compressed until 2027-01-02 14:18 UTC: until it is smaller');
+CREATE TABLE base_chains (
+	id INTEGER NOT NULL, 
+	chain BLOB NOT NULL, 
+	layer_count INTEGER NOT NULL, 
+	platform_id BIGINT, 
+	compressed_bytes BIGINT NOT NULL, 
+	image_id BIGINT, 
+	history BLOB NOT NULL, 
+	line_count INTEGER NOT NULL, 
+	is_swept BOOLEAN NOT NULL, 
+	first_seen_at BIGINT NOT NULL, 
+	last_seen_at BIGINT NOT NULL, 
+	CONSTRAINT pk_base_chains PRIMARY KEY (id), 
+	CONSTRAINT uq_base_chains_chain_history UNIQUE (chain, history)
+);
+CREATE TABLE base_names (
+	id INTEGER NOT NULL, 
+	base_chain_id INTEGER NOT NULL, 
+	host TEXT NOT NULL, 
+	repository TEXT NOT NULL, 
+	tag TEXT NOT NULL, 
+	digest BLOB NOT NULL, 
+	index_digest BLOB, 
+	first_seen_at BIGINT NOT NULL, 
+	last_seen_at BIGINT NOT NULL, 
+	left_at BIGINT, 
+	CONSTRAINT pk_base_names PRIMARY KEY (id), 
+	CONSTRAINT uq_base_names_base_chain_id_host_repository_tag_digest UNIQUE (base_chain_id, host, repository, tag, digest), 
+	CONSTRAINT fk_base_names_base_chain_id FOREIGN KEY(base_chain_id) REFERENCES base_chains (id)
+);
+CREATE TABLE base_readings (
+	host TEXT NOT NULL, 
+	repository TEXT NOT NULL, 
+	registry TEXT NOT NULL, 
+	tags_wanted INTEGER, 
+	tags_read INTEGER NOT NULL, 
+	code TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	failing_since BIGINT, 
+	tried_at BIGINT, 
+	read_at BIGINT, 
+	CONSTRAINT pk_base_readings PRIMARY KEY (host, repository)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE base_repositories (
+	repository_id INTEGER NOT NULL, 
+	host TEXT NOT NULL, 
+	repository TEXT NOT NULL, 
+	is_recorded BOOLEAN NOT NULL, 
+	CONSTRAINT pk_base_repositories PRIMARY KEY (repository_id), 
+	CONSTRAINT fk_base_repositories_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE base_savings (
+	base_chain_id BIGINT NOT NULL, 
+	base TEXT NOT NULL, 
+	base_bytes BIGINT NOT NULL, 
+	kind SMALLINT NOT NULL, 
+	variant TEXT NOT NULL, 
+	variant_bytes BIGINT NOT NULL, 
+	saved_bytes BIGINT NOT NULL, 
+	CONSTRAINT pk_base_savings PRIMARY KEY (base_chain_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE base_summaries (
+	id INTEGER NOT NULL, 
+	reference TEXT NOT NULL, 
+	state SMALLINT NOT NULL, 
+	outdated_since BIGINT, 
+	base_chain_id INTEGER, 
+	image_count BIGINT NOT NULL, 
+	outdated_image_count BIGINT, 
+	claimed_count BIGINT NOT NULL, 
+	repository_count BIGINT NOT NULL, 
+	newest_count BIGINT NOT NULL, 
+	outdated_newest_count BIGINT, 
+	build_count BIGINT, 
+	weighed_bytes BIGINT NOT NULL, 
+	base_bytes BIGINT, 
+	own_bytes BIGINT, 
+	stored_bytes BIGINT, 
+	builds TEXT NOT NULL, 
+	changed_at BIGINT NOT NULL, 
+	saved_bytes BIGINT, 
+	saving_chain_id BIGINT, 
+	saving_image_count BIGINT, 
+	saving_repository_count BIGINT, 
+	saved_stored_bytes BIGINT, 
+	CONSTRAINT pk_base_summaries PRIMARY KEY (id), 
+	CONSTRAINT uq_base_summaries_reference UNIQUE (reference), 
+	CONSTRAINT fk_base_summaries_base_chain_id FOREIGN KEY(base_chain_id) REFERENCES base_chains (id)
+);
+CREATE TABLE blob_changes (
+	id INTEGER NOT NULL, 
+	scope_id BIGINT NOT NULL, 
+	blob_id BIGINT NOT NULL, 
+	CONSTRAINT pk_blob_changes PRIMARY KEY (id)
+);
+CREATE TABLE blob_sizes (
+	scope_id BIGINT NOT NULL, 
+	blob_id BIGINT NOT NULL, 
+	registry_bytes BIGINT, 
+	claim_reason TEXT, 
+	seen_format SMALLINT, 
+	uncompressed_confidence SMALLINT, 
+	uncompressed_bytes BIGINT, 
+	uncompressed_low_bytes BIGINT, 
+	uncompressed_high_bytes BIGINT, 
+	uncompressed_reason TEXT, 
+	asked_at BIGINT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	ask_again_at BIGINT, 
+	CONSTRAINT pk_blob_sizes PRIMARY KEY (scope_id, blob_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "blob_sizes" VALUES(1,1,13918732,NULL,0,1,34797056,34797056,34797056,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,2,18773079,NULL,0,1,46932992,46932992,46932992,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,5,15974639,NULL,0,1,39937024,39937024,39937024,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,6,8173516,NULL,0,1,20433920,20433920,20433920,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,7,9083388,NULL,0,1,22708736,22708736,22708736,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,8,18792082,NULL,0,1,46980608,46980608,46980608,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,9,2574202,NULL,0,1,6435840,6435840,6435840,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,10,7576885,NULL,0,1,18942464,18942464,18942464,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,13,16865508,NULL,0,1,42164224,42164224,42164224,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,15,13937735,NULL,0,1,34844672,34844672,34844672,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,17,9064385,NULL,0,1,22661120,22661120,22661120,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,18,16884511,NULL,0,1,42211328,42211328,42211328,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,21,21719855,NULL,0,1,54299648,54299648,54299648,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,24,21738858,NULL,0,1,54347264,54347264,54347264,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,27,2593205,NULL,0,1,6483456,6483456,6483456,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,28,23775762,NULL,0,1,59439616,59439616,59439616,'',1796307481688894,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,29,23627426,NULL,0,1,59068928,59068928,59068928,'',1796307489702851,0,NULL);
+INSERT INTO "blob_sizes" VALUES(1,32,7428549,NULL,0,1,18571776,18571776,18571776,'',1796307489702851,0,NULL);
+CREATE TABLE blobs (
+	id INTEGER NOT NULL, 
+	digest BLOB NOT NULL, 
+	compressed_bytes BIGINT, 
+	read_bytes BIGINT, 
+	counted_bytes BIGINT NOT NULL, 
+	is_known BOOLEAN NOT NULL, 
+	media_type_id BIGINT, 
+	is_layer BOOLEAN NOT NULL, 
+	is_foreign BOOLEAN NOT NULL, 
+	has_conflict BOOLEAN NOT NULL, 
+	has_format_conflict BOOLEAN NOT NULL, 
+	is_uncounted BOOLEAN NOT NULL, 
+	facts_state SMALLINT NOT NULL, 
+	facts_code TEXT, 
+	CONSTRAINT pk_blobs PRIMARY KEY (id), 
+	CONSTRAINT uq_blobs_digest UNIQUE (digest)
+);
+INSERT INTO "blobs" VALUES(1,X'10DB3EB5D7F829484DB903445909EF025B44FBCA000000000000000001000005',13918732,NULL,13918732,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(2,X'12746DE2C3896CCD96F1FDFB1752DE00EB9BBBBE000000000000000002000005',18773079,NULL,18773079,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(3,X'219CAC7CDCE8CB2D57DE62C6C7E08712CF3C702588B8B3408F63EB2C698B67EF',1199,1199,1199,1,3,0,0,0,0,0,2,NULL);
+INSERT INTO "blobs" VALUES(4,X'22AE119CD5A13DB1C3471619B7FF2B1C6EFB7FAAE586A52A34E51B132484305D',1335,1335,1335,1,1,0,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(5,X'2CE984BB5300C4449A6494E2FBC2D542F92FB6B0FFFFFFFF0000000000000002',15974639,NULL,15974639,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(6,X'544C621450830E9341CB247F5746B1789E980183FFFFFFFF0000000000000003',8173516,NULL,8173516,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(7,X'5822D2D502DBAD7C1F4F0F197BCBBC57BC2F31C9000000010000000000000005',9083388,NULL,9083388,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(8,X'5DF612A77DC23E36F50E3A16B2E8CF5A0C238FB9000000010000000002000005',18792082,NULL,18792082,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(9,X'609F4789A67CA829C8011D922F707D801D919E54000000000000000002000004',2574202,NULL,2574202,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(10,X'62B8B78B8CCA816C490FB5EE898D17F2C2DC0E87FFFFFFFF0000000000000000',7576885,NULL,7576885,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(11,X'6DF34254AEDD95A6D3C994ABB19B7153D0779823DD566A94EAB40D6A6230C1BA',1335,1335,1335,1,1,0,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(12,X'71F0D67377074D396C8FD4EBED77889C19DA9FF1F7EE5A4DB3ADD7ABC5CDE2B6',1199,1199,1199,1,3,0,0,0,0,0,2,NULL);
+INSERT INTO "blobs" VALUES(13,X'74AB4BCE3D0B11B08199F0AEE792A43087D02136000000000000000000000004',16865508,NULL,16865508,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(14,X'7C4F429FD4CAF534A98049F708D7171DB9D41EBDB5995A63F9E0E8E1C7851C7E',1335,1335,1335,1,1,0,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(15,X'7ECB0DDC7B1BF4AE8B6A08881D430502F1B1DFD0000000010000000001000005',13937735,NULL,13937735,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(16,X'838AACC0BA1A81AE07C95DD179F3FA68A8768EB8EB28360FB0EDFAE1C448FBB9',1200,1200,1200,1,3,0,0,0,0,0,2,NULL);
+INSERT INTO "blobs" VALUES(17,X'89FD99F2FC6B6FB4CFBF29116CFE4493406DD010000000000000000000000005',9064385,NULL,9064385,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(18,X'8F26B7CF415C99AAF175BE53F7C8B3AF53E1E188000000010000000000000004',16884511,NULL,16884511,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(19,X'8FAB707BB1453F7F608034226C0955BBBD8C6E9BC649C59D45B2F5CFA1569DF6',1199,1199,1199,1,3,0,0,0,0,0,2,NULL);
+INSERT INTO "blobs" VALUES(20,X'9D3B7E69DC5D672596F3B16CD3515BF9CBEA2A43DD06841D5144FF6276F692A5',1335,1335,1335,1,1,0,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(21,X'AA17E5BC3639F32FEE502E671EE6407C19F04136000000000000000001000004',21719855,NULL,21719855,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(22,X'B0C08404C61DD4769D51098CC90D9B0C0CFE0C8A5D37C60C04FDF9211013B801',1200,1200,1200,1,3,0,0,0,0,0,2,NULL);
+INSERT INTO "blobs" VALUES(23,X'B1742E588D26573E40BE0B89255F5657EFDB3146D3D86D918E89538CE2221F2A',1335,1335,1335,1,1,0,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(24,X'CF8F29F0738915715E4E99E4937AF992C17A3164000000010000000001000004',21738858,NULL,21738858,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(25,X'D97F3FE72BD835E7A6CAFC133722B6274EE72C7082DF5DA9C8ED325BA0C29A5A',1199,1199,1199,1,3,0,0,0,0,0,2,NULL);
+INSERT INTO "blobs" VALUES(26,X'D99E7FD6CD3467ECCE0C9FED4A209EBAF464A01A7E713A3927B140D38E91F19B',1335,1335,1335,1,1,0,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(27,X'E6315501AD879D57FE4A764A0813F734B2D13B1B000000010000000002000004',2593205,NULL,2593205,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(28,X'EBB138C558A0603B881C78BA31D40E02386A8682FFFFFFFF0000000000000001',23775762,NULL,23775762,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(29,X'33460A49CE6BDE4F63C3B2017B8FEC224FF1D0E3000000000000000003000005',23627426,NULL,23627426,0,2,1,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(30,X'547C8B1AF19BE7C340465D2AFFF8452C0C586296AF06DDD65DDE116301E7DEDA',1199,1199,1199,1,3,0,0,0,0,0,2,NULL);
+INSERT INTO "blobs" VALUES(31,X'AE83274682D207DCF03751756EF0D274CCFAD6823D58BD1B52162ECEA47B7CFC',1335,1335,1335,1,1,0,0,0,0,0,0,NULL);
+INSERT INTO "blobs" VALUES(32,X'E6979EAF807CB9DFCEE50E58AB147ED4EB2DE591000000000000000003000004',7428549,NULL,7428549,0,2,1,0,0,0,0,0,NULL);
+CREATE TABLE channel_paces (
+	channel TEXT NOT NULL, 
+	begun TEXT NOT NULL, 
+	CONSTRAINT pk_channel_paces PRIMARY KEY (channel)
+);
+INSERT INTO "channel_paces" VALUES('hook','[1796307490354582]');
+CREATE TABLE crawl_chunks (
+	crawl_id INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	step INTEGER NOT NULL, 
+	names TEXT NOT NULL, 
+	tags TEXT, 
+	found TEXT, 
+	lease_until BIGINT, 
+	lease_owner TEXT, 
+	CONSTRAINT pk_crawl_chunks PRIMARY KEY (crawl_id, position), 
+	CONSTRAINT fk_crawl_chunks_crawl_id FOREIGN KEY(crawl_id) REFERENCES crawls (id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE crawl_requests (
+	id INTEGER NOT NULL, 
+	registry_id INTEGER NOT NULL, 
+	repositories TEXT, 
+	measures BOOLEAN NOT NULL, 
+	asked_at BIGINT NOT NULL, 
+	after_crawl_id BIGINT NOT NULL, 
+	owner TEXT, 
+	lease_until BIGINT, 
+	state TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	known BIGINT, 
+	crawled_at BIGINT, 
+	ended_at BIGINT, 
+	complete BIGINT, 
+	partial BIGINT, 
+	failed BIGINT, 
+	tags BIGINT, 
+	requests BIGINT, 
+	bytes_read BIGINT, 
+	CONSTRAINT pk_crawl_requests PRIMARY KEY (id), 
+	CONSTRAINT fk_crawl_requests_registry_id FOREIGN KEY(registry_id) REFERENCES registries (id)
+);
+INSERT INTO "crawl_requests" VALUES(1,1,NULL,1,1796307481083082,0,'1e8029f8-bdf3-41ef-b246-b97e402d50f6:4026531836.10371.1846932/ca0c0db3',1796307511083082,'done','',2,1796307481594394,1796307481825909,2,0,0,6,14,15334);
+CREATE TABLE crawls (
+	id INTEGER NOT NULL, 
+	repository_id INTEGER NOT NULL, 
+	registry_id BIGINT NOT NULL, 
+	started_at BIGINT NOT NULL, 
+	ended_at BIGINT, 
+	state TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	tags_seen BIGINT NOT NULL, 
+	tags_new BIGINT NOT NULL, 
+	tags_moved BIGINT NOT NULL, 
+	tags_deleted BIGINT NOT NULL, 
+	tags_failed BIGINT NOT NULL, 
+	invalid_tags BIGINT NOT NULL, 
+	requests BIGINT NOT NULL, 
+	bytes_read BIGINT NOT NULL, 
+	resumes INTEGER NOT NULL, 
+	overtaken TEXT, 
+	CONSTRAINT pk_crawls PRIMARY KEY (id), 
+	CONSTRAINT fk_crawls_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id)
+);
+INSERT INTO "crawls" VALUES(1,1,1,1796307481205790,1796307481313215,'ok','',3,3,0,0,0,0,7,7667,0,NULL);
+INSERT INTO "crawls" VALUES(2,2,1,1796307481205790,1796307481319193,'ok','',3,3,0,0,0,0,7,7667,0,NULL);
+CREATE TABLE disputes (
+	id INTEGER NOT NULL, 
+	scope_id BIGINT NOT NULL, 
+	manifest_id BIGINT NOT NULL, 
+	blob_id BIGINT NOT NULL, 
+	source SMALLINT NOT NULL, 
+	claimed_bytes BIGINT NOT NULL, 
+	seen_at BIGINT NOT NULL, 
+	CONSTRAINT pk_disputes PRIMARY KEY (id), 
+	CONSTRAINT uq_disputes_scope_id_manifest_id_blob_id_source UNIQUE (scope_id, manifest_id, blob_id, source)
+);
+CREATE TABLE image_bases (
+	image_id BIGINT NOT NULL, 
+	base_chain_id BIGINT, 
+	relation SMALLINT, 
+	found_by SMALLINT, 
+	reference TEXT, 
+	digest BLOB, 
+	CONSTRAINT pk_image_bases PRIMARY KEY (image_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE images (
+	id INTEGER NOT NULL, 
+	platform_id BIGINT NOT NULL, 
+	config_id BIGINT NOT NULL, 
+	created_at BIGINT, 
+	compressed_bytes BIGINT NOT NULL, 
+	stored_bytes BIGINT NOT NULL, 
+	layer_count INTEGER NOT NULL, 
+	history_alignment SMALLINT NOT NULL, 
+	problems TEXT, 
+	CONSTRAINT pk_images PRIMARY KEY (id)
+);
+INSERT INTO "images" VALUES(3,1,4,1772352000000000,76848083,76850617,6,0,NULL);
+INSERT INTO "images" VALUES(12,1,26,1767254400000000,81430695,81433229,6,0,NULL);
+INSERT INTO "images" VALUES(16,1,14,1769932800000000,91139389,91141924,6,0,NULL);
+INSERT INTO "images" VALUES(19,1,11,1772352000000000,76886089,76888623,6,0,NULL);
+INSERT INTO "images" VALUES(22,1,23,1769932800000000,91177395,91179930,6,0,NULL);
+INSERT INTO "images" VALUES(25,1,20,1767254400000000,81468701,81471235,6,0,NULL);
+INSERT INTO "images" VALUES(30,1,31,1775030400000000,86556777,86559311,6,0,NULL);
+CREATE TABLE index_members (
+	index_id BIGINT NOT NULL, 
+	position SMALLINT NOT NULL, 
+	child_id BIGINT NOT NULL, 
+	role SMALLINT NOT NULL, 
+	platform_id BIGINT, 
+	CONSTRAINT pk_index_members PRIMARY KEY (index_id, position)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE instructions (
+	id INTEGER NOT NULL, 
+	text_digest BLOB NOT NULL, 
+	text TEXT NOT NULL, 
+	CONSTRAINT pk_instructions PRIMARY KEY (id), 
+	CONSTRAINT uq_instructions_text_digest UNIQUE (text_digest)
+);
+INSERT INTO "instructions" VALUES(1,X'0804D3AF2E56E576C37845B7E6BAADF7F399B6BAF57128779EDF05DA02091BD6','RUN make step-0');
+INSERT INTO "instructions" VALUES(2,X'3855D4C7F9DC508FFC95E25A1FFB1107257AA930C319CBD7F6CF21AA775B3B6A','RUN make step-2');
+INSERT INTO "instructions" VALUES(3,X'510B0EF29C015A4FC8B90A55FA551AABB60C8D633DE9B2730A0DC304F4D0E550','RUN make step-3');
+INSERT INTO "instructions" VALUES(4,X'75AEC9941D4941E75937C67417C93751EE1D2A749E825234E69E2A24C17A5659','RUN make step-4');
+INSERT INTO "instructions" VALUES(5,X'DAC5B31773087B3A01143D8885A923CE394AE9A838798A305BF9F6B1482B5A06','RUN make step-1');
+INSERT INTO "instructions" VALUES(6,X'EA801B3D7FFA5EDEFA083644D4BEACE0DE879582F8DF991D8FE1161EE37AC608','RUN make step-5');
+CREATE TABLE jobs (
+	job TEXT NOT NULL, 
+	argument TEXT NOT NULL, 
+	due_at BIGINT NOT NULL, 
+	lease_until BIGINT, 
+	lease_owner TEXT, 
+	attempts INTEGER NOT NULL, 
+	done_at BIGINT, 
+	CONSTRAINT pk_jobs PRIMARY KEY (job, argument)
+);
+INSERT INTO "jobs" VALUES('weighbridge.discover','near',1796311081120553,NULL,NULL,0,1796307481253361);
+INSERT INTO "jobs" VALUES('weighbridge.measure','near',1796311081607225,NULL,NULL,0,1796307481819386);
+INSERT INTO "jobs" VALUES('weighbridge.claims','',1796307481841292,NULL,NULL,0,1796307489510574);
+INSERT INTO "jobs" VALUES('weighbridge.bases','',1796307549470533,NULL,NULL,0,1796307489739545);
+INSERT INTO "jobs" VALUES('weighbridge.tick','',1796307489142743,NULL,NULL,0,1796307489142743);
+INSERT INTO "jobs" VALUES('write_check','',1796307489326536,NULL,NULL,0,1796307489326536);
+INSERT INTO "jobs" VALUES('weighbridge.prune','',1796393889430823,NULL,NULL,0,1796307489691146);
+CREATE TABLE layers (
+	image_id BIGINT NOT NULL, 
+	position SMALLINT NOT NULL, 
+	is_foreign BOOLEAN NOT NULL, 
+	blob_id BIGINT NOT NULL, 
+	claimed_bytes BIGINT, 
+	media_type_id BIGINT, 
+	annotated_uncompressed_bytes BIGINT, 
+	CONSTRAINT pk_layers PRIMARY KEY (image_id, position)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "layers" VALUES(3,0,0,10,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(3,1,0,28,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(3,2,0,5,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(3,3,0,6,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(3,4,0,9,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(3,5,0,2,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(12,0,0,10,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(12,1,0,28,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(12,2,0,5,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(12,3,0,6,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(12,4,0,13,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(12,5,0,17,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(16,0,0,10,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(16,1,0,28,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(16,2,0,5,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(16,3,0,6,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(16,4,0,21,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(16,5,0,1,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(19,0,0,10,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(19,1,0,28,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(19,2,0,5,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(19,3,0,6,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(19,4,0,27,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(19,5,0,8,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(22,0,0,10,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(22,1,0,28,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(22,2,0,5,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(22,3,0,6,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(22,4,0,24,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(22,5,0,15,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(25,0,0,10,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(25,1,0,28,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(25,2,0,5,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(25,3,0,6,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(25,4,0,18,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(25,5,0,7,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(30,0,0,10,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(30,1,0,28,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(30,2,0,5,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(30,3,0,6,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(30,4,0,32,NULL,NULL,NULL);
+INSERT INTO "layers" VALUES(30,5,0,29,NULL,NULL,NULL);
+CREATE TABLE lines (
+	image_id INTEGER NOT NULL, 
+	entries TEXT NOT NULL, 
+	CONSTRAINT pk_lines PRIMARY KEY (image_id)
+);
+INSERT INTO "lines" VALUES(3,'[[1,1772352000000000,0],[5,1772352000000000,1],[2,1772352000000000,2],[3,1772352000000000,3],[4,1772352000000000,4],[6,1772352000000000,5]]');
+INSERT INTO "lines" VALUES(12,'[[1,1767254400000000,0],[5,1767254400000000,1],[2,1767254400000000,2],[3,1767254400000000,3],[4,1767254400000000,4],[6,1767254400000000,5]]');
+INSERT INTO "lines" VALUES(16,'[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]');
+INSERT INTO "lines" VALUES(19,'[[1,1772352000000000,0],[5,1772352000000000,1],[2,1772352000000000,2],[3,1772352000000000,3],[4,1772352000000000,4],[6,1772352000000000,5]]');
+INSERT INTO "lines" VALUES(22,'[[1,1769932800000000,0],[5,1769932800000000,1],[2,1769932800000000,2],[3,1769932800000000,3],[4,1769932800000000,4],[6,1769932800000000,5]]');
+INSERT INTO "lines" VALUES(25,'[[1,1767254400000000,0],[5,1767254400000000,1],[2,1767254400000000,2],[3,1767254400000000,3],[4,1767254400000000,4],[6,1767254400000000,5]]');
+INSERT INTO "lines" VALUES(30,'[[1,1775030400000000,0],[5,1775030400000000,1],[2,1775030400000000,2],[3,1775030400000000,3],[4,1775030400000000,4],[6,1775030400000000,5]]');
+CREATE TABLE manifest_sizes (
+	scope_id BIGINT NOT NULL, 
+	manifest_id BIGINT NOT NULL, 
+	stored_bytes BIGINT NOT NULL, 
+	compressed_bytes BIGINT, 
+	compressed_confidence SMALLINT, 
+	uncompressed_bytes BIGINT, 
+	uncompressed_confidence SMALLINT, 
+	is_whole BOOLEAN NOT NULL, 
+	is_changed BOOLEAN NOT NULL, 
+	CONSTRAINT pk_manifest_sizes PRIMARY KEY (scope_id, manifest_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "manifest_sizes" VALUES(1,3,76850617,76848083,0,192121856,1,1,0);
+INSERT INTO "manifest_sizes" VALUES(1,12,81433229,81430695,0,203578368,1,1,0);
+INSERT INTO "manifest_sizes" VALUES(1,16,91141924,91139389,0,227849728,1,1,0);
+INSERT INTO "manifest_sizes" VALUES(1,19,76888623,76886089,0,192217088,1,1,0);
+INSERT INTO "manifest_sizes" VALUES(1,22,91179930,91177395,0,227944960,1,1,0);
+INSERT INTO "manifest_sizes" VALUES(1,25,81471235,81468701,0,203673088,1,1,0);
+INSERT INTO "manifest_sizes" VALUES(1,30,86559311,86556777,0,216393728,1,1,0);
+CREATE TABLE media_types (
+	id INTEGER NOT NULL, 
+	text TEXT NOT NULL, 
+	CONSTRAINT pk_media_types PRIMARY KEY (id), 
+	CONSTRAINT uq_media_types_text UNIQUE (text)
+);
+INSERT INTO "media_types" VALUES(1,'application/vnd.oci.image.config.v1+json');
+INSERT INTO "media_types" VALUES(2,'application/vnd.oci.image.layer.v1.tar+gzip');
+INSERT INTO "media_types" VALUES(3,'application/vnd.oci.image.manifest.v1+json');
+CREATE TABLE notification_groups (
+	id INTEGER NOT NULL, 
+	channel TEXT NOT NULL, 
+	group_key BLOB NOT NULL, 
+	is_cause BOOLEAN NOT NULL, 
+	about TEXT NOT NULL, 
+	wait_s INTEGER NOT NULL, 
+	interval_s INTEGER NOT NULL, 
+	next_at BIGINT, 
+	last_sent_at BIGINT, 
+	messages INTEGER NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	failing_since BIGINT, 
+	error_code TEXT, 
+	lease_until BIGINT, 
+	lease_owner TEXT, 
+	CONSTRAINT pk_notification_groups PRIMARY KEY (id), 
+	CONSTRAINT uq_notification_groups_channel_group_key UNIQUE (channel, group_key)
+);
+INSERT INTO "notification_groups" VALUES(1,'hook',X'6A765F081CC22C9DAA1B01FB53823E5AC710591830EDE29D6C3AD638B13A4169',0,'registry near, repository load/r00000',0,300,NULL,1796307490551252,1,0,NULL,NULL,NULL,NULL);
+CREATE TABLE notifications (
+	id INTEGER NOT NULL, 
+	group_id INTEGER NOT NULL, 
+	violation_id INTEGER NOT NULL, 
+	event TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	message_key TEXT, 
+	sent_at BIGINT, 
+	given_up_at BIGINT, 
+	dropped_for TEXT, 
+	CONSTRAINT pk_notifications PRIMARY KEY (id), 
+	CONSTRAINT fk_notifications_group_id FOREIGN KEY(group_id) REFERENCES notification_groups (id), 
+	CONSTRAINT fk_notifications_violation_id FOREIGN KEY(violation_id) REFERENCES violations (id), 
+	CONSTRAINT uq_notifications_violation_id_event_group_id UNIQUE (violation_id, event, group_id)
+);
+INSERT INTO "notifications" VALUES(1,1,1,'opened',1796307489827132,'1d53595aa26bc08a1c9d7dacc2d4581aa5787083',1796307490551252,NULL,NULL);
+CREATE TABLE over_tags (
+	repository_id BIGINT NOT NULL, 
+	tag_id BIGINT NOT NULL, 
+	platform TEXT NOT NULL, 
+	limit_key TEXT NOT NULL, 
+	policy TEXT NOT NULL, 
+	team TEXT, 
+	severity TEXT NOT NULL, 
+	image_id BIGINT NOT NULL, 
+	limit_amount BIGINT NOT NULL, 
+	amount BIGINT NOT NULL, 
+	CONSTRAINT pk_over_tags PRIMARY KEY (repository_id, tag_id, platform, limit_key)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "over_tags" VALUES(1,1,'linux/amd64','max_compressed','small',NULL,'warning',12,1000,81430695);
+INSERT INTO "over_tags" VALUES(1,2,'linux/amd64','max_compressed','small',NULL,'warning',16,1000,91139389);
+INSERT INTO "over_tags" VALUES(1,3,'linux/amd64','max_compressed','small',NULL,'warning',3,1000,76848083);
+INSERT INTO "over_tags" VALUES(1,7,'linux/amd64','max_compressed','small',NULL,'warning',30,1000,86556777);
+INSERT INTO "over_tags" VALUES(2,4,'linux/amd64','max_compressed','small',NULL,'warning',25,1000,81468701);
+INSERT INTO "over_tags" VALUES(2,5,'linux/amd64','max_compressed','small',NULL,'warning',22,1000,91177395);
+INSERT INTO "over_tags" VALUES(2,6,'linux/amd64','max_compressed','small',NULL,'warning',19,1000,76886089);
+CREATE TABLE platforms (
+	id INTEGER NOT NULL, 
+	text TEXT NOT NULL, 
+	os TEXT NOT NULL, 
+	architecture TEXT NOT NULL, 
+	variant TEXT NOT NULL, 
+	os_version TEXT NOT NULL, 
+	CONSTRAINT pk_platforms PRIMARY KEY (id), 
+	CONSTRAINT uq_platforms_text UNIQUE (text)
+);
+INSERT INTO "platforms" VALUES(1,'linux/amd64','linux','amd64','','');
+CREATE TABLE pull_months (
+	month INTEGER NOT NULL, 
+	repository_id BIGINT NOT NULL, 
+	pulls BIGINT, 
+	low_bytes BIGINT, 
+	high_bytes BIGINT, 
+	is_estimate BOOLEAN NOT NULL, 
+	counted_from BIGINT NOT NULL, 
+	counted_until BIGINT NOT NULL, 
+	CONSTRAINT pk_pull_months PRIMARY KEY (month, repository_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE pushes (
+	id INTEGER NOT NULL, 
+	registry TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	event_key BLOB NOT NULL, 
+	repository TEXT NOT NULL, 
+	tag TEXT, 
+	digest BLOB, 
+	is_delete BOOLEAN NOT NULL, 
+	pushed_at BIGINT, 
+	received_at BIGINT NOT NULL, 
+	due_at BIGINT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	done_at BIGINT, 
+	outcome TEXT NOT NULL, 
+	CONSTRAINT pk_pushes PRIMARY KEY (id), 
+	CONSTRAINT uq_pushes_event_key UNIQUE (event_key)
+);
+INSERT INTO "pushes" VALUES(1,'near','distribution',X'9B5958ECA0AB12ED3F96FED42E79E773F8B61D6ABE1924B7E3E5C72992CBF68A','load/r00000','t0000003',X'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',0,NULL,1796307489408547,1796307491123957,2,NULL,'too_early');
+CREATE TABLE registries (
+	id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	address TEXT NOT NULL, 
+	storage_scope TEXT NOT NULL, 
+	address_class TEXT, 
+	interval_s INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	state_reason TEXT NOT NULL, 
+	state_since BIGINT NOT NULL, 
+	last_discovery_at BIGINT, 
+	last_complete_discovery_at BIGINT, 
+	held TEXT, 
+	removals_held INTEGER NOT NULL, 
+	false_head_at BIGINT, 
+	requests BIGINT NOT NULL, 
+	bytes_read BIGINT NOT NULL, 
+	rate_limit BIGINT, 
+	rate_limit_remaining BIGINT, 
+	rate_limit_window_s BIGINT, 
+	rate_limit_seen_at BIGINT, 
+	revision BIGINT NOT NULL, 
+	kind_found TEXT, 
+	kind_sign TEXT, 
+	CONSTRAINT pk_registries PRIMARY KEY (id), 
+	CONSTRAINT uq_registries_name UNIQUE (name)
+);
+INSERT INTO "registries" VALUES(1,'near','distribution','http://127.0.0.1:34897','http://127.0.0.1:34897','registry','loopback',3600,'ok','',1796307481246582,1796307481204935,1796307481204935,NULL,0,NULL,39,20581,NULL,NULL,NULL,NULL,9,'distribution','its answers show no other kind: /v2/ and /api/v2.0/systeminfo, /api/v1/discovery (of acr, dockerhub, ecr, ghcr, gitlab, google, harbor, quay)');
+CREATE TABLE registry_sums (
+	id INTEGER NOT NULL, 
+	registry_id BIGINT NOT NULL, 
+	revision BIGINT, 
+	repositories BIGINT, 
+	are_new BIGINT, 
+	are_ok BIGINT, 
+	are_partial BIGINT, 
+	are_missing BIGINT, 
+	are_unauthorized BIGINT, 
+	are_unreachable BIGINT, 
+	are_error BIGINT, 
+	are_crawled BIGINT, 
+	tags_held BIGINT, 
+	tags BIGINT, 
+	tags_failed BIGINT, 
+	with_image BIGINT, 
+	summed_up BIGINT, 
+	images BIGINT, 
+	newest_high BIGINT, 
+	newest_low BIGINT, 
+	referenced_high BIGINT, 
+	referenced_low BIGINT, 
+	exclusive_high BIGINT, 
+	exclusive_low BIGINT, 
+	weighed_high BIGINT, 
+	weighed_low BIGINT, 
+	deduplicated_high BIGINT, 
+	deduplicated_low BIGINT, 
+	shared_high BIGINT, 
+	shared_low BIGINT, 
+	CONSTRAINT pk_registry_sums PRIMARY KEY (id)
+);
+INSERT INTO "registry_sums" VALUES(0,0,31,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0);
+INSERT INTO "registry_sums" VALUES(1,1,0,2,0,2,0,0,0,0,0,2,0,7,0,2,2,7,0,163442866,0,585524869,0,197019255,0,585507129,0,252520057,0,55500802);
+CREATE TABLE repositories (
+	id INTEGER NOT NULL, 
+	registry_id INTEGER NOT NULL, 
+	scope_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	state_reason TEXT NOT NULL, 
+	state_since BIGINT NOT NULL, 
+	deleted_at BIGINT, 
+	due_at BIGINT NOT NULL, 
+	lease_until BIGINT, 
+	lease_owner TEXT, 
+	fence BIGINT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	complete_crawls BIGINT NOT NULL, 
+	missing_crawls INTEGER NOT NULL, 
+	was_listed BOOLEAN NOT NULL, 
+	is_silent BOOLEAN NOT NULL, 
+	held TEXT, 
+	last_crawl_at BIGINT, 
+	last_complete_crawl_at BIGINT, 
+	requests BIGINT NOT NULL, 
+	bytes_read BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	CONSTRAINT pk_repositories PRIMARY KEY (id), 
+	CONSTRAINT fk_repositories_registry_id FOREIGN KEY(registry_id) REFERENCES registries (id), 
+	CONSTRAINT fk_repositories_scope_id FOREIGN KEY(scope_id) REFERENCES storage_scopes (id), 
+	CONSTRAINT uq_repositories_registry_id_name UNIQUE (registry_id, name)
+);
+INSERT INTO "repositories" VALUES(1,1,1,'load/r00000','ok','',1796307481313215,NULL,1796311081313215,NULL,NULL,3,0,1,0,1,0,NULL,1796307481313215,1796307481313215,12,11544,3);
+INSERT INTO "repositories" VALUES(2,1,1,'load/r00001','ok','',1796307481319193,NULL,1796311081319193,NULL,NULL,1,0,1,0,1,1,NULL,1796307481319193,1796307481319193,7,7667,1);
+CREATE TABLE repository_blobs (
+	scope_id BIGINT NOT NULL, 
+	blob_id BIGINT NOT NULL, 
+	repository_id BIGINT NOT NULL, 
+	manifest_count INTEGER NOT NULL, 
+	CONSTRAINT pk_repository_blobs PRIMARY KEY (scope_id, blob_id, repository_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "repository_blobs" VALUES(1,1,1,1);
+INSERT INTO "repository_blobs" VALUES(1,2,1,1);
+INSERT INTO "repository_blobs" VALUES(1,3,1,1);
+INSERT INTO "repository_blobs" VALUES(1,4,1,1);
+INSERT INTO "repository_blobs" VALUES(1,5,1,4);
+INSERT INTO "repository_blobs" VALUES(1,5,2,3);
+INSERT INTO "repository_blobs" VALUES(1,6,1,4);
+INSERT INTO "repository_blobs" VALUES(1,6,2,3);
+INSERT INTO "repository_blobs" VALUES(1,7,2,1);
+INSERT INTO "repository_blobs" VALUES(1,8,2,1);
+INSERT INTO "repository_blobs" VALUES(1,9,1,1);
+INSERT INTO "repository_blobs" VALUES(1,10,1,4);
+INSERT INTO "repository_blobs" VALUES(1,10,2,3);
+INSERT INTO "repository_blobs" VALUES(1,11,2,1);
+INSERT INTO "repository_blobs" VALUES(1,12,1,1);
+INSERT INTO "repository_blobs" VALUES(1,13,1,1);
+INSERT INTO "repository_blobs" VALUES(1,14,1,1);
+INSERT INTO "repository_blobs" VALUES(1,15,2,1);
+INSERT INTO "repository_blobs" VALUES(1,16,1,1);
+INSERT INTO "repository_blobs" VALUES(1,17,1,1);
+INSERT INTO "repository_blobs" VALUES(1,18,2,1);
+INSERT INTO "repository_blobs" VALUES(1,19,2,1);
+INSERT INTO "repository_blobs" VALUES(1,20,2,1);
+INSERT INTO "repository_blobs" VALUES(1,21,1,1);
+INSERT INTO "repository_blobs" VALUES(1,22,2,1);
+INSERT INTO "repository_blobs" VALUES(1,23,2,1);
+INSERT INTO "repository_blobs" VALUES(1,24,2,1);
+INSERT INTO "repository_blobs" VALUES(1,25,2,1);
+INSERT INTO "repository_blobs" VALUES(1,26,1,1);
+INSERT INTO "repository_blobs" VALUES(1,27,2,1);
+INSERT INTO "repository_blobs" VALUES(1,28,1,4);
+INSERT INTO "repository_blobs" VALUES(1,28,2,3);
+INSERT INTO "repository_blobs" VALUES(1,29,1,1);
+INSERT INTO "repository_blobs" VALUES(1,30,1,1);
+INSERT INTO "repository_blobs" VALUES(1,31,1,1);
+INSERT INTO "repository_blobs" VALUES(1,32,1,1);
+CREATE TABLE repository_manifests (
+	repository_id BIGINT NOT NULL, 
+	manifest_id BIGINT NOT NULL, 
+	tag_count INTEGER NOT NULL, 
+	index_count INTEGER NOT NULL, 
+	CONSTRAINT pk_repository_manifests PRIMARY KEY (repository_id, manifest_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "repository_manifests" VALUES(1,3,1,0);
+INSERT INTO "repository_manifests" VALUES(1,12,1,0);
+INSERT INTO "repository_manifests" VALUES(1,16,1,0);
+INSERT INTO "repository_manifests" VALUES(1,30,1,0);
+INSERT INTO "repository_manifests" VALUES(2,19,1,0);
+INSERT INTO "repository_manifests" VALUES(2,22,1,0);
+INSERT INTO "repository_manifests" VALUES(2,25,1,0);
+CREATE TABLE repository_pulls (
+	repository_id BIGINT NOT NULL, 
+	pulls BIGINT NOT NULL, 
+	counts SMALLINT NOT NULL, 
+	window_s BIGINT, 
+	first_seen_at BIGINT NOT NULL, 
+	seen_at BIGINT NOT NULL, 
+	counted_until BIGINT NOT NULL, 
+	CONSTRAINT pk_repository_pulls PRIMARY KEY (repository_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE repository_savings (
+	repository_id BIGINT NOT NULL, 
+	registry_id BIGINT NOT NULL, 
+	image_id BIGINT NOT NULL, 
+	base_chain_id BIGINT NOT NULL, 
+	saved_bytes BIGINT NOT NULL, 
+	CONSTRAINT pk_repository_savings PRIMARY KEY (repository_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE repository_summaries (
+	repository_id INTEGER NOT NULL, 
+	registry_id BIGINT, 
+	tag_count BIGINT NOT NULL, 
+	image_count BIGINT NOT NULL, 
+	tags_failed BIGINT NOT NULL, 
+	newest_tag TEXT, 
+	newest_image_id BIGINT, 
+	newest_platform TEXT, 
+	newest_by TEXT, 
+	newest_at BIGINT, 
+	newest_compressed_bytes BIGINT, 
+	newest_compressed_confidence SMALLINT, 
+	newest_uncompressed_bytes BIGINT, 
+	newest_uncompressed_confidence SMALLINT, 
+	newest_layers INTEGER, 
+	baseline_compressed_bytes BIGINT, 
+	heaviest_instruction_id BIGINT, 
+	heaviest_compressed_bytes BIGINT, 
+	largest_compressed_bytes BIGINT, 
+	referenced_bytes BIGINT, 
+	weighed_bytes BIGINT, 
+	deduplicated_bytes BIGINT NOT NULL, 
+	exclusive_bytes BIGINT NOT NULL, 
+	is_stale BOOLEAN NOT NULL, 
+	is_uncounted BOOLEAN NOT NULL, 
+	is_unmeasured BOOLEAN NOT NULL, 
+	changed_at BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	over_tags BIGINT NOT NULL, 
+	limits_mark TEXT NOT NULL, 
+	over_waits BOOLEAN NOT NULL, 
+	CONSTRAINT pk_repository_summaries PRIMARY KEY (repository_id), 
+	CONSTRAINT fk_repository_summaries_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id)
+);
+INSERT INTO "repository_summaries" VALUES(1,1,4,4,0,'t0000003',30,'linux/amd64','moved',1796307489827132,86556777,0,216393728,1,6,81430695,5,23775762,91139389,335985081,335974944,169482675,113981873,0,0,1,1796307489827132,10,4,'6d858cfbc9050ca2113bc34814276855 linux/amd64',0);
+INSERT INTO "repository_summaries" VALUES(2,1,3,3,0,'t0000002',19,'linux/amd64','created',1772352000000000,76886089,0,192217088,1,6,NULL,5,23775762,91177395,249539788,249532185,138538184,83037382,0,0,0,1796307481319193,6,3,'6d858cfbc9050ca2113bc34814276855 linux/amd64',0);
+CREATE TABLE scope_blobs (
+	scope_id BIGINT NOT NULL, 
+	blob_id BIGINT NOT NULL, 
+	sole_repository_id BIGINT, 
+	CONSTRAINT pk_scope_blobs PRIMARY KEY (scope_id, blob_id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "scope_blobs" VALUES(1,1,1);
+INSERT INTO "scope_blobs" VALUES(1,2,1);
+INSERT INTO "scope_blobs" VALUES(1,3,1);
+INSERT INTO "scope_blobs" VALUES(1,4,1);
+INSERT INTO "scope_blobs" VALUES(1,5,NULL);
+INSERT INTO "scope_blobs" VALUES(1,6,NULL);
+INSERT INTO "scope_blobs" VALUES(1,7,2);
+INSERT INTO "scope_blobs" VALUES(1,8,2);
+INSERT INTO "scope_blobs" VALUES(1,9,1);
+INSERT INTO "scope_blobs" VALUES(1,10,NULL);
+INSERT INTO "scope_blobs" VALUES(1,11,2);
+INSERT INTO "scope_blobs" VALUES(1,12,1);
+INSERT INTO "scope_blobs" VALUES(1,13,1);
+INSERT INTO "scope_blobs" VALUES(1,14,1);
+INSERT INTO "scope_blobs" VALUES(1,15,2);
+INSERT INTO "scope_blobs" VALUES(1,16,1);
+INSERT INTO "scope_blobs" VALUES(1,17,1);
+INSERT INTO "scope_blobs" VALUES(1,18,2);
+INSERT INTO "scope_blobs" VALUES(1,19,2);
+INSERT INTO "scope_blobs" VALUES(1,20,2);
+INSERT INTO "scope_blobs" VALUES(1,21,1);
+INSERT INTO "scope_blobs" VALUES(1,22,2);
+INSERT INTO "scope_blobs" VALUES(1,23,2);
+INSERT INTO "scope_blobs" VALUES(1,24,2);
+INSERT INTO "scope_blobs" VALUES(1,25,2);
+INSERT INTO "scope_blobs" VALUES(1,26,1);
+INSERT INTO "scope_blobs" VALUES(1,27,2);
+INSERT INTO "scope_blobs" VALUES(1,28,NULL);
+INSERT INTO "scope_blobs" VALUES(1,29,1);
+INSERT INTO "scope_blobs" VALUES(1,30,1);
+INSERT INTO "scope_blobs" VALUES(1,31,1);
+INSERT INTO "scope_blobs" VALUES(1,32,1);
+CREATE TABLE storage_months (
+	month INTEGER NOT NULL, 
+	repository_id BIGINT NOT NULL, 
+	byte_days BIGINT NOT NULL, 
+	days INTEGER NOT NULL, 
+	last_day INTEGER NOT NULL, 
+	CONSTRAINT pk_storage_months PRIMARY KEY (month, repository_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE storage_scopes (
+	id INTEGER NOT NULL, 
+	registry_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	image_count BIGINT NOT NULL, 
+	weighed_bytes BIGINT NOT NULL, 
+	deduplicated_bytes BIGINT NOT NULL, 
+	shared_bytes BIGINT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	CONSTRAINT pk_storage_scopes PRIMARY KEY (id), 
+	CONSTRAINT fk_storage_scopes_registry_id FOREIGN KEY(registry_id) REFERENCES registries (id), 
+	CONSTRAINT uq_storage_scopes_registry_id_name UNIQUE (registry_id, name)
+);
+INSERT INTO "storage_scopes" VALUES(1,1,'',7,585507129,252520057,55500802,2);
+CREATE TABLE tag_moves (
+	tag_id BIGINT NOT NULL, 
+	seen_from BIGINT NOT NULL, 
+	target_id BIGINT NOT NULL, 
+	seen_until BIGINT, 
+	pushed_at BIGINT, 
+	CONSTRAINT pk_tag_moves PRIMARY KEY (tag_id, seen_from)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "tag_moves" VALUES(1,1796307481313145,12,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(2,1796307481313145,16,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(3,1796307481313145,3,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(4,1796307481319138,25,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(5,1796307481319138,22,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(6,1796307481319138,19,NULL,NULL);
+INSERT INTO "tag_moves" VALUES(7,1796307489827132,30,NULL,NULL);
+CREATE TABLE tag_pulls (
+	tag_id BIGINT NOT NULL, 
+	pulled_at BIGINT NOT NULL, 
+	seen_at BIGINT NOT NULL, 
+	CONSTRAINT pk_tag_pulls PRIMARY KEY (tag_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE tags (
+	id INTEGER NOT NULL, 
+	repository_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	natural_key TEXT NOT NULL, 
+	target_id BIGINT, 
+	first_seen_at BIGINT NOT NULL, 
+	moved_at BIGINT, 
+	pushed_at BIGINT, 
+	deleted_at BIGINT, 
+	error_code TEXT, 
+	error_message TEXT, 
+	error_digest BLOB, 
+	error_at BIGINT, 
+	CONSTRAINT pk_tags PRIMARY KEY (id), 
+	CONSTRAINT fk_tags_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id), 
+	CONSTRAINT uq_tags_repository_id_name UNIQUE (repository_id, name)
+);
+INSERT INTO "tags" VALUES(1,1,'t0000000','t000',12,1796307481313145,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(2,1,'t0000001','t0011',16,1796307481313145,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(3,1,'t0000002','t0012',3,1796307481313145,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(4,2,'t0000000','t000',25,1796307481319138,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(5,2,'t0000001','t0011',22,1796307481319138,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(6,2,'t0000002','t0012',19,1796307481319138,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "tags" VALUES(7,1,'t0000003','t0013',30,1796307489827132,1796307489827132,NULL,NULL,NULL,NULL,NULL,NULL);
+CREATE TABLE tokens (
+	id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	role TEXT NOT NULL, 
+	sha256 BLOB NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	expires_at BIGINT, 
+	last_used_at BIGINT, 
+	revoked_at BIGINT, 
+	teams TEXT, 
+	previous_sha256 BLOB, 
+	previous_until BIGINT, 
+	renewed_at BIGINT, 
+	CONSTRAINT pk_tokens PRIMARY KEY (id), 
+	CONSTRAINT uq_tokens_sha256 UNIQUE (sha256)
+);
+INSERT INTO "tokens" VALUES(1,'grafana','read',X'8090F0976020726738F5E34179A1D04F080A1F744BDE12999FF38B8B8C7CDF53',1796307493367515,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+CREATE TABLE touched_manifests (
+	id INTEGER NOT NULL, 
+	manifest_id BIGINT, 
+	CONSTRAINT pk_touched_manifests PRIMARY KEY (id)
+);
+INSERT INTO "touched_manifests" VALUES(2,NULL);
+CREATE TABLE unjudged (
+	repository_id BIGINT NOT NULL, 
+	tag_id BIGINT NOT NULL, 
+	is_silent BOOLEAN NOT NULL, 
+	is_weighed BOOLEAN NOT NULL, 
+	CONSTRAINT pk_unjudged PRIMARY KEY (repository_id, tag_id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE violations (
+	id INTEGER NOT NULL, 
+	repository_id INTEGER NOT NULL, 
+	stream TEXT NOT NULL, 
+	platform TEXT NOT NULL, 
+	policy TEXT NOT NULL, 
+	limit_key TEXT NOT NULL, 
+	team TEXT, 
+	severity TEXT NOT NULL, 
+	tag TEXT, 
+	image_id BIGINT, 
+	digest BLOB, 
+	limit_amount BIGINT NOT NULL, 
+	amount BIGINT NOT NULL, 
+	baseline_compressed_bytes BIGINT, 
+	before_image_id BIGINT, 
+	before_compressed_bytes BIGINT, 
+	cause_key BLOB, 
+	cause TEXT, 
+	is_silent BOOLEAN NOT NULL, 
+	notified_amount BIGINT, 
+	opened_at BIGINT NOT NULL, 
+	pushed_at BIGINT, 
+	changed_at BIGINT NOT NULL, 
+	closed_at BIGINT, 
+	closed_by TEXT, 
+	within_tag TEXT, 
+	within_image_id BIGINT, 
+	within_digest BLOB, 
+	within_amount BIGINT, 
+	CONSTRAINT pk_violations PRIMARY KEY (id), 
+	CONSTRAINT fk_violations_repository_id FOREIGN KEY(repository_id) REFERENCES repositories (id)
+);
+INSERT INTO "violations" VALUES(1,1,'t#','linux/amd64','small','max_compressed',NULL,'warning','t0000003',30,X'547C8B1AF19BE7C340465D2AFFF8452C0C586296AF06DDD65DDE116301E7DEDA',1000,86556777,81430695,3,76848083,X'5F776F74B75D71ACBE39B0DE9E62852D309F7EA30B563254ADA8A03F2D1AD0F1','{"of":"own","changes":[{"kind":"grown","instruction":"RUN make step-4","before_amount":2574202,"amount":7428549,"grown_amount":4854347,"of_base":false},{"kind":"grown","instruction":"RUN make step-5","before_amount":18773079,"amount":23627426,"grown_amount":4854347,"of_base":false}],"grown_amount":9708694,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}',0,86556777,1796307481319193,NULL,1796307489827132,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "violations" VALUES(2,2,'t#','linux/amd64','small','max_compressed',NULL,'warning','t0000002',19,X'8FAB707BB1453F7F608034226C0955BBBD8C6E9BC649C59D45B2F5CFA1569DF6',1000,76886089,NULL,22,91177395,NULL,'{"of":"own","changes":[{"kind":"added","instruction":"RUN make step-1","before_amount":null,"amount":23775762,"grown_amount":23775762,"of_base":false},{"kind":"added","instruction":"RUN make step-5","before_amount":null,"amount":18792082,"grown_amount":18792082,"of_base":false},{"kind":"added","instruction":"RUN make step-2","before_amount":null,"amount":15974639,"grown_amount":15974639,"of_base":false},{"kind":"added","instruction":"RUN make step-3","before_amount":null,"amount":8173516,"grown_amount":8173516,"of_base":false},{"kind":"added","instruction":"RUN make step-0","before_amount":null,"amount":7576885,"grown_amount":7576885,"of_base":false},{"kind":"added","instruction":"RUN make step-4","before_amount":null,"amount":2593205,"grown_amount":2593205,"of_base":false}],"grown_amount":76886089,"base_grown_amount":0,"other_grown_amount":0,"unknown_lines":0,"quantity":"compressed_bytes"}',1,NULL,1796307481319193,NULL,1796307481319193,NULL,NULL,NULL,NULL,NULL,NULL);
+CREATE TABLE waivers (
+	id INTEGER NOT NULL, 
+	registry TEXT NOT NULL, 
+	repository TEXT NOT NULL, 
+	tag TEXT NOT NULL, 
+	limit_key TEXT, 
+	reason TEXT NOT NULL, 
+	author TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	expires_at BIGINT NOT NULL, 
+	revoked_at BIGINT, 
+	revoked_by TEXT, 
+	CONSTRAINT pk_waivers PRIMARY KEY (id)
+);
+INSERT INTO "waivers" VALUES(1,'near','load/r00001','t0000002','max_compressed','until it is smaller','cli:root',1796307494583507,1798899494575617,NULL,NULL);
+CREATE INDEX ix_base_chains_history ON base_chains (history);
+CREATE INDEX ix_base_chains_unswept ON base_chains (id) WHERE is_swept IS 0;
+CREATE INDEX ix_image_bases_base_chain_id_image_id ON image_bases (base_chain_id, image_id);
+CREATE INDEX ix_image_bases_reference ON image_bases (reference, image_id) WHERE base_chain_id IS NULL;
+CREATE INDEX ix_repository_savings_saved_bytes ON repository_savings (saved_bytes, repository_id);
+CREATE INDEX ix_blobs_uncounted ON blobs (id) WHERE is_uncounted;
+CREATE INDEX ix_layers_claimed ON layers (blob_id) WHERE claimed_bytes IS NOT NULL;
+CREATE INDEX ix_blob_sizes_ask_again ON blob_sizes (scope_id, ask_again_at) WHERE ask_again_at IS NOT NULL;
+CREATE INDEX ix_manifest_sizes_changed ON manifest_sizes (scope_id, manifest_id) WHERE is_changed;
+CREATE INDEX ix_disputes_scope_id_blob_id ON disputes (scope_id, blob_id);
+CREATE INDEX ix_registries_address ON registries (address);
+CREATE INDEX ix_repository_manifests_manifest_id ON repository_manifests (manifest_id);
+CREATE INDEX ix_scope_blobs_blob_id_scope_id ON scope_blobs (blob_id, scope_id);
+CREATE INDEX ix_blob_changes_scope_id_id ON blob_changes (scope_id, id);
+CREATE INDEX ix_notification_groups_next_at ON notification_groups (channel, next_at, id) WHERE next_at IS NOT NULL;
+CREATE UNIQUE INDEX uq_tokens_name ON tokens (name) WHERE revoked_at IS NULL;
+CREATE INDEX ix_pull_months_high_bytes ON pull_months (month, high_bytes, repository_id);
+CREATE INDEX ix_pushes_waiting ON pushes (registry, repository, due_at) WHERE done_at IS NULL;
+CREATE INDEX ix_pushes_done ON pushes (registry, repository, done_at) WHERE done_at IS NOT NULL;
+CREATE INDEX ix_base_names_index_digest ON base_names (index_digest) WHERE index_digest IS NOT NULL;
+CREATE INDEX ix_base_names_host_repository_tag_left_at ON base_names (host, repository, tag, left_at);
+CREATE INDEX ix_base_names_digest ON base_names (digest);
+CREATE INDEX ix_crawl_requests_open ON crawl_requests (registry_id) WHERE ended_at IS NULL;
+CREATE INDEX ix_repositories_attempts ON repositories (attempts) WHERE attempts >= 3;
+CREATE INDEX ix_repositories_due_at ON repositories (registry_id, due_at) WHERE deleted_at IS NULL;
+CREATE INDEX ix_repositories_last_crawl_at ON repositories (registry_id, last_crawl_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX ix_repositories_last_complete_crawl_at ON repositories (registry_id, last_complete_crawl_at) WHERE deleted_at IS NULL;
+CREATE INDEX ix_repositories_lease_owner ON repositories (lease_owner) WHERE lease_owner IS NOT NULL;
+CREATE INDEX ix_tags_moved_last ON tags (repository_id, coalesce(moved_at, first_seen_at) DESC, coalesce(pushed_at, -1) DESC, natural_key DESC);
+CREATE INDEX ix_tags_repository_id_natural_key ON tags (repository_id, natural_key);
+CREATE INDEX ix_repository_summaries_by_referenced ON repository_summaries (registry_id, referenced_bytes, repository_id);
+CREATE INDEX ix_repository_summaries_by_weighed ON repository_summaries (registry_id, weighed_bytes, repository_id);
+CREATE INDEX ix_repository_summaries_by_tags ON repository_summaries (registry_id, tag_count, repository_id);
+CREATE INDEX ix_repository_summaries_by_images ON repository_summaries (registry_id, image_count, repository_id);
+CREATE INDEX ix_repository_summaries_by_compressed ON repository_summaries (registry_id, newest_compressed_bytes, repository_id);
+CREATE INDEX ix_repository_summaries_by_heaviest ON repository_summaries (registry_id, heaviest_compressed_bytes, repository_id);
+CREATE INDEX ix_repository_summaries_by_largest ON repository_summaries (registry_id, largest_compressed_bytes, repository_id);
+CREATE INDEX ix_repository_summaries_by_failed ON repository_summaries (registry_id, tags_failed, repository_id);
+CREATE INDEX ix_repository_summaries_by_newest ON repository_summaries (registry_id, newest_at, repository_id);
+CREATE INDEX ix_repository_summaries_by_layers ON repository_summaries (registry_id, newest_layers, repository_id);
+CREATE INDEX ix_repository_summaries_by_uncompressed ON repository_summaries (registry_id, newest_uncompressed_bytes, repository_id);
+CREATE INDEX ix_violations_open ON violations (id) WHERE closed_at IS NULL;
+CREATE INDEX ix_violations_ended ON violations (repository_id, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX ix_violations_closed_at ON violations (closed_at) WHERE closed_at IS NOT NULL;
+CREATE UNIQUE INDEX uq_violations_open ON violations (repository_id, stream, platform, policy, limit_key) WHERE closed_at IS NULL;
+CREATE INDEX ix_violations_repository_id ON violations (repository_id, id);
+CREATE INDEX ix_violations_cause_key ON violations (cause_key) WHERE cause_key IS NOT NULL;
+CREATE INDEX ix_crawls_registry_id_id ON crawls (registry_id, id);
+CREATE INDEX ix_crawls_repository_id_id ON crawls (repository_id, id);
+CREATE INDEX ix_notifications_waiting ON notifications (group_id, id) WHERE sent_at IS NULL;
+CREATE INDEX ix_crawl_chunks_open ON crawl_chunks (crawl_id, position) WHERE tags IS NOT NULL;
+CREATE INDEX ix_repository_summaries_by_growth ON repository_summaries (registry_id, ((newest_compressed_bytes - baseline_compressed_bytes) / CAST(nullif(baseline_compressed_bytes, 0) AS DOUBLE)), repository_id);
+CREATE INDEX ix_repository_summaries_by_deduplicated ON repository_summaries (registry_id, (CASE WHEN referenced_bytes IS NOT NULL THEN deduplicated_bytes END), repository_id);
+CREATE INDEX ix_repository_summaries_by_shared ON repository_summaries (registry_id, (CASE WHEN referenced_bytes IS NOT NULL THEN deduplicated_bytes END - CASE WHEN referenced_bytes IS NOT NULL THEN exclusive_bytes END), repository_id);
+CREATE INDEX ix_repository_summaries_by_exclusive ON repository_summaries (registry_id, (CASE WHEN referenced_bytes IS NOT NULL THEN exclusive_bytes END), repository_id);
+CREATE TRIGGER sums_of_registry AFTER INSERT ON registries BEGIN INSERT INTO registry_sums (id, registry_id, revision, are_new, are_ok, are_partial, are_missing, are_unauthorized, are_unreachable, are_error, repositories, are_crawled, tags_held, tags, tags_failed, with_image, summed_up, newest_high, newest_low, referenced_high, referenced_low, exclusive_high, exclusive_low, images, weighed_high, weighed_low, deduplicated_high, deduplicated_low, shared_high, shared_low) VALUES (NEW.id, NEW.id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0); END;
+CREATE TRIGGER no_sums_of_registry AFTER DELETE ON registries BEGIN DELETE FROM registry_sums WHERE id = OLD.id; END;
+CREATE TRIGGER add_repositories AFTER INSERT ON repositories FOR EACH ROW WHEN (CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END IS NOT NULL) BEGIN UPDATE registry_sums SET are_new = are_new + CASE WHEN NEW.state = 'new' THEN 1 ELSE 0 END, are_ok = are_ok + CASE WHEN NEW.state = 'ok' THEN 1 ELSE 0 END, are_partial = are_partial + CASE WHEN NEW.state = 'partial' THEN 1 ELSE 0 END, are_missing = are_missing + CASE WHEN NEW.state = 'missing' THEN 1 ELSE 0 END, are_unauthorized = are_unauthorized + CASE WHEN NEW.state = 'unauthorized' THEN 1 ELSE 0 END, are_unreachable = are_unreachable + CASE WHEN NEW.state = 'unreachable' THEN 1 ELSE 0 END, are_error = are_error + CASE WHEN NEW.state = 'error' THEN 1 ELSE 0 END, repositories = repositories + 1, are_crawled = are_crawled + CASE WHEN NEW.last_crawl_at IS NOT NULL THEN 1 ELSE 0 END, tags_held = tags_held + CASE WHEN NEW.held IS NOT NULL THEN 1 ELSE 0 END WHERE id = CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END; END;
+CREATE TRIGGER take_repositories AFTER DELETE ON repositories FOR EACH ROW WHEN (CASE WHEN OLD.deleted_at IS NULL THEN OLD.registry_id END IS NOT NULL) BEGIN UPDATE registry_sums SET are_new = are_new + -(CASE WHEN OLD.state = 'new' THEN 1 ELSE 0 END), are_ok = are_ok + -(CASE WHEN OLD.state = 'ok' THEN 1 ELSE 0 END), are_partial = are_partial + -(CASE WHEN OLD.state = 'partial' THEN 1 ELSE 0 END), are_missing = are_missing + -(CASE WHEN OLD.state = 'missing' THEN 1 ELSE 0 END), are_unauthorized = are_unauthorized + -(CASE WHEN OLD.state = 'unauthorized' THEN 1 ELSE 0 END), are_unreachable = are_unreachable + -(CASE WHEN OLD.state = 'unreachable' THEN 1 ELSE 0 END), are_error = are_error + -(CASE WHEN OLD.state = 'error' THEN 1 ELSE 0 END), repositories = repositories + -(1), are_crawled = are_crawled + -(CASE WHEN OLD.last_crawl_at IS NOT NULL THEN 1 ELSE 0 END), tags_held = tags_held + -(CASE WHEN OLD.held IS NOT NULL THEN 1 ELSE 0 END) WHERE id = CASE WHEN OLD.deleted_at IS NULL THEN OLD.registry_id END; END;
+CREATE TRIGGER change_repositories AFTER UPDATE OF state, held, last_crawl_at ON repositories FOR EACH ROW WHEN ((OLD.state, OLD.held IS NULL, OLD.last_crawl_at IS NULL) IS NOT (NEW.state, NEW.held IS NULL, NEW.last_crawl_at IS NULL) AND CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END IS NOT NULL AND NOT (CASE WHEN OLD.deleted_at IS NULL THEN OLD.registry_id END IS NOT CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END)) BEGIN UPDATE registry_sums SET are_new = are_new + CASE WHEN NEW.state = 'new' THEN 1 ELSE 0 END -(CASE WHEN OLD.state = 'new' THEN 1 ELSE 0 END), are_ok = are_ok + CASE WHEN NEW.state = 'ok' THEN 1 ELSE 0 END -(CASE WHEN OLD.state = 'ok' THEN 1 ELSE 0 END), are_partial = are_partial + CASE WHEN NEW.state = 'partial' THEN 1 ELSE 0 END -(CASE WHEN OLD.state = 'partial' THEN 1 ELSE 0 END), are_missing = are_missing + CASE WHEN NEW.state = 'missing' THEN 1 ELSE 0 END -(CASE WHEN OLD.state = 'missing' THEN 1 ELSE 0 END), are_unauthorized = are_unauthorized + CASE WHEN NEW.state = 'unauthorized' THEN 1 ELSE 0 END -(CASE WHEN OLD.state = 'unauthorized' THEN 1 ELSE 0 END), are_unreachable = are_unreachable + CASE WHEN NEW.state = 'unreachable' THEN 1 ELSE 0 END -(CASE WHEN OLD.state = 'unreachable' THEN 1 ELSE 0 END), are_error = are_error + CASE WHEN NEW.state = 'error' THEN 1 ELSE 0 END -(CASE WHEN OLD.state = 'error' THEN 1 ELSE 0 END), are_crawled = are_crawled + CASE WHEN NEW.last_crawl_at IS NOT NULL THEN 1 ELSE 0 END -(CASE WHEN OLD.last_crawl_at IS NOT NULL THEN 1 ELSE 0 END), tags_held = tags_held + CASE WHEN NEW.held IS NOT NULL THEN 1 ELSE 0 END -(CASE WHEN OLD.held IS NOT NULL THEN 1 ELSE 0 END) WHERE id = CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END; END;
+CREATE TRIGGER move_repositories AFTER UPDATE OF registry_id, deleted_at ON repositories FOR EACH ROW WHEN (CASE WHEN OLD.deleted_at IS NULL THEN OLD.registry_id END IS NOT CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END) BEGIN UPDATE registry_sums SET are_new = are_new + -(CASE WHEN OLD.state = 'new' THEN 1 ELSE 0 END), are_ok = are_ok + -(CASE WHEN OLD.state = 'ok' THEN 1 ELSE 0 END), are_partial = are_partial + -(CASE WHEN OLD.state = 'partial' THEN 1 ELSE 0 END), are_missing = are_missing + -(CASE WHEN OLD.state = 'missing' THEN 1 ELSE 0 END), are_unauthorized = are_unauthorized + -(CASE WHEN OLD.state = 'unauthorized' THEN 1 ELSE 0 END), are_unreachable = are_unreachable + -(CASE WHEN OLD.state = 'unreachable' THEN 1 ELSE 0 END), are_error = are_error + -(CASE WHEN OLD.state = 'error' THEN 1 ELSE 0 END), repositories = repositories + -(1), are_crawled = are_crawled + -(CASE WHEN OLD.last_crawl_at IS NOT NULL THEN 1 ELSE 0 END), tags_held = tags_held + -(CASE WHEN OLD.held IS NOT NULL THEN 1 ELSE 0 END) WHERE id = CASE WHEN OLD.deleted_at IS NULL THEN OLD.registry_id END; UPDATE registry_sums SET are_new = are_new + CASE WHEN NEW.state = 'new' THEN 1 ELSE 0 END, are_ok = are_ok + CASE WHEN NEW.state = 'ok' THEN 1 ELSE 0 END, are_partial = are_partial + CASE WHEN NEW.state = 'partial' THEN 1 ELSE 0 END, are_missing = are_missing + CASE WHEN NEW.state = 'missing' THEN 1 ELSE 0 END, are_unauthorized = are_unauthorized + CASE WHEN NEW.state = 'unauthorized' THEN 1 ELSE 0 END, are_unreachable = are_unreachable + CASE WHEN NEW.state = 'unreachable' THEN 1 ELSE 0 END, are_error = are_error + CASE WHEN NEW.state = 'error' THEN 1 ELSE 0 END, repositories = repositories + 1, are_crawled = are_crawled + CASE WHEN NEW.last_crawl_at IS NOT NULL THEN 1 ELSE 0 END, tags_held = tags_held + CASE WHEN NEW.held IS NOT NULL THEN 1 ELSE 0 END WHERE id = CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END; UPDATE repository_summaries SET registry_id = CASE WHEN NEW.deleted_at IS NULL THEN NEW.registry_id END WHERE repository_id = NEW.id; END;
+CREATE TRIGGER add_repository_summaries AFTER INSERT ON repository_summaries FOR EACH ROW WHEN (NEW.registry_id IS NOT NULL) BEGIN UPDATE registry_sums SET tags = tags + NEW.tag_count, tags_failed = tags_failed + NEW.tags_failed, with_image = with_image + CASE WHEN NEW.newest_compressed_bytes IS NOT NULL THEN 1 ELSE 0 END, summed_up = summed_up + CASE WHEN NEW.referenced_bytes IS NOT NULL THEN 1 ELSE 0 END, newest_high = newest_high + coalesce(NEW.newest_compressed_bytes / 4294967296, 0), newest_low = newest_low + coalesce(NEW.newest_compressed_bytes % 4294967296, 0), referenced_high = referenced_high + coalesce(NEW.referenced_bytes / 4294967296, 0), referenced_low = referenced_low + coalesce(NEW.referenced_bytes % 4294967296, 0), exclusive_high = exclusive_high + coalesce(NEW.exclusive_bytes / 4294967296, 0), exclusive_low = exclusive_low + coalesce(NEW.exclusive_bytes % 4294967296, 0) WHERE id = NEW.registry_id; END;
+CREATE TRIGGER take_repository_summaries AFTER DELETE ON repository_summaries FOR EACH ROW WHEN (OLD.registry_id IS NOT NULL) BEGIN UPDATE registry_sums SET tags = tags + -(OLD.tag_count), tags_failed = tags_failed + -(OLD.tags_failed), with_image = with_image + -(CASE WHEN OLD.newest_compressed_bytes IS NOT NULL THEN 1 ELSE 0 END), summed_up = summed_up + -(CASE WHEN OLD.referenced_bytes IS NOT NULL THEN 1 ELSE 0 END), newest_high = newest_high + -(coalesce(OLD.newest_compressed_bytes / 4294967296, 0)), newest_low = newest_low + -(coalesce(OLD.newest_compressed_bytes % 4294967296, 0)), referenced_high = referenced_high + -(coalesce(OLD.referenced_bytes / 4294967296, 0)), referenced_low = referenced_low + -(coalesce(OLD.referenced_bytes % 4294967296, 0)), exclusive_high = exclusive_high + -(coalesce(OLD.exclusive_bytes / 4294967296, 0)), exclusive_low = exclusive_low + -(coalesce(OLD.exclusive_bytes % 4294967296, 0)) WHERE id = OLD.registry_id; END;
+CREATE TRIGGER change_repository_summaries AFTER UPDATE OF tag_count, tags_failed, newest_compressed_bytes, referenced_bytes, exclusive_bytes ON repository_summaries FOR EACH ROW WHEN ((OLD.tag_count, OLD.tags_failed, OLD.newest_compressed_bytes, OLD.referenced_bytes, OLD.exclusive_bytes) IS NOT (NEW.tag_count, NEW.tags_failed, NEW.newest_compressed_bytes, NEW.referenced_bytes, NEW.exclusive_bytes) AND NEW.registry_id IS NOT NULL AND NOT (OLD.registry_id IS NOT NEW.registry_id)) BEGIN UPDATE registry_sums SET tags = tags + NEW.tag_count -(OLD.tag_count), tags_failed = tags_failed + NEW.tags_failed -(OLD.tags_failed), with_image = with_image + CASE WHEN NEW.newest_compressed_bytes IS NOT NULL THEN 1 ELSE 0 END -(CASE WHEN OLD.newest_compressed_bytes IS NOT NULL THEN 1 ELSE 0 END), summed_up = summed_up + CASE WHEN NEW.referenced_bytes IS NOT NULL THEN 1 ELSE 0 END -(CASE WHEN OLD.referenced_bytes IS NOT NULL THEN 1 ELSE 0 END), newest_high = newest_high + coalesce(NEW.newest_compressed_bytes / 4294967296, 0) -(coalesce(OLD.newest_compressed_bytes / 4294967296, 0)), newest_low = newest_low + coalesce(NEW.newest_compressed_bytes % 4294967296, 0) -(coalesce(OLD.newest_compressed_bytes % 4294967296, 0)), referenced_high = referenced_high + coalesce(NEW.referenced_bytes / 4294967296, 0) -(coalesce(OLD.referenced_bytes / 4294967296, 0)), referenced_low = referenced_low + coalesce(NEW.referenced_bytes % 4294967296, 0) -(coalesce(OLD.referenced_bytes % 4294967296, 0)), exclusive_high = exclusive_high + coalesce(NEW.exclusive_bytes / 4294967296, 0) -(coalesce(OLD.exclusive_bytes / 4294967296, 0)), exclusive_low = exclusive_low + coalesce(NEW.exclusive_bytes % 4294967296, 0) -(coalesce(OLD.exclusive_bytes % 4294967296, 0)) WHERE id = NEW.registry_id; END;
+CREATE TRIGGER move_repository_summaries AFTER UPDATE OF registry_id ON repository_summaries FOR EACH ROW WHEN (OLD.registry_id IS NOT NEW.registry_id) BEGIN UPDATE registry_sums SET tags = tags + -(OLD.tag_count), tags_failed = tags_failed + -(OLD.tags_failed), with_image = with_image + -(CASE WHEN OLD.newest_compressed_bytes IS NOT NULL THEN 1 ELSE 0 END), summed_up = summed_up + -(CASE WHEN OLD.referenced_bytes IS NOT NULL THEN 1 ELSE 0 END), newest_high = newest_high + -(coalesce(OLD.newest_compressed_bytes / 4294967296, 0)), newest_low = newest_low + -(coalesce(OLD.newest_compressed_bytes % 4294967296, 0)), referenced_high = referenced_high + -(coalesce(OLD.referenced_bytes / 4294967296, 0)), referenced_low = referenced_low + -(coalesce(OLD.referenced_bytes % 4294967296, 0)), exclusive_high = exclusive_high + -(coalesce(OLD.exclusive_bytes / 4294967296, 0)), exclusive_low = exclusive_low + -(coalesce(OLD.exclusive_bytes % 4294967296, 0)) WHERE id = OLD.registry_id; UPDATE registry_sums SET tags = tags + NEW.tag_count, tags_failed = tags_failed + NEW.tags_failed, with_image = with_image + CASE WHEN NEW.newest_compressed_bytes IS NOT NULL THEN 1 ELSE 0 END, summed_up = summed_up + CASE WHEN NEW.referenced_bytes IS NOT NULL THEN 1 ELSE 0 END, newest_high = newest_high + coalesce(NEW.newest_compressed_bytes / 4294967296, 0), newest_low = newest_low + coalesce(NEW.newest_compressed_bytes % 4294967296, 0), referenced_high = referenced_high + coalesce(NEW.referenced_bytes / 4294967296, 0), referenced_low = referenced_low + coalesce(NEW.referenced_bytes % 4294967296, 0), exclusive_high = exclusive_high + coalesce(NEW.exclusive_bytes / 4294967296, 0), exclusive_low = exclusive_low + coalesce(NEW.exclusive_bytes % 4294967296, 0) WHERE id = NEW.registry_id; END;
+CREATE TRIGGER add_storage_scopes AFTER INSERT ON storage_scopes FOR EACH ROW WHEN (NEW.registry_id IS NOT NULL) BEGIN UPDATE registry_sums SET images = images + NEW.image_count, weighed_high = weighed_high + coalesce(NEW.weighed_bytes / 4294967296, 0), weighed_low = weighed_low + coalesce(NEW.weighed_bytes % 4294967296, 0), deduplicated_high = deduplicated_high + coalesce(NEW.deduplicated_bytes / 4294967296, 0), deduplicated_low = deduplicated_low + coalesce(NEW.deduplicated_bytes % 4294967296, 0), shared_high = shared_high + coalesce(NEW.shared_bytes / 4294967296, 0), shared_low = shared_low + coalesce(NEW.shared_bytes % 4294967296, 0) WHERE id = NEW.registry_id; END;
+CREATE TRIGGER take_storage_scopes AFTER DELETE ON storage_scopes FOR EACH ROW WHEN (OLD.registry_id IS NOT NULL) BEGIN UPDATE registry_sums SET images = images + -(OLD.image_count), weighed_high = weighed_high + -(coalesce(OLD.weighed_bytes / 4294967296, 0)), weighed_low = weighed_low + -(coalesce(OLD.weighed_bytes % 4294967296, 0)), deduplicated_high = deduplicated_high + -(coalesce(OLD.deduplicated_bytes / 4294967296, 0)), deduplicated_low = deduplicated_low + -(coalesce(OLD.deduplicated_bytes % 4294967296, 0)), shared_high = shared_high + -(coalesce(OLD.shared_bytes / 4294967296, 0)), shared_low = shared_low + -(coalesce(OLD.shared_bytes % 4294967296, 0)) WHERE id = OLD.registry_id; END;
+CREATE TRIGGER change_storage_scopes AFTER UPDATE OF image_count, weighed_bytes, deduplicated_bytes, shared_bytes ON storage_scopes FOR EACH ROW WHEN ((OLD.image_count, OLD.weighed_bytes, OLD.deduplicated_bytes, OLD.shared_bytes) IS NOT (NEW.image_count, NEW.weighed_bytes, NEW.deduplicated_bytes, NEW.shared_bytes) AND NEW.registry_id IS NOT NULL AND NOT (OLD.registry_id IS NOT NEW.registry_id)) BEGIN UPDATE registry_sums SET images = images + NEW.image_count -(OLD.image_count), weighed_high = weighed_high + coalesce(NEW.weighed_bytes / 4294967296, 0) -(coalesce(OLD.weighed_bytes / 4294967296, 0)), weighed_low = weighed_low + coalesce(NEW.weighed_bytes % 4294967296, 0) -(coalesce(OLD.weighed_bytes % 4294967296, 0)), deduplicated_high = deduplicated_high + coalesce(NEW.deduplicated_bytes / 4294967296, 0) -(coalesce(OLD.deduplicated_bytes / 4294967296, 0)), deduplicated_low = deduplicated_low + coalesce(NEW.deduplicated_bytes % 4294967296, 0) -(coalesce(OLD.deduplicated_bytes % 4294967296, 0)), shared_high = shared_high + coalesce(NEW.shared_bytes / 4294967296, 0) -(coalesce(OLD.shared_bytes / 4294967296, 0)), shared_low = shared_low + coalesce(NEW.shared_bytes % 4294967296, 0) -(coalesce(OLD.shared_bytes % 4294967296, 0)) WHERE id = NEW.registry_id; END;
+CREATE TRIGGER move_storage_scopes AFTER UPDATE OF registry_id ON storage_scopes FOR EACH ROW WHEN (OLD.registry_id IS NOT NEW.registry_id) BEGIN UPDATE registry_sums SET images = images + -(OLD.image_count), weighed_high = weighed_high + -(coalesce(OLD.weighed_bytes / 4294967296, 0)), weighed_low = weighed_low + -(coalesce(OLD.weighed_bytes % 4294967296, 0)), deduplicated_high = deduplicated_high + -(coalesce(OLD.deduplicated_bytes / 4294967296, 0)), deduplicated_low = deduplicated_low + -(coalesce(OLD.deduplicated_bytes % 4294967296, 0)), shared_high = shared_high + -(coalesce(OLD.shared_bytes / 4294967296, 0)), shared_low = shared_low + -(coalesce(OLD.shared_bytes % 4294967296, 0)) WHERE id = OLD.registry_id; UPDATE registry_sums SET images = images + NEW.image_count, weighed_high = weighed_high + coalesce(NEW.weighed_bytes / 4294967296, 0), weighed_low = weighed_low + coalesce(NEW.weighed_bytes % 4294967296, 0), deduplicated_high = deduplicated_high + coalesce(NEW.deduplicated_bytes / 4294967296, 0), deduplicated_low = deduplicated_low + coalesce(NEW.deduplicated_bytes % 4294967296, 0), shared_high = shared_high + coalesce(NEW.shared_bytes / 4294967296, 0), shared_low = shared_low + coalesce(NEW.shared_bytes % 4294967296, 0) WHERE id = NEW.registry_id; END;
+CREATE TRIGGER note_insert_repositories AFTER INSERT ON repositories FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_delete_repositories AFTER DELETE ON repositories FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_update_repositories AFTER UPDATE OF revision ON repositories FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_insert_repository_summaries AFTER INSERT ON repository_summaries FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_delete_repository_summaries AFTER DELETE ON repository_summaries FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_update_repository_summaries AFTER UPDATE OF revision ON repository_summaries FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_insert_storage_scopes AFTER INSERT ON storage_scopes FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_delete_storage_scopes AFTER DELETE ON storage_scopes FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_update_storage_scopes AFTER UPDATE OF revision ON storage_scopes FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_insert_violations AFTER INSERT ON violations FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_delete_violations AFTER DELETE ON violations FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE TRIGGER note_update_violations AFTER UPDATE ON violations FOR EACH ROW BEGIN UPDATE registry_sums SET revision = revision + 1 WHERE id = 0; END;
+CREATE VIEW image_facts AS
+SELECT DISTINCT
+    CASE length(blobs.digest) WHEN 32 THEN 'sha256:' ELSE 'sha512:' END
+        || lower(hex(blobs.digest)) AS digest,
+    platforms.text AS platform,
+    coalesce(sizes.compressed_bytes, images.compressed_bytes) AS compressed_bytes,
+    sizes.uncompressed_bytes,
+    CASE sizes.uncompressed_confidence
+        WHEN 0 THEN 'exact'
+        WHEN 1 THEN 'trailer'
+        WHEN 2 THEN 'annotation'
+        WHEN 3 THEN 'estimate'
+        WHEN 4 THEN 'unknown'
+    END AS uncompressed_confidence
+FROM images
+JOIN blobs ON blobs.id = images.id
+JOIN platforms ON platforms.id = images.platform_id
+LEFT JOIN manifest_sizes AS sizes ON sizes.manifest_id = images.id;
+COMMIT;

@@ -1,0 +1,186 @@
+"""What a token of teams sees of the list of repositories, and where it sees nothing."""
+
+from collections.abc import Collection
+
+import pytest
+from starlette.testclient import TestClient
+
+from support.many_repositories import add_repositories
+from support.read_model import NOW
+from support.teams import a_service_of_teams, team_policies
+from support.tokens import a_token, bearer
+from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.store.session import Database
+from weighbridge.web.options import WebOptions
+from weighbridge.web.routes.app import ROUTES
+
+SHOP = frozenset({"shop"})
+
+
+class Policies:
+    """Those in force, which a reload replaces."""
+
+    def __init__(self) -> None:
+        self.now = team_policies({"shop/*": "shop", "web/*": "web"})
+
+    def __call__(self) -> PolicySet:
+        return self.now
+
+
+@pytest.fixture
+def policies() -> Policies:
+    return Policies()
+
+
+@pytest.fixture
+def asked(database: Database, policies: Policies) -> TestClient:
+    """A service with repositories of two teams, one of nobody's, and one of another
+    registry's."""
+    for registry, names in {
+        "hub": ["shop/a", "shop/b", "web/a", "nobody/a"],
+        "near": ["web/b"],
+    }.items():
+        add_repositories(database, names, registry)
+    a_token(database, "read", NOW)
+    return a_service_of_teams(database, policies)
+
+
+def a_team_token(database: Database, *teams: str) -> dict[str, str]:
+    return bearer(a_token(database, "read", NOW, teams=frozenset(teams)))
+
+
+def names(client: TestClient, headers: dict[str, str], query: str = "") -> list[str]:
+    answer = client.get(f"/api/v1/repositories?sort=name&{query}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return sorted(row["repository"] for row in answer.json()["items"])
+
+
+@pytest.mark.parametrize(
+    ("teams", "seen"),
+    [
+        ({"shop"}, ["shop/a", "shop/b"]),
+        ({"web"}, ["web/a", "web/b"]),
+        ({"shop", "web"}, ["shop/a", "shop/b", "web/a", "web/b"]),
+        ({"shop", "none such"}, ["shop/a", "shop/b"]),
+        ({"none such"}, []),
+        ({"SHOP"}, []),
+        ({""}, []),
+        ((), []),
+    ],
+)
+def test_a_token_sees_the_repositories_of_its_teams_alone(
+    asked: TestClient, database: Database, teams: Collection[str], seen: list[str]
+) -> None:
+    headers = a_team_token(database, *teams)
+
+    assert names(asked, headers) == seen
+    assert names(asked, headers, "q=a") == [name for name in seen if "a" in name]
+    assert names(asked, headers, "violating=false") == seen
+    assert names(asked, headers, "violating=true") == []
+
+
+def test_a_page_of_one_leads_through_what_is_seen_and_no_further(
+    asked: TestClient, database: Database
+) -> None:
+    headers = a_team_token(database, "shop")
+    found: list[str] = []
+    query: dict[str, str] | None = {"limit": "1"}
+
+    while query is not None:
+        answer = asked.get("/api/v1/repositories", params=query, headers=headers)
+        found += [row["repository"] for row in answer.json()["items"]]
+        cursor = answer.json()["next_cursor"]
+        query = {"limit": "1", "cursor": cursor} if cursor else None
+
+    assert sorted(found) == ["shop/a", "shop/b"]
+
+
+def test_a_cursor_of_who_sees_all_shows_a_team_no_more(
+    asked: TestClient, database: Database
+) -> None:
+    everything = bearer(a_token(database, "admin", NOW))
+    headers = a_team_token(database, "shop")
+    page = asked.get(
+        "/api/v1/repositories?limit=1&sort=name&order=asc", headers=everything
+    )
+    cursor = page.json()["next_cursor"]
+
+    seen = names(asked, headers, f"cursor={cursor}")
+
+    assert seen == ["shop/a", "shop/b"]
+
+
+def test_a_registry_of_which_nothing_is_seen_is_not_known(
+    asked: TestClient, database: Database
+) -> None:
+    headers = a_team_token(database, "shop")
+
+    hidden = asked.get("/api/v1/repositories?registry=near", headers=headers)
+    absent = asked.get("/api/v1/repositories?registry=absent", headers=headers)
+
+    assert hidden.status_code == absent.status_code == 404
+    assert hidden.json() == absent.json()
+
+
+def test_other_policies_hold_from_the_moment_they_are_loaded(
+    asked: TestClient, database: Database, policies: Policies
+) -> None:
+    headers = a_team_token(database, "shop")
+    assert names(asked, headers) == ["shop/a", "shop/b"]
+
+    policies.now = team_policies({"shop/a": None, "shop/*": "shop", "nobody/*": "shop"})
+
+    assert names(asked, headers) == ["nobody/a", "shop/b"]
+
+
+def test_a_new_repository_is_seen_at_once(
+    asked: TestClient, database: Database
+) -> None:
+    headers = a_team_token(database, "shop")
+    assert names(asked, headers) == ["shop/a", "shop/b"]
+
+    add_repositories(database, ["shop/new", "web/new"], "near")
+
+    assert names(asked, headers) == ["shop/a", "shop/b", "shop/new"]
+
+
+def test_a_policy_of_some_tags_shows_nobody_a_repository(
+    asked: TestClient, database: Database, policies: Policies
+) -> None:
+    policies.now = team_policies({"*": "shop"}, tag="shop-*")
+
+    assert names(asked, a_team_token(database, "shop")) == []
+
+
+def test_a_route_that_does_not_say_so_is_refused_to_teams(
+    asked: TestClient, database: Database
+) -> None:
+    headers = a_team_token(database, "shop")
+    others = [
+        each for each in ROUTES if each.role not in ("none",) and not each.for_teams
+    ]
+
+    for each in others:
+        path = each.path.replace("{crawl_id}", "1").replace("{waiver_id}", "1")
+        path = path.replace("{request_id}", "1")
+        answer = asked.request(each.method, path, headers=headers)
+
+        assert answer.status_code == 403, each.path
+        assert "shop/" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/repositories", "/probe"])
+def test_nothing_that_tells_of_all_is_for_teams(
+    asked: TestClient, database: Database, path: str
+) -> None:
+    assert asked.get(path, headers=a_team_token(database, "shop")).status_code == 403
+
+
+def test_a_token_of_teams_sees_them_alone_where_everybody_reads(
+    asked: TestClient, database: Database, policies: Policies
+) -> None:
+    here = a_service_of_teams(database, policies, WebOptions(policies=policies))
+    here.base_url = "http://127.0.0.1:8080"
+
+    assert len(names(here, {})) == 5
+    assert names(here, a_team_token(database, "shop")) == ["shop/a", "shop/b"]
