@@ -158,7 +158,11 @@ class Pod:
             self._of(volume["name"]).mkdir(parents=True, exist_ok=True)
         self.volume.mkdir(parents=True, exist_ok=True)
         self.update_volumes()
-        for container in self.spec.get("initContainers", []):
+        before = self.spec.get("initContainers", [])
+        # All at once: a configuration names the places of the last one.
+        for container in (*before, *self.spec["containers"]):
+            self._mount(container)
+        for container in before:
             self._run_to_its_end(container)
         (container,) = self.spec["containers"]
         if self.spec.get("restartPolicy") == "OnFailure":
@@ -241,18 +245,18 @@ class Pod:
             os.killpg(process.pid, signal.SIGKILL)
             self.exit_codes.append(process.wait())
 
-    def _started(self, container: Object) -> "subprocess.Popen[bytes]":
-        root = self._root(container)
+    def _mount(self, container: Object) -> None:
         for mount in container["volumeMounts"]:
-            target = root / mount["mountPath"].lstrip("/")
+            target = self._root(container) / mount["mountPath"].lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.is_symlink():
-                target.symlink_to(self._of(mount["name"]))
+            target.symlink_to(self._of(mount["name"]))
+
+    def _started(self, container: Object) -> "subprocess.Popen[bytes]":
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 self._command(container, container["args"]),
                 env=self._environment(container),
-                cwd=root,
+                cwd=self._root(container),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

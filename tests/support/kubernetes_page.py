@@ -37,6 +37,14 @@ class Reader:
         section = re.split(r"(?m)^##+ ", text)[0]
         return re.findall(rf"(?ms)^```{kind}\n(.*?)^```", section)
 
+    def all_blocks(self) -> list[tuple[str, str]]:
+        """Kind and text of every block of the page, in their order."""
+        return re.findall(r"(?ms)^```(\w+)\n(.*?)^```", PAGE.read_text())
+
+    def noted(self) -> str:
+        """What was asked of the cluster, a line a command."""
+        return (self.folder / "noted").read_text()
+
     def write(self, heading: str, *, more: bool = False, **changes: str) -> None:
         """`kustomization.yaml` as it is shown, or what is added to it."""
         (text,) = self.blocks("yaml", heading)

@@ -17,7 +17,14 @@ from weighbridge.domain.text.units import parse_bytes
 
 ROOT: Final = KUBERNETES.parents[1]
 NAMES: Final = ["embedded", "distributed"]
-NEWEST: Final = kubernetes_validate.utils.all_versions()[-3:]
+PAGE: Final = (ROOT / "docs/deploying/kubernetes.md").read_text()
+OLDEST: Final = re.findall(r"need Kubernetes (\d+\.\d+) or newer", PAGE)
+MINORS: Final = dict.fromkeys(
+    kubernetes_validate.utils.major_minor(version)
+    for version in kubernetes_validate.utils.all_versions()
+)
+# What the page promises, and the three newest.
+NEWEST: Final = [*OLDEST, *list(MINORS)[-3:]]
 # Whose schemas are those of an operator, in no release of Kubernetes.
 OF_OPERATORS: Final = ("PrometheusRule", "ServiceMonitor")
 
@@ -350,8 +357,11 @@ def test_the_schema_is_changed_by_a_job_and_by_nothing_else(
 
     assert upgrading == ["weighbridge-migrate/schema"]
     (job,) = distributed.of("Job").values()
-    # A Job that is still there cannot be applied with another image.
+    # Of a Job that is still there the template cannot be changed: another image needs
+    # its end, another configuration needs nothing.
     assert job["spec"]["ttlSecondsAfterFinished"] > 0
+    volumes = distributed.pods()["weighbridge-migrate"]["volumes"]
+    assert not [volume for volume in volumes if "configMap" in volume]
 
 
 def test_each_pod_reaches_what_it_asks_and_no_more(distributed: Manifests) -> None:

@@ -19,15 +19,15 @@ CONFIG_MAP_BYTES: Final = 1024 * 1024
 """The most that the data of one may have."""
 
 
-@pytest.fixture(params=["embedded", "distributed"])
+@pytest.fixture(scope="module", params=["embedded", "distributed"])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def operated(name: str, tmp_path: Path) -> Manifests:
+@pytest.fixture(scope="module")
+def operated(name: str, tmp_path_factory: pytest.TempPathFactory) -> Manifests:
     """As the page says, with its component."""
-    reader = a_reader(tmp_path)
+    reader = a_reader(tmp_path_factory.mktemp("reader"))
     copying = reader.blocks("console", BEGIN)[0]
     for line in copying.splitlines():
         reader.run(line.removeprefix("$ "))

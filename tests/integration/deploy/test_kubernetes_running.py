@@ -1,5 +1,6 @@
 """What the Kubernetes manifests start, from the commands of the page to its end."""
 
+import base64
 import json
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pytest
 import yaml
 
 from support.cluster import Cluster, a_cluster_of_pods
+from support.docker_registry import docker_registry, htpasswd
+from support.images_oci import Pusher, made_image, made_layer
 from support.kubelet import Pod
 from support.kubernetes_page import Reader, a_reader
 from support.postgres import a_cluster
@@ -21,6 +24,7 @@ from support.wait import wait_in_thread
 from weighbridge.demo.http.server import RunningDemo
 from weighbridge.demo.story import demo_content
 
+CREDENTIALS: Final = "Credentials of registries"
 BEGIN: Final = "From nothing to a dashboard"
 TAGS: Final = 76
 """Of the demo's registry."""
@@ -140,6 +144,72 @@ def test_another_configuration_is_another_template(tmp_path: Path) -> None:
         assert reader.rendered().pods() == first
         configured(reader, "http://127.0.0.1:2")
         assert reader.rendered().pods() != first
+
+
+@pytest.mark.long  # a Pod and a registry; files that are replaced have quick tests
+def test_a_password_that_is_replaced_is_used_without_a_restart(tmp_path: Path) -> None:
+    auth = htpasswd(tmp_path / "registry", "robot", "right")
+    with (
+        docker_registry(tmp_path / "registry", auth=auth) as registry,
+        a_cluster_of_pods(tmp_path / "cluster") as cluster,
+    ):
+        with Pusher(registry.url, auth=("robot", "right")) as pusher:
+            image = made_image(made_layer("app", b"one layer" * 50))
+            pusher.push("shop/api", image, "1")
+        reader = begun(tmp_path, cluster, registry.url)
+        place = reader.folder / "weighing/weighbridge.yaml"
+        settings = json.loads(place.read_text())
+        shown = yaml.safe_load(reader.blocks("yaml", CREDENTIALS)[0])
+        settings["registries"][0] |= {
+            "auth": shown["registries"][0]["auth"],
+            "interval": "1s",
+        }
+        place.write_text(json.dumps(settings))
+
+        def keep_password(password: str) -> None:
+            login = base64.b64encode(f"robot:{password}".encode()).decode()
+            auths = {"auths": {registry.address: {"auth": login}}}
+            (place.parent / "config.json").write_text(json.dumps(auths))
+            (command,) = commands(reader.blocks("console", CREDENTIALS)[0])
+            reader.run(command)
+            keep_secret(reader, cluster)
+
+        keep_password("wrong")
+        cluster.apply(reader.rendered())
+        cluster.wait_until_ready()
+        (pod,) = cluster.pods.values()
+        people = token_of(reader, "people")
+        wait_in_thread(lambda: "unauthorized" in pod.log, "refused", seen=cluster.said)
+        assert crawled_tags(pod, people) == [0]
+
+        keep_password("right")
+        cluster.apply(reader.rendered())
+        wait_in_thread(
+            lambda: crawled_tags(pod, people) == [1], "it is let in", seen=cluster.said
+        )
+
+    assert pod.exit_codes == [0], pod.log
+
+
+@pytest.mark.long  # two starts of a Pod; it is about the tests' own kubelet
+def test_a_pod_whose_liveness_probe_fails_is_restarted(
+    tmp_path: Path, demo: RunningDemo
+) -> None:
+    with a_cluster_of_pods(tmp_path / "cluster") as cluster:
+        reader = begun(tmp_path, cluster, demo.url)
+        manifests = reader.rendered()
+        (container,) = manifests.pods()["weighbridge"]["containers"]
+        container["livenessProbe"] |= {
+            "httpGet": {"path": "/nowhere", "port": "http"},
+            "periodSeconds": 1,
+        }
+
+        cluster.apply(manifests)
+
+        (pod,) = cluster.pods.values()
+        wait_in_thread(
+            lambda: pod.liveness_restarts > 0, "it is restarted", seen=cluster.said
+        )
 
 
 @pytest.mark.long  # two of each, twelve processes
