@@ -125,12 +125,15 @@ def add_token(
 def replace_token(
     connection: Connection, new: NewToken, now: datetime
 ) -> list[AccessToken]:
-    """Keep it; those of its name, which are revoked now."""
+    """Keep it; those of its name, which are revoked now. A token that reads shows no
+    more than the one before it did: it is of the same teams."""
     before = [
         token
         for token in find_tokens(connection, new.name or "")
         if revoke_token(connection, token.id, now)
     ]
+    if before and before[-1].role == new.role and new.teams is None:
+        new = replace(new, teams=before[-1].teams)
     add_token(connection, new, now)
     return before
 

@@ -9,7 +9,8 @@ import pytest
 
 from weighbridge.cli.main import run
 from weighbridge.domain.access.roles import digest_of, new_secret
-from weighbridge.store.access import acts, valid_tokens
+from weighbridge.store.access import NewToken, acts, add_token, valid_tokens
+from weighbridge.store.schema import upgrade
 from weighbridge.store.session import open_database
 
 Capture = pytest.CaptureFixture[str]
@@ -79,6 +80,24 @@ def test_another_text_of_the_name_revokes_the_one_before(capsys: Capture) -> Non
 
     assert valid() == {digest_of(text): ("people", "admin")}
     assert "the one before is revoked" in capsys.readouterr().out
+
+
+def test_another_text_of_a_token_of_teams_is_of_the_same_teams() -> None:
+    database = open_database("sqlite:///weighbridge.db")
+    upgrade(database)
+    now = datetime.now(UTC)
+    with database.write() as connection:
+        old = NewToken("people", "read", b"1" * 32, None, frozenset({"shop"}))
+        add_token(connection, old, now)
+    text = a_token("people")
+
+    assert accepted() == 0
+
+    with database.read() as connection:
+        found = valid_tokens(connection, now)
+    database.close()
+    assert found.keys() == {digest_of(text)}
+    assert found[digest_of(text)].teams == frozenset({"shop"})
 
 
 def test_a_revoked_token_is_not_accepted_again(capsys: Capture) -> None:
