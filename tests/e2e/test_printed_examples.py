@@ -231,10 +231,14 @@ def with_tokens(worlds: Worlds) -> None:
     assert run(["token", "create", "--role", "read"]) == 0
 
 
-def with_a_revoked_token(worlds: Worlds) -> None:
+def with_a_token_that_expires(worlds: Worlds) -> None:
     with_tokens(worlds)
     name = ["--name", "prometheus", "--expires", "90d"]
     assert run(["token", "create", "--role", "metrics", *name]) == 0
+
+
+def with_a_revoked_token(worlds: Worlds) -> None:
+    with_a_token_that_expires(worlds)
     with closing(sqlite3.connect("weights.db", isolation_level=None)) as database:
         database.execute("UPDATE tokens SET last_used_at = created_at WHERE id = 1")
     assert run(["token", "revoke", "read-1"]) == 0
@@ -262,6 +266,7 @@ SCENES: Final[dict[str, Callable[[Worlds], None]]] = {
     "db recount": damaged,
     "webhook url": with_a_webhook,
     "token create --role metrics": demo,
+    "token rotate": with_a_token_that_expires,
     "token accept": with_token_files,
     "token list": with_a_revoked_token,
     "token revoke": with_tokens,

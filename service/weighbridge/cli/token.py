@@ -12,7 +12,13 @@ _CREATE: Final = """\b
 Examples:
   weighbridge token create --role read
   weighbridge token create --role metrics --name prometheus --expires 90d
+  weighbridge token create --role read --team shop --team web
   weighbridge token create --role admin > admin-token
+"""
+_ROTATE: Final = """\b
+Examples:
+  weighbridge token rotate prometheus > prometheus-token
+  weighbridge token rotate grafana --overlap 1h --expires 90d
 """
 _ACCEPT: Final = """\b
 Examples:
@@ -33,7 +39,7 @@ Examples:
     cls=SuggestingGroup, epilog="\b\nExample:\n  weighbridge token create --role read"
 )
 def command() -> None:
-    """Make, list and revoke tokens for pages, API and metrics."""
+    """Make, renew, list and revoke tokens for pages, API and metrics."""
 
 
 @command.command(epilog=_CREATE)
@@ -45,8 +51,21 @@ def command() -> None:
 )
 @click.option("--name", metavar="NAME", help="What it is called; ROLE-1 and so on.")
 @click.option("--expires", metavar="DURATION", help="How long it is valid, as 90d.")
+@click.option(
+    "--team",
+    "teams",
+    metavar="TEAM",
+    multiple=True,
+    help="Show the repositories of this team alone; may be said again for another.",
+)
 @common_options(results=True, sizes=False)
-def create(options: Options, role: str, name: str | None, expires: str | None) -> None:
+def create(
+    options: Options,
+    role: str,
+    name: str | None,
+    expires: str | None,
+    teams: tuple[str, ...],
+) -> None:
     """Make a token and print it, this one time: only its SHA-256 is kept.
 
     Several tokens may be valid at once: make the new one, distribute it, then revoke
@@ -55,10 +74,51 @@ def create(options: Options, role: str, name: str | None, expires: str | None) -
     settings = options.settings()
 
     from weighbridge.cli.actions import tokens
+    from weighbridge.domain.policy.policy import NO_POLICIES
     from weighbridge.domain.text.units import parse_duration
 
     expires_s = None if expires is None else parse_duration(expires)
-    token, secret = tokens.create_token(settings, role, name=name, expires_s=expires_s)
+    # Before the token is made: a file with a fault makes none.
+    policies = options.policies().policies if teams else NO_POLICIES
+    token, secret = tokens.create_token(
+        settings, role, name=name, expires_s=expires_s, teams=teams
+    )
+    for warning in tokens.warnings_of(policies, teams):
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(tokens.about(token), err=True)
+    emit(tokens.created(token, secret, options.output))
+
+
+@command.command(epilog=_ROTATE)
+@click.argument("name", metavar="NAME|ID")
+@click.option(
+    "--overlap",
+    metavar="DURATION",
+    default="24h",
+    show_default=True,
+    help="How long the old one stays valid; 0s ends it at once.",
+)
+@click.option(
+    "--expires",
+    metavar="DURATION",
+    help="How long the new one is valid; as long as the old one was made for.",
+)
+@common_options(results=True, sizes=False)
+def rotate(options: Options, name: str, overlap: str, expires: str | None) -> None:
+    """Renew a token: print a new one with its name, role and teams.
+
+    The old one stays valid for a while beside it, so that it can be replaced without
+    a gap wherever it is used.
+    """
+    settings = options.settings()
+
+    from weighbridge.cli.actions import tokens
+    from weighbridge.domain.text.units import parse_duration
+
+    expires_s = None if expires is None else parse_duration(expires)
+    token, secret = tokens.rotate_token(
+        settings, name, overlap_s=parse_duration(overlap), expires_s=expires_s
+    )
     click.echo(tokens.about(token), err=True)
     emit(tokens.created(token, secret, options.output))
 

@@ -165,6 +165,37 @@ def find_token_of(connection: Connection, sha256: bytes) -> AccessToken | None:
     return None if row is None else _token(row)
 
 
+class Renewal(Struct, frozen=True):
+    """A text in the place of another.
+
+    sha256:         of the new one, which expires at `expires_at`
+    previous_until: so long the one before is taken too
+    """
+
+    sha256: bytes
+    expires_at: datetime | None
+    previous_until: datetime
+
+
+def renew_token(
+    connection: Connection, token_id: int, new: Renewal, now: datetime
+) -> AccessToken:
+    """The token with its new text. One from before the last is taken no more."""
+    changed = connection.execute(
+        update(tokens)
+        .where(tokens.c.id == token_id)
+        .values(
+            previous_sha256=tokens.c.sha256,
+            sha256=new.sha256,
+            expires_at=new.expires_at,
+            previous_until=new.previous_until,
+            renewed_at=now,
+        )
+        .returning(*_COLUMNS)
+    ).one()
+    return _token(changed)
+
+
 def revoke_token(connection: Connection, token_id: int, now: datetime) -> bool:
     """Whether it was valid until now."""
     done = connection.execute(

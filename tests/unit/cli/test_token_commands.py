@@ -1,14 +1,14 @@
 """`weighbridge token`: what is printed once, what is kept, and what ends."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from weighbridge.cli.main import run
 from weighbridge.domain.access.roles import could_be_token, digest_of
-from weighbridge.store.access import acts, valid_tokens
+from weighbridge.store.access import acts, all_tokens, valid_tokens
 from weighbridge.store.session import Database, open_database
 
 Capture = pytest.CaptureFixture[str]
@@ -194,3 +194,117 @@ def test_an_empty_list_tells_how_to_make_one(capsys: Capture) -> None:
 
     assert run(["token", "list"]) == 0
     assert "weighbridge token create --role read" in capsys.readouterr().out
+
+
+def renewed(capsys: Capture, *arguments: str) -> str:
+    capsys.readouterr()
+    assert run(["token", "rotate", *arguments]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def test_a_renewed_token_is_valid_beside_the_one_before(capsys: Capture) -> None:
+    old = created(capsys, "--role", "read", "--name", "people", "--team", "shop")
+
+    new = renewed(capsys, "people")
+
+    assert new != old
+    assert valid_roles() == {digest_of(old): "read", digest_of(new): "read"}
+    (row,) = listed(capsys)
+    assert (row["name"], row["teams"], row["state"]) == ("people", ["shop"], "valid")
+    assert row["previous_until"] is not None
+
+
+def test_without_overlap_the_one_before_ends_at_once(capsys: Capture) -> None:
+    created(capsys, "--role", "metrics", "--name", "prometheus")
+
+    new = renewed(capsys, "prometheus", "--overlap", "0s")
+
+    assert valid_roles() == {digest_of(new): "metrics"}
+
+
+def test_of_a_token_renewed_twice_the_first_is_refused(capsys: Capture) -> None:
+    created(capsys, "--role", "read")
+
+    second = renewed(capsys, "read-1")
+    third = renewed(capsys, "read-1")
+
+    assert valid_roles().keys() == {digest_of(second), digest_of(third)}
+
+
+def test_a_renewed_token_is_valid_as_long_as_it_was_made_for(capsys: Capture) -> None:
+    old = created(capsys, "--role", "read", "--expires", "2h")
+
+    new = renewed(capsys, "read-1", "--overlap", "90d")
+
+    database = opened()
+    later = datetime.now(UTC) + timedelta(minutes=121)
+    with database.read() as connection:
+        (token,) = all_tokens(connection)
+        after = valid_tokens(connection, later)
+    database.close()
+    assert token.expires_at
+    assert token.renewed_at
+    assert token.previous_until
+    assert token.expires_at - token.renewed_at == timedelta(hours=2)
+    assert token.previous_until < token.expires_at, "no longer than it was to be"
+    assert digest_of(old) not in after
+    assert digest_of(new) not in after
+
+
+def test_a_revoked_token_is_not_renewed_and_takes_both_texts_along(
+    capsys: Capture,
+) -> None:
+    created(capsys, "--role", "read")
+    renewed(capsys, "read-1")
+
+    assert run(["token", "revoke", "read-1"]) == 0
+
+    assert valid_roles() == {}
+    assert run(["token", "rotate", "read-1"]) == 2
+    assert "revoked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--role", "admin", "--team", "shop"),
+        ("--role", "metrics", "--team", "shop"),
+        ("--role", "read", "--team", ""),
+        ("--role", "read", "--team", "a\nb"),
+        ("--role", "read", "--name", "cli:root"),
+        ("--role", "read", "--name", "user:alice"),
+    ],
+)
+def test_a_token_that_could_mean_another_is_refused(
+    capsys: Capture, arguments: tuple[str, ...]
+) -> None:
+    assert run(["token", "create", *arguments]) == 2
+    assert not Path("weighbridge.db").exists()
+
+
+def test_a_team_that_no_policy_names_is_a_warning(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    (tmp_path / "weighbridge.yaml").write_text(
+        "policies: [{name: shop, team: shop, max_layers: 60}]\n"
+    )
+
+    assert run(["token", "create", "--role", "read", "--team", "shop"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    teams = ("--team", "shop", "--team", "none such")
+    assert run(["token", "create", "--role", "read", *teams]) == 0
+    assert "warning: no policy names the team none such" in capsys.readouterr().err
+
+
+def test_who_renewed_a_token_is_kept(capsys: Capture) -> None:
+    created(capsys, "--role", "read", "--team", "web", "--team", "shop")
+    renewed(capsys, "read-1")
+
+    database = opened()
+    with database.read() as connection:
+        kept = [(act.act, act.subject, act.detail) for act in acts(connection)]
+    database.close()
+    assert kept == [
+        ("token.create", "read-1", "read of shop, web"),
+        ("token.rotate", "read-1", "read of shop, web"),
+    ]

@@ -157,9 +157,39 @@ def checked_role(text: str) -> str:
     )
 
 
+_TEAM: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,100}")
+
+
+def checked_teams(role: str, teams: Sequence[str]) -> frozenset[str] | None:
+    """Whose repositories a token shows, None for all. Raises
+    UsageError(invalid_team)."""
+    if not teams:
+        return None
+    if role != "read":
+        raise UsageError(
+            "only a token of the role read has teams: the others reach what all have",
+            code="invalid_team",
+            hint="--role read, or without --team",
+        )
+    for team in teams:
+        if not _TEAM.fullmatch(team):
+            raise UsageError(
+                f"{printable(team, 70)!r} is no team",
+                code="invalid_team",
+                hint="as policies write it: 1 to 100 printable characters",
+            )
+    return frozenset(teams)
+
+
+USER: Final = "user:"
+"""What the name of a person begins with, whom the sign-in proxy names."""
+_OTHERS: Final = (USER, "cli:")
+
+
 def checked_name(text: str) -> str:
-    """The name of a token. Raises UsageError(invalid_token_name)."""
-    if _NAME.fullmatch(text):
+    """The name of a token. Raises UsageError(invalid_token_name) for what is none, and
+    for what a person is called in the audit log."""
+    if _NAME.fullmatch(text) and not text.startswith(_OTHERS):
         return text
     raise UsageError(
         f"{printable(text, 70)!r} is no name for a token",
