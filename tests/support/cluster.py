@@ -21,6 +21,7 @@ class Cluster:
     folder: Path
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
+    started: int = 0
 
     def apply(self, manifests: Manifests) -> None:
         """Keep the objects, bring files up to date, start what is new. Pods whose
@@ -36,7 +37,8 @@ class Cluster:
             assert running.spec == spec, f"{name} would be replaced"
             running.update_volumes()
             return
-        folder = self.folder / name
+        self.started += 1
+        folder = self.folder / f"{name}-{self.started}"
         folder.mkdir(parents=True)
         # A volume outlives its Pods.
         volume = self.folder / "claims" / name

@@ -135,6 +135,39 @@ def test_one_pod_serves_crawls_takes_a_policy_and_ends(
     assert pod.liveness_restarts == 0
 
 
+@pytest.mark.long  # waits for a slow crawl; `up` is stopped by test_stopping_a_crawl.py
+def test_a_pod_that_is_moved_while_it_crawls_goes_on(
+    tmp_path: Path, demo: RunningDemo
+) -> None:
+    with a_cluster_of_pods(tmp_path / "cluster") as cluster:
+        reader = begun(tmp_path, cluster, demo.url, requests_per_second=10)
+        cluster.apply(reader.rendered())
+        cluster.wait_until_ready()
+        (first,) = cluster.pods.values()
+        people = token_of(reader, "people")
+        wait_in_thread(
+            lambda: 0 < sum(crawled_tags(first, people)) < TAGS,
+            "it is being crawled",
+            seen=cluster.said,
+        )
+
+        cluster.delete(first)
+        cluster.apply(reader.rendered())
+
+        cluster.wait_until_ready()
+        (second,) = cluster.pods.values()
+        assert sum(crawled_tags(second, people)) > 0
+        wait_in_thread(
+            lambda: crawled_tags(second, people) == [TAGS],
+            "it goes on",
+            seen=cluster.said,
+        )
+        verified = second.exec("db", "verify")
+
+    assert (first.exit_codes, first.was_killed) == ([0], False), first.log
+    assert f"{TAGS} tags" in verified.stdout, verified
+
+
 def test_another_configuration_is_another_template(tmp_path: Path) -> None:
     with a_cluster_of_pods(tmp_path / "cluster") as cluster:
         reader = begun(tmp_path, cluster, "http://127.0.0.1:1")
