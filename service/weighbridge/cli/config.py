@@ -47,29 +47,11 @@ def check(options: Options) -> None:
     emit(f"{file}: fine, {', '.join(counted)}")
     for line in _unwritten_kinds(settings):
         emit(line)
-    for line in _bases_not_asked_for(settings):
+
+    from weighbridge.bootstrap.doctor.configuration import bases_not_asked_for
+
+    for line in bases_not_asked_for(settings):
         emit(line)
-
-
-def _bases_not_asked_for(settings: "Settings") -> Iterator[str]:
-    """Each base that is written and whose registry nobody has configured, or that has
-    the name of another one."""
-    if "repositories" not in settings.bases.model_fields_set:
-        return
-
-    from weighbridge.bootstrap.registries.targets import base_repositories
-
-    bases = base_repositories(settings)
-    for base, name in bases.twice:
-        yield (
-            f"bases: {base} is not asked for: its name in FROM is that of a base for"
-            f" which {name} is asked"
-        )
-    for base in bases.nowhere:
-        yield (
-            f"bases: {base} is not asked for: no registry of `registries` is"
-            f" {base.registry}, or mirror_of: {base.registry}"
-        )
 
 
 def _unwritten_kinds(settings: "Settings") -> Iterator[str]:

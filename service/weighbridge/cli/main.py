@@ -46,6 +46,7 @@ _COMMANDS: Final = {
     "registry": "weighbridge.cli.registry",
     "db": "weighbridge.cli.db",
     "health": "weighbridge.cli.health",
+    "doctor": "weighbridge.cli.doctor",
     "webhook": "weighbridge.cli.webhook",
     "token": "weighbridge.cli.token",
 }

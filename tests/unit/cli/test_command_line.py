@@ -215,6 +215,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
         ["config", "show"],
         ["db", "recount"],
         ["db", "verify"],
+        ["doctor"],
         ["notify", "list"],
         ["notify", "status"],
         ["notify", "test"],

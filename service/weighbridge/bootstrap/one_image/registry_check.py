@@ -3,9 +3,10 @@ listings, and one image. Nothing of it is kept besides what kind it shows to be.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -47,6 +48,7 @@ from weighbridge.telemetry import Telemetry
 Page = TypeVar("Page")
 StepName: TypeAlias = Literal["sign in", "repositories", "tags", "image"]
 STEPS: Final[tuple[StepName, ...]] = ("sign in", "repositories", "tags", "image")
+_BRIEFLY: Final = STEPS[:2]
 _PAGES: Final = 5
 """Of a catalog, until one has a repository that is to be crawled."""
 _TRIED: Final = 3
@@ -100,10 +102,17 @@ class RegistryCheck(Struct, frozen=True):
 
 
 def check_registries(
-    settings: Settings, name: str, docker_config: Path | None, timeout_s: int
+    settings: Settings,
+    name: str,
+    docker_config: Path | None,
+    timeout_s: int,
+    *,
+    is_brief: bool = False,
 ) -> list[RegistryCheck]:
     """Try the registry of a configured name or an address; of an entry that is several,
     each of them, for so long.
+
+    is_brief: only sign in and list repositories, and keep nothing
 
     Whatever they do is in the result. Raises UsageError(unknown_target,
     invalid_registry); for a single one ConfigError(secret_file) and
@@ -111,22 +120,26 @@ def check_registries(
     """
     targets = named_targets(settings, name)
     return [
-        _check(settings, target, docker_config, timeout_s, is_single=len(targets) == 1)
+        _check(
+            partial(_checked, settings, target, docker_config, is_brief),
+            target,
+            timeout_s,
+            is_single=len(targets) == 1,
+        )
         for target in targets
     ]
 
 
 def _check(
-    settings: Settings,
+    check: Callable[[], Awaitable[RegistryCheck]],
     target: Target,
-    docker_config: Path | None,
     timeout_s: int,
     *,
     is_single: bool,
 ) -> RegistryCheck:
     began = time.monotonic()
     try:
-        return asyncio.run(within(timeout_s, _checked(settings, target, docker_config)))
+        return asyncio.run(within(timeout_s, check()))
     except WeighbridgeError as exc:
         if is_single:
             raise
@@ -141,7 +154,7 @@ def _check(
 
 
 async def _checked(
-    settings: Settings, target: Target, docker_config: Path | None
+    settings: Settings, target: Target, docker_config: Path | None, is_brief: bool
 ) -> RegistryCheck:
     began, certified, cost = time.monotonic(), list[datetime](), RequestCost()
     mark = JOB_COST.set(cost)
@@ -155,7 +168,8 @@ async def _checked(
             asks_kind=True,
             on_certificate=certified.append,
         ) as connected:
-            steps = await _Checking(connected, target).run()
+            wanted = _BRIEFLY if is_brief else STEPS
+            steps = await _Checking(connected, target).run(wanted)
             registry, found = connected.registry, connected.found
             rights = registry.rights if isinstance(registry, NamesRights) else None
             quotas = None
@@ -164,7 +178,7 @@ async def _checked(
             warnings = tuple(problem.message for problem in connected.warnings)
     finally:
         JOB_COST.reset(mark)
-    if found is not None:
+    if found is not None and not is_brief:
         await asyncio.to_thread(_keep, settings, target, found)
     kind, sign = _told_kind(target, found)
     return RegistryCheck(
@@ -223,13 +237,11 @@ class _Checking:
         self._repositories: list[str] = []
         self._chosen: tuple[str, str] | None = None
 
-    async def run(self) -> tuple[CheckStep, ...]:
+    async def run(self, wanted: Sequence[StepName]) -> tuple[CheckStep, ...]:
+        """wanted: how far; the others are left out"""
         steps: list[CheckStep] = []
-        for name, attempt in zip(
-            STEPS,
-            (self._sign_in, self._list, self._list_tags, self._read_image),
-            strict=True,
-        ):
+        attempts = (self._sign_in, self._list, self._list_tags, self._read_image)
+        for name, attempt in zip(wanted, attempts, strict=False):
             try:
                 seen = await attempt()
             except WeighbridgeError as exc:

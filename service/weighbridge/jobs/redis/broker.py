@@ -115,21 +115,27 @@ def eviction_policy(redis_url: Secret) -> str | None:
             policy = client.info("memory").get("maxmemory_policy")
     except (ValueError, TypeError):
         # The exception quotes parts of the URL.
-        raise UsageError(
-            "redis_url has a parameter that Redis' client does not know",
-            code="invalid_redis_url",
-            hint="redis://:PASSWORD@HOST:6379/0; behind it at most ?ssl_ca_certs=FILE",
-        ) from None
+        raise invalid_url() from None
     except NoPermissionError:
         return None
     except RedisError as exc:
         if isinstance(exc, AuthenticationError) or str(exc).startswith("NOAUTH"):
-            raise _refused() from None
+            raise refused() from None
         return None
     return policy if isinstance(policy, str) else None
 
 
-def _refused() -> UsageError:
+def invalid_url() -> UsageError:
+    """The client cannot read the URL."""
+    return UsageError(
+        "redis_url has a parameter that Redis' client does not know",
+        code="invalid_redis_url",
+        hint="redis://:PASSWORD@HOST:6379/0; behind it at most ?ssl_ca_certs=FILE",
+    )
+
+
+def refused() -> UsageError:
+    """It does not let us in."""
     return UsageError(
         "Redis does not accept our password, or needs one and redis_url has none",
         code="redis_auth",

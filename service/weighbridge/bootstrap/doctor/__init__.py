@@ -1,0 +1,1 @@
+"""One check of an installation: `check_table` has every part, `running` runs them."""
