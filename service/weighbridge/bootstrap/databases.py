@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from weighbridge.config import Settings
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError
+from weighbridge.store.backup.backing_up import Watch, back_up
+from weighbridge.store.backup.contents import Contents
+from weighbridge.store.backup.server_tools import dump_needed
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.schema import check_schema, upgrade
-from weighbridge.store.session import Connection, Database, open_database
+from weighbridge.store.session import Connection, Database, address_of, open_database
 
 
 @contextmanager
@@ -80,5 +84,25 @@ def upgrade_database(settings: Settings) -> str:
     database = open_database(settings.database_url.reveal())
     try:
         return upgrade(database)
+    finally:
+        database.close()
+
+
+def backed_up(
+    settings: Settings, file: str, watch: Watch, *, replace: bool
+) -> Contents:
+    """Write what the configured database holds into a file, whatever its schema.
+
+    Raises UsageError(use_pg_dump, bad_backup_file, backup_exists),
+    StoreError(no_database, backup_failed, disk_full, ...).
+    """
+    url = settings.database_url.reveal()
+    address, is_server = address_of(url)
+    if is_server:
+        raise dump_needed(address, file)
+    database = open_database(url, must_exist=True)
+    try:
+        source = Path(str(address.database))
+        return back_up(database, source, Path(file), watch, replace=replace)
     finally:
         database.close()

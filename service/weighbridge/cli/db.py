@@ -21,6 +21,11 @@ Examples:
   weighbridge db recount
   weighbridge db recount harbor
 """
+_BACKUP: Final = """\b
+Examples:
+  weighbridge db backup weights-monday.db
+  weighbridge db backup /mnt/backups/weights.db --replace
+"""
 _FORGET: Final = """\b
 Examples:
   weighbridge db forget old-harbor
@@ -85,6 +90,34 @@ def recount(options: Options, registry: str | None) -> None:
             settings, registry, options.output, options.screen(), watch
         )
     emit(text)
+
+
+@command.command(epilog=_BACKUP)
+@click.argument("file", metavar="FILE")
+@click.option("--replace", is_flag=True, help="Replace FILE where it exists.")
+@common_options()
+def backup(options: Options, file: str, replace: bool) -> int:
+    """Write a copy of the SQLite database into FILE, as it is at this moment.
+
+    Services and crawls may run beside it, and its schema may be an older one. FILE
+    is there only once the copy is whole and was read again. For PostgreSQL, the
+    command to use is printed, with exit code 2.
+    """
+    settings = options.settings()
+
+    from weighbridge.cli.actions import backups
+    from weighbridge.cli.actions.progress import watching
+    from weighbridge.cli.process.stopping import stopped_by_sigterm
+
+    with stopped_by_sigterm() as stops:
+        try:
+            with watching(options.screen(is_error=True), sys.stderr) as watch:
+                text = backups.backed_up(settings, file, replace, watch)
+        except KeyboardInterrupt:
+            click.echo("stopped; there is no backup of this moment", err=True)
+            return stops.code
+    emit(text)
+    return 0
 
 
 @command.command(epilog=_FORGET)

@@ -140,20 +140,31 @@ def open_database(url: str, *, must_exist: bool = False) -> Database:
     Raises StoreError(invalid_database_url, no_database, cannot_open, not_a_database,
     missing_driver, database_unavailable, database_auth, ...).
     """
-    address = _parsed(url)
-    if address.drivername in ("sqlite", "sqlite+pysqlite"):
+    address, is_server = address_of(url)
+    if not is_server:
         if must_exist:
             sqlite_file.refuse_absent(address)
         engine = sqlite_file.make_engine(address)
         return _opened(Database(engine), sqlite_file.shown(address))
+    # Loaded only where it is used: `inspect` starts without it.
+    from weighbridge.store.connection import postgresql_server
+
+    ending = EndOfCalls()
+    engine = postgresql_server.make_engine(address, ending)
+    return _opened(Database(engine, ending), postgresql_server.shown(address))
+
+
+def address_of(url: str) -> tuple[URL, bool]:
+    """The parts of a database's URL, and whether they are a server's, not a file's.
+
+    Raises StoreError(invalid_database_url), which repeats nothing of it.
+    """
+    address = _parsed(url)
+    if address.drivername in ("sqlite", "sqlite+pysqlite"):
+        return address, False
     if address.drivername in ("postgresql", "postgresql+psycopg"):
         _refuse_bare_at(url, address)
-        # Loaded only where it is used: `inspect` starts without it.
-        from weighbridge.store.connection import postgresql_server
-
-        ending = EndOfCalls()
-        engine = postgresql_server.make_engine(address, ending)
-        return _opened(Database(engine, ending), postgresql_server.shown(address))
+        return address, True
     # The URL itself may hold a password and is not repeated.
     raise _invalid_url(f"{address.drivername!r} is no database that we know")
 

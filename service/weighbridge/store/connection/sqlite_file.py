@@ -60,7 +60,7 @@ def make_engine(address: URL) -> Engine:
         # SQLite would want to make its other files; none are needed where nobody
         # can write.
         address = address.set(
-            database=_as_uri(path), query={"immutable": "1", "uri": "true"}
+            database=as_uri(path), query={"immutable": "1", "uri": "true"}
         )
     else:
         _make_private(path)
@@ -104,10 +104,10 @@ def _refuse_foreign(path: Path) -> None:
     """
     if not path.exists() or path.stat().st_size == 0:
         return
-    uri = f"{_as_uri(path)}?mode=ro&immutable=1"
+    uri = f"{as_uri(path)}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            if _number(connection, "application_id") == _OURS:
+            if is_ours(connection):
                 return
             tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
             row = connection.execute(tables).fetchone()
@@ -119,7 +119,13 @@ def _refuse_foreign(path: Path) -> None:
     raise _not_ours(f"{path}: the file is a database of another program{of}")
 
 
-def _as_uri(path: Path) -> str:
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether the file was made by us."""
+    return _number(connection, "application_id") == _OURS
+
+
+def as_uri(path: Path) -> str:
+    """For `sqlite3.connect(..., uri=True)`, without parameters."""
     return f"file:{quote(str(path))}"
 
 

@@ -1,0 +1,1 @@
+"""Backups of the database: making one, reading one, restoring one."""
