@@ -18,6 +18,7 @@ IMAGE_BUCKETS: Final = tuple(10e6 * 2**power for power in range(11))
 """Of images: 10 MB to 10.24 GB."""
 VERDICTS: Final = ("pass", "warn", "fail", "error")
 OF_CHANNEL: Final = ("channel",)
+OF_LISTENER: Final = ("listener",)
 OF_VERDICT: Final = ("registry", "verdict")
 _OF_PROJECT: Final = ("registry", "project")
 
@@ -277,6 +278,7 @@ class Telemetry:
             ("version", "revision"),
         )
         self._add_configuration()
+        self._add_tls()
         self.db_up = self._gauge(
             "weighbridge_db_up",
             "1 if the database commits writes, 0 if none was committed within 5 s.",
@@ -307,6 +309,23 @@ class Telemetry:
             "weighbridge_config_last_reload_success_timestamp_seconds",
             "When the policies in force were read.",
             (),
+        )
+
+    def _add_tls(self) -> None:
+        self.tls_certificate_expiry_timestamp = self._gauge(
+            "weighbridge_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate expires that a listener shows.",
+            OF_LISTENER,
+        )
+        self.tls_certificate_start_timestamp = self._gauge(
+            "weighbridge_tls_certificate_start_timestamp_seconds",
+            "Since when that certificate is valid.",
+            OF_LISTENER,
+        )
+        self.tls_reload_failures = self._counter(
+            "weighbridge_tls_reload_failures_total",
+            "Attempts to read a listener's certificate again that left the old one.",
+            OF_LISTENER,
         )
 
     def _add_webhooks(self) -> None:

@@ -44,10 +44,17 @@ class Authority:
         context.load_cert_chain(self.server_file(*names, expired=expired))
         return context
 
-    def server_file(self, *names: str, expired: bool = False) -> Path:
-        """PEM of a server's certificate and its key."""
+    def server_file(
+        self, *names: str, expired: bool = False, later: bool = False
+    ) -> Path:
+        """PEM of a server's certificate and its key.
+
+        later: it is valid from tomorrow on
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        signed = _builder(names[0], key, self.certificate.subject, expired=expired)
+        signed = _builder(
+            names[0], key, self.certificate.subject, expired=expired, later=later
+        )
         alternatives = x509.SubjectAlternativeName([_general(n) for n in names])
         # Python 3.13 verifies strictly (RFC 5280 4.2.1.1): the issuer's key is named.
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(
@@ -87,6 +94,7 @@ def _builder(
     issuer: x509.Name | None,
     *,
     expired: bool = False,
+    later: bool = False,
 ) -> x509.CertificateBuilder:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -96,7 +104,7 @@ def _builder(
         .issuer_name(issuer or subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - 30 * _DAY)
+        .not_valid_before(now + _DAY if later else now - 30 * _DAY)
         .not_valid_after(now - 10 * _DAY if expired else now + 3 * _DAY)
     )
 

@@ -45,6 +45,8 @@ def check(options: Options) -> None:
         policies = options.policies().policies.policies
         counted.append(plural(len(policies), "policy", "policies"))
     emit(f"{file}: fine, {', '.join(counted)}")
+    for line in _certificates(settings):
+        emit(line)
     for line in _unwritten_kinds(settings):
         emit(line)
 
@@ -52,6 +54,30 @@ def check(options: Options) -> None:
 
     for line in bases_not_asked_for(settings):
         emit(line)
+
+
+def _certificates(settings: "Settings") -> Iterator[str]:
+    """Until when they are valid, and what clients would refuse in them. Raises
+    ConfigError(tls_files)."""
+    web, metrics = settings.web, settings.metrics
+    if web.tls is None and metrics.tls is None:
+        return
+
+    from datetime import UTC, datetime
+
+    from weighbridge.web.server.certificate_files import read_served, warnings_of
+    from weighbridge.web.server.tls import server_context
+
+    for key, tls, url in (
+        ("web.tls", web.tls, web.external_url),
+        ("metrics.tls", metrics.tls, None),
+    ):
+        if tls is None:
+            continue
+        said = read_served(tls, server_context()).certificate
+        yield f"{key}: its certificate is valid until {said.ends_at:%Y-%m-%d %H:%M} UTC"
+        for text in warnings_of(said, tls.cert_file, url, datetime.now(UTC)):
+            yield f"{key}: warning: {text}"
 
 
 def _unwritten_kinds(settings: "Settings") -> Iterator[str]:

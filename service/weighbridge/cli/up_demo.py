@@ -33,6 +33,7 @@ from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import check_reach
 from weighbridge.web.server.running import listeners, reloaded, run, web_options
+from weighbridge.web.server.tls import listeners_tls
 
 DEMO: Final = "demo"
 DEMO_PORT: Final = 5080
@@ -69,7 +70,8 @@ def up_demo(
     configure_log(settings)
     process_memory.keep_loaded()
     telemetry = Telemetry()
-    reload = reloaded(policies, telemetry)
+    tls = listeners_tls(settings, telemetry)
+    reload = reloaded(policies, telemetry, tls=tls)
     with ExitStack() as stack:
         if database_url is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory("-weighbridge"))
@@ -77,7 +79,7 @@ def up_demo(
         url = stack.enter_context(_demo_registry())
         settings = _with_demo(settings, url(None), database_url)
         database = stack.enter_context(ready_database(settings))
-        server = listeners(settings, database, telemetry, reload)
+        server = listeners(settings, database, telemetry, reload, tls=tls)
         announce()
         if not _has_a_past(database):
             judges = Judges(reload.current, is_silent=True)

@@ -45,7 +45,8 @@ def url(options: Options, source: str, registry: str | None, show_secret: bool) 
     has_secret = show_secret or sender.is_secret_in_address
     known = webhook.current_secrets()[0]
     secret = known.reveal() if has_secret else _PLACEHOLDER
-    base = settings.web.external_url or f"http://{settings.web.bind}"
+    scheme = "http" if settings.web.tls is None else "https"
+    base = settings.web.external_url or f"{scheme}://{settings.web.bind}"
     address = f"{base}/webhooks/{webhook.source}"
     if sender.is_secret_in_address:
         address += f"/{secret}"

@@ -19,9 +19,11 @@ from weighbridge.config.value.clashes import (
     PRICE_KEYS,
     Clash,
     metrics_clash,
+    metrics_tls_clash,
     prices_clash,
     without,
 )
+from weighbridge.config.value.tls_settings import TLSSettings
 from weighbridge.config.value.value_types import (
     PATTERNS,
     BaseNames,
@@ -73,11 +75,15 @@ BASES_MAX: Final = 1_000
 
 
 class WebSettings(StrictModel):
-    """Where pages, API and metrics are served, and to whom."""
+    """Where pages, API and metrics are served, and to whom.
+
+    tls: None: plain HTTP
+    """
 
     bind: Bind = BIND
     anonymous_read: bool = False
     external_url: RegistryURL | None = None
+    tls: TLSSettings | None = None
     trusted_proxies: Networks = ()
 
 
@@ -86,20 +92,23 @@ class MetricsSettings(StrictModel):
     and which.
 
     bind:     a listener of their own, None for that of pages and API
+    tls:      of that listener, None: it speaks plain HTTP
     pin:      repositories that stay when not all of them fit; `*` matches across `/`
     families: those that are wanted besides the core ones
     max_base_images: bases with series of their own, those that most stands on
     """
 
     bind: Bind | None = None
+    tls: TLSSettings | None = None
     max_series: Annotated[int, Field(ge=SERIES_MIN, le=SERIES_MAX)] = DEFAULT_MAX_SERIES
     pin: Annotated[tuple[RepositoryPattern, ...], Field(max_length=PATTERNS)] = ()
     families: tuple[Family, ...] = ()
     max_base_images: Annotated[int, Field(ge=0, le=BASES_MAX)] = DEFAULT_MAX_BASES
 
     @model_validator(mode="after")
-    def _has_room_for_what_is_pinned(self) -> Self:
-        return without(self, metrics_clash(self.max_series, self.pin))
+    def _goes_together(self) -> Self:
+        made = without(self, metrics_clash(self.max_series, self.pin))
+        return without(made, metrics_tls_clash(self.bind, has_tls=self.tls is not None))
 
     @property
     def budget(self) -> Budget:

@@ -1,8 +1,12 @@
 """Where a service is asked whether it is alive."""
 
+from pathlib import Path
+
 import pytest
 
 from weighbridge.cli.health import own_url
+from weighbridge.config import WebSettings
+from weighbridge.config.value.tls_settings import TLSSettings
 
 
 @pytest.mark.parametrize(
@@ -16,4 +20,10 @@ from weighbridge.cli.health import own_url
     ],
 )
 def test_what_listens_everywhere_is_asked_on_loopback(bind: str, url: str) -> None:
-    assert own_url(bind) == url
+    assert own_url(WebSettings(bind=bind)) == url
+
+
+def test_what_speaks_tls_is_asked_over_tls() -> None:
+    tls = TLSSettings(cert_file=Path("web.pem"), key_file=Path("web.pem"))
+
+    assert own_url(WebSettings(bind="[::]:8443", tls=tls)) == "https://[::1]:8443"

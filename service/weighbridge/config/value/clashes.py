@@ -128,6 +128,13 @@ def metrics_clash(max_series: int, pin: Sequence[str]) -> Clash | None:
     return Clash("pin", "too_many_pins", words)
 
 
+def metrics_tls_clash(bind: object, *, has_tls: bool) -> Clash | None:
+    """Whether there are certificates for a listener that there is not."""
+    if not has_tls or bind is not None:
+        return None
+    return Clash("tls", "missing_key", "needs bind: without it web.bind serves metrics")
+
+
 PRICE_KEYS: Final = ("stored_gb_month", "pulled_gb")
 
 
@@ -151,6 +158,11 @@ def clashes(tree: Mapping[str, Plain]) -> Iterator[tuple[Path, Clash]]:
     metrics = tree.get("metrics")
     if isinstance(metrics, dict) and (clash := _metrics(metrics)) is not None:
         yield ("metrics",), clash
+    if isinstance(metrics, dict):
+        has_tls = metrics.get("tls") is not None
+        clash = metrics_tls_clash(metrics.get("bind"), has_tls=has_tls)
+        if clash is not None:
+            yield ("metrics",), clash
     prices = tree.get("prices")
     if isinstance(prices, dict):
         named = [key for key in PRICE_KEYS if prices.get(key) is not None]

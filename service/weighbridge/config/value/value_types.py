@@ -166,7 +166,7 @@ def _username(value: object) -> str:
 
 
 def _file(value: object, info: ValidationInfo) -> Path:
-    """A file that is there; relative paths start at the configuration file."""
+    """The path of a file; a relative one starts at the configuration file."""
     if isinstance(value, Path):
         return value
     text = text_of(value)
@@ -340,6 +340,7 @@ Currency = Annotated[str | None, PlainValidator(_currency)]
 SecretText = Annotated[Secret, PlainValidator(_secret)]
 DatabaseURL = Annotated[Secret, PlainValidator(_database_url)]
 RedisURL = Annotated[Secret, PlainValidator(_redis_url)]
+FilePath = Annotated[Path, PlainValidator(_file)]
 ReadableFile = Annotated[Path, PlainValidator(_readable_file)]
 SecretFile = Annotated[Path, PlainValidator(_secret_file)]
 RegistryName = Annotated[str, PlainValidator(_name)]

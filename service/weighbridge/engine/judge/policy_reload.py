@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -19,6 +19,16 @@ from weighbridge.telemetry import Telemetry
 POLL_S: Final = 1.0
 
 
+class Reloaded(Protocol):
+    """What else is read again while a process serves. Neither method raises."""
+
+    def poll(self) -> None:
+        """Read again what has changed."""
+
+    def reload(self) -> None:
+        """Read everything again."""
+
+
 class PolicyReload:
     """The policies in force. They are read again when one of their files has changed,
     and whenever `wake` is called, for which it is a handler of SIGHUP.
@@ -26,6 +36,7 @@ class PolicyReload:
     All or nothing: where any file has a fault, the policies stay as they are.
 
     manager: is notified of what `wake` asks for
+    beside:  is read again by the same thread, for the same reasons
     """
 
     def __init__(
@@ -34,11 +45,13 @@ class PolicyReload:
         telemetry: Telemetry,
         *,
         manager: ServiceManager = UNMANAGED,
+        beside: Sequence[Reloaded] = (),
         poll_s: float = POLL_S,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
         self._manager = manager
+        self._beside = beside
         self._telemetry = telemetry
         self._poll_s = poll_s
         self._wall = wall
@@ -115,8 +128,12 @@ class PolicyReload:
             if is_rung:
                 with self._manager.reloading():
                     self.reload()
+                    for other in self._beside:
+                        other.reload()
             else:
                 self.poll()
+                for other in self._beside:
+                    other.poll()
 
     def _wait(self) -> bool:
         """Until the next look is due, or somebody calls `wake`; whether somebody did.

@@ -203,7 +203,7 @@ class AccessRules:
             raise Refusal(
                 421,
                 "this service answers to loopback names only: open "
-                f"http://{self._options.bind}/ on this machine, or say "
+                f"{request.url.scheme}://{self._options.bind}/ on this machine, or say "
                 "web.external_url to serve another name",
             )
 

@@ -46,6 +46,7 @@ from weighbridge.web.server.early_refusal import (
     HeadDeadline,
     refusing_protocol,
 )
+from weighbridge.web.server.tls import LOOP, Listeners, ListenerTLS, listeners_tls
 from weighbridge.web.webhooks.receiver import Hook, Reception
 
 
@@ -119,6 +120,7 @@ def listeners(
     paces: Paces = alone,
     broker_away_since: Callable[[], datetime | None] = lambda: None,
     due_clock: Callable[[], datetime] | None = None,
+    tls: Listeners = Listeners(),  # noqa: B008 - frozen
 ) -> "MainServer":
     """A server of everything that is configured; `run()` it on the main thread. It
     ends at SIGINT or SIGTERM, and raises the signal again.
@@ -140,9 +142,11 @@ def listeners(
     _take_files()
     beside: list[_Server] = []
     if apps.metrics is not None and settings.metrics.bind is not None:
-        config = server_config(settings, apps.metrics, settings.metrics.bind)
+        config = server_config(
+            settings, apps.metrics, settings.metrics.bind, tls.metrics
+        )
         beside.append(_ListenerBeside(config, "metrics  ", "/metrics"))
-    config = server_config(settings, apps.web, settings.web.bind)
+    config = server_config(settings, apps.web, settings.web.bind, tls.web)
     config.http = refusing_protocol(EarlyRefusal(telemetry, sources_of(settings)))
     return MainServer(config, beside)
 
@@ -156,13 +160,17 @@ def _take_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def server_config(settings: Settings, app: Starlette, bind: str) -> uvicorn.Config:
+def server_config(
+    settings: Settings, app: Starlette, bind: str, tls: ListenerTLS | None = None
+) -> uvicorn.Config:
     """How one app is served: nothing that a stranger sends is waited for long."""
     host, port = split_bind(bind)
     return uvicorn.Config(
         app,
         host=host,
         port=port,
+        loop=LOOP,
+        ssl_context_factory=None if tls is None else lambda *_: tls.context,
         http=HeadDeadline,
         ws="none",
         log_config=None,
@@ -193,7 +201,8 @@ class _Server(uvicorn.Server):
             shown = f"[{host}]" if ":" in host else host
             # The system may have chosen it.
             port = self.servers[0].sockets[0].getsockname()[1]
-            click.echo(f"{self._word}http://{shown}:{port}{self._path}", err=True)
+            scheme = "https" if self.config.is_ssl else "http"
+            click.echo(f"{self._word}{scheme}://{shown}:{port}{self._path}", err=True)
 
 
 class _ListenerBeside(_Server):
@@ -271,10 +280,13 @@ def up(
     """
     process_memory.keep_loaded()
     telemetry = Telemetry()
-    reload = reloaded(policies, telemetry, manager)
+    tls = listeners_tls(settings, telemetry)
+    reload = reloaded(policies, telemetry, manager, tls)
     with ready_database(settings) as database:
         embedded = Embedded(settings, database, telemetry, policies=reload.current)
-        server = listeners(settings, database, telemetry, reload, embedded.jobs)
+        server = listeners(
+            settings, database, telemetry, reload, embedded.jobs, tls=tls
+        )
         announce()
         server.manager = manager
         run(server, embedded, reload, database)
@@ -299,7 +311,8 @@ def serve(
 
     process_memory.keep_loaded()
     telemetry = Telemetry()
-    reload = reloaded(policies, telemetry, manager)
+    tls = listeners_tls(settings, telemetry)
+    reload = reloaded(policies, telemetry, manager, tls)
     with checked_database(settings) as database, service_enqueuer(settings) as jobs:
         watch = WorkerWatch(settings, database, telemetry)
         server = listeners(
@@ -311,6 +324,7 @@ def serve(
             probe_paces(settings),
             watch.broker_away_since,
             DatabaseClock(database).now,
+            tls,
         )
         announce()
         server.manager = manager
@@ -318,10 +332,13 @@ def serve(
 
 
 def reloaded(
-    policies: PolicySource, telemetry: Telemetry, manager: ServiceManager = UNMANAGED
+    policies: PolicySource,
+    telemetry: Telemetry,
+    manager: ServiceManager = UNMANAGED,
+    tls: Listeners = Listeners(),  # noqa: B008 - frozen
 ) -> PolicyReload:
     """Made early: a SIGHUP that nobody handles ends a process that only starts."""
-    reload = PolicyReload(policies, telemetry, manager=manager)
+    reload = PolicyReload(policies, telemetry, manager=manager, beside=[tls])
     signal.signal(signal.SIGHUP, reload.wake)
     return reload
 

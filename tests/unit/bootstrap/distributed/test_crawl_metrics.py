@@ -144,6 +144,9 @@ def test_what_is_neither_of_crawls_nor_of_each_service_is_forgotten_by_nobody() 
         # `WorkerCollector` stands in for these.
         "weighbridge_task_failures",
         "weighbridge_tasks",
+        "weighbridge_tls_certificate_expiry_timestamp_seconds",
+        "weighbridge_tls_certificate_start_timestamp_seconds",
+        "weighbridge_tls_reload_failures",
         "weighbridge_webhook_events",
         "weighbridge_webhook_rejections",
     }
