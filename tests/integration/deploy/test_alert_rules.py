@@ -34,6 +34,7 @@ ALERTS: Final = (
     "WeighbridgeQueueStuck",
     "WeighbridgeDatabaseWriteErrors",
     "WeighbridgeConfigReloadFailed",
+    "WeighbridgeCertificateExpires",
     "WeighbridgeSnapshotStale",
     "WeighbridgeMetricsTruncated",
     "WeighbridgePushAuditSlow",
