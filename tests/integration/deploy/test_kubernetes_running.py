@@ -118,6 +118,11 @@ def test_one_pod_serves_crawls_takes_a_policy_and_ends(
         listed = pod.exec(*command.partition(" -- weighbridge ")[2].split())
         assert "prometheus" in listed.stdout, listed
 
+        (command,) = commands(reader.blocks("console", "Back up")[0])
+        backed_up = pod.exec(*command.partition(" -- weighbridge ")[2].split())
+        assert backed_up.returncode == 0, backed_up
+        assert (pod.volume / "backup.db").exists()
+
         # Another policy restarts nothing, and is in force soon.
         place = reader.folder / "weighing/everything.yaml"
         place.write_text("policies: [{name: strict, max_compressed: 1MB}]\n")
