@@ -11,7 +11,7 @@ from support.kubelet import Pod
 from support.manifests import Manifests, Object
 from support.wait import wait_in_thread
 
-_PATIENCE_S = 90.0
+_PATIENCE_S = 180.0
 
 
 @dataclass(slots=True)

@@ -251,7 +251,7 @@ def test_a_pod_whose_liveness_probe_fails_is_restarted(
 
 
 @pytest.mark.long  # two of each, twelve processes
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_several_processes_survive_their_database_and_lose_nothing(
     tmp_path: Path, demo: RunningDemo
 ) -> None:
