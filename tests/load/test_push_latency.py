@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 from sqlalchemy import func, select
 
+from support.certificates import an_authority
 from support.database import Engine
 from support.images_oci import MadeImage, Pusher, made_image, made_layer
 from support.message_sink import MessageSink, message_sink
@@ -22,6 +24,7 @@ from support.pushing import (
 )
 from support.queued_crawls import ask_for_crawls, waiting
 from support.serving import free_address
+from support.tokens import bearer
 from support.worker_crew import a_crew
 from weighbridge.domain.image.digest import Digest
 from weighbridge.store.models import pushes, repositories
@@ -70,6 +73,37 @@ def test_200_pushes_to_one_process(tmp_path: Path, engine: Engine) -> None:
 
         verdicts = timed.to_verdict(stage.database)
         check(f"one process, {engine}", verdicts, timed.to_message(sink))
+
+
+@pytest.mark.timeout(600)
+def test_200_pushes_over_tls_to_a_process_that_wants_tokens(tmp_path: Path) -> None:
+    timed = Timed()
+    with (
+        message_sink() as sink,
+        a_push_stage(
+            tmp_path, "sqlite", an_authority(tmp_path), **telling(sink)
+        ) as stage,
+    ):
+        token = stage.token()
+        with stage.up():
+            stage.wait_for(stage.is_crawled, "the first crawl")
+            push_all(timed, stage.registry.url)
+            stage.wait_for(
+                lambda: len(timed.to_message(sink)) == PUSHES, "all are told", 60
+            )
+            answers = [
+                httpx.get(
+                    f"https://{stage.address}/",
+                    headers=headers,
+                    trust_env=False,
+                    verify=stage.tls or True,
+                ).status_code
+                for headers in ({}, bearer(token))
+            ]
+
+        verdicts = timed.to_verdict(stage.database)
+        check("one process, TLS and tokens", verdicts, timed.to_message(sink))
+        assert answers == [401, 200]
 
 
 @pytest.mark.timeout(900)

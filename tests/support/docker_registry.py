@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
@@ -66,6 +67,7 @@ def docker_registry(
     settings: Mapping[str, object] | None = None,
     authority: Authority | None = None,
     prefix: str = "",
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[DockerRegistry]:
     """A registry that runs until the block ends.
 
@@ -74,6 +76,7 @@ def docker_registry(
     settings: further top-level sections
     authority: signs its certificate, for localhost and 127.0.0.1
     prefix:   the path below which /v2/ is
+    environment: further variables of its process
 
     Skips the test where the program is not installed; fails there in CI.
     """
@@ -86,7 +89,10 @@ def docker_registry(
     config.write_text(yaml.safe_dump(_config(registry, auth, settings or {})))
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [program, "serve", str(config)], stdout=log, stderr=subprocess.STDOUT
+            [program, "serve", str(config)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | environment,
         )
     try:
         _wait_until_ready(registry, process)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Final
 
 from sqlalchemy import select
 
+from support.certificates import Authority
 from support.database import Engine, a_database_url
 from support.docker_registry import DockerRegistry, docker_registry
 from support.images_oci import MadeImage
@@ -30,14 +32,18 @@ SECRET: Final = "a-secret-of-docker-registry"
 
 
 @contextmanager
-def notifying_registry(folder: Path, receiver: str) -> Iterator[DockerRegistry]:
+def notifying_registry(
+    folder: Path, receiver: str, authority: Authority | None = None
+) -> Iterator[DockerRegistry]:
     """It tells of each push until somebody takes it, in order, as it does everywhere.
 
-    receiver: host and port of a service of ours
+    receiver:  host and port of a service of ours
+    authority: of the service's certificate; None: it is told over plain HTTP
     """
+    scheme = "http" if authority is None else "https"
     endpoint = {
         "name": "weighbridge",
-        "url": f"http://{receiver}/webhooks/distribution",
+        "url": f"{scheme}://{receiver}/webhooks/distribution",
         "headers": {"Authorization": [f"Bearer {SECRET}"]},
         "timeout": "2s",
         "threshold": 5,
@@ -49,7 +55,8 @@ def notifying_registry(folder: Path, receiver: str) -> Iterator[DockerRegistry]:
         },
     }
     settings = {"notifications": {"endpoints": [endpoint]}}
-    with docker_registry(folder, settings=settings) as registry:
+    trusted = {} if authority is None else {"SSL_CERT_FILE": authority.ca_file}
+    with docker_registry(folder, settings=settings, environment=trusted) as registry:
         yield registry
 
 
@@ -94,6 +101,14 @@ class PushStage:
     database_url: str
     database: Database
     config: Mapping[str, object] = field(default_factory=dict)
+    authority: Authority | None = None
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What a client is told of the service's certificate."""
+        if self.authority is None:
+            return None
+        return ssl.create_default_context(cafile=self.authority.ca_file)
 
     def up(self) -> AbstractContextManager["subprocess.Popen[bytes]"]:
         """The service, until the block ends. What was committed is there still."""
@@ -103,13 +118,40 @@ class PushStage:
             "webhooks": [
                 {"source": "distribution", "registry": "near", "secret": SECRET}
             ],
+            **self._web(),
             **self.config,
         }
         home = self.folder / "service"
         home.mkdir(exist_ok=True)
         (home / "weighbridge.yaml").write_text(json.dumps(configured))
         command = [sys.executable, "-m", "weighbridge", "up", "--bind", self.address]
-        return serving(command, home, self.address, "/readyz")
+        return serving(command, home, self.address, "/readyz", self.tls)
+
+    def _web(self) -> dict[str, object]:
+        """With TLS as others reach it: not without a token."""
+        if self.authority is None:
+            return {}
+        file = str(self.authority.server_file("127.0.0.1"))
+        return {
+            "web": {
+                "external_url": f"https://{self.address}",
+                "tls": {"cert_file": file, "key_file": file},
+            }
+        }
+
+    def token(self) -> str:
+        """A new one for reading."""
+        command = [sys.executable, "-m", "weighbridge", "token", "create"]
+        done = subprocess.run(
+            [*command, "--role", "read", "--database", self.database_url],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def tags(self, repository: str) -> dict[str, TagReport]:
         """Live ones."""
@@ -170,16 +212,23 @@ class PushStage:
 
 @contextmanager
 def a_push_stage(
-    folder: Path, engine: Engine = "sqlite", **config: object
+    folder: Path,
+    engine: Engine = "sqlite",
+    authority: Authority | None = None,
+    /,
+    **config: object,
 ) -> Iterator[PushStage]:
     """A stage whose service does not run yet.
 
+    authority: signs the service's certificate; None: plain HTTP on loopback
     config: further top-level keys
     """
     address = free_address()
     with ExitStack() as stack:
-        registry = stack.enter_context(notifying_registry(folder / "registry", address))
+        registry = stack.enter_context(
+            notifying_registry(folder / "registry", address, authority)
+        )
         url = stack.enter_context(a_database_url(folder, engine))
         database = open_database(url)
         stack.callback(database.close)
-        yield PushStage(folder, registry, address, url, database, config)
+        yield PushStage(folder, registry, address, url, database, config, authority)

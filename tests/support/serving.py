@@ -47,11 +47,16 @@ def log_of(folder: Path) -> str:
 
 @contextmanager
 def serving(
-    command: Sequence[str], folder: Path, address: str, ready: str = "/-/ready"
+    command: Sequence[str],
+    folder: Path,
+    address: str,
+    ready: str = "/-/ready",
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A program that was started in the folder, and ended with the block.
 
     ready: the path that is answered with 200 once it serves
+    tls:   where it is asked over HTTPS
     """
     with (folder / "log").open("wb") as stream:
         process = subprocess.Popen(
@@ -62,7 +67,9 @@ def serving(
         assert process.poll() is None, log_of(folder)
         try:
             answer = httpx.get(
-                f"http://{address}{ready}", trust_env=False, verify=PLAIN
+                f"{'https' if tls else 'http'}://{address}{ready}",
+                trust_env=False,
+                verify=tls or PLAIN,
             )
         except httpx.TransportError:
             return False
