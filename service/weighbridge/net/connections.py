@@ -23,8 +23,10 @@ from weighbridge.domain.limits import CONNECT_DEADLINE_S
 from weighbridge.net.connection.connect import Connection, Connector
 from weighbridge.net.failure.request_failures import CutOff, KeptConnectionClosed
 from weighbridge.net.guard.addresses import (
+    Address,
     OriginRoute,
     Proxy,
+    Reach,
     Resolver,
     SystemResolver,
 )
@@ -184,6 +186,15 @@ class Connections:
             pool.in_flight -= 1
             pool.slots.release()
 
+    async def reach(self, address: Address, ceiling: Reach) -> None:
+        """Open a connection there and close it; nothing is asked. Raises
+        httpx.RequestError."""
+        route = OriginRoute(
+            address.scheme, address.host, address.port, ceiling, self._proxy
+        )
+        connection = await self._connector.connect(route, _pass, _pass)
+        connection.close()
+
     async def aclose(self) -> None:
         """End every connection and wait until they are gone. Requests under way fail,
         and those that still wait for a connection find this closed."""
@@ -260,6 +271,10 @@ class Connections:
     def _note_desync(self, route: OriginRoute) -> None:
         if self._on_desync is not None:
             self._on_desync(str(route))
+
+
+def _pass(*_: object) -> None:
+    """Nobody has to hear of a connection that is not kept."""
 
 
 def _route(request: HTTPRequest, proxy: Proxy | None) -> OriginRoute:

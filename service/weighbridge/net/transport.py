@@ -16,13 +16,14 @@ from weighbridge.net.failure.request_failures import BodyTooLarge, translated
 from weighbridge.net.guard.addresses import (
     Address,
     Reach,
+    address_of,
     address_of_url,
     origin,
     origin_text,
 )
 from weighbridge.net.guard.place import Place
 from weighbridge.net.http1.answer import HTTPAnswer
-from weighbridge.net.http1.head import HTTPRequest, Sender
+from weighbridge.net.http1.head import HTTPRequest, Opener, Sender
 
 REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 _CARRIED_AWAY: Final = frozenset({b"accept", b"user-agent", b"range"})
@@ -218,6 +219,17 @@ class Transport(httpx.AsyncBaseTransport):
         else:
             answer = await self._connections.send(ours)
         return _response(answer, request)
+
+    async def reach(self, url: str) -> None:
+        """Open a connection to where this leads, and close it: nothing is asked. Does
+        nothing over what opens none. Raises TransportError."""
+        if not isinstance(self._connections, Opener):
+            return
+        address = address_of(url)
+        try:
+            await self._connections.reach(address, self._ceiling)
+        except httpx.RequestError as exc:
+            raise translated(exc, address) from exc
 
     async def aclose(self) -> None:
         """End every connection."""

@@ -72,11 +72,12 @@ class MessageReceiver:
         self,
         name: str,
         url: Callable[[], Secret],
-        transport: httpx.AsyncBaseTransport,
+        transport: Transport,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self.name = name
         self._url = url
+        self._transport = transport
         self._http = client_over(transport, deadline_s)
 
     async def post(self, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
@@ -104,6 +105,16 @@ class MessageReceiver:
             raise _no_answer(self.name, url, exc) from None
         _judge(self.name, url, response)
 
+    async def reach(self) -> None:
+        """Connect to the receiver, and send nothing. Raises NotifyError."""
+        url = (await read(self.name, self._url)).reveal()
+        try:
+            with our_errors():
+                await self._transport.reach(url)
+        except TransportError as exc:
+            # Not as its cause: a traceback would show the address.
+            raise _no_answer(self.name, url, exc) from None
+
     async def aclose(self) -> None:
         """End every connection."""
         await self._http.aclose()
@@ -118,6 +129,10 @@ class ReceiverNotifier:
     @property
     def name(self) -> str:
         return self._receiver.name
+
+    async def reach(self) -> None:
+        """See `Reachable`."""
+        await self._receiver.reach()
 
     async def aclose(self) -> None:
         await self._receiver.aclose()

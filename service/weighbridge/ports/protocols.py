@@ -249,6 +249,15 @@ class JobQueue(Protocol):
         fails: work that is lost is due again."""
 
 
+@runtime_checkable
+class Reachable(Protocol):
+    """A channel that can be tried without a message."""
+
+    async def reach(self) -> None:
+        """Connect as for a message, and sign in where that is done before; send none.
+        Raises NotifyError."""
+
+
 class Notifier(Protocol):
     """One channel: somewhere that messages go."""
 

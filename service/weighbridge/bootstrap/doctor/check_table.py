@@ -19,6 +19,26 @@ from weighbridge.bootstrap.doctor.database import (
     look_at_rights,
     look_at_room,
 )
+from weighbridge.bootstrap.doctor.inventory import (
+    POLICIES,
+    SCRAPE,
+    look_at_policies,
+    look_at_scrape,
+)
+from weighbridge.bootstrap.doctor.messages import (
+    CHANNEL,
+    WEBHOOK,
+    configured_channels,
+    configured_webhooks,
+    look_at_channel,
+    look_at_webhook,
+)
+from weighbridge.bootstrap.doctor.processes import (
+    SCHEDULER,
+    WORKERS,
+    look_at_scheduler,
+    look_at_workers,
+)
 from weighbridge.bootstrap.doctor.redis import REDIS, look_at_redis
 from weighbridge.bootstrap.doctor.registries import (
     REGISTRY,
@@ -34,6 +54,12 @@ CHECKS: Final[Sequence[Check]] = (
     Check(ROOM, look_at_room, needs_database=True),
     Check(CLOCK, look_at_clock, needs_database=True),
     Check(REDIS, look_at_redis),
+    Check(WORKERS, look_at_workers),
+    Check(SCHEDULER, look_at_scheduler, needs_database=True),
     Check(REGISTRY, look_at_registry, configured_registries),
+    Check(WEBHOOK, look_at_webhook, configured_webhooks),
+    Check(CHANNEL, look_at_channel, configured_channels),
+    Check(POLICIES, look_at_policies, needs_database=True),
+    Check(SCRAPE, look_at_scrape, needs_database=True),
 )
 """In the order in which they are told."""

@@ -233,6 +233,13 @@ class PolicySet:
             self._limits[numbers] = found
         return found
 
+    def has_any(self, registry: str, repository: str) -> bool:
+        """Whether any of them is about a tag of this repository."""
+        return any(
+            fits_repository(self.policies[number].match, registry, repository)
+            for number in self._index.candidates(repository)
+        )
+
     def mark_of(self, registry: str, repository: str) -> str:
         """A text that is another one wherever a repository's tags may stand over other
         limits; "" where none of them has a limit of that kind."""

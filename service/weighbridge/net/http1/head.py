@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import httpx
 from msgspec import Struct
@@ -54,6 +54,14 @@ class HTTPRequest(Struct, frozen=True):
     def __repr__(self) -> str:
         """Without its path, its fields and its body, which may hold secrets."""
         return f"<{self.method} {self.address.shown}>"
+
+
+@runtime_checkable
+class Opener(Protocol):
+    """What opens connections by itself: `Connections`."""
+
+    async def reach(self, address: Address, ceiling: Reach) -> None:
+        """Open one and close it. Raises httpx.RequestError."""
 
 
 class Sender(Protocol):

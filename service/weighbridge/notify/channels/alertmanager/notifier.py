@@ -103,6 +103,10 @@ class AlertmanagerNotifier:
         if failures:
             raise _together(self._name, failures, len(self.each))
 
+    async def reach(self) -> None:
+        """See `Reachable`: all of them."""
+        await asyncio.gather(*(one.reach() for one in self.each))
+
     async def aclose(self) -> None:
         for one in self.each:
             await one.aclose()

@@ -59,7 +59,13 @@ class EmailNotifier(ThreadNotifier):
 
     async def send(self, message: Message) -> None:
         """Raises NotifyError."""
-        mail = mail_of(message, self._sender, self._recipients)
+        await self._converse(mail_of(message, self._sender, self._recipients))
+
+    async def reach(self) -> None:
+        """See `Reachable`: TLS and the password are tried too."""
+        await self._converse(None)
+
+    async def _converse(self, mail: EmailMessage | None) -> None:
         async with self._in_time():
             with closing(await self._connected()) as sock:
                 await self._hand_over(mail, sock)
@@ -99,7 +105,7 @@ class EmailNotifier(ThreadNotifier):
                 hint="check smtp.host and smtp.port",
             ) from exc
 
-    async def _hand_over(self, mail: EmailMessage, sock: socket.socket) -> None:
+    async def _hand_over(self, mail: EmailMessage | None, sock: socket.socket) -> None:
         """In a thread. Whoever stops waiting ends the connection, and so the thread."""
         try:
             password = await asyncio.to_thread(self._server.password)

@@ -47,11 +47,12 @@ def hand_over(
     server: MailServer,
     password: Secret | None,
     sock: socket.socket,
-    mail: EmailMessage,
+    mail: EmailMessage | None,
     helo: str,
 ) -> None:
     """Send the e-mail over this connection, and close it. Blocks. Raises NotifyError.
 
+    mail: None: only sign in
     helo: how we call ourselves
     """
     try:
@@ -89,7 +90,7 @@ def _converse(
     server: MailServer,
     password: Secret | None,
     sock: socket.socket,
-    mail: EmailMessage,
+    mail: EmailMessage | None,
     helo: str,
 ) -> None:
     sock.settimeout(server.step_s)
@@ -101,7 +102,7 @@ def _converse(
             client.starttls(context=context)
         if server.username is not None and password is not None:
             client.login(server.username, password.reveal())
-        refused = client.send_message(mail)
+        refused = {} if mail is None else client.send_message(mail)
         # Whatever comes now, the message was taken.
         with suppress(smtplib.SMTPException, OSError):
             client.quit()
