@@ -267,6 +267,11 @@ class Telemetry:
             "Requests that this service answered.",
             ("method", "route", "code"),
         )
+        self.sign_ins_refused = self._counter(
+            "weighbridge_sign_ins_refused_total",
+            "Requests with a sign-in header that were refused.",
+            ("reason",),
+        )
         self.http_request_duration = self._histogram(
             "weighbridge_http_request_duration_seconds",
             "Time to answer a request.",

@@ -18,9 +18,11 @@ from weighbridge.config.value.clashes import (
     BIND,
     PRICE_KEYS,
     Clash,
+    headers_clash,
     metrics_clash,
     metrics_tls_clash,
     prices_clash,
+    sign_in_clash,
     without,
 )
 from weighbridge.config.value.tls_settings import TLSSettings
@@ -30,6 +32,8 @@ from weighbridge.config.value.value_types import (
     Bind,
     Currency,
     DatabaseURL,
+    GroupNames,
+    HeaderName,
     KeptFor,
     Networks,
     Price,
@@ -41,6 +45,7 @@ from weighbridge.config.value.value_types import (
     TagPattern,
 )
 from weighbridge.config.webhook_settings import Webhooks
+from weighbridge.domain.access.sign_in import SignInProxy
 from weighbridge.domain.base.base_repositories import (
     DEFAULT_BASES,
     BaseRepository,
@@ -74,6 +79,23 @@ SERIES_MAX: Final = 1_000_000
 BASES_MAX: Final = 1_000
 
 
+class SignInProxySettings(StrictModel):
+    """The headers in which a proxy says who signed in."""
+
+    user_header: HeaderName
+    groups_header: HeaderName
+    admin_groups: GroupNames = ()
+
+    @model_validator(mode="after")
+    def _has_two_headers(self) -> Self:
+        return without(self, headers_clash(self.user_header, self.groups_header))
+
+    @property
+    def proxy(self) -> SignInProxy:
+        groups = frozenset(self.admin_groups)
+        return SignInProxy(self.user_header, self.groups_header, groups)
+
+
 class WebSettings(StrictModel):
     """Where pages, API and metrics are served, and to whom.
 
@@ -85,6 +107,16 @@ class WebSettings(StrictModel):
     external_url: RegistryURL | None = None
     tls: TLSSettings | None = None
     trusted_proxies: Networks = ()
+    auth_proxy: SignInProxySettings | None = None
+
+    @property
+    def sign_in_proxy(self) -> SignInProxy | None:
+        return None if self.auth_proxy is None else self.auth_proxy.proxy
+
+    @model_validator(mode="after")
+    def _knows_the_address_of_the_sign_in_proxy(self) -> Self:
+        needs = self.auth_proxy is not None and not self.trusted_proxies
+        return without(self, sign_in_clash() if needs else None)
 
 
 class MetricsSettings(StrictModel):

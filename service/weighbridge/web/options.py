@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from weighbridge.domain.access.roles import Network
+from weighbridge.domain.access.sign_in import SignInProxy
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.policy.policy import NO_POLICIES, PolicySet
 from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
@@ -43,7 +44,9 @@ class WebOptions(Struct, frozen=True):
     bind:           HOST:PORT as it is listened on; IPv6 in brackets
     anonymous_read: whether `read` and `metrics` need no token off loopback
     external_url:   where people see it, None for what the socket says
-    trusted_proxies: of whom `X-Forwarded-For` is believed, to know who sends webhooks
+    trusted_proxies: of whom `X-Forwarded-For` is believed, to know who sends webhooks,
+                    and what `auth_proxy` names
+    auth_proxy:     the headers in which those say who signed in, None: they do not
     platforms:      the reference platforms, most wanted first
     budget:         how many series `/metrics/repositories` may have, and for whom
     policies:       those in force now; others after a reload
@@ -64,6 +67,7 @@ class WebOptions(Struct, frozen=True):
     anonymous_read: bool = False
     external_url: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    auth_proxy: SignInProxy | None = None
     platforms: tuple[Platform, ...] = (DEFAULT,)
     budget: Budget = field(default_factory=Budget)
     policies: Callable[[], PolicySet] = field(default=lambda: NO_POLICIES)
@@ -89,7 +93,11 @@ class WebOptions(Struct, frozen=True):
         if self.metrics_bind is None:
             return None
         return replace(
-            self, bind=self.metrics_bind, external_url=None, trusted_proxies=()
+            self,
+            bind=self.metrics_bind,
+            external_url=None,
+            trusted_proxies=(),
+            auth_proxy=None,
         )
 
     def is_open(self, role: Role) -> bool:
@@ -111,7 +119,7 @@ def check_reach(
     has_token: whether there is a token that is valid now; asked only where it matters
     how:       one is made
     """
-    if options.anonymous_read:
+    if options.anonymous_read or options.auth_proxy is not None:
         return
     listeners = [options, *([options.of_metrics] if options.of_metrics else [])]
     reached = [each for each in listeners if not each.wants_loopback_host]

@@ -135,6 +135,19 @@ def metrics_tls_clash(bind: object, *, has_tls: bool) -> Clash | None:
     return Clash("tls", "missing_key", "needs bind: without it web.bind serves metrics")
 
 
+def headers_clash(user: str, groups: str) -> Clash | None:
+    """Whether one header has two meanings."""
+    if user != groups:
+        return None
+    return Clash("groups_header", "same_header", "is user_header too", groups)
+
+
+def sign_in_clash() -> Clash:
+    """Of a sign-in proxy whose address nothing says."""
+    words = "needs trusted_proxies: the addresses of the proxy, and no others"
+    return Clash("auth_proxy", "missing_key", words)
+
+
 PRICE_KEYS: Final = ("stored_gb_month", "pulled_gb")
 
 

@@ -34,11 +34,12 @@ from weighbridge.config.value.written_address import (
 )
 from weighbridge.domain import limits
 from weighbridge.domain.access.roles import Network, parse_network
+from weighbridge.domain.access.sign_in import checked_header
 from weighbridge.domain.base.base_repositories import parse_base_repository
 from weighbridge.domain.image.platform import Platform, parse_platform
 from weighbridge.domain.text.printable import Secret
 from weighbridge.domain.text.units import parse_duration, written_duration
-from weighbridge.errors import ConfigError, WeighbridgeError
+from weighbridge.errors import ConfigError, UsageError, WeighbridgeError
 
 
 class StrictModel(BaseModel):
@@ -245,6 +246,22 @@ def _base(value: object) -> str:
     return text
 
 
+def _header_name(value: object) -> str:
+    try:
+        return checked_header(text_of(value))
+    except UsageError as exc:
+        raise PydanticCustomError(exc.code, "{m}", {"m": exc.message}) from exc
+
+
+def _group(value: object) -> str:
+    text = text_of(value)
+    if not text.strip() or text != text.strip() or "," in text:
+        raise PydanticCustomError(
+            "invalid_group", "must be the name of a group, which has no comma"
+        )
+    return text
+
+
 def _network(value: object) -> Network:
     if isinstance(value, IPv4Network | IPv6Network):
         return value
@@ -355,6 +372,10 @@ BaseNames = Annotated[
 Networks = Annotated[
     tuple[Annotated[Network, PlainValidator(_network), PlainSerializer(str)], ...],
     Field(max_length=PATTERNS),
+]
+HeaderName = Annotated[str, PlainValidator(_header_name)]
+GroupNames = Annotated[
+    tuple[Annotated[str, PlainValidator(_group)], ...], Field(max_length=PATTERNS)
 ]
 Platforms = Annotated[
     tuple[Annotated[Platform, PlainValidator(_platform), PlainSerializer(str)], ...],

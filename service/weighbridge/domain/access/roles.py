@@ -70,6 +70,13 @@ def sender_address(
     return "" if address is None else str(address)
 
 
+def is_of(peer: str, networks: Sequence[Network]) -> bool:
+    """Whether a peer's address is in one of these networks; one without an address, as
+    with a socket of a file, is in none."""
+    address = _address(peer)
+    return address is not None and _is_in(address, networks)
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     if (found := _PORT.fullmatch(text)) is not None:
         text = found["six"] or found["four"] or ""

@@ -4,6 +4,7 @@ one image, limit by limit."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from msgspec import Meta, Struct, convert, field
@@ -258,6 +259,12 @@ class PolicySet:
         """The same, key by key, each with the policy that decided."""
         numbers = self._matching(registry, repository, tag)
         return decide([self.policies[number] for number in numbers])
+
+    @cached_property
+    def teams(self) -> frozenset[str]:
+        """Those to which `team_of` may ever give a repository."""
+        said = {p.limits.team for p in self.policies if p.match.tag == "*"}
+        return frozenset(team for team in said if team is not None)
 
     def team_of(self, registry: str, repository: str) -> str | None:
         """Whose a whole repository is, None where no policy says it: what the first

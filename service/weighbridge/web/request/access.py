@@ -48,6 +48,7 @@ from weighbridge.web.request.answers import (
     template_of,
 )
 from weighbridge.web.request.principal import PRINCIPAL
+from weighbridge.web.request.signing_in import SigningIn, in_no_team
 from weighbridge.web.request.threads import DATABASE_S, Threads
 
 KEPT_S: Final = 5.0
@@ -186,13 +187,20 @@ class AccessRules:
     3. A role that everybody has here needs no token. One that is shown says all the
        same who it is, and whose repositories are shown.
     4. No token and a wrong one get the same 401; one of a lesser role gets 403.
-    5. Whoever sees the repositories of some teams alone gets 403 from every route that
+    5. Who signed in at the proxy is named by its headers, from its address alone; that
+       comes before any token.
+    6. Whoever sees the repositories of some teams alone gets 403 from every route that
        does not say of itself that it shows no others.
     """
 
     def __init__(
-        self, options: WebOptions, tokens: KnownTokens, threads: Threads
+        self,
+        options: WebOptions,
+        tokens: KnownTokens,
+        threads: Threads,
+        telemetry: Telemetry,
     ) -> None:
+        self._signing_in = SigningIn(options, telemetry)
         self._options = options
         self._tokens = tokens
         self._threads = threads
@@ -221,7 +229,10 @@ class AccessRules:
             return ANYBODY
         role = "metrics" if needed == "probe" else needed
         is_open = self._options.is_open(needed)
-        found = await self._principal(request, is_open=is_open)
+        person = self._signing_in.find(request)
+        if person is not None and person.teams is not None and not person.teams:
+            raise in_no_team(person)
+        found = person or await self._principal(request, is_open=is_open)
         if found is None or (is_open and not found.grants(role)):
             if is_open:
                 return ANYBODY
@@ -233,10 +244,12 @@ class AccessRules:
         if found.teams is not None and not for_teams:
             raise Refusal(
                 403,
-                "this shows what all teams have, so it needs a token without teams",
+                "this shows what all teams have: it is not for members of some teams, "
+                "nor for a token of theirs",
             )
         if not found.grants(role):
-            raise Refusal(403, f"this needs a token with the role {role}")
+            whom = "an admin" if found is person else f"a token with the role {role}"
+            raise Refusal(403, f"this needs {whom}")
         return found
 
     async def _principal(self, request: Request, *, is_open: bool) -> Principal | None:

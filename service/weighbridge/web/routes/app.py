@@ -381,7 +381,7 @@ def _app(
     add_error_handlers(app)
     app.add_middleware(
         AccessMiddleware,
-        access=AccessRules(options, shared.tokens, shared.threads),
+        access=AccessRules(options, shared.tokens, shared.threads, shared.telemetry),
         rights=RIGHTS,
         telemetry=shared.telemetry,
     )

@@ -101,6 +101,7 @@ def web_options(settings: Settings, reload: PolicyReload | None = None) -> WebOp
         anonymous_read=settings.web.anonymous_read,
         external_url=settings.web.external_url,
         trusted_proxies=settings.web.trusted_proxies,
+        auth_proxy=settings.web.sign_in_proxy,
         platforms=tuple(platforms) or (DEFAULT,),
         budget=settings.metrics.budget,
         policies=(lambda: NO_POLICIES) if reload is None else reload.current,
