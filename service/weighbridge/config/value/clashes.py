@@ -139,7 +139,7 @@ def headers_clash(user: str, groups: str) -> Clash | None:
     """Whether one header has two meanings."""
     if user != groups:
         return None
-    return Clash("groups_header", "same_header", "is user_header too", groups)
+    return Clash("groups_header", "invalid_auth_proxy", "is user_header too", groups)
 
 
 def sign_in_clash() -> Clash:

@@ -257,7 +257,7 @@ def _group(value: object) -> str:
     text = text_of(value)
     if not text.strip() or text != text.strip() or "," in text:
         raise PydanticCustomError(
-            "invalid_group", "must be the name of a group, which has no comma"
+            "invalid_auth_proxy", "must be the name of a group, which has no comma"
         )
     return text
 

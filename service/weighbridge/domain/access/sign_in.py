@@ -59,11 +59,11 @@ class SignInProxy(Struct, frozen=True):
 
 
 def checked_header(text: str) -> str:
-    """The name of a header, in lower case. Raises UsageError(invalid_header_name)."""
+    """The name of a header, in lower case. Raises UsageError(invalid_auth_proxy)."""
     if _HEADER.fullmatch(text) is None or text.lower() in _TAKEN:
         raise UsageError(
             "must be the name of a header of its own, such as X-Auth-Request-Email",
-            code="invalid_header_name",
+            code="invalid_auth_proxy",
         )
     return text.lower()
 

@@ -49,8 +49,8 @@ class SigningIn:
             self._note("invalid", peer, exc.message)
             raise Refusal(400, exc.message, code=exc.code) from exc
 
-    def _note(self, reason: str, peer: str, why: str) -> None:
-        self._refused.labels(reason).inc()
+    def _note(self, kind: str, peer: str, why: str) -> None:
+        self._refused.labels(kind).inc()
         now = time.monotonic()
         if self._logged_at is None or now - self._logged_at >= LOGGED_EVERY_S:
             self._logged_at = now
