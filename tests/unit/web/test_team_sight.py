@@ -5,12 +5,17 @@ from collections.abc import Collection
 import pytest
 from starlette.testclient import TestClient
 
+from support.images import a_layer, an_image
 from support.many_repositories import add_repositories
 from support.read_model import NOW
+from support.store_world import World
 from support.teams import a_service_of_teams, team_policies
 from support.tokens import a_token, bearer
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Database
+from weighbridge.store.tags.whereabouts import find_whereabouts
 from weighbridge.web.options import WebOptions
 from weighbridge.web.routes.app import ROUTES
 
@@ -184,3 +189,86 @@ def test_a_token_of_teams_sees_them_alone_where_everybody_reads(
 
     assert len(names(here, {})) == 5
     assert names(here, a_team_token(database, "shop")) == ["shop/a", "shop/b"]
+
+
+OF_ONE = [
+    "/api/v1/repository?ref={}",
+    "/api/v1/tags?ref={}",
+    "/api/v1/history?ref={}",
+    "/api/v1/history?ref={}:1",
+    "/api/v1/image?ref={}:1",
+    "/api/v1/image?ref={}@sha256:" + "a" * 64,
+    "/api/v1/compare?a={}:1&b=hub/shop/a:1",
+    "/api/v1/compare?a=hub/shop/a:1&b={}:1",
+    "/api/v1/compare?a=hub/shop/a:1&b=hub/shop/a:1&c={}:1",
+    "/image.json?ref={}:1",
+    "/compare.json?a={}:1&b=hub/shop/a:1",
+]
+"""Addresses of what one repository has."""
+
+
+@pytest.fixture
+def with_images(asked: TestClient, database: Database) -> TestClient:
+    """The same image in a repository of each team, and in one of nobody's."""
+    image = an_image([a_layer("a", 1000)])
+    for name in ("shop/a", "web/a", "nobody/a"):
+        World(database, repository=name).crawl({"1": image})
+    return asked
+
+
+@pytest.mark.parametrize("path", OF_ONE)
+def test_of_another_team_s_repository_it_is_said_that_it_is_not_known(
+    with_images: TestClient, database: Database, path: str
+) -> None:
+    """Word for word as of one that nobody has, but for its name."""
+    shop = a_team_token(database, "shop")
+    everything = bearer(a_token(database, "admin", NOW))
+
+    absent = with_images.get(path.format("hub/zzz/q"), headers=shop)
+    for hidden in ("hub/web/a", "hub/nobody/a"):
+        answer = with_images.get(path.format(hidden), headers=shop)
+
+        assert answer.status_code == absent.status_code == 404, path
+        name = hidden.removeprefix("hub/")
+        assert answer.text.replace(name, "zzz/q") == absent.text
+        known = with_images.get(path.format(hidden), headers=everything)
+        assert known.status_code == 200 or "@" in path, known.text
+    own = with_images.get(path.format("hub/shop/a"), headers=shop)
+    assert own.status_code == 200 or "@" in path, own.text
+
+
+@pytest.mark.parametrize("path", OF_ONE)
+def test_the_nearest_names_are_of_repositories_that_are_seen(
+    with_images: TestClient, database: Database, path: str
+) -> None:
+    shop = a_team_token(database, "shop")
+
+    for wanted in ("hub/web/b", "hub/nobody/b", "else/web/a", "near/web/a"):
+        answer = with_images.get(path.format(wanted), headers=shop)
+
+        assert answer.status_code == 404
+        assert "web/a" not in answer.text.replace(wanted, "").replace(
+            wanted.partition("/")[2], ""
+        )
+        assert "nobody/a" not in answer.text
+    near = with_images.get(path.format("hub/shop/aa"), headers=shop)
+    assert "hub/shop/a" in near.json()["error"]["detail"]["nearest"]
+
+
+def test_where_else_an_image_is_names_what_is_seen(database: Database) -> None:
+    image = an_image([a_layer("a", 1000)])
+    ids = {}
+    for name in ("shop/a", "shop/b", "web/a"):
+        world = World(database, repository=name)
+        world.crawl({"1": image})
+        ids[name] = world.repository_id
+    with database.read() as connection:
+        weighing = find_weighing(connection, "hub", "shop/a", tag="1", now=NOW)
+        assert weighing is not None
+        sight = Sight(frozenset({ids["shop/a"], ids["shop/b"]}), frozenset({"hub"}))
+        everywhere = find_whereabouts(connection, weighing)
+        seen = find_whereabouts(connection, weighing, sight)
+
+    assert [each.repository for each in everywhere.holders] == ["shop/b", "web/a"]
+    assert [each.repository for each in seen.holders] == ["shop/b"]
+    assert (everywhere.repositories, seen.repositories) == (2, 1)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from weighbridge.domain.advice.advice import advise
 from weighbridge.domain.advice.own_lines import Advice, advice_json
@@ -23,6 +24,15 @@ class Lighter(Struct, frozen=True):
 def by_lines_alone(weighing: Weighing) -> list[Lighter]:
     """Of each image of a weighing, where nothing else is known of them."""
     return [Lighter(advise(image, base_layers(image))) for image in weighing.images]
+
+
+def of_this_image_alone(lighter: Lighter) -> Lighter:
+    """Without what the variants would save in all repositories together: for whoever
+    does not see all of them."""
+    if lighter.savings is None:
+        return lighter
+    savings = [replace(saving, fleet=None) for saving in lighter.savings]
+    return replace(lighter, savings=savings)
 
 
 def base_layers(image: WeighedImage) -> int:

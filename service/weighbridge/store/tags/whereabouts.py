@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.size.weighing import Weighing
+from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import (
     blobs,
     registries,
@@ -31,14 +33,22 @@ _FEW: Final = (
         _held.repository_id != bindparam("repository"),
     )
     .limit(MOST + 1)
-    .subquery()
 )
-_OTHERS: Final = (
-    select(*NAMES, _FEW.c.tag_count)
-    .select_from(named(_FEW))
-    .where(repositories.c.deleted_at.is_(None))
-    .order_by(registries.c.name, repositories.c.name)
-)
+_OF_THESE: Final = _FEW.where(among_ids(_held.repository_id))
+
+
+def _named(few: Select[int, int]) -> Select[str, str, int]:
+    held = few.subquery()
+    return (
+        select(*NAMES, held.c.tag_count)
+        .select_from(named(held))
+        .where(repositories.c.deleted_at.is_(None))
+        .order_by(registries.c.name, repositories.c.name)
+    )
+
+
+_OTHERS: Final = _named(_FEW)
+_OTHERS_OF_THESE: Final = _named(_OF_THESE)
 
 _TAG: Final = select(tags.c.pushed_at, tags.c.moved_at, tags.c.first_seen_at).where(
     tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("name")
@@ -87,14 +97,22 @@ class Whereabouts(NamedTuple):
 NOWHERE_ELSE: Final = Whereabouts()
 
 
-def find_whereabouts(connection: Connection, weighing: Weighing) -> Whereabouts:
-    """Of the first image of a weighing, else of what the tag or digest leads to."""
+def find_whereabouts(
+    connection: Connection, weighing: Weighing, sight: Sight | None = None
+) -> Whereabouts:
+    """Of the first image of a weighing, else of what the tag or digest leads to.
+
+    sight: which repositories are seen, None: all
+    """
     place = find_place(connection, weighing.registry, weighing.repository)
     if place is None:
         return NOWHERE_ELSE
     digest = weighing.images[0].digest if weighing.images else weighing.digest
-    wanted = {"digest": digest, "repository": place.id}
-    found = [OtherRepository._make(row) for row in connection.execute(_OTHERS, wanted)]
+    wanted: dict[str, object] = {"digest": digest, "repository": place.id}
+    others = _OTHERS
+    if sight is not None:
+        others, wanted["ids"] = _OTHERS_OF_THESE, listed(sorted(sight.ids))
+    found = [OtherRepository._make(row) for row in connection.execute(others, wanted)]
     return Whereabouts(
         found[:SHOWN],
         min(len(found), MOST),

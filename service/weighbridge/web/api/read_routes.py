@@ -78,13 +78,14 @@ class API(Handlers):
     def repository(self, request: Request, ref: Ref) -> Response:
         """One repository, also a deleted one, with what policies say of it, and the
         latest steps of its newest image."""
-        report = self._finder.repository(ref)
+        finder = self.finder(request)
+        report = finder.repository(ref)
         decided = self._policies().explain(
             report.registry, report.repository, report.newest_tag or ""
         )
         now = self._clock()
-        found = self._finder.violations_of(report, now).items
-        history = self._finder.newest_over_time(report, _STEPS, now)
+        found = finder.violations_of(report, now).items
+        history = finder.newest_over_time(report, _STEPS, now)
         row = row_json(report, now) | {
             "policies": policy_rows(decided),
             "violations": [violation_json(violation, now) for violation in found],
@@ -111,7 +112,7 @@ class API(Handlers):
         cursor: TagCursor = None,
     ) -> Response:
         """The tags of one repository."""
-        _, page = self._finder.tags(ref, limit, cursor)
+        _, page = self.finder(request).tags(ref, limit, cursor)
         return json_answer(request, page_json(page, self._clock()))
 
     def history(
@@ -127,7 +128,7 @@ class API(Handlers):
         repository was; the latest first."""
         now = self._clock()
         begin = None if since is None else parse_since(since, now)
-        found = self._finder.history(ref, platform, begin, limit, cursor, now)
+        found = self.finder(request).history(ref, platform, begin, limit, cursor, now)
         return json_answer(request, history_json(found))
 
     def image(
@@ -135,7 +136,7 @@ class API(Handlers):
     ) -> Response:
         """One image with its layers and lines, as `inspect -o json` prints it, and
         what would make it lighter."""
-        found = self._finder.image(ref, platform, self._clock())
+        found = self.finder(request).image(ref, platform, self._clock())
         return json_answer(request, weighing_json(found.weighing, found.lighter))
 
     def compare(
@@ -149,7 +150,7 @@ class API(Handlers):
         """Two images side by side, of each platform that both have: their layers, their
         lines, and what made the difference. As `compare -o json` prints it. With `c`
         also what a third image has in common with both."""
-        found = self._finder.comparison(a, b, platform, self._clock(), c)
+        found = self.finder(request).comparison(a, b, platform, self._clock(), c)
         return json_answer(request, comparison_json(found))
 
     def crawls(self, request: Request, query: Crawls) -> Response:

@@ -25,7 +25,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
     TagReport,
 )
-from weighbridge.domain.report.lighter import Lighter
+from weighbridge.domain.report.lighter import Lighter, of_this_image_alone
 from weighbridge.domain.report.traffic import TrafficReport
 from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
@@ -215,17 +215,21 @@ class Finder:
         query = ViolationQuery(registry=report.registry, repository=report.repository)
         return self.violations(query, now)
 
+    def named(self, connection: Connection, ref: str) -> RepositoryReport:
+        """The repository of `ref`, if the principal sees it."""
+        return named_repository(connection, ref, self._sight(connection))
+
     def repository(self, ref: str) -> RepositoryReport:
         """The repository of `ref`; a tag or digest in it does not matter."""
         with self._database.read() as connection:
-            return named_repository(connection, ref)
+            return self.named(connection, ref)
 
     def tags(
         self, ref: str, limit: int, cursor: str | None
     ) -> tuple[RepositoryReport, Page[TagReport]]:
         """The repository of `ref` with one page of its tags."""
         with self._database.read() as connection:
-            report = named_repository(connection, ref)
+            report = self.named(connection, ref)
             page = tag_page(
                 connection,
                 report.registry,
@@ -249,7 +253,7 @@ class Finder:
         image of its repository was."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref)
+            report, reference = _reading(connection, ref, self._sight(connection))
             if reference.digest is not None:
                 raise UsageError("a digest never moves", code="no_digest")
             tag = written_tag(ref)
@@ -279,7 +283,7 @@ class Finder:
         """The repository of `ref` with one page of its tags by what they name, those of
         which one fits, and what deleting those frees that the rules do not keep."""
         with self._database.read() as connection:
-            report = named_repository(connection, ref)
+            report = self.named(connection, ref)
             groups = group_page(
                 connection,
                 report,
@@ -317,7 +321,7 @@ class Finder:
         """The image of `ref`, its headline platform unless another is asked for."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref)
+            report, reference = _reading(connection, ref, self._sight(connection))
             weighing = find_weighing(
                 connection,
                 report.registry,
@@ -337,7 +341,10 @@ class Finder:
             )
             in_part = self.reclaim.in_part
             lighter = find_lighter(connection, weighing, now, in_part=in_part)
-            places = find_whereabouts(connection, weighing)
+            sight = self._sight(connection)
+            places = find_whereabouts(connection, weighing, sight)
+        if sight is not None:
+            lighter = [of_this_image_alone(each) for each in lighter]
         return FoundImage(weighing, names, report, lighter, places)
 
     def comparison(
@@ -358,7 +365,7 @@ class Finder:
         """A reference to the image before that of `ref`: what its tag led to before,
         else what was the newest image of its repository before it."""
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref)
+            report, reference = _reading(connection, ref, self._sight(connection))
             registry, repository = report.registry, report.repository
             earlier = None
             if reference.tag is not None and reference.digest is None:
@@ -378,7 +385,7 @@ class Finder:
         self, connection: Connection, ref: str, wanted: Platform | None, now: datetime
     ) -> Weighing:
         """All images of a reference, of which there is one."""
-        report, reference = _reading(connection, ref)
+        report, reference = _reading(connection, ref, self._sight(connection))
         weighing = find_weighing(
             connection,
             report.registry,
@@ -419,22 +426,44 @@ class Handlers:
         return self._finder.seeing(principal_of(request))
 
 
-def named_repository(connection: Connection, ref: str) -> RepositoryReport:
+def named_repository(
+    connection: Connection, ref: str, sight: Sight | None = None
+) -> RepositoryReport:
     """The repository of `ref`. Raises InvalidReference, and Refusal with the nearest
-    names."""
+    names; the same for one that is not known and for one that is not seen.
+
+    sight: which repositories are seen, None: all
+    """
     references = _readings(ref)
     for reference in references:
+        if not _is_seen(connection, reference.registry, reference.repository, sight):
+            continue
         found = find_repository(connection, reference.registry, reference.repository)
         if found is not None:
             return found
     first = references[0]
-    near = nearest_repositories(connection, first.registry, first.repository)
+    near = []
+    for name in nearest_repositories(connection, first.registry, first.repository):
+        registry, _, repository = name.partition("/")
+        if _is_seen(connection, registry, repository, sight):
+            near.append(name)
     raise no_repository(first.registry, first.repository, near=near)
 
 
-def _reading(connection: Connection, ref: str) -> tuple[RepositoryReport, Reference]:
+def _is_seen(
+    connection: Connection, registry: str, repository: str, sight: Sight | None
+) -> bool:
+    if sight is None:
+        return True
+    place = find_place(connection, registry, repository)
+    return place is not None and place.id in sight.ids
+
+
+def _reading(
+    connection: Connection, ref: str, sight: Sight | None
+) -> tuple[RepositoryReport, Reference]:
     """The repository of `ref`, and how `ref` is read then."""
-    report = named_repository(connection, ref)
+    report = named_repository(connection, ref, sight)
     return report, next(r for r in _readings(ref) if r.registry == report.registry)
 
 

@@ -86,15 +86,15 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _read("/api/v1/openapi.json", Description.openapi),
     _read("/api/v1/registries", API.registries, "RegistryList"),
     _seen("/api/v1/repositories", API.repositories, "RepositoryList", _REGISTRY),
-    _read("/api/v1/repository", API.repository, "OneRepository", _REPOSITORY),
-    _read("/api/v1/tags", API.tags, "TagList", _REPOSITORY),
-    _read(
+    _seen("/api/v1/repository", API.repository, "OneRepository", _REPOSITORY),
+    _seen("/api/v1/tags", API.tags, "TagList", _REPOSITORY),
+    _seen(
         "/api/v1/image", API.image, "ReferenceAnswer", _REPOSITORY, "image_not_found"
     ),
-    _read(
+    _seen(
         "/api/v1/history", API.history, "HistoryAnswer", _REPOSITORY, "tag_not_found"
     ),
-    _read(
+    _seen(
         "/api/v1/compare",
         API.compare,
         "ComparisonAnswer",
@@ -185,7 +185,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _read("/repository.json", Twins.repository_json),
     _read("/repository.csv", Twins.repository_csv),
     _read("/image", Pages.image),
-    _read("/image.json", API.image),
+    _seen("/image.json", API.image),
     _read("/image.csv", Twins.image_csv),
     _read("/bases", BasePages.bases_page),
     _read("/bases.json", BaseRoutes.bases),
@@ -194,7 +194,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _read("/base.json", BaseRoutes.base),
     _read("/base.csv", BasePages.one_base_csv),
     _read("/compare", ComparePages.compare_page),
-    _read("/compare.json", API.compare),
+    _seen("/compare.json", API.compare),
     _read("/compare.csv", ComparePages.compare_csv),
     _read("/crawls", Pages.crawls),
     _read("/crawls.json", Twins.crawls_json),
