@@ -3,9 +3,7 @@
 import os
 import sys
 import textwrap
-import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -18,9 +16,7 @@ from weighbridge.errors import ConfigError
 from weighbridge.presentation.forms.screen import Output, Role, Screen
 
 if TYPE_CHECKING:
-    from weighbridge.bootstrap.doctor.check import CheckResult, Scrape
-    from weighbridge.config import PolicySource, Settings
-    from weighbridge.store.session import Connection
+    from weighbridge.bootstrap.doctor.check import CheckResult
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -42,8 +38,8 @@ def command(options: Options, timeout_s: int) -> int:
     """Check everything that an installation needs, and say what to do.
 
     The configuration and its secrets, the database, Redis, each registry (sign-in and
-    one listing), workers and scheduler, webhooks, channels, policies, and the limits of
-    a scrape. Nothing is changed, and no message is sent.
+    one listing), workers and scheduler, webhooks, channels, policies, the limits of a
+    scrape, and the files of TLS. Nothing is changed, and no message is sent.
 
     Exits with 1 if there is a fault, with 0 if all is right or there are warnings
     alone.
@@ -69,6 +65,7 @@ def _found(options: Options, timeout_s: int) -> "list[CheckResult]":
     from weighbridge.bootstrap.doctor.check_table import CHECKS
     from weighbridge.bootstrap.doctor.running import examine
     from weighbridge.cli.actions.progress import watching
+    from weighbridge.cli.doctor_served import SERVED
     from weighbridge.config import find_config_file
 
     installation = Installation(
@@ -78,31 +75,9 @@ def _found(options: Options, timeout_s: int) -> "list[CheckResult]":
         os.environ,
         options.docker_config(),
         timeout_s,
-        partial(_scrape, settings, policies),
     )
     with watching(options.screen(is_error=True), sys.stderr) as watch:
-        return examine(installation, CHECKS, watch)
-
-
-def _scrape(
-    settings: "Settings", policies: "PolicySource", connection: "Connection"
-) -> "Scrape":
-    """Rendered as the service does, which the parts below the web cannot."""
-    from weighbridge.bootstrap.doctor.check import Scrape
-    from weighbridge.web.metrics.snapshot import take_snapshot
-
-    began = time.monotonic()
-    snapshot = take_snapshot(
-        connection, settings.metrics.budget, time.time(), policies=policies.policies
-    )
-    choice = snapshot.choice
-    return Scrape(
-        series=snapshot.text.series,
-        omitted=choice.omitted,
-        pinned_omitted=choice.pinned_omitted,
-        body_bytes=len(snapshot.text.plain),
-        seconds=time.monotonic() - began,
-    )
+        return examine(installation, (*CHECKS, *SERVED), watch)
 
 
 def printed(found: "Sequence[CheckResult]", output: Output, screen: Screen) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from support.certificates import an_authority
 from support.docker_registry import docker_registry
-from support.doctor import Capture, configure, look
+from support.doctor import Capture, Look, configure, look
 from support.mail_server import PASSWORD, USER, mail_server
 from support.many_repositories import add_repositories
 from support.message_sink import message_sink
@@ -216,3 +216,33 @@ def test_the_secrets_of_webhooks_are_read(
         "1 secret that senders may use"
     )
     assert SECRET not in found.said
+
+
+def test_the_files_of_tls_and_how_long_they_hold(
+    tmp_path: Path, database: Database, capsys: Capture
+) -> None:
+    authority = an_authority(tmp_path)
+    good = authority.server_file("weighbridge.example")
+    expired = authority.server_file("weighbridge.example", expired=True)
+
+    def found(cert: Path, key: Path) -> Look:
+        configure(
+            tmp_path,
+            database_url=url_in(tmp_path),
+            web={
+                "tls": {"cert_file": str(cert), "key_file": str(key)},
+                "external_url": "https://weighbridge.example",
+            },
+        )
+        return look(capsys)
+
+    other, late = found(good, expired), found(expired, expired)
+    right = found(good, good)
+
+    fault = other.of("tls web", "fault")
+    assert fault["code"] == "tls_files"
+    assert "does not belong to cert_file" in fault["text"]
+    assert "has expired" in late.of("tls web", "fault")["text"]
+    assert right.faults == []
+    line = next(item for item in right.items if item["name"] == "tls web")
+    assert str(line["text"]).partition("for ")[2].startswith("weighbridge.example, ")

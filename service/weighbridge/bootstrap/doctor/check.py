@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from weighbridge.config import PolicySource, Settings
 from weighbridge.errors import WeighbridgeError
-from weighbridge.store.session import Connection
 
 State: TypeAlias = Literal["ok", "warning", "fault"]
 """`warning`: it works and should not stay so; `fault`: it does not work."""
@@ -32,24 +31,9 @@ class CheckResult(Struct, frozen=True):
     seconds: float = 0.0
 
 
-class Scrape(Struct, frozen=True):
-    """What a scrape of the inventory has.
-
-    omitted:        repositories that have no series of their own, as not all fit
-    pinned_omitted: of those, the ones that the configuration wants to stay
-    """
-
-    series: int
-    omitted: int
-    pinned_omitted: int
-    body_bytes: int
-    seconds: float
-
-
 class Installation(Struct, frozen=True):
     """What is looked at.
 
-    scrape:        renders the inventory as the service would
 
     file:          the configuration file; None: the defaults hold
     environ:       variables that may name further files
@@ -63,7 +47,6 @@ class Installation(Struct, frozen=True):
     environ: Mapping[str, str]
     docker_config: Path | None
     timeout_s: int
-    scrape: Callable[[Connection], Scrape]
 
 
 Look: TypeAlias = Callable[[Installation, str], Iterator[CheckResult]]

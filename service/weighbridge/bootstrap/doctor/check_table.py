@@ -1,4 +1,5 @@
-"""Every check of `weighbridge doctor`: a new one is a function, and a line here."""
+"""The checks of `weighbridge doctor`: a new one is a function, and a line here. Those
+of what is served are in `cli.doctor_served`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,12 +20,6 @@ from weighbridge.bootstrap.doctor.database import (
     look_at_rights,
     look_at_room,
 )
-from weighbridge.bootstrap.doctor.inventory import (
-    POLICIES,
-    SCRAPE,
-    look_at_policies,
-    look_at_scrape,
-)
 from weighbridge.bootstrap.doctor.messages import (
     CHANNEL,
     WEBHOOK,
@@ -33,6 +28,7 @@ from weighbridge.bootstrap.doctor.messages import (
     look_at_channel,
     look_at_webhook,
 )
+from weighbridge.bootstrap.doctor.policies import POLICIES, look_at_policies
 from weighbridge.bootstrap.doctor.processes import (
     SCHEDULER,
     WORKERS,
@@ -60,6 +56,5 @@ CHECKS: Final[Sequence[Check]] = (
     Check(WEBHOOK, look_at_webhook, configured_webhooks),
     Check(CHANNEL, look_at_channel, configured_channels),
     Check(POLICIES, look_at_policies, needs_database=True),
-    Check(SCRAPE, look_at_scrape, needs_database=True),
 )
 """In the order in which they are told."""
