@@ -16,6 +16,7 @@ from load.bench import (
     snapshot,
     startup,
     tick,
+    tls,
     two_workers,
 )
 from load.bench.comparison import Comparison
@@ -33,6 +34,7 @@ COMPARISONS: Final[tuple[Comparison, ...]] = (
     push.COMPARISON,
     snapshot.COMPARISON,
     reading.COMPARISON,
+    tls.COMPARISON,
     startup.COMPARISON,
     tick.COMPARISON,
 )
