@@ -25,7 +25,8 @@ class Page:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._ports = {
-            shown: free_address().rpartition(":")[2] for shown in ("8443", "9090")
+            shown: free_address().rpartition(":")[2]
+            for shown in ("8443", "9090", "8080")
         }
         # The program that the page names is this one.
         program = folder / "weighbridge"
@@ -81,7 +82,9 @@ def page(tmp_path: Path) -> Page:
 
 
 def test_every_command_in_its_order(page: Page) -> None:
-    configuration, prometheus = (b for b in blocks_of(PAGE) if b.language == "yaml")
+    configuration, prometheus = (
+        b for b in blocks_of(PAGE) if b.language == "yaml" and b.heading == SECTION
+    )
     commands = [
         b for b in blocks_of(PAGE) if b.language == "sh" and b.heading == SECTION
     ]
