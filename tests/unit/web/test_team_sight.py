@@ -5,12 +5,14 @@ from collections.abc import Collection
 import pytest
 from starlette.testclient import TestClient
 
+from support.html import parse
 from support.images import a_layer, an_image
 from support.many_repositories import add_repositories
 from support.read_model import NOW
 from support.store_world import World
 from support.teams import a_service_of_teams, team_policies
 from support.tokens import a_token, bearer
+from support.violations import Violations
 from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.store.reports.weighings import find_weighing
@@ -202,7 +204,14 @@ OF_ONE = [
     "/api/v1/compare?a=hub/shop/a:1&b={}:1",
     "/api/v1/compare?a=hub/shop/a:1&b=hub/shop/a:1&c={}:1",
     "/image.json?ref={}:1",
+    "/image.csv?ref={}:1",
+    "/image?ref={}:1",
     "/compare.json?a={}:1&b=hub/shop/a:1",
+    "/compare.csv?a={}:1&b=hub/shop/a:1",
+    "/compare?a={}:1&b=hub/shop/a:1",
+    "/repository.json?ref={}",
+    "/repository.csv?ref={}",
+    "/repository?ref={}",
 ]
 """Addresses of what one repository has."""
 
@@ -252,7 +261,7 @@ def test_the_nearest_names_are_of_repositories_that_are_seen(
         )
         assert "nobody/a" not in answer.text
     near = with_images.get(path.format("hub/shop/aa"), headers=shop)
-    assert "hub/shop/a" in near.json()["error"]["detail"]["nearest"]
+    assert "nearest: hub/shop/a" in near.text
 
 
 def test_where_else_an_image_is_names_what_is_seen(database: Database) -> None:
@@ -272,3 +281,48 @@ def test_where_else_an_image_is_names_what_is_seen(database: Database) -> None:
     assert [each.repository for each in everywhere.holders] == ["shop/b", "web/a"]
     assert [each.repository for each in seen.holders] == ["shop/b"]
     assert (everywhere.repositories, seen.repositories) == (2, 1)
+
+
+def test_pages_name_the_registries_that_are_seen(
+    with_images: TestClient, database: Database
+) -> None:
+    everything = bearer(a_token(database, "admin", NOW))
+    shop = a_team_token(database, "shop")
+
+    for path in ("/repository?ref=hub/shop/a", "/image?ref=hub/shop/a:1", "/compare"):
+        known = with_images.get(path, headers=everything)
+        assert "near" in parse(known.text).text.split(), path
+        seen = with_images.get(path, headers=shop)
+        assert seen.status_code == 200, path
+        assert "near" not in parse(seen.text).text.split(), path
+        assert "web/a" not in seen.text, path
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/violations", "/violations.json", "/violations.csv"]
+)
+def test_violations_are_those_of_repositories_that_are_seen(
+    database: Database, policies: Policies, path: str
+) -> None:
+    a_token(database, "read", NOW)
+    made = Violations(database, NOW)
+    for name in ("shop/a", "web/a"):
+        world = World(database, repository=name)
+        world.crawl({"1.5": an_image([a_layer("a", 1000)])})
+        made.open(world.repository_id)
+    asked = a_service_of_teams(database, policies)
+    everything = bearer(a_token(database, "admin", NOW))
+    shop = a_team_token(database, "shop")
+
+    for query in ("", "?all_tags=true", "?state=all"):
+        everyones = asked.get(path + query, headers=everything).text
+        assert "shop/a" in everyones
+        assert "web/a" in everyones
+        own = asked.get(path + query, headers=shop)
+        assert own.status_code == 200, own.text
+        assert "shop/a" in own.text
+        assert "web/a" not in own.text
+    hidden = asked.get(f"{path}?repository=web/a", headers=shop)
+    absent = asked.get(f"{path}?repository=zzz/q", headers=shop)
+    assert hidden.status_code == absent.status_code == 404
+    assert hidden.text.replace("web/a", "zzz/q") == absent.text

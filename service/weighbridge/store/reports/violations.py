@@ -3,7 +3,7 @@ told of them, read for a message as `ViolationNotice`.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.message.grouping import NotificationEvent, ViolationNotice
 from weighbridge.domain.policy.policy import BASE_KEYS
 from weighbridge.domain.policy.waiver import ActiveWaivers
@@ -120,9 +121,16 @@ _COUNTS: Final = (
 
 
 def violation_page(
-    connection: Connection, query: ViolationQuery, now: datetime
+    connection: Connection,
+    query: ViolationQuery,
+    now: datetime,
+    sight: Sight | None = None,
 ) -> Page[ViolationReport]:
-    """One page, newest first. Raises UsageError(invalid_limit, invalid_cursor)."""
+    """One page, newest first. Raises UsageError(invalid_limit, invalid_cursor).
+
+    sight: which repositories are seen, None: all
+    """
+    seen = {} if sight is None else {"seen": listed(sorted(sight.ids))}
     limit = check_limit(query.limit)
     of: Key = "violations"
     after: Sequence[Key] = ()
@@ -133,7 +141,9 @@ def violation_page(
         statement = _chosen(query).order_by(_table.id.desc()).limit(limit + 1)
         if after:
             statement = statement.where(_table.id < after[0])
-        rows = connection.execute(statement).all()
+        if seen:
+            statement = statement.where(among_ids(_table.repository_id, "seen"))
+        rows = connection.execute(statement, seen).all()
     waivers = active_waivers(connection, now)
     bases = _bases(connection, rows[:limit], now)
     items = [
@@ -153,7 +163,7 @@ def violation_page(
     room = limit - len(items)
     if of == "violations":
         after = _BEFORE_ALL
-    found = _read_over(connection, query, after, room + 1)
+    found = _read_over(connection, query, after, room + 1, seen)
     bases = _bases(connection, found[:room], now)
     items += [
         from_row(
@@ -235,7 +245,11 @@ def _chosen(query: ViolationQuery) -> Select[*tuple[object, ...]]:
 
 
 def _read_over(
-    connection: Connection, query: ViolationQuery, after: Sequence[Key], most: int
+    connection: Connection,
+    query: ViolationQuery,
+    after: Sequence[Key],
+    most: int,
+    seen: Mapping[str, object],
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """The next tags behind a place that stand over a limit, in the order of their keys,
     which are the first columns; what an open violation is of is left out, as that is
@@ -274,7 +288,9 @@ def _read_over(
         .order_by(*key)
         .limit(most)
     )
-    return connection.execute(statement).all()
+    if seen:
+        statement = statement.where(among_ids(_over.repository_id, "seen"))
+    return connection.execute(statement, seen).all()
 
 
 def _wanted(query: ViolationQuery, of: Table) -> list[ColumnElement[bool]]:

@@ -96,7 +96,7 @@ class API(Handlers):
     def violations(self, request: Request, query: Violations) -> Response:
         """What exceeds its limit, or did, newest first."""
         now = self._clock()
-        page = self._finder.violations(query, now)
+        page = self.finder(request).violations(query, now)
         return json_answer(request, violation_page_json(page, now))
 
     def disputes(self, request: Request, query: Disputes) -> Response:

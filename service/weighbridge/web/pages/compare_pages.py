@@ -81,9 +81,9 @@ class ComparePages(Handlers):
         if b:
             b = beside(b, a)
             try:
-                a = a or self._finder.before(b, now)
+                a = a or self.finder(request).before(b, now)
                 c = beside(c, a)
-                found = self._finder.comparison(a, b, platform, now, c)
+                found = self.finder(request).comparison(a, b, platform, now, c)
                 page = self._page(found, view, measure)
                 three = three_rows(found, measure)
             except Refusal as exc:
@@ -102,7 +102,9 @@ class ComparePages(Handlers):
             },
         )
         with self._database.read() as connection:
-            registries = registry_freshness(connection)
+            registries = self.finder(request).seen(
+                connection, registry_freshness(connection)
+            )
         around = frame("/compare", registries, now)
         if page is not None:
             query = links.query(view=None, show=None)
@@ -134,7 +136,7 @@ class ComparePages(Handlers):
     ) -> Response:
         """The lines of both, of each platform that they have; none of a third image,
         which the page may have beside them."""
-        found = self._finder.comparison(a, b, platform, self._clock())
+        found = self.finder(request).comparison(a, b, platform, self._clock())
         rows = (row for images in found.images for row in compared_line_rows(images))
         return csv_answer(request, "compare", COMPARED_LINE_COLUMNS, rows)
 

@@ -39,7 +39,7 @@ from weighbridge.web.request.answers import (
     page_answer,
     refused_page_answer,
 )
-from weighbridge.web.request.finding import CrawlQuery, Handlers
+from weighbridge.web.request.finding import CrawlQuery, Finder, Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
@@ -164,9 +164,11 @@ class Pages(Handlers):
         self, request: Request, ref: Ref, platform: PlatformName = None
     ) -> Response:
         """One image: what is heavy in it, line by line."""
-        found = self._finder.image(ref, platform, self._clock())
+        found = self.finder(request).image(ref, platform, self._clock())
         links = Links("/image", {"ref": ref, "platform": platform})
-        around, registry = self._around("/image", links, found.repository.registry)
+        around, registry = self._around(
+            request, "/image", links, found.repository.registry
+        )
         banners = repository_banners(found.repository, registry, around.now)
         view = image_page(
             found.weighing, found.aliases, banners, found.lighter, found.whereabouts
@@ -198,7 +200,8 @@ class Pages(Handlers):
                 "pages go on newest first: leave out sort and order, or cursor",
                 code="invalid_parameter",
             )
-        report, tags, reclaimable = self._finder.tag_groups(
+        finder = self.finder(request)
+        report, tags, reclaimable = finder.tag_groups(
             ref, read, cursor, self._clock(), tag or None
         )
         links = Links(
@@ -214,8 +217,8 @@ class Pages(Handlers):
             },
         )
         only = Links("/repository", {"ref": ref})
-        around, registry = self._around("/repository", only, report.registry)
-        violations = self._finder.violations_of(report, around.now).items
+        around, registry = self._around(request, "/repository", only, report.registry)
+        violations = finder.violations_of(report, around.now).items
         view = repository_page(
             report,
             tags,
@@ -226,8 +229,8 @@ class Pages(Handlers):
             self._limits(report, [group.tags[0].name for group in tags.page.items]),
             table,
         )
-        pulls = self._finder.pulls_of(report, month_of(around.now))
-        view = replace(view, pulls=pulls_section(*pulls, self._finder.prices))
+        pulls = finder.pulls_of(report, month_of(around.now))
+        view = replace(view, pulls=pulls_section(*pulls, finder.prices))
         more = tags.page.next_cursor if table.is_newest_first else None
         pages = paging(links, more, cursor)
         return page_of(
@@ -236,7 +239,7 @@ class Pages(Handlers):
             around,
             page=view,
             fitting=tag,
-            history=self._over_time(report, since, around.now, is_log=scale == "log"),
+            history=self._over_time(finder, report, since, around.now, scale),
             links=links,
             columns=Links("/repository", {**links.state, "sort": sort, "order": order}),
             **pages,
@@ -255,19 +258,19 @@ class Pages(Handlers):
 
     def _over_time(
         self,
+        finder: Finder,
         report: RepositoryReport,
         since: str | None,
         now: datetime,
-        *,
-        is_log: bool,
+        scale: Scale,
     ) -> OverTime | None:
-        found = self._finder.newest_over_time(report, STEPS, now)
+        found = finder.newest_over_time(report, STEPS, now)
         decided = self._policies().explain(
             report.registry, report.repository, report.newest_tag or ""
         )
         if found is None:
             return None
-        return over_time(report, found, decided, since, now, is_log=is_log)
+        return over_time(report, found, decided, since, now, is_log=scale == "log")
 
     def crawls(
         self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: CrawlCursor = None
@@ -313,11 +316,12 @@ class Pages(Handlers):
         )
 
     def _around(
-        self, path: str, links: Links, name: str
+        self, request: Request, path: str, links: Links, name: str
     ) -> tuple[Frame, RegistryReport | None]:
         """The frame, and the registry of this name."""
         with self._database.read() as connection:
-            registries = registry_reports(connection)
+            known = registry_reports(connection)
+            registries = self.finder(request).seen(connection, known)
         around = frame(path, registries, self._clock())
         around = replace(around, twin=path, twin_query=links.query())
         return around, next((r for r in registries if r.name == name), None)
@@ -329,28 +333,30 @@ class Twins(Handlers):
     def repositories_csv(self, request: Request, query: Repositories) -> Response:
         """The table of the first page."""
         now = self._clock()
-        page = self._finder.repositories(query, now)
+        page = self.finder(request).repositories(query, now)
         return _csv(request, "repositories", RepositoryReport, page, now)
 
     def repository_json(
         self, request: Request, ref: Ref, limit: Limit = 1000, cursor: TagCursor = None
     ) -> Response:
         """The tags of one repository."""
-        _, page = self._finder.tags(ref, limit, cursor)
+        _, page = self.finder(request).tags(ref, limit, cursor)
         return json_answer(request, page_json(page, self._clock()))
 
     def repository_csv(
         self, request: Request, ref: Ref, limit: Limit = 1000, cursor: TagCursor = None
     ) -> Response:
         """The same as CSV."""
-        _, page = self._finder.tags(ref, limit, cursor)
+        _, page = self.finder(request).tags(ref, limit, cursor)
         return _csv(request, "tags", TagReport, page, self._clock())
 
     def image_csv(
         self, request: Request, ref: Ref, platform: PlatformName = None
     ) -> Response:
         """The lines of one image."""
-        images = self._finder.image(ref, platform, self._clock()).weighing.images
+        images = (
+            self.finder(request).image(ref, platform, self._clock()).weighing.images
+        )
         rows = line_rows(images[0]) if images else []
         return csv_answer(request, "lines", LINE_COLUMNS, rows)
 

@@ -126,7 +126,7 @@ class ViolationPages(Handlers):
     def violations_csv(self, request: Request, query: Violations) -> Response:
         """The table of the page."""
         now = self._clock()
-        page = self._finder.violations(query, now)
+        page = self.finder(request).violations(query, now)
         rows = (violation_cells(report, now) for report in page.items)
         return csv_answer(
             request, "violations", VIOLATION_COLUMNS, rows, page.next_cursor

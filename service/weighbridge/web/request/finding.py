@@ -1,6 +1,6 @@
 """From what somebody asked for to what the store has, or a 404 that says why."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
@@ -21,6 +21,8 @@ from weighbridge.domain.report.history import HistoryReport
 from weighbridge.domain.report.inventory import (
     DisputeReport,
     Page,
+    RegistryFreshness,
+    RegistryReport,
     RepositoryCrawlReport,
     RepositoryReport,
     TagReport,
@@ -36,10 +38,7 @@ from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.history import HistoryQuery, history_page
 from weighbridge.store.reports.lighter import find_lighter
-from weighbridge.store.reports.nearest import nearest_repositories
-from weighbridge.store.reports.reclaim import (
-    reclaim_by_rules,
-)
+from weighbridge.store.reports.reclaim import reclaim_by_rules
 from weighbridge.store.reports.repositories import (
     RepositoryQuery,
     find_repository,
@@ -64,6 +63,8 @@ from weighbridge.web.request.sight import Sights
 from weighbridge.web.request.threads import Threads
 from weighbridge.web.request.unknown_names import (
     check_names,
+    is_seen,
+    near_repositories,
     no_image,
     no_platform,
     no_repository,
@@ -71,6 +72,7 @@ from weighbridge.web.request.unknown_names import (
 )
 
 T = TypeVar("T")
+R = TypeVar("R", RegistryFreshness, RegistryReport)
 
 RULES_TAGS: Final = 500
 """The page of a repository holds the rules against so many of its tags."""
@@ -168,7 +170,9 @@ class Finder:
     def violations(self, query: ViolationQuery, now: datetime) -> Page[ViolationReport]:
         """One page of violations."""
         return self._page(
-            lambda c: violation_page(c, query, now), query.registry, query.repository
+            lambda c: violation_page(c, query, now, self._sight(c)),
+            query.registry,
+            query.repository,
         )
 
     def disputes(self, query: DisputeQuery) -> Page[DisputeReport]:
@@ -205,7 +209,8 @@ class Finder:
         with self._database.read() as connection:
             page = read(connection)
             if not page.items:
-                check_names(connection, registry, repository)
+                sight = self._sight(connection)
+                check_names(connection, registry, repository, sight=sight)
         return page
 
     def violations_of(
@@ -214,6 +219,11 @@ class Finder:
         """What one repository exceeds now, newest first."""
         query = ViolationQuery(registry=report.registry, repository=report.repository)
         return self.violations(query, now)
+
+    def seen(self, connection: Connection, known: Iterable[R]) -> list[R]:
+        """The registries that have a repository which the principal sees."""
+        sight = self._sight(connection)
+        return [r for r in known if sight is None or r.name in sight.registries]
 
     def named(self, connection: Connection, ref: str) -> RepositoryReport:
         """The repository of `ref`, if the principal sees it."""
@@ -436,27 +446,13 @@ def named_repository(
     """
     references = _readings(ref)
     for reference in references:
-        if not _is_seen(connection, reference.registry, reference.repository, sight):
-            continue
-        found = find_repository(connection, reference.registry, reference.repository)
-        if found is not None:
+        names = reference.registry, reference.repository
+        found = find_repository(connection, *names)
+        if found is not None and (sight is None or is_seen(connection, *names, sight)):
             return found
     first = references[0]
-    near = []
-    for name in nearest_repositories(connection, first.registry, first.repository):
-        registry, _, repository = name.partition("/")
-        if _is_seen(connection, registry, repository, sight):
-            near.append(name)
+    near = near_repositories(connection, first.registry, first.repository, sight)
     raise no_repository(first.registry, first.repository, near=near)
-
-
-def _is_seen(
-    connection: Connection, registry: str, repository: str, sight: Sight | None
-) -> bool:
-    if sight is None:
-        return True
-    place = find_place(connection, registry, repository)
-    return place is not None and place.id in sight.ids
 
 
 def _reading(

@@ -11,12 +11,12 @@ from weighbridge.domain.report.inventory import (
     RepositoryReport,
 )
 from weighbridge.domain.size.weighing import Weighing
+from weighbridge.store.named_rows import find_place
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.reports.nearest import nearest_repositories, nearest_tags
 from weighbridge.store.reports.reclaim import (
     unknown_tags,
 )
-from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.session import Connection
 from weighbridge.web.request.answers import Refusal
 
@@ -43,10 +43,34 @@ def check_names(
     if repository is None:
         return
     among = names if registry is None else [registry]
-    if not any(find_repository(connection, r, repository) for r in among):
-        near = (nearest_repositories(connection, r, repository) for r in among)
+    if not any(is_seen(connection, r, repository, sight) for r in among):
+        near = (near_repositories(connection, r, repository, sight) for r in among)
         nearest = list(islice(chain.from_iterable(near), NEAR))
         raise no_repository(*filter(None, (registry, repository)), near=nearest)
+
+
+def is_seen(
+    connection: Connection, registry: str, repository: str, sight: Sight | None
+) -> bool:
+    """Whether there is, or was, this repository, and it is one of those."""
+    place = find_place(connection, registry, repository)
+    return place is not None and (sight is None or place.id in sight.ids)
+
+
+def near_repositories(
+    connection: Connection, registry: str, repository: str, sight: Sight | None
+) -> list[str]:
+    """Those that are seen of the nearest names."""
+    return [
+        name
+        for name in nearest_repositories(connection, registry, repository)
+        if sight is None or is_seen(connection, *_parts(name), sight)
+    ]
+
+
+def _parts(name: str) -> tuple[str, str]:
+    registry, _, repository = name.partition("/")
+    return registry, repository
 
 
 def no_registry() -> Refusal:
