@@ -7,6 +7,7 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from support.doctor import Capture, look
 from support.generated_content import generated_content
 from support.redis_server import GuardedRedis, a_guarded_redis
 from support.worker_crew import a_crew
@@ -28,7 +29,7 @@ def server() -> Iterator[GuardedRedis]:
 
 @pytest.mark.long  # 16 s; a test beside it compares the rights
 def test_workers_and_scheduler_work_with_the_rights_that_are_documented(
-    tmp_path: Path,
+    tmp_path: Path, capsys: Capture
 ) -> None:
     running = RunningDemo(generated_content(repositories=2, tags=2))
     try:
@@ -43,6 +44,10 @@ def test_workers_and_scheduler_work_with_the_rights_that_are_documented(
             roll = WorkerRegister(crew.redis.url)
             crew.wait_for(lambda: roll.workers() == 2, "both are on the roll")
             roll.close()
+            found = look(capsys, "--config", str(crew.config))
+            assert found.of("redis memory", "ok")
+            assert "2 workers" in found.of("workers", "ok")["text"]
+            assert found.of("scheduler", "ok")
             assert "NOPERM" not in worker.log
             assert "permission" not in worker.log.lower()
             assert worker.stop() == 0

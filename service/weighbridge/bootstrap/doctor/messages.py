@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from weighbridge.bootstrap.doctor.check import CheckResult, Installation
+from msgspec.structs import replace
+
+from weighbridge.bootstrap.doctor.check import CheckResult, Installation, fault_of
 from weighbridge.config.channels.channel_settings import ChannelSettings
 from weighbridge.errors import NotifyError
 from weighbridge.notify.channels.channel_table import CHANNEL_KINDS
@@ -42,8 +44,13 @@ def look_at_channel(installation: Installation, name: str) -> Iterator[CheckResu
     """Whether a message would find its way there; none is sent."""
     channels = installation.settings.channels
     channel = next(one for one in channels if one.name == name)
-    is_reached = asyncio.run(_reached(channel, installation.timeout_s))
     of = f"{CHANNEL} {name}"
+    try:
+        is_reached = asyncio.run(_reached(channel, installation.timeout_s))
+    except NotifyError as exc:
+        found = fault_of(of, exc)
+        yield replace(found, text=found.text.removeprefix(f"channel {name}: "))
+        return
     if is_reached:
         yield CheckResult(of, "ok", f"{channel.place} is reached; nothing was sent")
     else:
