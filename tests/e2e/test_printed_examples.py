@@ -269,6 +269,7 @@ SCENES: Final[dict[str, Callable[[Worlds], None]]] = {
     "token rotate": with_a_token_that_expires,
     "token accept": with_token_files,
     "token list": with_a_revoked_token,
+    "audit": with_tokens,
     "token revoke": with_tokens,
 }
 """By what the first command of a block begins with."""

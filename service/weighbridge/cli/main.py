@@ -49,6 +49,7 @@ _COMMANDS: Final = {
     "doctor": "weighbridge.cli.doctor",
     "webhook": "weighbridge.cli.webhook",
     "token": "weighbridge.cli.token",
+    "audit": "weighbridge.cli.audit",
 }
 """In the order in which a newcomer needs them; each module has a `command`."""
 

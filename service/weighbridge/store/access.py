@@ -45,15 +45,14 @@ def note_act(connection: Connection, act: Act) -> None:
     )
 
 
-def acts(connection: Connection) -> list[Act]:
-    """All of them, the oldest first."""
+def acts(connection: Connection, since: datetime | None = None) -> list[Act]:
+    """All of them, or those since a moment; the oldest first."""
     table = audit_log.c
-    rows = connection.execute(
-        select(table.at, table.actor, table.act, table.subject, table.detail).order_by(
-            table.id
-        )
-    )
-    return [Act(*row) for row in rows]
+    columns = (table.at, table.actor, table.act, table.subject, table.detail)
+    statement = select(*columns).order_by(table.id)
+    if since is not None:
+        statement = statement.where(table.at >= since)
+    return [Act(*row) for row in connection.execute(statement)]
 
 
 _COLUMNS = (

@@ -221,6 +221,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
         ["notify", "test"],
         ["queue"],
         ["registry", "check"],
+        ["audit"],
         ["token", "create"],
         ["token", "rotate"],
         ["token", "list"],

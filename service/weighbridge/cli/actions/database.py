@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from weighbridge.bootstrap.databases import ready_database
+from weighbridge.cli.actions.tokens import system_user
 from weighbridge.config import Settings
 from weighbridge.domain.image.platform import DEFAULT, Platform
 from weighbridge.domain.report.inventory import RegistryReport
@@ -17,6 +18,7 @@ from weighbridge.presentation.forms.phrases import plural
 from weighbridge.presentation.forms.screen import Output, Screen
 from weighbridge.presentation.forms.table import Column, Table
 from weighbridge.presentation.rows.report_rows import keys_of
+from weighbridge.store.access import Act, note_act
 from weighbridge.store.connection.deadlines import patiently, unhurried
 from weighbridge.store.leases.validity import this_process
 from weighbridge.store.maintenance.checking.differences import Difference, Watch
@@ -96,6 +98,7 @@ def recounted(
         chosen = [r for r in reports if registry in (None, r.name)]
         if registry is not None and not chosen:
             raise _unknown_registry(registry, reports)
+        _note(database, "db.recount", registry or "all registries")
         if registry is None:
             unread = patiently(partial(drop_damaged, database))
         elif lost := count_damaged(database):
@@ -145,6 +148,7 @@ def forgotten(
             raise _unknown(database, registry, repository or "")
         if not is_meant(f"Forget {_what(known)}, with all history?"):
             return ""
+        _note(database, "db.forget", name, _what(known))
         owner = this_process()
         with watching() as watch:
             patiently(
@@ -153,6 +157,12 @@ def forgotten(
                 )
             )
         return f"removed: {_what(known)}"
+
+
+def _note(database: Database, act: str, subject: str, detail: str = "") -> None:
+    """Before it is begun: one that is interrupted has done a part."""
+    with database.write() as connection:
+        note_act(connection, Act(_now(), system_user(), act, subject, detail))
 
 
 def _named(name: str) -> tuple[str, str | None]:
