@@ -297,4 +297,5 @@ def test_with_everything_away_it_ends_in_time_and_says_each(
 
     assert found.code == 1
     assert {*found.faults} >= {"database", "redis", "registry r0", "registry r2"}
+    assert "not answered" in found.of("registry r0", "fault")["text"]
     assert took_s < 15.0

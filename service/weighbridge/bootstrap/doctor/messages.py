@@ -16,6 +16,10 @@ from weighbridge.presentation.forms.phrases import plural
 
 CHANNEL: Final = "channel"
 WEBHOOK: Final = "webhook"
+_CHECK: Final = (
+    "check its address, that it runs, and whether a firewall is between or a proxy"
+    " is needed"
+)
 
 
 def configured_webhooks(installation: Installation) -> Sequence[str]:
@@ -49,7 +53,11 @@ def look_at_channel(installation: Installation, name: str) -> Iterator[CheckResu
         is_reached = asyncio.run(_reached(channel, installation.timeout_s))
     except NotifyError as exc:
         found = fault_of(of, exc)
-        yield replace(found, text=found.text.removeprefix(f"channel {name}: "))
+        yield replace(
+            found,
+            text=found.text.removeprefix(f"channel {name}: "),
+            action=found.action or _CHECK,
+        )
         return
     if is_reached:
         yield CheckResult(of, "ok", f"{channel.place} is reached; nothing was sent")

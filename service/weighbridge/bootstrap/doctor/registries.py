@@ -9,11 +9,18 @@ from weighbridge.bootstrap.one_image.registry_check import (
     RegistryCheck,
     check_registries,
 )
+from weighbridge.engine.weigh.weigh import OUT_OF_TIME
+from weighbridge.errors import TransportError
 from weighbridge.presentation.forms.phrases import minute, plural
 
 REGISTRY: Final = "registry"
 SOON: Final = timedelta(days=14)
 """A certificate that ends within it should have been replaced."""
+
+_SILENT: Final = (
+    "see whether it stands still, or a firewall is between; or allow more time:"
+    " --timeout 1m"
+)
 
 
 def configured_registries(installation: Installation) -> Sequence[str]:
@@ -22,14 +29,22 @@ def configured_registries(installation: Installation) -> Sequence[str]:
 
 def look_at_registry(installation: Installation, name: str) -> Iterator[CheckResult]:
     """As `registry check`, without reading an image, which may count as a pull."""
-    of = f"{REGISTRY} {name}"
-    for done in check_registries(
-        installation.settings,
-        name,
-        installation.docker_config,
-        installation.timeout_s,
-        is_brief=True,
-    ):
+    of, timeout_s = f"{REGISTRY} {name}", installation.timeout_s
+    try:
+        checked = check_registries(
+            installation.settings,
+            name,
+            installation.docker_config,
+            timeout_s,
+            is_brief=True,
+        )
+    except TransportError as exc:
+        if exc.code != OUT_OF_TIME:
+            raise
+        text = f"it has not answered everything within {timeout_s} s"
+        yield CheckResult(of, "fault", text, _SILENT, exc.code)
+        return
+    for done in checked:
         yield from _of_steps(of, done)
         for warning in done.warnings:
             yield CheckResult(

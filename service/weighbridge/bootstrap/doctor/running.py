@@ -16,7 +16,8 @@ from weighbridge.bootstrap.doctor.check import (
 )
 from weighbridge.errors import WeighbridgeError
 
-_AT_A_TIME: Final = 16
+_AT_A_TIME: Final = 64
+"""Nearly all of them only wait. A hundred registries that hang cost two rounds."""
 _LOOKED_EVERY_S: Final = 0.02
 _GRACE_S: Final = 2.0
 """So much longer than its own limits say a check may take: what it says itself tells
