@@ -11,11 +11,13 @@ from support.read_model import NOW
 from support.teams import team_policies
 from support.tokens import a_token, bearer
 from support.web_app import create_app
+from weighbridge.domain.access.principal import Principal
 from weighbridge.domain.access.sign_in import SignInProxy
 from weighbridge.store.access import acts
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
+from weighbridge.web.views.frame import who_line
 
 POLICIES = team_policies({"shop/*": "shop", "web/*": "web"})
 OPTIONS = WebOptions(
@@ -195,3 +197,28 @@ def test_nobody_keeps_what_a_person_was_shown(service: Service) -> None:
     answer = service.from_("10.0.0.7").get(LIST, headers=ALICE)
 
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_page_says_who_asks_and_what_they_may(
+    service: Service, database: Database
+) -> None:
+    token = bearer(a_token(database, "read", NOW))
+    hostile = ADMIN | {"x-user": "<b>olga</b>"}
+
+    admin = service.from_("10.0.0.7").get("/bases", headers=ADMIN).text
+    escaped = service.from_("10.0.0.7").get("/bases", headers=hostile).text
+    program = service.from_("10.0.0.8").get("/bases", headers=token).text
+
+    assert "<span data-who>olga@example.org, sees all and may change it</span>" in admin
+    assert "<span data-who>&lt;b&gt;olga&lt;/b&gt;, sees all" in escaped
+    assert "<span data-who>read-1, sees all</span>" in program
+
+
+def test_a_page_says_nothing_where_it_is_not_known_who_asks(client: TestClient) -> None:
+    assert "data-who" not in client.get("/bases").text
+
+
+def test_what_a_member_of_teams_sees_is_said_in_words() -> None:
+    shop = Principal("user:alice", "read", frozenset({"web", "shop"}))
+
+    assert who_line(shop) == "alice, sees shop and web"

@@ -55,6 +55,7 @@ from weighbridge.web.request.parameters import (
     TagCursor,
     text,
 )
+from weighbridge.web.request.principal import principal_of
 from weighbridge.web.request.unknown_names import no_registry
 from weighbridge.web.views.frame import (
     NAVIGATION,
@@ -64,6 +65,7 @@ from weighbridge.web.views.frame import (
     registry_line,
     reload_banner,
     repository_banners,
+    who_line,
 )
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.over_time import STEPS, OverTime, over_time
@@ -418,7 +420,8 @@ def page_of(
     failed_since: Callable[[], datetime | None] = request.app.state.failed_since
     if (since := failed_since()) is not None:
         around = replace(around, banner=reload_banner(since))
-    html = render(template, frame=around, navigation=NAVIGATION, **values)
+    who = who_line(principal_of(request))
+    html = render(template, frame=around, navigation=NAVIGATION, who=who, **values)
     if not fault:
         return page_answer(request, html)
     return refused_page_answer(

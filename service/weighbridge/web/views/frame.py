@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from weighbridge.domain.access.principal import Principal
+from weighbridge.domain.access.roles import USER
 from weighbridge.domain.report.inventory import (
     STALE_INTERVALS,
     RegistryFreshness,
@@ -28,6 +30,16 @@ def rate_limit_words(registry: RegistryReport, now: datetime) -> str:
     if window_s is not None:
         words += f" in {duration(window_s)}"
     return words if seen_at is None else f"{words}, {ago(seen_at, now)}"
+
+
+def who_line(principal: Principal) -> str:
+    """`alice@example.org, sees shop and web`; "" where it is not known who asks."""
+    if not principal.is_known:
+        return ""
+    name = principal.name.removeprefix(USER)
+    if principal.teams is None:
+        return f"{name}, sees all" + (" and may change it" * principal.is_admin)
+    return f"{name}, sees {' and '.join(sorted(principal.teams)) or 'nothing'}"
 
 
 _REGISTRY_WORDS: Final[dict[str, str]] = {
