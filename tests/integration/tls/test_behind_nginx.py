@@ -16,6 +16,7 @@ from support.missing import skip_or_fail
 from support.page_examples import blocks_of
 from support.serving import free_address, serving
 
+pytestmark = pytest.mark.long
 PAGE: Final = "deploying/tls-and-sign-in.md"
 SECTION: Final = "Behind a proxy"
 HOST: Final = "weighbridge.example"

@@ -81,6 +81,7 @@ def page(tmp_path: Path) -> Page:
     return Page(tmp_path)
 
 
+@pytest.mark.long
 def test_every_command_in_its_order(page: Page) -> None:
     configuration, prometheus = (
         b for b in blocks_of(PAGE) if b.language == "yaml" and b.heading == SECTION

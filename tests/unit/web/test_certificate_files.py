@@ -1,9 +1,13 @@
 """The files of `tls`: what each fault of them is told as, and what clients refuse."""
 
+import os
 import ssl
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -87,6 +91,34 @@ def test_a_key_with_a_passphrase(authority: Authority, tmp_path: Path) -> None:
 
     assert "has a passphrase" in fault.message
     assert fault.hint.startswith("openssl pkey ")
+
+
+def test_a_key_that_this_user_may_not_read(authority: Authority) -> None:
+    whole = authority.server_file("localhost").read_bytes()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        cert, key = folder / "web.pem", folder / "web.key"
+        for path in (cert, key):
+            path.write_bytes(whole)
+        key.chmod(0)
+        with as_nobody():
+            fault = fault_of(cert, key)
+
+    assert fault.message == f"key_file {key} cannot be read: Permission denied"
+    assert "may read" in fault.hint
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """What root may read is everything; any other user has no such right anyway."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
 
 
 def openssl(*arguments: str) -> None:
