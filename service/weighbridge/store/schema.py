@@ -109,6 +109,8 @@ def _refuse_foreign(connection: Connection) -> None:
 def check_schema(database: Database) -> None:
     """Raises StoreError(schema_version) if the schema is another revision's."""
     found = _revision(database)
+    if found is not None and found != REVISION and found not in _OLDER:
+        raise _unknown(found)
     if found != REVISION:
         raise StoreError(
             f"the database has schema {found or 'none'}, this version needs {REVISION}",

@@ -139,17 +139,24 @@ def test_a_database_that_takes_no_writes(
     assert found.of("database rights", "fault")["code"] == "read_only"
 
 
-def test_a_database_of_an_older_schema(
-    tmp_path: Path, sqlite: str, capsys: Capture
+@pytest.mark.parametrize(
+    ("revision", "action"),
+    [
+        ("0005", "run: weighbridge db upgrade"),
+        ("9005", "use that version, or name another database"),
+    ],
+)
+def test_a_database_of_another_schema(
+    tmp_path: Path, sqlite: str, capsys: Capture, revision: str, action: str
 ) -> None:
     with closing(sqlite3.connect(tmp_path / "w.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+        connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
     configure(tmp_path, database_url=sqlite)
 
     fault = look(capsys).of("database", "fault")
 
-    assert "has schema 0005" in fault["text"]
-    assert fault["action"] == "run: weighbridge db upgrade"
+    assert f"has schema {revision}" in fault["text"]
+    assert fault["action"] == action
 
 
 def test_a_disk_that_is_nearly_full(tmp_path: Path, capsys: Capture) -> None:
