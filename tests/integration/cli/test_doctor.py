@@ -257,7 +257,9 @@ def test_a_registry_whose_certificate_is_unknown_and_one_whose_name_is(
     assert fault["code"] == "dns_error"
 
 
-def test_a_secret_that_cannot_be_read_and_one_that_everybody_can() -> None:
+def test_a_secret_that_cannot_be_read_and_one_that_everybody_can(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
     with tempfile.TemporaryDirectory(prefix="weighbridge-doctor-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -272,7 +274,9 @@ def test_a_secret_that_cannot_be_read_and_one_that_everybody_can() -> None:
         secret.chmod(0o000)
         closed = look_apart(folder, environ, obeys_rights=True)
         secret.chmod(0o444)
-        opened = look_apart(folder, environ)
+        monkeypatch.chdir(folder)
+        opened = look(capsys)
+        monkeypatch.undo()
 
     fault = closed.of("configuration", "fault")
     assert closed.code == 1
