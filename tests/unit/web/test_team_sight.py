@@ -327,3 +327,56 @@ def test_violations_are_those_of_repositories_that_are_seen(
     absent = asked.get(f"{path}?repository=zzz/q", headers=shop)
     assert hidden.status_code == absent.status_code == 404
     assert hidden.text.replace("web/a", "zzz/q") == absent.text
+
+
+def test_the_first_page_lists_what_a_team_sees_without_totals(
+    with_images: TestClient, database: Database
+) -> None:
+    everything = bearer(a_token(database, "admin", NOW))
+    shop, nobody = a_team_token(database, "shop"), a_team_token(database)
+
+    everyones = parse(with_images.get("/", headers=everything).text).text
+    own = parse(with_images.get("/", headers=shop).text).text
+    nothing = with_images.get("/", headers=nobody)
+
+    for words in ("web/a", "nobody/a", "Stored in", "near"):
+        assert words in everyones
+        assert words not in own.replace("nearest", "")
+        assert words not in parse(nothing.text).text.replace("nearest", "")
+    assert "Repositories of shop" in own
+    assert "shop/b" in own
+    assert nothing.status_code == 200
+    assert "no team has you among its members" in nothing.text
+    assert "shop/" not in nothing.text.replace("e.g. shop/", "")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sort=name",
+        "sort=tags&order=asc",
+        "sort=exclusive",
+        "q=a",
+        "q=web",
+        "violating=true",
+        "violating=false",
+        "registry=hub",
+        "limit=1",
+    ],
+)
+def test_no_filter_and_no_order_of_the_first_page_shows_others(
+    with_images: TestClient, database: Database, query: str
+) -> None:
+    shop = a_team_token(database, "shop")
+
+    for path in ("/", "/repositories.json", "/repositories.csv"):
+        answer = with_images.get(f"{path}?{query}", headers=shop)
+
+        assert answer.status_code == 200, answer.text
+        shown = parse(answer.text).text if path == "/" else answer.text
+        assert "web/a" not in shown
+        assert "nobody/" not in shown
+        assert "near" not in shown.replace("nearest", "")
+    hidden = with_images.get("/?registry=near", headers=shop)
+    assert hidden.status_code == 404
+    assert hidden.text == with_images.get("/?registry=zzz", headers=shop).text

@@ -69,7 +69,7 @@ from weighbridge.web.views.frame import (
 )
 from weighbridge.web.views.image import image_page
 from weighbridge.web.views.over_time import STEPS, OverTime, over_time
-from weighbridge.web.views.overview import overview
+from weighbridge.web.views.overview import overview, overview_of_teams
 from weighbridge.web.views.pulls import pulls_section
 from weighbridge.web.views.repository import TagSort, TagTable, repository_page
 from weighbridge.web.views.templating import render
@@ -137,13 +137,18 @@ class Pages(Handlers):
         """What is heavy in all registries, or in one."""
         now = self._clock()
         query = in_order_of_cursor(query)
+        finder, teams = self.finder(request), principal_of(request).teams
         with self._database.read() as connection:
-            registries = registry_reports(connection)
-            page = repositories.repository_page(connection, query, now)
+            registries = finder.seen(connection, registry_reports(connection))
+            sight = finder.sight(connection)
+            page = repositories.repository_page(connection, query, now, sight)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
             raise no_registry()
-        view = overview(registries, page, now, query.registry)
+        if teams is None:
+            view = overview(registries, page, now, query.registry)
+        else:
+            view = overview_of_teams(page, teams)
         links = _list_links(query)
         around = replace(
             frame("/", registries, now),

@@ -133,7 +133,7 @@ class Finder:
     ) -> Page[RepositoryReport]:
         """One page of repositories."""
         with self._database.read() as connection:
-            sight = self._sight(connection)
+            sight = self.sight(connection)
             page = repository_page(connection, query, now, sight)
             if not page.items:
                 check_names(connection, query.registry, sight=sight)
@@ -150,7 +150,7 @@ class Finder:
             sights=self._sights,
         )
 
-    def _sight(self, connection: Connection) -> Sight | None:
+    def sight(self, connection: Connection) -> Sight | None:
         """What the principal sees; None: everything."""
         if self._sights is None:
             return None if self._principal.teams is None else NOTHING
@@ -170,7 +170,7 @@ class Finder:
     def violations(self, query: ViolationQuery, now: datetime) -> Page[ViolationReport]:
         """One page of violations."""
         return self._page(
-            lambda c: violation_page(c, query, now, self._sight(c)),
+            lambda c: violation_page(c, query, now, self.sight(c)),
             query.registry,
             query.repository,
         )
@@ -209,7 +209,7 @@ class Finder:
         with self._database.read() as connection:
             page = read(connection)
             if not page.items:
-                sight = self._sight(connection)
+                sight = self.sight(connection)
                 check_names(connection, registry, repository, sight=sight)
         return page
 
@@ -222,12 +222,12 @@ class Finder:
 
     def seen(self, connection: Connection, known: Iterable[R]) -> list[R]:
         """The registries that have a repository which the principal sees."""
-        sight = self._sight(connection)
+        sight = self.sight(connection)
         return [r for r in known if sight is None or r.name in sight.registries]
 
     def named(self, connection: Connection, ref: str) -> RepositoryReport:
         """The repository of `ref`, if the principal sees it."""
-        return named_repository(connection, ref, self._sight(connection))
+        return named_repository(connection, ref, self.sight(connection))
 
     def repository(self, ref: str) -> RepositoryReport:
         """The repository of `ref`; a tag or digest in it does not matter."""
@@ -263,7 +263,7 @@ class Finder:
         image of its repository was."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref, self._sight(connection))
+            report, reference = _reading(connection, ref, self.sight(connection))
             if reference.digest is not None:
                 raise UsageError("a digest never moves", code="no_digest")
             tag = written_tag(ref)
@@ -331,7 +331,7 @@ class Finder:
         """The image of `ref`, its headline platform unless another is asked for."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref, self._sight(connection))
+            report, reference = _reading(connection, ref, self.sight(connection))
             weighing = find_weighing(
                 connection,
                 report.registry,
@@ -351,7 +351,7 @@ class Finder:
             )
             in_part = self.reclaim.in_part
             lighter = find_lighter(connection, weighing, now, in_part=in_part)
-            sight = self._sight(connection)
+            sight = self.sight(connection)
             places = find_whereabouts(connection, weighing, sight)
         if sight is not None:
             lighter = [of_this_image_alone(each) for each in lighter]
@@ -375,7 +375,7 @@ class Finder:
         """A reference to the image before that of `ref`: what its tag led to before,
         else what was the newest image of its repository before it."""
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref, self._sight(connection))
+            report, reference = _reading(connection, ref, self.sight(connection))
             registry, repository = report.registry, report.repository
             earlier = None
             if reference.tag is not None and reference.digest is None:
@@ -395,7 +395,7 @@ class Finder:
         self, connection: Connection, ref: str, wanted: Platform | None, now: datetime
     ) -> Weighing:
         """All images of a reference, of which there is one."""
-        report, reference = _reading(connection, ref, self._sight(connection))
+        report, reference = _reading(connection, ref, self.sight(connection))
         weighing = find_weighing(
             connection,
             report.registry,

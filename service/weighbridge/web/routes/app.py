@@ -178,7 +178,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         "CrawlRequestRow",
         "request_not_found",
     ),
-    _read("/", Pages.overview),
+    _seen("/", Pages.overview),
     _seen("/repositories.json", API.repositories),
     _seen("/repositories.csv", Twins.repositories_csv),
     _seen("/repository", Pages.repository),

@@ -1,6 +1,6 @@
 """The first page: what is heavy in all registries, and how far the data goes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
@@ -73,6 +73,8 @@ class Overview(Struct, frozen=True):
 
     newest: the newest images of all repositories of these registries, summed without
             sharing
+    teams:  whose repositories alone are listed, with no totals, as these are of all;
+            None: everybody's
     """
 
     state: State
@@ -83,6 +85,23 @@ class Overview(Struct, frozen=True):
     banners: Sequence[Banner]
     progress: FirstCrawl | None
     rows: Sequence[RepositoryRow]
+    teams: Sequence[str] | None = None
+
+
+def overview_of_teams(page: Page[RepositoryReport], teams: Collection[str]) -> Overview:
+    """What is heavy among the repositories of teams, who see nothing else."""
+    names = sorted(teams)
+    return Overview(
+        state="weighed",
+        title=f"Repositories of {', '.join(names)}" if names else "No team",
+        registries=(),
+        storage=None,
+        newest=NOTHING_READ,
+        banners=(),
+        progress=None,
+        rows=_rows(page),
+        teams=names,
+    )
 
 
 def overview(
@@ -93,7 +112,6 @@ def overview(
 ) -> Overview:
     """`only` restricts the figures to one registry."""
     shown = [r for r in registries if only in (None, r.name)]
-    largest = max((r.newest_compressed_bytes or 0 for r in page.items), default=0)
     return Overview(
         state=_state(shown),
         title=_title(shown, only),
@@ -102,8 +120,13 @@ def overview(
         newest=_newest(shown),
         banners=[b for r in shown for b in registry_banners(r, now)],
         progress=_progress(shown),
-        rows=[_row(report, largest) for report in page.items],
+        rows=_rows(page),
     )
+
+
+def _rows(page: Page[RepositoryReport]) -> list[RepositoryRow]:
+    largest = max((r.newest_compressed_bytes or 0 for r in page.items), default=0)
+    return [_row(report, largest) for report in page.items]
 
 
 def _newest(registries: Sequence[RegistryReport]) -> Amount:
