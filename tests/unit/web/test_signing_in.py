@@ -1,9 +1,12 @@
 """Whom the headers of a sign-in proxy let in, and from which addresses."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from support.many_repositories import add_repositories
@@ -17,6 +20,8 @@ from weighbridge.store.access import acts
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
+from weighbridge.web.request.answers import Refusal
+from weighbridge.web.request.bodies import form_fields
 from weighbridge.web.views.frame import who_line
 
 POLICIES = team_policies({"shop/*": "shop", "web/*": "web"})
@@ -222,3 +227,67 @@ def test_what_a_member_of_teams_sees_is_said_in_words() -> None:
     shop = Principal("user:alice", "read", frozenset({"web", "shop"}))
 
     assert who_line(shop) == "alice, sees shop and web"
+
+
+FORM = {
+    "registry": "hub",
+    "repository": "shop/a",
+    "tag": "",
+    "limit_key": "",
+    "reason": "until it is smaller",
+    "expires_at": "2027-01-31",
+}
+
+
+def test_a_waiver_by_the_form_of_the_page_has_the_name_of_who_signed_in(
+    service: Service,
+) -> None:
+    client = service.from_("10.0.0.7")
+    here = ADMIN | {"sec-fetch-site": "same-origin"}
+
+    done = client.post("/waivers", data=FORM, headers=here, follow_redirects=False)
+    page = client.get("/violations", headers=ADMIN).text
+
+    assert (done.status_code, done.headers["location"]) == (303, "/violations")
+    assert 'action="/waivers"' in page
+    assert "by user:olga@example.org" in page
+    assert "until it is smaller" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "who", "status"),
+    [
+        ({}, ALICE, 403),
+        ({}, {}, 401),
+        ({}, ADMIN | {"sec-fetch-site": "cross-site"}, 403),
+        ({}, ADMIN | {"origin": "https://evil.example"}, 403),
+        ({"reason": ""}, ADMIN, 422),
+        ({"expires_at": "soon"}, ADMIN, 422),
+        ({"registry": "absent"}, ADMIN, 404),
+        ({"limit_key": "max_none"}, ADMIN, 422),
+        ({"more": "x"}, ADMIN, 422),
+    ],
+)
+def test_what_is_no_waiver_of_an_admin_changes_nothing(
+    service: Service,
+    database: Database,
+    changes: dict[str, str],
+    who: dict[str, str],
+    status: int,
+) -> None:
+    client = service.from_("10.0.0.7")
+
+    answer = client.post("/waivers", data=FORM | changes, headers=who)
+
+    assert answer.status_code == status, answer.text
+    with database.read() as connection:
+        assert acts(connection) == []
+
+
+@given(st.binary(max_size=60) | st.from_regex(rb"([a-z_]+=[a-z%0-9]*&?)*"))
+def test_any_body_is_a_form_or_is_refused(body: bytes) -> None:
+    with suppress(Refusal):
+        fields = form_fields(body, {"reason"}, {"tag"})
+
+        assert fields["reason"]
+        assert fields.keys() <= {"reason", "tag"}

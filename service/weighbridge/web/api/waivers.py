@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from weighbridge.domain.policy.waiver import (
     NewWaiver,
@@ -24,6 +24,7 @@ from weighbridge.store.violations.waivers import put_waiver, revoke_waiver, waiv
 from weighbridge.web.request.answers import Refusal, json_answer
 from weighbridge.web.request.bodies import (
     Members,
+    form_fields,
     json_object,
     read_body,
     text_of,
@@ -68,6 +69,14 @@ class Waivers(Handlers):
         new = _new_waiver(members, principal_of(request).name, now)
         waiver = await self._threads.run(partial(self._put, new, now))
         return JSONResponse(waiver_json(waiver, now), 201)
+
+    async def waive_on_page(self, request: Request) -> Response:
+        """The same by the form of the page of violations, which is shown again then."""
+        now = self._clock()
+        members = form_fields(await read_body(request), _REQUIRED, _OPTIONAL)
+        new = _new_waiver(members, principal_of(request).name, now)
+        await self._threads.run(partial(self._put, new, now))
+        return RedirectResponse("/violations", 303)
 
     def revoke_waiver(self, request: Request, waiver_id: WaiverId) -> Response:
         """End a waiver. One that is over already stays as it is."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weighbridge.domain.policy.policy import PolicySet
+from weighbridge.domain.policy.policy import LIMIT_KEYS, PolicySet
 from weighbridge.domain.text.units import parse_limit_bytes
 from weighbridge.errors import UsageError
 from weighbridge.presentation.rows.policy_rows import (
@@ -43,6 +43,7 @@ from weighbridge.web.request.parameters import (
     LimitInput,
     Violations,
 )
+from weighbridge.web.request.principal import principal_of
 from weighbridge.web.request.unknown_names import no_registry
 from weighbridge.web.views.frame import frame
 from weighbridge.web.views.violations import (
@@ -102,6 +103,7 @@ class ViolationPages(Handlers):
             twin="/violations",
             twin_query=links.query(limit=str(LIMIT_MAX), max_compressed=None),
         )
+        who = principal_of(request)
         in_force = sorted(waivers.waivers, key=lambda waiver: waiver.expires_at)
         return page_of(
             request,
@@ -118,6 +120,8 @@ class ViolationPages(Handlers):
             links=links,
             states=STATES,
             registry_names=names,
+            may_waive=who.is_admin or not who.is_known,
+            limit_keys=LIMIT_KEYS,
             waivers=in_force[:WAIVERS],
             more_waivers=max(len(in_force) - WAIVERS, 0),
             **paging(links, page.next_cursor, query.cursor),

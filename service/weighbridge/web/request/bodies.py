@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Set
 from typing import Final, TypeAlias
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.types import Receive
@@ -94,6 +95,32 @@ def json_object(body: bytes, required: Set[str], optional: Set[str]) -> Members:
     if faults:
         raise invalid_members(faults)
     return {name: inner for name, inner in value.items() if inner is not None}
+
+
+def form_fields(body: bytes, required: Set[str], optional: Set[str]) -> Members:
+    """The fields of a form of ours, without those of `optional` that are empty.
+
+    Raises Refusal(400) for what is no such form, Refusal(422) for other fields.
+    """
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=_TOLD,
+        )
+    except ValueError as exc:
+        raise Refusal(400, "the body is no form", code="invalid_body") from exc
+    if len(dict(pairs)) < len(pairs):
+        raise Refusal(400, "the form has a field twice", code="invalid_body")
+    fields = {name: text for name, text in pairs if text or name in required}
+    faults = {name: "is missing" for name in required if not fields.get(name)}
+    known = required | optional
+    faults |= {name: "there is no such field" for name in fields if name not in known}
+    if faults:
+        raise invalid_members(faults)
+    return dict(fields)
 
 
 def text_of(members: Members, name: str, default: str = "") -> str:

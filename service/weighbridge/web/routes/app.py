@@ -201,6 +201,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _read("/crawls.csv", Twins.crawls_csv),
     _read("/search", Pages.search),
     _read("/violations", ViolationPages.violations_page),
+    RouteRow("/waivers", Waivers.waive_on_page, "admin", method="POST"),
     _seen("/violations.json", API.violations),
     _seen("/violations.csv", ViolationPages.violations_csv),
 )
