@@ -411,7 +411,9 @@ def test_markup_of_a_pusher_does_nothing__config_blob_001(
 
         assert seen.dialogs == []
         assert seen.complaints == []
-        assert {url.split("/")[2] for url in seen.requests} == {service.split("/")[2]}
+        # The browser draws the sign of a field for a date itself, as data.
+        asked = {url for url in seen.requests if not url.startswith("data:")}
+        assert {url.split("/")[2] for url in asked} == {service.split("/")[2]}
         assert browser.value("document.scripts.length") == 1
         assert (
             browser.value("document.querySelectorAll('main img, main style').length")

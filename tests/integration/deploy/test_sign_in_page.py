@@ -1,6 +1,7 @@
 """The page on sign-in: its configuration and its nginx, before a real service, with a
 small server in the place of oauth2-proxy that knows people by a cookie."""
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -134,7 +135,8 @@ def service(folder: Path, addresses: tuple[str, str], token: str) -> Iterator[st
             f"daemon off;\npid {place}/pid;\nerror_log stderr;\nevents {{}}\n"
             f"http {{\naccess_log off;\n{temporary}{server}\n}}\n"
         )
-        serve = ["weighbridge", "up", "--config", str(folder / "weighbridge.yaml")]
+        serve = [sys.executable, "-m", "weighbridge", "up"]
+        serve += ["--config", str(folder / "weighbridge.yaml")]
         front_end = [NGINX, "-e", "stderr", "-c", str(place / "nginx.conf")]
         with (
             serving(serve, folder, here, "/healthz"),

@@ -141,6 +141,7 @@ def test_what_is_neither_of_crawls_nor_of_each_service_is_forgotten_by_nobody() 
         "weighbridge_pushes_oldest_timestamp_seconds",
         "weighbridge_pushes_waiting",
         "weighbridge_scheduler_last_tick_timestamp_seconds",
+        "weighbridge_sign_ins_refused",
         # `WorkerCollector` stands in for these.
         "weighbridge_task_failures",
         "weighbridge_tasks",
