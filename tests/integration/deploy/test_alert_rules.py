@@ -35,6 +35,7 @@ ALERTS: Final = (
     "WeighbridgeDatabaseWriteErrors",
     "WeighbridgeConfigReloadFailed",
     "WeighbridgeCertificateExpires",
+    "WeighbridgeSignInsRefused",
     "WeighbridgeSnapshotStale",
     "WeighbridgeMetricsTruncated",
     "WeighbridgePushAuditSlow",

@@ -73,6 +73,15 @@ def names(client: TestClient, headers: Mapping[str, str]) -> list[str]:
     return sorted(row["repository"] for row in answer.json()["items"])
 
 
+def test_refusals_are_counted_from_0_on(
+    service: Service, telemetry: Telemetry
+) -> None:
+    """Else Prometheus sees no increase by the first ones."""
+    service.from_("10.0.0.7").get("/healthz")
+
+    assert (refused(telemetry, "stranger"), refused(telemetry, "invalid")) == (0, 0)
+
+
 @pytest.mark.parametrize("peer", ["10.0.0.7", "::ffff:10.0.0.7", "fd00:1::9"])
 def test_a_person_sees_their_teams_and_an_admin_sees_all(
     service: Service, peer: str

@@ -24,6 +24,10 @@ class SigningIn:
     def __init__(self, options: WebOptions, telemetry: Telemetry) -> None:
         self._options = options
         self._refused = telemetry.sign_ins_refused
+        if options.auth_proxy is not None:
+            for reason in ("stranger", "invalid"):
+                # From 0 on, else Prometheus sees no increase by the first ones.
+                self._refused.labels(reason)
         self._logged_at: float | None = None
         self._log = structlog.get_logger("weighbridge.access")
 
