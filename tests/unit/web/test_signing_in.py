@@ -73,9 +73,7 @@ def names(client: TestClient, headers: Mapping[str, str]) -> list[str]:
     return sorted(row["repository"] for row in answer.json()["items"])
 
 
-def test_refusals_are_counted_from_0_on(
-    service: Service, telemetry: Telemetry
-) -> None:
+def test_refusals_are_counted_from_0_on(service: Service, telemetry: Telemetry) -> None:
     """Else Prometheus sees no increase by the first ones."""
     service.from_("10.0.0.7").get("/healthz")
 
