@@ -34,7 +34,7 @@ def writer(yard: Yard) -> Iterator[Writer]:
     made.close()
 
 
-def counted(yard: Yard) -> tuple[int, int]:
+def counted(yard: Yard) -> tuple[int | None, int | None]:
     with yard.database.read() as connection:
         (report,) = registry_reports(connection)
     return report.requests, report.bytes_read

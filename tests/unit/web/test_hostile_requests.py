@@ -119,7 +119,7 @@ def test_an_unknown_parameter_is_named(client: TestClient) -> None:
     error = client.get("/api/v1/registries?registy=hub").json()["error"]
 
     assert "registy" in error["message"]
-    assert error["detail"] == {"unknown": ["registy"], "known": []}
+    assert error["detail"] == {"unknown": ["registy"], "known": ["team"]}
 
 
 @pytest.mark.parametrize(

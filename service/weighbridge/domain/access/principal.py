@@ -65,16 +65,15 @@ NOTHING: Final = Sight()
 
 def sights_by_team(
     teams: Mapping[int, str | None], registries: Mapping[int, str]
-) -> Mapping[str, Sight]:
-    """What each team sees.
+) -> Mapping[str | None, Sight]:
+    """What each team sees; under None what is nobody's.
 
     teams:      of each repository, None where it is nobody's
     registries: the names of their registries; both by the repository's id
     """
-    ids: dict[str, set[int]] = {}
+    ids: dict[str | None, set[int]] = {}
     for number, team in teams.items():
-        if team is not None:
-            ids.setdefault(team, set()).add(number)
+        ids.setdefault(team, set()).add(number)
     return {
         team: Sight(frozenset(its), frozenset(registries[number] for number in its))
         for team, its in ids.items()

@@ -69,7 +69,9 @@ class RegistryReport:
     repeated_bytes:     of its shared bytes, what an earlier entry of the same address
                         holds as well: left out where registries are summed up. Those
                         that are not configured any more come last
-    requests, bytes_read: all that was ever asked of it: listings, crawls, measuring
+    requests, bytes_read: all that was ever asked of it: listings, crawls, measuring.
+                        None: not told, and so are what is stored and the rate limit,
+                        to who sees some of its repositories alone
     rate_limit:         the limit on requests that it told last, None: it has told none
     rate_limit_remaining, rate_limit_window_s: of it, None where that was not told
     rate_limit_seen_at: when it was told
@@ -100,9 +102,9 @@ class RegistryReport:
     deduplicated_bytes: int | None
     shared_bytes: int | None
     exclusive_bytes: int | None
-    repeated_bytes: int
-    requests: int
-    bytes_read: int
+    repeated_bytes: int | None
+    requests: int | None
+    bytes_read: int | None
     rate_limit: int | None
     rate_limit_remaining: int | None
     rate_limit_window_s: int | None

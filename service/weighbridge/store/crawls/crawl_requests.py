@@ -9,6 +9,7 @@ since then.
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -29,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.report.inventory import RepositoryState
 from weighbridge.store.dialect import among_ids, among_texts, listed
 from weighbridge.store.dialect.server import Purpose, lock
@@ -282,10 +284,34 @@ def _is_waiting(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
     return is_leased(row.lease_until, row.owner, now)
 
 
-def latest_requests(connection: Connection, most: int) -> list[CrawlRequest]:
-    """Those that were made last, open or not; the newest first."""
-    newest = _SELECT.order_by(_table.id.desc()).limit(most)
-    return [_request(row) for row in connection.execute(newest)]
+LOOKED_THROUGH: Final = 1_000
+"""Requests among which those are looked for that are seen."""
+
+
+def latest_requests(
+    connection: Connection, most: int, sight: Sight | None = None
+) -> list[CrawlRequest]:
+    """Those that were made last, open or not; the newest first.
+
+    sight: which repositories are seen, None: all; see `is_seen`
+    """
+    among = most if sight is None else LOOKED_THROUGH
+    newest = _SELECT.order_by(_table.id.desc()).limit(among)
+    found = map(_request, connection.execute(newest).all())
+    seen = (each for each in found if is_seen(connection, each, sight))
+    return list(islice(seen, most))
+
+
+def is_seen(connection: Connection, request: CrawlRequest, sight: Sight | None) -> bool:
+    """Whether it is about repositories alone that are seen: all that a registry has
+    would tell how many the others are."""
+    if sight is None:
+        return True
+    if request.names is None:
+        return False
+    known = select(_repository.id).where(*_are_wanted(request))
+    ids = connection.execute(known, _names(request)).scalars().all()
+    return len(ids) == len(request.names) and sight.ids.issuperset(ids)
 
 
 def quiet_moments(connection: Connection, registry_id: int) -> frozenset[datetime]:

@@ -309,7 +309,7 @@ _sums = registry_sums.c
 _HALVES: Final = tuple(
     f"{name}_{half}" for name in SUMS_OF_BYTES for half in ("high", "low")
 )
-_COUNTS: Final = (
+COUNTS: Final = (
     "repositories",
     *(f"are_{state}" for state in LISTED_STATES),
     "are_crawled",
@@ -320,7 +320,7 @@ _COUNTS: Final = (
     "summed_up",
     "images",
 )
-SUMS: Final = (*_COUNTS, *_HALVES)
+SUMS: Final = (*COUNTS, *_HALVES)
 """The columns that are summed up."""
 _COLUMNS: Final = (*SUMS, "revision")
 
@@ -397,7 +397,7 @@ def _is_many(database: Database) -> bool:
 
 
 def _read(row: SQLRow) -> Sums:
-    counts = {name: int(row._mapping[name]) for name in _COUNTS}
+    counts = {name: int(row._mapping[name]) for name in COUNTS}
     return counts | {name: sum_of(row, name) for name in SUMS_OF_BYTES}
 
 

@@ -1,9 +1,10 @@
 """Where each repository is: its registry and its name, of all of them at once."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, select
 
 from weighbridge.store.dialect import Rows
 from weighbridge.store.models import registries, repositories
@@ -15,7 +16,16 @@ _PLACES: Final = Rows(
         repositories.c.name.label("repository"),
     ).join_from(repositories, registries, registries.c.id == repositories.c.registry_id)
 )
-_NEWEST: Final = select(func.max(repositories.c.id))
+_NEWEST: Final = (
+    select(
+        repositories.c.id,
+        repositories.c.registry_id,
+        repositories.c.name,
+        repositories.c.state_since,
+    )
+    .order_by(repositories.c.id.desc())
+    .limit(1)
+)
 
 
 def repository_places(connection: Connection) -> Sequence[tuple[int, str, str]]:
@@ -24,6 +34,11 @@ def repository_places(connection: Connection) -> Sequence[tuple[int, str, str]]:
     return sorted(map(tuple, _PLACES.read(connection, {})))
 
 
-def newest_place(connection: Connection) -> int | None:
-    """The largest of these ids: one step of an index, however many there are."""
-    return connection.execute(_NEWEST).scalar()
+def newest_place(connection: Connection) -> Row[int, int, str, datetime] | None:
+    """The repository with the largest id: one step of an index, however many there are.
+
+    SQLite gives the largest ids to others once what had them is forgotten. Whichever of
+    them is another's now, this last one is too, and tells it by the rest: by its name,
+    or, where that is the same again, by since when it is in its state.
+    """
+    return connection.execute(_NEWEST).one_or_none()

@@ -24,6 +24,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.report.inventory import (
     CrawlBar,
     JobWaiting,
@@ -32,7 +33,7 @@ from weighbridge.domain.report.inventory import (
     RepositoryCrawlReport,
     RepositoryWaiting,
 )
-from weighbridge.store.dialect import join_in_order
+from weighbridge.store.dialect import among_ids, join_in_order, listed
 from weighbridge.store.leases.claiming import STARTS, is_free
 from weighbridge.store.leases.validity import SLACK, is_leased
 from weighbridge.store.models import crawls, jobs, registries, repositories
@@ -50,6 +51,7 @@ from weighbridge.store.registries.registry_rows import find_registry_id
 
 CRAWL_CURSOR: Final = CursorForm(one_of("crawls"), NUMBER)
 _known = repositories.alias("known")
+_named_repository = repositories.alias("named_repository")
 _named_registry = registries.alias("named_registry")
 _CRAWLS: Final = select(crawls, *NAMES).select_from(
     # Newest first, and no more of them than are wanted.
@@ -70,19 +72,26 @@ def crawl_page(
     repository: str | None = None,
     limit: int = 100,
     cursor: str | None = None,
+    sight: Sight | None = None,
 ) -> Page[RepositoryCrawlReport]:
-    """One page of crawls. Raises UsageError(invalid_limit, invalid_cursor)."""
+    """One page of crawls. Raises UsageError(invalid_limit, invalid_cursor).
+
+    sight: which repositories are seen, None: all
+    """
     statement = _CRAWLS.limit(check_limit(limit) + 1)
     last = None
     if cursor is not None:
         _, last = read_cursor(cursor, CRAWL_CURSOR)
-    if repository is not None:
+    if sight is not None:
+        ids = _seen(connection, sight, registry, repository, last, limit + 1)
+        statement = statement.where(crawls.c.id.in_(ids))
+    elif repository is not None:
         named = _named(registry, repository)
         statement = statement.where(crawls.c.repository_id.in_(named))
-    if registry is not None and repository is None:
+    if sight is None and registry is not None and repository is None:
         number = find_registry_id(connection, registry) or 0
         statement = _of_registry(statement, number, last)
-    elif last is not None:
+    elif sight is None and last is not None:
         statement = statement.where(crawls.c.id < last)
     statement = statement.order_by(crawls.c.id.desc())
     rows = connection.execute(statement).all()
@@ -91,10 +100,70 @@ def crawl_page(
     return Page(items, following)
 
 
-def find_crawl(connection: Connection, crawl_id: int) -> RepositoryCrawlReport | None:
-    """One crawl by its id."""
+def find_crawl(
+    connection: Connection, crawl_id: int, sight: Sight | None = None
+) -> RepositoryCrawlReport | None:
+    """One crawl by its id, if its repository is seen."""
     row = connection.execute(_CRAWLS.where(crawls.c.id == crawl_id)).one_or_none()
-    return None if row is None else from_row(RepositoryCrawlReport, row._mapping)
+    if row is None or (sight is not None and row.repository_id not in sight.ids):
+        return None
+    return from_row(RepositoryCrawlReport, row._mapping)
+
+
+def _seen(
+    connection: Connection,
+    sight: Sight,
+    registry: str | None,
+    repository: str | None,
+    last: Key,
+    most: int,
+) -> list[int]:
+    """The latest crawls of what is seen, at most so many.
+
+    The repositories whose last crawl is among the latest have all of them. So no more
+    is read of the crawls of others, nor of those of years.
+    """
+    given = {"seen": listed(sorted(sight.ids))}
+    latest = (
+        select(func.max(crawls.c.id))
+        .where(crawls.c.repository_id == _known.c.id, *_before(last))
+        .correlate(_known)
+        .scalar_subquery()
+    )
+    some = select(_known.c.id, latest.label("latest")).where(
+        among_ids(_known.c.id, "seen")
+    )
+    if repository is not None:
+        some = some.where(_known.c.id.in_(_named(registry, repository)))
+    elif registry is not None:
+        number = find_registry_id(connection, registry) or 0
+        some = some.where(_known.c.registry_id + 0 == number)
+    heads = some.subquery()
+    first = connection.execute(
+        select(heads.c.id, heads.c.latest)
+        .where(heads.c.latest.is_not(None))
+        .order_by(heads.c.latest.desc())
+        .limit(most),
+        given,
+    ).all()
+    oldest = first[-1].latest if len(first) == most else 0
+    statement = (
+        select(crawls.c.id)
+        .where(
+            among_ids(crawls.c.repository_id, "seen"),
+            crawls.c.id >= oldest,
+            *_before(last),
+        )
+        # `+ 0`: not by a walk through the crawls of all.
+        .order_by((crawls.c.id + 0).desc())
+        .limit(most)
+    )
+    parameters = {"seen": listed([row.id for row in first])}
+    return list(connection.execute(statement, parameters).scalars())
+
+
+def _before(last: Key) -> list[ColumnElement[bool]]:
+    return [] if last is None else [crawls.c.id < last]
 
 
 def _of_registry(
@@ -115,8 +184,9 @@ def _named(registry: str | None, repository: str) -> Select[int]:
     if registry is not None:
         of = of.where(_named_registry.c.name == registry)
     # With every registry: an index of names begins with it.
-    return select(_known.c.id).where(
-        _known.c.registry_id.in_(of), _known.c.name == repository
+    return select(_named_repository.c.id).where(
+        _named_repository.c.registry_id.in_(of),
+        _named_repository.c.name == repository,
     )
 
 

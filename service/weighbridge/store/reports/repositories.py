@@ -119,6 +119,8 @@ class RepositoryQuery(Struct, frozen=True):
     sort:     one of SORTS; rows without a value come last in either order
     cursor:   of the page before, whose order it goes on in, whatever sort and order say
     violating: only those with open violations that nobody waived, or only the others
+    team:     only this one's, "" for nobody's: who asks finds out which these are, and
+              hands them to `repository_page` as what is seen
     """
 
     registry: str | None = None
@@ -126,6 +128,7 @@ class RepositoryQuery(Struct, frozen=True):
     sort: str = "compressed"
     order: str = "desc"
     violating: bool | None = None
+    team: str | None = None
     limit: int = 100
     cursor: str | None = None
 

@@ -12,9 +12,11 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, exists, func, select
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.policy.policy import Match
 from weighbridge.domain.report.inventory import SearchHit
 from weighbridge.domain.text.globs import fits
+from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import registries, repositories, tags
 from weighbridge.store.named_rows import NAMES, named
 from weighbridge.store.paging import check_limit
@@ -46,12 +48,20 @@ class SearchResult(Struct, frozen=True):
     is_part: bool
 
 
-def search(connection: Connection, q: str, limit: int) -> SearchResult:
+def search(
+    connection: Connection, q: str, limit: int, sight: Sight | None = None
+) -> SearchResult:
     """Repositories and live tags whose names hold the text, literally; shortest
-    first. Raises UsageError(invalid_limit)."""
+    first. Raises UsageError(invalid_limit).
+
+    sight: which repositories are seen, None: all. Of these all names are looked
+           through, and the tags of those that were added last
+    """
     check_limit(limit)
     if not could_be_in_a_name(q):
         return SearchResult([], is_part=False)
+    if sight is not None:
+        return _among_seen(connection, q, limit, sight)
     hits = _repositories(connection, q, limit)
     is_part = _is_more(connection, repositories, REPOSITORIES)
     if len(hits) < limit and len(q) >= _TAG_CHARACTERS:
@@ -108,6 +118,51 @@ def _tags(connection: Connection, q: str, limit: int) -> list[SearchHit]:
         .limit(limit)
     )
     return [SearchHit(*row) for row in rows]
+
+
+def _among_seen(
+    connection: Connection, q: str, limit: int, sight: Sight
+) -> SearchResult:
+    given = {"seen": listed(sorted(sight.ids))}
+    is_seen = among_ids(repositories.c.id, "seen")
+    name, of = repositories.c.name, registries.c.name
+    found = (
+        select(of, name)
+        .join_from(
+            repositories, registries, registries.c.id == repositories.c.registry_id
+        )
+        .where(
+            is_seen,
+            name.icontains(q, autoescape=True),
+            repositories.c.deleted_at.is_(None),
+        )
+        .order_by(func.length(name), name, of)
+        .limit(limit)
+    )
+    hits = [SearchHit(*row, None) for row in connection.execute(found, given)]
+    if len(hits) == limit or len(q) < _TAG_CHARACTERS:
+        return SearchResult(hits, is_part=False)
+    few = (
+        select(tags.c.repository_id, tags.c.name)
+        .where(
+            among_ids(tags.c.repository_id, "seen"),
+            tags.c.deleted_at.is_(None),
+        )
+        .order_by(tags.c.repository_id.desc(), tags.c.name)
+        .limit(TAGS)
+    )
+    looked = few.subquery()
+    tag = looked.c.name
+    found_tags = (
+        select(*NAMES, tag)
+        .select_from(named(looked))
+        .where(tag.icontains(q, autoescape=True), repositories.c.deleted_at.is_(None))
+        .order_by(func.length(tag), tag, name, of)
+        .limit(limit - len(hits))
+    )
+    hits += [SearchHit(*row) for row in connection.execute(found_tags, given)]
+    beyond = connection.execute(few.limit(1).offset(TAGS), given).first()
+    return SearchResult(hits, is_part=beyond is not None)
 
 
 def _newest(table: FromClause, most: int) -> ColumnElement[bool]:

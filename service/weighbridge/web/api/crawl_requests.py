@@ -12,6 +12,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.engine.context.parts import JobTarget
 from weighbridge.engine.crawl_requests.requests import ask
 from weighbridge.errors import UsageError
@@ -24,11 +25,13 @@ from weighbridge.store.crawls.crawl_requests import (
     RequestState,
     count_left,
     find_request,
+    is_seen,
     latest_requests,
 )
 from weighbridge.store.session import Connection, Database
 from weighbridge.web.request.answers import Refusal, json_answer
 from weighbridge.web.request.bodies import json_object, read_body, text_of
+from weighbridge.web.request.finding import Finder
 from weighbridge.web.request.parameters import RequestId, numbered
 from weighbridge.web.request.principal import principal_of
 from weighbridge.web.request.threads import Threads
@@ -119,12 +122,14 @@ class CrawlRequests:
     def __init__(
         self,
         database: Database,
+        finder: Finder,
         clock: Callable[[], datetime],
         threads: Threads,
         find: Callable[[str], JobTarget],
         jobs: JobQueue | None,
     ) -> None:
         self._database = database
+        self._finder = finder
         self._clock = clock
         self._threads = threads
         self._find = find
@@ -148,7 +153,8 @@ class CrawlRequests:
         number = numbered(request_id, "request")
         with self._database.read() as connection:
             found = find_request(connection, number)
-            if found is None:
+            sight = self._finder.seeing(principal_of(request)).sight(connection)
+            if found is None or not is_seen(connection, found, sight):
                 raise Refusal(
                     404, f"there is no request {number}", code="request_not_found"
                 )
@@ -186,11 +192,14 @@ class RequestLine(Struct, frozen=True):
     words: str
 
 
-def request_lines(connection: Connection, now: datetime) -> list[RequestLine]:
-    """Those that are open or ended lately, the newest first; of many the last ones."""
+def request_lines(
+    connection: Connection, now: datetime, sight: Sight | None = None
+) -> list[RequestLine]:
+    """Those that are open or ended lately, the newest first; of many the last ones.
+    sight: see `latest_requests`"""
     return [
         RequestLine(found, _target(found), _words(found, left_of(connection, found)))
-        for found in latest_requests(connection, MOST)
+        for found in latest_requests(connection, MOST, sight)
         if found.ended_at is None or found.ended_at > now - LATELY
     ]
 

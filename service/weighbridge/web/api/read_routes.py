@@ -27,10 +27,7 @@ from weighbridge.presentation.rows.report_rows import (
     row_of,
 )
 from weighbridge.store.outbox.due_groups import channel_reports
-from weighbridge.store.reports.crawls import find_crawl
-from weighbridge.store.reports.inventory import registry_reports
-from weighbridge.store.reports.search import search
-from weighbridge.web.request.answers import Refusal, json_answer
+from weighbridge.web.request.answers import json_answer
 from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
@@ -45,6 +42,7 @@ from weighbridge.web.request.parameters import (
     SearchText,
     Since,
     TagCursor,
+    Team,
     Violations,
     numbered,
     text,
@@ -63,10 +61,13 @@ ThirdRef: TypeAlias = Annotated[
 class API(Handlers):
     """One method a route; each reads one state of the database."""
 
-    def registries(self, request: Request) -> Response:
-        """Every registry with its state and totals."""
+    def registries(self, request: Request, team: Team = None) -> Response:
+        """Every registry with its state and totals. For who sees the
+        repositories of teams alone, and with `team`, it is those that hold any of
+        these, with the totals of these: what is stored there, requests and the rate
+        limit are null then."""
         with self._database.read() as connection:
-            found = registry_reports(connection)
+            found = self.finder(request).registries(connection, team)
         return json_answer(request, list_json(found, self._clock()))
 
     def repositories(self, request: Request, query: Repositories) -> Response:
@@ -155,16 +156,12 @@ class API(Handlers):
 
     def crawls(self, request: Request, query: Crawls) -> Response:
         """Crawls of repositories, newest first."""
-        page = self._finder.crawls(query)
+        page = self.finder(request).crawls(query)
         return json_answer(request, page_json(page, self._clock()))
 
     def one_crawl(self, request: Request, crawl_id: CrawlId) -> Response:
         """One crawl of one repository."""
-        number = numbered(crawl_id, "crawl")
-        with self._database.read() as connection:
-            report = find_crawl(connection, number)
-        if report is None:
-            raise Refusal(404, f"there is no crawl {crawl_id}", code="crawl_not_found")
+        report = self.finder(request).crawl(numbered(crawl_id, "crawl"))
         return json_answer(request, row_json(report, self._clock()))
 
     def notifications(self, request: Request) -> Response:
@@ -177,12 +174,15 @@ class API(Handlers):
         return json_answer(request, page_of_rows(page, row))
 
     def search(
-        self, request: Request, q: SearchText, limit: Limit = DEFAULT_LIMIT
+        self,
+        request: Request,
+        q: SearchText,
+        limit: Limit = DEFAULT_LIMIT,
+        team: Team = None,
     ) -> Response:
         """Repositories and tags whose name holds the text. Where there are more names
         than one search looks through, the header `Weighbridge-Incomplete` says so."""
-        with self._database.read() as connection:
-            found = search(connection, q, limit)
+        found = self.finder(request).search(q, limit, team)
         answer = json_answer(request, list_json(found.hits, self._clock()))
         if found.is_part:
             answer.headers["weighbridge-incomplete"] = "true"

@@ -23,7 +23,7 @@ from weighbridge.store.reports.sharing import (
 )
 from weighbridge.store.session import Connection
 from weighbridge.web.request.answers import json_answer
-from weighbridge.web.request.finding import Handlers, named_repository
+from weighbridge.web.request.finding import Handlers
 from weighbridge.web.request.parameters import (
     OneRegistry,
     ProjectPath,
@@ -31,6 +31,7 @@ from weighbridge.web.request.parameters import (
     StoredTagNames,
     TagNames,
 )
+from weighbridge.web.request.repository_names import named_repository
 from weighbridge.web.request.unknown_names import check_names, no_repository, no_tag
 
 RECLAIM_TAGS: Final = 20_000

@@ -30,7 +30,7 @@ from weighbridge.store.reports import repositories
 from weighbridge.store.reports.crawls import crawl_page
 from weighbridge.store.reports.inventory import registry_freshness, registry_reports
 from weighbridge.store.reports.repositories import RepositoryQuery, in_order_of_cursor
-from weighbridge.store.reports.search import SearchResult, search
+from weighbridge.store.reports.search import SearchResult
 from weighbridge.web.api.crawl_requests import request_lines
 from weighbridge.web.request.answers import (
     Refusal,
@@ -53,6 +53,7 @@ from weighbridge.web.request.parameters import (
     Repositories,
     SearchInput,
     TagCursor,
+    Team,
     text,
 )
 from weighbridge.web.request.principal import principal_of
@@ -140,7 +141,7 @@ class Pages(Handlers):
         finder, teams = self.finder(request), principal_of(request).teams
         with self._database.read() as connection:
             registries = finder.seen(connection, registry_reports(connection))
-            sight = finder.sight(connection)
+            sight = finder.sight(connection, query.team)
             page = repositories.repository_page(connection, query, now, sight)
         names = [registry.name for registry in registries]
         if query.registry is not None and query.registry not in names:
@@ -280,16 +281,23 @@ class Pages(Handlers):
         return over_time(report, found, decided, since, now, is_log=scale == "log")
 
     def crawls(
-        self, request: Request, limit: Limit = DEFAULT_LIMIT, cursor: CrawlCursor = None
+        self,
+        request: Request,
+        team: Team = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: CrawlCursor = None,
     ) -> Response:
         """What each crawl of a repository did."""
-        now = self._clock()
+        now, finder = self._clock(), self.finder(request)
         with self._database.read() as connection:
-            registries = registry_reports(connection)
-            page = crawl_page(connection, limit=limit, cursor=cursor)
-            asked = request_lines(connection, now) if cursor is None else []
-        links = Links("/crawls", {})
-        around = replace(frame("/crawls", registries, now), twin="/crawls")
+            registries = finder.registries(connection)
+            sight = finder.sight(connection, team)
+            page = crawl_page(connection, limit=limit, cursor=cursor, sight=sight)
+            asked = request_lines(connection, now, sight) if cursor is None else []
+        links = Links("/crawls", {"team": team})
+        around = replace(
+            frame("/crawls", registries, now), twin="/crawls", twin_query=links.query()
+        )
         return page_of(
             request,
             "crawls.html",
@@ -299,19 +307,22 @@ class Pages(Handlers):
             ],
             asked=asked,
             crawls=page.items,
+            is_of_teams=principal_of(request).teams is not None,
             **paging(links, page.next_cursor, cursor),
         )
 
-    def search(self, request: Request, q: SearchInput = "") -> Response:
+    def search(
+        self, request: Request, q: SearchInput = "", team: Team = None
+    ) -> Response:
         """Repositories and tags by a part of their name."""
-        now = self._clock()
+        now, finder = self._clock(), self.finder(request)
         with self._database.read() as connection:
-            registries = registry_freshness(connection)
-            found = (
-                search(connection, q, SEARCH_HITS)
-                if q
-                else SearchResult([], is_part=False)
-            )
+            registries = finder.seen(connection, registry_freshness(connection))
+        found = (
+            finder.search(q, SEARCH_HITS, team)
+            if q
+            else SearchResult([], is_part=False)
+        )
         return page_of(
             request,
             "search.html",
@@ -368,17 +379,27 @@ class Twins(Handlers):
         return csv_answer(request, "lines", LINE_COLUMNS, rows)
 
     def crawls_json(
-        self, request: Request, limit: Limit = 1000, cursor: CrawlCursor = None
+        self,
+        request: Request,
+        team: Team = None,
+        limit: Limit = 1000,
+        cursor: CrawlCursor = None,
     ) -> Response:
         """Crawls of repositories, newest first."""
-        page = self._finder.crawls(CrawlQuery(limit=limit, cursor=cursor))
+        query = CrawlQuery(team=team, limit=limit, cursor=cursor)
+        page = self.finder(request).crawls(query)
         return json_answer(request, page_json(page, self._clock()))
 
     def crawls_csv(
-        self, request: Request, limit: Limit = 1000, cursor: CrawlCursor = None
+        self,
+        request: Request,
+        team: Team = None,
+        limit: Limit = 1000,
+        cursor: CrawlCursor = None,
     ) -> Response:
         """The same as CSV."""
-        page = self._finder.crawls(CrawlQuery(limit=limit, cursor=cursor))
+        query = CrawlQuery(team=team, limit=limit, cursor=cursor)
+        page = self.finder(request).crawls(query)
         return _csv(request, "crawls", RepositoryCrawlReport, page, self._clock())
 
 
@@ -389,6 +410,7 @@ def _list_links(query: RepositoryQuery) -> Links:
         {
             "registry": query.registry,
             "q": query.q,
+            "team": query.team,
             "sort": query.sort,
             "order": query.order,
             "violating": None

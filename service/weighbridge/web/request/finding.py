@@ -1,8 +1,8 @@
 """From what somebody asked for to what the store has, or a 404 that says why."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace as replace_fields
 from datetime import datetime
-from functools import partial
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from weighbridge.domain.access.principal import ANYBODY, NOTHING, Principal, Sig
 from weighbridge.domain.comparison.comparison import Comparison, compare_weighings
 from weighbridge.domain.image.digest import Digest
 from weighbridge.domain.image.platform import Platform, parse_platform
-from weighbridge.domain.image.reference import Reference, parse_reference, written_tag
+from weighbridge.domain.image.reference import written_tag
 from weighbridge.domain.policy.policy import PolicySet
 from weighbridge.domain.reclaim.keep_rules import NOTHING_CHOSEN, ReclaimChoice
 from weighbridge.domain.reclaim.reclaim_report import ReclaimReport
@@ -34,16 +34,18 @@ from weighbridge.domain.size.weighing import Weighing
 from weighbridge.domain.traffic.costs import Prices
 from weighbridge.errors import UsageError
 from weighbridge.store.named_rows import find_place
-from weighbridge.store.reports.crawls import crawl_page
+from weighbridge.store.registries.seen_registries import last_crawls, seen_registries
+from weighbridge.store.reports.crawls import crawl_page, find_crawl
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.history import HistoryQuery, history_page
+from weighbridge.store.reports.inventory import registry_reports
 from weighbridge.store.reports.lighter import find_lighter
 from weighbridge.store.reports.reclaim import reclaim_by_rules
 from weighbridge.store.reports.repositories import (
     RepositoryQuery,
-    find_repository,
     repository_page,
 )
+from weighbridge.store.reports.search import SearchResult, search
 from weighbridge.store.reports.tag_groups import TagGroups, group_page
 from weighbridge.store.reports.tag_moves import target_before
 from weighbridge.store.reports.tags import aliases, tag_page
@@ -59,12 +61,11 @@ from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.whereabouts import Whereabouts, find_whereabouts
 from weighbridge.web.request.answers import Refusal
 from weighbridge.web.request.principal import principal_of
+from weighbridge.web.request.repository_names import named_repository, reading_of
 from weighbridge.web.request.sight import Sights
 from weighbridge.web.request.threads import Threads
 from weighbridge.web.request.unknown_names import (
     check_names,
-    is_seen,
-    near_repositories,
     no_image,
     no_platform,
     no_repository,
@@ -98,6 +99,7 @@ class CrawlQuery(Struct, frozen=True):
 
     registry: str | None = None
     repository: str | None = None
+    team: str | None = None
     limit: int = 100
     cursor: str | None = None
 
@@ -133,10 +135,11 @@ class Finder:
     ) -> Page[RepositoryReport]:
         """One page of repositories."""
         with self._database.read() as connection:
-            sight = self.sight(connection)
+            sight = self.sight(connection, query.team)
             page = repository_page(connection, query, now, sight)
             if not page.items:
-                check_names(connection, query.registry, sight=sight)
+                seen = self.sight(connection)
+                check_names(connection, query.registry, sight=seen)
         return page
 
     def seeing(self, principal: Principal) -> "Finder":
@@ -150,22 +153,50 @@ class Finder:
             sights=self._sights,
         )
 
-    def sight(self, connection: Connection) -> Sight | None:
-        """What the principal sees; None: everything."""
+    def sight(self, connection: Connection, team: str | None = None) -> Sight | None:
+        """What the principal sees; None: everything. team: see `Sights.seen_by`"""
         if self._sights is None:
-            return None if self._principal.teams is None else NOTHING
-        return self._sights.seen_by(connection, self._principal)
+            sees_all = self._principal.teams is None and team is None
+            return None if sees_all else NOTHING
+        return self._sights.seen_by(connection, self._principal, team)
 
     def crawls(self, query: CrawlQuery) -> Page[RepositoryCrawlReport]:
         """One page of crawls."""
-        read = partial(
-            crawl_page,
-            registry=query.registry,
-            repository=query.repository,
-            limit=query.limit,
-            cursor=query.cursor,
+        return self._page(
+            lambda c: crawl_page(
+                c,
+                registry=query.registry,
+                repository=query.repository,
+                limit=query.limit,
+                cursor=query.cursor,
+                sight=self.sight(c, query.team),
+            ),
+            query.registry,
+            query.repository,
         )
-        return self._page(read, query.registry, query.repository)
+
+    def crawl(self, crawl_id: int) -> RepositoryCrawlReport:
+        """One crawl."""
+        with self._database.read() as connection:
+            report = find_crawl(connection, crawl_id, self.sight(connection))
+        if report is None:
+            message = f"there is no crawl {crawl_id}"
+            raise Refusal(404, message, code="crawl_not_found")
+        return report
+
+    def search(self, q: str, limit: int, team: str | None = None) -> SearchResult:
+        """Repositories and tags whose name holds the text."""
+        with self._database.read() as connection:
+            return search(connection, q, limit, self.sight(connection, team))
+
+    def registries(
+        self, connection: Connection, team: str | None = None
+    ) -> list[RegistryReport]:
+        """Those that the principal sees, with the sums over what they see of each."""
+        sight = self.sight(connection, team)
+        if sight is None:
+            return registry_reports(connection)
+        return seen_registries(connection, sight)
 
     def violations(self, query: ViolationQuery, now: datetime) -> Page[ViolationReport]:
         """One page of violations."""
@@ -221,9 +252,17 @@ class Finder:
         return self.violations(query, now)
 
     def seen(self, connection: Connection, known: Iterable[R]) -> list[R]:
-        """The registries that have a repository which the principal sees."""
+        """The registries that have a repository which the principal sees, as fresh as
+        what they see of each."""
         sight = self.sight(connection)
-        return [r for r in known if sight is None or r.name in sight.registries]
+        if sight is None:
+            return list(known)
+        last = last_crawls(connection, sight)
+        return [
+            replace_fields(each, last_success_at=last.get(each.name))
+            for each in known
+            if each.name in sight.registries
+        ]
 
     def named(self, connection: Connection, ref: str) -> RepositoryReport:
         """The repository of `ref`, if the principal sees it."""
@@ -263,7 +302,7 @@ class Finder:
         image of its repository was."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref, self.sight(connection))
+            report, reference = reading_of(connection, ref, self.sight(connection))
             if reference.digest is not None:
                 raise UsageError("a digest never moves", code="no_digest")
             tag = written_tag(ref)
@@ -331,7 +370,7 @@ class Finder:
         """The image of `ref`, its headline platform unless another is asked for."""
         wanted = parse_platform(platform) if platform is not None else None
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref, self.sight(connection))
+            report, reference = reading_of(connection, ref, self.sight(connection))
             weighing = find_weighing(
                 connection,
                 report.registry,
@@ -375,7 +414,7 @@ class Finder:
         """A reference to the image before that of `ref`: what its tag led to before,
         else what was the newest image of its repository before it."""
         with self._database.read() as connection:
-            report, reference = _reading(connection, ref, self.sight(connection))
+            report, reference = reading_of(connection, ref, self.sight(connection))
             registry, repository = report.registry, report.repository
             earlier = None
             if reference.tag is not None and reference.digest is None:
@@ -395,7 +434,7 @@ class Finder:
         self, connection: Connection, ref: str, wanted: Platform | None, now: datetime
     ) -> Weighing:
         """All images of a reference, of which there is one."""
-        report, reference = _reading(connection, ref, self.sight(connection))
+        report, reference = reading_of(connection, ref, self.sight(connection))
         weighing = find_weighing(
             connection,
             report.registry,
@@ -436,47 +475,9 @@ class Handlers:
         return self._finder.seeing(principal_of(request))
 
 
-def named_repository(
-    connection: Connection, ref: str, sight: Sight | None = None
-) -> RepositoryReport:
-    """The repository of `ref`. Raises InvalidReference, and Refusal with the nearest
-    names; the same for one that is not known and for one that is not seen.
-
-    sight: which repositories are seen, None: all
-    """
-    references = _readings(ref)
-    for reference in references:
-        names = reference.registry, reference.repository
-        found = find_repository(connection, *names)
-        if found is not None and (sight is None or is_seen(connection, *names, sight)):
-            return found
-    first = references[0]
-    near = near_repositories(connection, first.registry, first.repository, sight)
-    raise no_repository(first.registry, first.repository, near=near)
-
-
-def _reading(
-    connection: Connection, ref: str, sight: Sight | None
-) -> tuple[RepositoryReport, Reference]:
-    """The repository of `ref`, and how `ref` is read then."""
-    report = named_repository(connection, ref, sight)
-    return report, next(r for r in _readings(ref) if r.registry == report.registry)
-
-
 def _behind(digest: Digest, history: HistoryReport | None) -> Digest | None:
     """What came before it in a history."""
     steps = () if history is None else history.items
     digests = list(dict.fromkeys(step.digest for step in steps))
     place = digests.index(digest) + 1 if digest in digests else len(digests)
     return digests[place] if place < len(digests) else None
-
-
-def _readings(ref: str) -> list[Reference]:
-    """What `ref` may mean, the likeliest first.
-
-    A first component that is a registry's name wins over Docker's defaults; which
-    names there are, the store knows, so the reading that it has is the right one.
-    """
-    first, slash, _ = ref.partition("/")
-    by_name = [parse_reference(ref, frozenset({first}))] if slash else []
-    return [*by_name, parse_reference(ref)]

@@ -18,7 +18,8 @@ from weighbridge.store.session import Connection
 
 KEPT_S: Final = 5.0
 """So long the places of repositories are believed: a registry may have been forgotten,
-or its repositories have gone over to another entry. One that is new is seen at once."""
+or its repositories have gone over to another entry. One that is new is seen at once,
+also where it has the id of one that is forgotten."""
 _MOST: Final = 1_000
 """Sets of teams whose sight is remembered."""
 
@@ -41,17 +42,31 @@ class Sights:
         self._lock = threading.Lock()
         self._by: PolicySet | None = None
         self._places: Sequence[tuple[int, str, str]] = ()
-        self._newest: int | None = None
+        self._newest: object = None
         self._read_at: float | None = None
         self._teams: dict[tuple[str, str], str | None] = {}
-        self._of_team: Mapping[str, Sight] = {}
+        self._of_team: Mapping[str | None, Sight] = {}
         self._found: dict[frozenset[str], Sight] = {}
 
-    def seen_by(self, connection: Connection, principal: Principal) -> Sight | None:
-        """What they see; None: everything."""
-        if principal.teams is None:
-            return None
-        return self.of_teams(connection, principal.teams)
+    def seen_by(
+        self, connection: Connection, principal: Principal, team: str | None = None
+    ) -> Sight | None:
+        """What they see; None: everything.
+
+        team: of that only what is this team's, "" for what is nobody's; None: all of
+              it. Of a team that is not theirs it is what it is of one that never was
+        """
+        if team is None:
+            if principal.teams is None:
+                return None
+            return self.of_teams(connection, principal.teams)
+        if principal.teams is not None:
+            return self.of_teams(connection, principal.teams & {team})
+        if team:
+            return self.of_teams(connection, frozenset({team}))
+        with self._lock:
+            self._refresh(connection)
+            return self._of_team.get(None, NOTHING)
 
     def of_teams(self, connection: Connection, teams: frozenset[str]) -> Sight:
         """What members of these teams see together."""

@@ -44,7 +44,7 @@ def check_names(
         return
     among = names if registry is None else [registry]
     if not any(is_seen(connection, r, repository, sight) for r in among):
-        near = (near_repositories(connection, r, repository, sight) for r in among)
+        near = (nearest_repositories(connection, r, repository, sight) for r in among)
         nearest = list(islice(chain.from_iterable(near), NEAR))
         raise no_repository(*filter(None, (registry, repository)), near=nearest)
 
@@ -55,22 +55,6 @@ def is_seen(
     """Whether there is, or was, this repository, and it is one of those."""
     place = find_place(connection, registry, repository)
     return place is not None and (sight is None or place.id in sight.ids)
-
-
-def near_repositories(
-    connection: Connection, registry: str, repository: str, sight: Sight | None
-) -> list[str]:
-    """Those that are seen of the nearest names."""
-    return [
-        name
-        for name in nearest_repositories(connection, registry, repository)
-        if sight is None or is_seen(connection, *_parts(name), sight)
-    ]
-
-
-def _parts(name: str) -> tuple[str, str]:
-    registry, _, repository = name.partition("/")
-    return registry, repository
 
 
 def no_registry() -> Refusal:

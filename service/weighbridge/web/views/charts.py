@@ -59,7 +59,7 @@ def registry_storage(registries: Sequence[RegistryReport]) -> Storage | None:
     if not known:
         return None
     # One by one each entry says all that it holds; together, each blob counts once.
-    repeated = sum(r.repeated_bytes for r in known) if len(known) > 1 else 0
+    repeated = sum(r.repeated_bytes or 0 for r in known) if len(known) > 1 else 0
     deduplicated = sum(r.deduplicated_bytes or 0 for r in known) - repeated
     shared = sum(r.shared_bytes or 0 for r in known) - repeated
     referenced = sum(r.referenced_bytes or 0 for r in known)

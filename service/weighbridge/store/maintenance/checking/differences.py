@@ -9,7 +9,6 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct, field
 from sqlalchemy import (
     BindParameter,
-    ColumnElement,
     Connection,
     Row,
     Select,
@@ -28,10 +27,10 @@ from weighbridge.store.dialect import (
     BulkUpsert,
     settles_at_once,
 )
+from weighbridge.store.ledger.counted import OF_REPOSITORIES
 from weighbridge.store.ledger.counts import KEPT, SUMS
 from weighbridge.store.ledger.expressions import exact_sum
 from weighbridge.store.models import (
-    LISTED_STATES,
     blobs,
     crawls,
     manifest_sizes,
@@ -256,32 +255,6 @@ _summary = repository_summaries.c
 _scope = storage_scopes.c
 
 
-def _is(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
-
-
-_OF_REPOSITORIES: Final = (
-    select(
-        _repository.registry_id,
-        func.count().label("repositories"),
-        *(
-            _is(_repository.state == state).label(f"are_{state}")
-            for state in LISTED_STATES
-        ),
-        func.count(_repository.last_crawl_at).label("are_crawled"),
-        func.count(_repository.held).label("tags_held"),
-        func.coalesce(func.sum(_summary.tag_count), 0).label("tags"),
-        func.coalesce(func.sum(_summary.tags_failed), 0).label("tags_failed"),
-        func.count(_summary.newest_compressed_bytes).label("with_image"),
-        func.count(_summary.referenced_bytes).label("summed_up"),
-        *exact_sum(_summary.newest_compressed_bytes, "newest"),
-        *exact_sum(_summary.referenced_bytes, "referenced"),
-        *exact_sum(_summary.exclusive_bytes, "exclusive"),
-    )
-    .outerjoin(repository_summaries, _summary.repository_id == _repository.id)
-    .where(_repository.deleted_at.is_(None))
-    .group_by(_repository.registry_id)
-)
 _OF_SCOPES: Final = select(
     _scope.registry_id,
     func.sum(_scope.image_count).label("images"),
@@ -290,7 +263,7 @@ _OF_SCOPES: Final = select(
     *exact_sum(_scope.shared_bytes, "shared"),
 ).group_by(_scope.registry_id)
 _kept = KEPT.subquery("kept")
-_repositories = _OF_REPOSITORIES.subquery("of_repositories")
+_repositories = OF_REPOSITORIES.subquery("of_repositories")
 _scopes = _OF_SCOPES.subquery("of_scopes")
 _COUNTED: Final = {
     name: (_scopes if name in _scopes.c else _repositories).c[name] for name in SUMS
