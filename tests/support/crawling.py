@@ -22,7 +22,7 @@ from weighbridge.engine.crawl_requests.crawl_report import RegistryCrawl
 from weighbridge.engine.judge.judged_batch import Judging
 from weighbridge.ports.protocols import Registry
 from weighbridge.store.registries.registry_rows import RegistryEntry
-from weighbridge.store.reports.crawls import crawl_page
+from weighbridge.store.reports.crawls import CrawlQuery, crawl_page
 from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.reports.tags import tag_page
 from weighbridge.store.session import Database
@@ -144,7 +144,7 @@ class Yard:
         """Newest first."""
         with self.database.read() as connection:
             page = crawl_page(
-                connection, registry=self.entry.name, repository=repository
+                connection, CrawlQuery(registry=self.entry.name, repository=repository)
             )
         return page.items
 

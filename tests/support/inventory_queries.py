@@ -68,6 +68,7 @@ from weighbridge.store.registries.repository_rows import (
     put_repositories,
 )
 from weighbridge.store.reports.crawls import (
+    CrawlQuery,
     crawl_page,
     find_waiting,
     registries_waiting,
@@ -262,9 +263,11 @@ LISTS: Final[Mapping[str, Asks]] = {
     "how old registries are": registry_freshness,
     "the version of a snapshot": snapshot_version,
     "a repository": lambda c: find_repository(c, "hub", _NAME),
-    "crawls": crawl_page,
-    "crawls of a registry": lambda c: crawl_page(c, registry="hub"),
-    "crawls of a repository": lambda c: crawl_page(c, registry="hub", repository=_NAME),
+    "crawls": lambda c: crawl_page(c, CrawlQuery()),
+    "crawls of a registry": lambda c: crawl_page(c, CrawlQuery(registry="hub")),
+    "crawls of a repository": lambda c: crawl_page(
+        c, CrawlQuery(registry="hub", repository=_NAME)
+    ),
     "tags": lambda c: tag_page(c, "hub", _NAME),
     "violations": lambda c: violation_page(c, ViolationQuery(), NOW),
     "requests": _requests,

@@ -117,7 +117,12 @@ def read_cursor(cursor: str, *forms: CursorForm) -> tuple[Key, ...]:
         found = form.find(cursor)
         if found is not None:
             return found
-    raise UsageError(
+    raise foreign_cursor()
+
+
+def foreign_cursor() -> UsageError:
+    """What to raise for a cursor of another list."""
+    return UsageError(
         "this cursor cannot be used: it is not one that we gave for this list",
         code="invalid_cursor",
         hint="start again without a cursor",

@@ -31,7 +31,7 @@ from weighbridge.store.registries.registry_rows import put_registry
 from weighbridge.store.registries.repository_rows import (
     put_repositories,
 )
-from weighbridge.store.reports.crawls import crawl_page, find_crawl
+from weighbridge.store.reports.crawls import CrawlQuery, crawl_page, find_crawl
 
 HOUR = timedelta(hours=1)
 
@@ -248,10 +248,12 @@ def test_crawls_are_listed_newest_first_by_repository(world: World) -> None:
     world.crawl()
 
     with world.database.read() as connection:
-        first = crawl_page(connection, limit=2)
-        rest = crawl_page(connection, limit=2, cursor=first.next_cursor)
-        chosen = crawl_page(connection, registry="hub", repository="acme/app")
-        none = crawl_page(connection, registry="nobody")
+        first = crawl_page(connection, CrawlQuery(limit=2))
+        rest = crawl_page(connection, CrawlQuery(limit=2, cursor=first.next_cursor))
+        chosen = crawl_page(
+            connection, CrawlQuery(registry="hub", repository="acme/app")
+        )
+        none = crawl_page(connection, CrawlQuery(registry="nobody"))
 
     names = [item.repository for item in (*first.items, *rest.items)]
     assert names == ["acme/app", "other", "acme/app"]

@@ -28,7 +28,7 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.reports.crawls import CRAWL_CURSOR, crawl_page
+from weighbridge.store.reports.crawls import CRAWL_CURSOR, CrawlQuery, crawl_page
 from weighbridge.store.reports.disputes import (
     DISPUTE_CURSOR,
     DisputeQuery,
@@ -65,7 +65,7 @@ LISTS: Mapping[str, Callable[[Connection, str], Page[Any]]] = {
         connection, "hub", "acme/app", cursor=cursor
     ),
     cursor_pattern(CRAWL_CURSOR): lambda connection, cursor: crawl_page(
-        connection, cursor=cursor
+        connection, CrawlQuery(cursor=cursor)
     ),
     cursor_pattern(DISPUTE_CURSOR): lambda connection, cursor: dispute_page(
         connection, DisputeQuery(cursor=cursor)
@@ -184,7 +184,7 @@ def test_a_limit_outside_its_range_is_refused(
         for ask in (
             lambda: repository_page(connection, RepositoryQuery(limit=limit)),
             lambda: tag_page(connection, "hub", "a/a", limit=limit),
-            lambda: crawl_page(connection, limit=limit),
+            lambda: crawl_page(connection, CrawlQuery(limit=limit)),
         ):
             with pytest.raises(UsageError) as caught:
                 ask()

@@ -1,11 +1,11 @@
 """The builds of a base that images stand on, as a row of `base_summaries` has them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from weighbridge.domain.report.base import BaseState
+from weighbridge.domain.report.base import BaseReport, BaseState
 from weighbridge.store.models.types import microseconds, moment_of
 
 
@@ -26,6 +26,17 @@ class BuildOnBase(NamedTuple):
 
 
 _RANKS: Final[tuple[BaseState, ...]] = ("outdated", "deleted", "current", "unknown")
+
+
+class CountedBase(NamedTuple):
+    """A base, and its builds that images stand on.
+
+    chain: the build of which layers and bytes are shown; None: none is known
+    """
+
+    report: BaseReport
+    builds: Sequence[BuildOnBase]
+    chain: int | None
 
 
 def written_builds(builds: Iterable[BuildOnBase]) -> str:

@@ -2,6 +2,7 @@
 pushed them."""
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import Connection, func, select
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from weighbridge.domain.base.names import written
 from weighbridge.domain.image.reference import parse_reference
 from weighbridge.errors import InvalidReference
+from weighbridge.store.dialect import among_ids, listed
 from weighbridge.store.models import image_bases, repository_manifests
 
 CLAIMED_AT_MOST: Final = 10_000
@@ -17,7 +19,7 @@ think of as many as he likes."""
 
 _on = image_bases.c
 _live = repository_manifests.c
-_CLAIMED: Final = (
+_CLAIMS: Final = (
     select(_on.reference, func.count(_on.image_id.distinct()).label("images"))
     .select_from(
         image_bases.join(repository_manifests, _live.manifest_id == _on.image_id)
@@ -32,12 +34,18 @@ _CLAIMED: Final = (
     .order_by(func.count(_on.image_id.distinct()).desc(), _on.reference)
     .limit(CLAIMED_AT_MOST)
 )
+_OF_THESE: Final = _CLAIMS.where(among_ids(_live.repository_id))
 
 
-def claimed_bases(connection: Connection) -> Counter[str]:
-    """Images by the base that nothing but their annotation gives them."""
+def claimed_bases(
+    connection: Connection, repositories: Collection[int] | None = None
+) -> Counter[str]:
+    """Images by the base that nothing but their annotation gives them; of these
+    repositories alone, None: of all."""
+    given = {} if repositories is None else {"ids": listed(sorted(repositories))}
+    claims = _CLAIMS if repositories is None else _OF_THESE
     found: Counter[str] = Counter()
-    for row in connection.execute(_CLAIMED):
+    for row in connection.execute(claims, given):
         found[_as_written(row.reference)] += row.images
     return found
 

@@ -15,14 +15,16 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    or_,
     select,
     tuple_,
     union_all,
 )
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.report.base import BaseImageReport
 from weighbridge.domain.report.inventory import Page
-from weighbridge.store.bases.builds_on_base import BuildOnBase
+from weighbridge.store.bases.builds_on_base import BuildOnBase, CountedBase
 from weighbridge.store.dialect import among_ids, given_ids, join_in_order, listed
 from weighbridge.store.models import (
     base_chains,
@@ -47,7 +49,6 @@ from weighbridge.store.paging import (
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.reports.bases import CountedBase
 from weighbridge.store.sizes.manifest_sizes import (
     COMPRESSED_BYTES,
     COMPRESSED_CONFIDENCE,
@@ -90,6 +91,29 @@ _KEYS: Final = (
     .limit(bindparam("room", type_=BigInteger))
 )
 _LAST_LOOKED_AT: Final = _few.offset(LOOKED_THROUGH - 1).limit(1)
+_on_builds = (
+    select(_on.base_chain_id, _on.image_id, _live.repository_id)
+    .join(repository_manifests, _live.manifest_id == _on.image_id)
+    .where(
+        _on.relation == "base",
+        among_ids(_on.base_chain_id, "chains"),
+        among_ids(_live.repository_id, "seen"),
+    )
+    .order_by(_on.base_chain_id.desc(), _on.image_id, _live.repository_id)
+    .limit(bindparam("room", type_=BigInteger))
+)
+_SEEN_KEYS: Final = _on_builds.where(
+    or_(
+        _on.base_chain_id < _CHAIN,
+        and_(
+            _on.base_chain_id == _CHAIN,
+            tuple_(_on.image_id, _live.repository_id)
+            > tuple_(_AFTER, bindparam("repository", type_=BigInteger)),
+        ),
+    )
+)
+"""Of several builds of one rank, in their order; all that is seen, as there is nothing
+to pass over."""
 _given = given_ids("repository", "image")
 _weighs = COMPRESSED_BYTES.element
 _ROWS: Final = select(
@@ -174,16 +198,24 @@ class _OnBase(NamedTuple):
 
 
 def base_image_page(
-    connection: Connection, base: CountedBase, query: BaseImageQuery
+    connection: Connection,
+    base: CountedBase,
+    query: BaseImageQuery,
+    sight: Sight | None = None,
 ) -> Page[BaseImageReport]:
     """One page of what stands on a base. Where `next_cursor` is there, a page may have
-    few items or none. Raises UsageError(invalid_limit, invalid_cursor)."""
+    few items or none. Raises UsageError(invalid_limit, invalid_cursor).
+
+    sight: which repositories are seen, None: all
+    """
     limit = check_limit(query.limit)
     after = None
     if query.cursor is not None:
         _, *parts = read_cursor(query.cursor, BASE_IMAGE_CURSOR)
         after = _Place(*(int(part or 0) for part in parts))
     builds = [b for b in base.builds if query.outdated in (None, b.state == "outdated")]
+    if sight is not None:
+        return _seen_page(connection, builds, after, limit, sight)
     found: list[tuple[BuildOnBase, _OnBase]] = []
     for build, start in _still_to_read(builds, after):
         room = limit + 1 - len(found)
@@ -199,6 +231,40 @@ def base_image_page(
         if looked is not None:
             place = _Place(build.rank, build.chain, looked, LARGEST)
             return _page(connection, found, place)
+    return _page(connection, found, None)
+
+
+def _seen_page(
+    connection: Connection,
+    builds: Sequence[BuildOnBase],
+    after: _Place | None,
+    limit: int,
+    sight: Sight,
+) -> Page[BaseImageReport]:
+    """A statement for each rank, of which there are four."""
+    seen = listed(sorted(sight.ids))
+    found: list[tuple[BuildOnBase, _OnBase]] = []
+    for rank in sorted({build.rank for build in builds}):
+        if after is not None and rank < after.rank:
+            continue
+        by_chain = {build.chain: build for build in builds if build.rank == rank}
+        start = (LARGEST, 0, 0)
+        if after is not None and rank == after.rank:
+            start = (after.chain, after.image, after.repository)
+        parameters = {
+            **dict(zip(("chain", "image", "repository"), start, strict=True)),
+            "chains": listed(sorted(by_chain)),
+            "seen": seen,
+            "room": limit + 1 - len(found),
+        }
+        found += [
+            (by_chain[chain], _OnBase(*key))
+            for chain, *key in connection.execute(_SEEN_KEYS, parameters)
+        ]
+        if len(found) > limit:
+            build, key = found[limit - 1]
+            last = _Place(build.rank, build.chain, *key)
+            return _page(connection, found[:limit], last)
     return _page(connection, found, None)
 
 

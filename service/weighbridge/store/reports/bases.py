@@ -3,7 +3,7 @@
 The numbers are those of `base_summaries`, counted every minute or so.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +30,7 @@ from weighbridge.domain.report.base import BaseReport
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.text.nearest import nearest
 from weighbridge.errors import InvalidReference, UsageError
-from weighbridge.store.bases.builds_on_base import BuildOnBase, read_builds
+from weighbridge.store.bases.builds_on_base import CountedBase, read_builds
 from weighbridge.store.dialect import among_texts, listed
 from weighbridge.store.models import (
     base_chains,
@@ -48,11 +48,12 @@ from weighbridge.store.paging import (
     CursorForm,
     Key,
     check_limit,
+    foreign_cursor,
     one_of,
     read_cursor,
     write_cursor,
 )
-from weighbridge.store.read_model.base_summaries import names_of
+from weighbridge.store.read_model.base_counts import names_of
 from weighbridge.store.reports.savings import find_savings
 
 _base = base_summaries.c
@@ -77,7 +78,24 @@ _ORDERS: Final = one_of("asc", "desc")
 BASE_CURSORS: Final = (
     CursorForm(_LIST, one_of(*_NUMBERS), _ORDERS, NUMBER, NUMBER),
     CursorForm(_LIST, one_of("name"), _ORDERS, TEXT, NUMBER),
+    CursorForm(one_of("seen-bases"), one_of(*_NUMBERS), _ORDERS, NUMBER, TEXT),
+    CursorForm(one_of("seen-bases"), one_of("name"), _ORDERS, TEXT, TEXT),
 )
+"""After a base of all, or of those that somebody sees."""
+BASE_VALUES: Final[Mapping[str, Callable[[BaseReport], Key]]] = {
+    "name": lambda base: base.reference,
+    "weighed": lambda base: base.weighed_bytes,
+    "base": lambda base: base.base_bytes,
+    "own": lambda base: base.own_bytes,
+    "stored": lambda base: base.stored_bytes,
+    "saved": lambda base: base.saved_bytes,
+    "compressed": lambda base: base.compressed_bytes,
+    "images": lambda base: base.images,
+    "outdated": lambda base: base.outdated_images,
+    "repositories": lambda base: base.repositories,
+    "rebuild": lambda base: base.outdated_repositories,
+}
+"""What a list may be sorted by, of what is counted."""
 _ROWS: Final = (
     select(
         _base.reference,
@@ -123,25 +141,17 @@ class BaseQuery(Struct, frozen=True):
     outdated: only those that images stand on an older build of, or only the others
     sort:     one of BASE_SORTS; rows without a value come last in either order
     cursor:   of the page before, whose order it goes on in, whatever sort and order say
+    team:     only what stands on them of this one's, "" for nobody's: who asks counts
+              these alone, see `seen_bases`
     """
 
     q: str | None = None
     outdated: bool | None = None
+    team: str | None = None
     sort: str = "weighed"
     order: str = "desc"
     limit: int = 100
     cursor: str | None = None
-
-
-class CountedBase(NamedTuple):
-    """A base, and its builds that images stand on.
-
-    chain: the build of which layers and bytes are shown; None: none is known
-    """
-
-    report: BaseReport
-    builds: Sequence[BuildOnBase]
-    chain: int | None
 
 
 class BaseTotals(NamedTuple):
@@ -164,14 +174,8 @@ class BaseTotals(NamedTuple):
 def base_page(connection: Connection, query: BaseQuery) -> Page[BaseReport]:
     """One page of bases. Raises UsageError(invalid_sort, invalid_limit,
     invalid_cursor)."""
-    query, last = _read_place(query)
-    limit = check_limit(query.limit)
-    if query.sort not in BASE_SORTS or query.order not in ("asc", "desc"):
-        raise UsageError(
-            "bases cannot be sorted by that",
-            code="invalid_sort",
-            hint=f"sort by one of: {', '.join(BASE_SORTS)}; in the order asc or desc",
-        )
+    query, last = _read_place(query, "bases")
+    limit = _check(query)
     value = _sorted_by(query)
     statement = _chosen(query).add_columns(value)
     row = tuple_(value, _base.id)
@@ -191,17 +195,64 @@ def base_page(connection: Connection, query: BaseQuery) -> Page[BaseReport]:
     return Page(items, write_cursor("bases", query.sort, query.order, key, number))
 
 
+def _check(query: BaseQuery) -> int:
+    """The limit."""
+    if query.sort not in BASE_SORTS or query.order not in ("asc", "desc"):
+        raise UsageError(
+            "bases cannot be sorted by that",
+            code="invalid_sort",
+            hint=f"sort by one of: {', '.join(BASE_SORTS)}; in the order asc or desc",
+        )
+    return check_limit(query.limit)
+
+
+def page_of_seen(bases: Sequence[CountedBase], query: BaseQuery) -> Page[BaseReport]:
+    """One page of bases that were counted for somebody. Raises as `base_page`."""
+    query, last = _read_place(query, "seen-bases")
+    limit = _check(query)
+    wanted = (query.q or "").lower()
+    chosen = [
+        (_value(base.report, query), base.report.reference, base.report)
+        for base in bases
+        if wanted in base.report.reference.lower()
+        and query.outdated in (None, bool(base.report.outdated_images))
+    ]
+    is_down = query.order == "desc"
+    chosen.sort(key=lambda each: each[:2], reverse=is_down)
+    if last is not None:
+        after: Any = last
+        chosen = [c for c in chosen if (c[:2] < after if is_down else c[:2] > after)]
+    items = tuple(report for *_, report in chosen[:limit])
+    if len(chosen) <= limit:
+        return Page(items, None)
+    value, reference, _ = chosen[limit - 1]
+    cursor = write_cursor("seen-bases", query.sort, query.order, value, reference)
+    return Page(items, cursor)
+
+
+def _value(report: BaseReport, query: BaseQuery) -> Any:
+    """What it is sorted by; what is not known comes last."""
+    value = BASE_VALUES[query.sort](report)
+    missing = -1 if query.order == "desc" else LARGEST
+    return missing if value is None else value
+
+
 def in_base_order(query: BaseQuery) -> BaseQuery:
     """The query with the order of its page, which goes on in that of the page before.
     Raises UsageError(invalid_cursor)."""
-    return _read_place(query)[0]
+    return _read_place(query, None)[0]
 
 
-def _read_place(query: BaseQuery) -> tuple[BaseQuery, tuple[Key, Key] | None]:
+def _read_place(
+    query: BaseQuery, of: str | None
+) -> tuple[BaseQuery, tuple[Key, Key] | None]:
+    """of: the list that the cursor is of, None: of either"""
     if query.cursor is None:
         return query, None
-    _, sort, order, value, number = read_cursor(query.cursor, *BASE_CURSORS)
-    return replace(query, sort=f"{sort}", order=f"{order}"), (value, number)
+    name, sort, order, *place = read_cursor(query.cursor, *BASE_CURSORS)
+    if of not in (None, name):
+        raise foreign_cursor()
+    return replace(query, sort=f"{sort}", order=f"{order}"), (place[0], place[1])
 
 
 def _sorted_by(query: BaseQuery) -> ColumnElement[object]:
@@ -256,6 +307,20 @@ def base_totals(connection: Connection) -> BaseTotals:
     return BaseTotals(count, int(newest), int(rebuild), *sums)
 
 
+def totals_of_seen(bases: Collection[CountedBase]) -> BaseTotals:
+    """The same of those that were counted for somebody."""
+    reports = [base.report for base in bases]
+    return BaseTotals(
+        len(reports),
+        sum(report.newest_repositories for report in reports),
+        sum(report.outdated_repositories or 0 for report in reports),
+        sum(report.weighed_bytes for report in reports),
+        sum(report.base_bytes or 0 for report in reports),
+        sum(report.stored_bytes or 0 for report in reports),
+        sum(report.saved_bytes or 0 for report in reports),
+    )
+
+
 _THESE: Final = _ROWS.where(among_texts(_base.reference)).order_by(
     _base.image_count.desc(), _base.id
 )
@@ -275,13 +340,21 @@ _MARK: Final = select(base_repositories.c.host, base_repositories.c.repository).
 )
 
 
-def find_base(connection: Connection, ref: str, now: datetime) -> CountedBase | None:
+def find_base(
+    connection: Connection,
+    ref: str,
+    now: datetime,
+    among: Collection[CountedBase] | None = None,
+) -> CountedBase | None:
     """The base of a name: the one that it is known by, or another tag that leads to a
     build of it, or led there. `python` and `docker.io/library/python:latest` are the
-    same, and so is `hub/library/python` where `hub` is a registry."""
+    same, and so is `hub/library/python` where `hub` is a registry.
+
+    among: those that were counted for who asks; None: all
+    """
     names = _readings(connection, ref)
     known = [ref, *(written(*name) for name in names)]
-    found = _of_names(connection, known)
+    found = _of_names(connection, known, among)
     if found is not None:
         return found
     for host, repository, tag in names:
@@ -290,7 +363,8 @@ def find_base(connection: Connection, ref: str, now: datetime) -> CountedBase | 
         for has_left in (False, True):
             some = [chain for chain, left in chains if bool(left) is has_left]
             called = names_of(connection, some, now).values()
-            found = _of_names(connection, [name.reference for name in called])
+            references = [name.reference for name in called]
+            found = _of_names(connection, references, among)
             if found is not None:
                 return found
     return None
@@ -300,24 +374,36 @@ _FEW: Final = 1_000
 _LIKE_IT: Final = 200
 
 
-def nearest_bases(connection: Connection, ref: str) -> list[str]:
+def nearest_bases(
+    connection: Connection, ref: str, among: Collection[CountedBase] | None = None
+) -> list[str]:
     """Of the bases that most stands on, and of those of a repository that is called
-    so, the names that are nearest to one that is not known."""
+    so, the names that are nearest to one that is not known. among: see `find_base`"""
     names = select(_base.reference).order_by(_base.weighed_bytes.desc(), _base.id)
     word = ref.rpartition("/")[2].partition(":")[0]
     called_so = names.where(_base.reference.icontains(word, autoescape=True))
-    found = [
-        *connection.execute(names.limit(_FEW)).scalars(),
-        *connection.execute(called_so.limit(_LIKE_IT)).scalars(),
-    ]
+    if among is not None:
+        found = [base.report.reference for base in among]
+    else:
+        found = [
+            *connection.execute(names.limit(_FEW)).scalars(),
+            *connection.execute(called_so.limit(_LIKE_IT)).scalars(),
+        ]
     # What people leave out where they write it.
     short = {name.removeprefix("library/"): name for name in found}
     wanted = ref.removeprefix("docker.io/").removeprefix("library/")
     return [short[name] for name in nearest(wanted, short)]
 
 
-def _of_names(connection: Connection, names: Sequence[str]) -> CountedBase | None:
+def _of_names(
+    connection: Connection,
+    names: Sequence[str],
+    among: Collection[CountedBase] | None,
+) -> CountedBase | None:
     """Of several bases the one with most images."""
+    if among is not None:
+        called = [base for base in among if base.report.reference in names]
+        return max(called, key=lambda base: base.report.images, default=None)
     row = connection.execute(_THESE, {"names": listed(names)}).first()
     if row is None:
         return None

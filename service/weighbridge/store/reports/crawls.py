@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -65,25 +66,31 @@ _CRAWLS: Final = select(crawls, *NAMES).select_from(
 )
 
 
+class CrawlQuery(Struct, frozen=True):
+    """Which crawls; None: of all. team: whoever asks finds out what is this one's, and
+    hands it to `crawl_page` as what is seen"""
+
+    registry: str | None = None
+    repository: str | None = None
+    team: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
 def crawl_page(
-    connection: Connection,
-    *,
-    registry: str | None = None,
-    repository: str | None = None,
-    limit: int = 100,
-    cursor: str | None = None,
-    sight: Sight | None = None,
+    connection: Connection, query: CrawlQuery, sight: Sight | None = None
 ) -> Page[RepositoryCrawlReport]:
     """One page of crawls. Raises UsageError(invalid_limit, invalid_cursor).
 
     sight: which repositories are seen, None: all
     """
+    limit, registry, repository = query.limit, query.registry, query.repository
     statement = _CRAWLS.limit(check_limit(limit) + 1)
     last = None
-    if cursor is not None:
-        _, last = read_cursor(cursor, CRAWL_CURSOR)
+    if query.cursor is not None:
+        _, last = read_cursor(query.cursor, CRAWL_CURSOR)
     if sight is not None:
-        ids = _seen(connection, sight, registry, repository, last, limit + 1)
+        ids = _seen(connection, sight, query, last)
         statement = statement.where(crawls.c.id.in_(ids))
     elif repository is not None:
         named = _named(registry, repository)
@@ -113,16 +120,15 @@ def find_crawl(
 def _seen(
     connection: Connection,
     sight: Sight,
-    registry: str | None,
-    repository: str | None,
+    query: CrawlQuery,
     last: Key,
-    most: int,
 ) -> list[int]:
-    """The latest crawls of what is seen, at most so many.
+    """The latest crawls of what is seen, at most one more than is asked for.
 
     The repositories whose last crawl is among the latest have all of them. So no more
     is read of the crawls of others, nor of those of years.
     """
+    registry, repository, most = query.registry, query.repository, query.limit + 1
     given = {"seen": listed(sorted(sight.ids))}
     latest = (
         select(func.max(crawls.c.id))

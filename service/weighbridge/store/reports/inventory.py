@@ -166,9 +166,14 @@ def snapshot_version(connection: Connection) -> str:
     count, revisions = connection.execute(
         select(func.count(), func.coalesce(func.sum(registries.c.revision), 0))
     ).one()
-    bases, changed_at = connection.execute(_BASES_CHANGED).one()
-    of_bases = f"{bases}.{changed_at or 0}"
+    of_bases = bases_version(connection)
     return f"{count}.{revisions}-{changes_noted(connection)}-{of_bases}"
+
+
+def bases_version(connection: Connection) -> str:
+    """The same of what stands on bases."""
+    bases, changed_at = connection.execute(_BASES_CHANGED).one()
+    return f"{bases}.{changed_at or 0}"
 
 
 _PIECE: Final = 500

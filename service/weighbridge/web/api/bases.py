@@ -1,17 +1,18 @@
 """Bases, with what stands on each, and one base with the images on it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeAlias
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from weighbridge.domain.base.savings import saving_json
+from weighbridge.domain.base.savings import Saving, saving_json
 from weighbridge.domain.base.told_bases import MOST_CHAINS
-from weighbridge.domain.report.base import BaseImageReport
+from weighbridge.domain.report.base import BaseImageReport, BaseReport
 from weighbridge.domain.report.inventory import Page
 from weighbridge.presentation.rows.base_rows import (
     BaseImageRow,
@@ -22,6 +23,7 @@ from weighbridge.presentation.rows.base_rows import (
 from weighbridge.presentation.rows.lighter_rows import SavingAnswer
 from weighbridge.presentation.rows.report_rows import page_of_rows
 from weighbridge.presentation.rows.seeding_rows import SeedingRow, seeding_json
+from weighbridge.store.bases.builds_on_base import CountedBase
 from weighbridge.store.bases.standing import bases_with_layers
 from weighbridge.store.reports.base_images import (
     BASE_IMAGE_CURSOR,
@@ -32,16 +34,16 @@ from weighbridge.store.reports.bases import (
     BASE_CURSORS,
     BASE_SORTS,
     BaseQuery,
-    CountedBase,
     base_page,
     find_base,
     nearest_bases,
+    page_of_seen,
     savings_of,
 )
 from weighbridge.store.reports.seeding import seeding
 from weighbridge.store.session import Connection
 from weighbridge.web.request.answers import Refusal, json_answer
-from weighbridge.web.request.finding import Handlers
+from weighbridge.web.request.finding import Finder, Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     Group,
@@ -131,11 +133,12 @@ class KnownBaseList:
 
 @dataclass(frozen=True, slots=True)
 class BaseList:
-    """A page of bases, and how far the repositories are read that are named as such."""
+    """A page of bases, and how far the repositories are read that are named as such:
+    `seeding` is null for who sees the repositories of some teams alone."""
 
     items: list[BaseRow]
     next_cursor: str | None
-    seeding: SeedingRow
+    seeding: SeedingRow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +164,25 @@ class BaseRoutes(Handlers):
         return json_answer(request, {"items": [asdict(base) for base in found]})
 
     def bases(self, request: Request, query: Bases) -> Response:
-        """Bases with what stands on each, most bytes first."""
+        """Bases with what stands on each, most bytes first. For who sees the
+        repositories of teams alone, and with `team`, it is counted over these as if
+        there were no others; `saved_stored_bytes` is null then."""
+        finder = self.finder(request)
         with self._database.read() as connection:
-            page = base_page(connection, query)
-            seeded = seeding(connection)
+            page = self.read_bases(connection, finder, query)
+            seeded = seeding(connection) if finder.sees_all else None
         answer = page_of_rows(page, base_json)
-        return json_answer(request, {**answer, "seeding": seeding_json(seeded)})
+        row = None if seeded is None else seeding_json(seeded)
+        return json_answer(request, {**answer, "seeding": row})
+
+    def read_bases(
+        self, connection: Connection, finder: Finder, query: BaseQuery
+    ) -> Page[BaseReport]:
+        """One page of them."""
+        seen = finder.bases(connection, self._clock(), query.team)
+        if seen is None:
+            return base_page(connection, query)
+        return page_of_seen(seen, query)
 
     def base(
         self,
@@ -178,25 +194,34 @@ class BaseRoutes(Handlers):
     ) -> Response:
         """One base, and the images on it, those on an older build of it first. A page
         may have fewer items than `limit`, or none, where there are more."""
-        found, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
-        with self._database.read() as connection:
-            savings = savings_of(connection, found, self._finder.reclaim.in_part)
+        found, page, savings = self.read_base(
+            self.finder(request), ref, BaseImageQuery(outdated, limit, cursor)
+        )
         answer = one_base_json(found.report, page)
         answer["savings"] = list(map(saving_json, savings))
         return json_answer(request, answer)
 
     def read_base(
-        self, ref: str, query: BaseImageQuery
-    ) -> tuple[CountedBase, Page[BaseImageReport]]:
-        """The base of a name with a page of the images on it. Raises Refusal(404)."""
+        self, finder: Finder, ref: str, query: BaseImageQuery
+    ) -> tuple[CountedBase, Page[BaseImageReport], Sequence[Saving]]:
+        """The base of a name with a page of the images on it, and what slimmer variants
+        of it would save. Raises Refusal(404)."""
+        now = self._clock()
         with self._database.read() as connection:
-            found = find_base(connection, ref, self._clock())
+            seen, sight = finder.bases(connection, now), finder.sight(connection)
+            found = find_base(connection, ref, now, seen)
             if found is None:
-                raise no_base(connection, ref)
-            return found, base_image_page(connection, found, query)
+                raise no_base(connection, ref, seen)
+            savings = savings_of(connection, found, finder.reclaim.in_part)
+            page = base_image_page(connection, found, query, sight)
+        if sight is not None:
+            savings = [replace(saving, fleet=None) for saving in savings]
+        return found, page, savings
 
 
-def no_base(connection: Connection, ref: str) -> Refusal:
+def no_base(
+    connection: Connection, ref: str, seen: Sequence[CountedBase] | None
+) -> Refusal:
     """The answer where nothing is known to stand on what is asked for."""
-    near = nearest_bases(connection, ref)
+    near = nearest_bases(connection, ref, seen)
     return not_found("no image is known to stand on this base", "base_not_found", near)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weighbridge.domain.report.base import BaseReport
+from weighbridge.domain.report.seeding import Seeding
 from weighbridge.ports.job_names import BASES
 from weighbridge.presentation.rows.base_rows import (
     BASE_COLUMNS,
@@ -18,14 +19,14 @@ from weighbridge.presentation.rows.base_rows import (
 )
 from weighbridge.presentation.rows.seeding_rows import seeding_words
 from weighbridge.store.leases.jobs import Job, done_at
+from weighbridge.store.ledger.counted import totals_among
 from weighbridge.store.ledger.counts import registry_totals
 from weighbridge.store.reports.base_images import BaseImageQuery
 from weighbridge.store.reports.bases import (
     BaseQuery,
-    base_page,
     base_totals,
     in_base_order,
-    savings_of,
+    totals_of_seen,
 )
 from weighbridge.store.reports.inventory import registry_freshness, was_crawled
 from weighbridge.store.reports.seeding import seeding
@@ -69,19 +70,26 @@ class BasePages(BaseRoutes):
         self, request: Request, query: SavingsFirst, show: Shown = "savings"
     ) -> Response:
         """What the images of all registries stand on, and what slimmer bases save."""
-        now = self._clock()
+        now, finder = self._clock(), self.finder(request)
         query = in_base_order(query)
         with self._database.read() as connection:
-            registries = registry_freshness(connection)
-            of_registries = registry_totals(connection).values()
-            page = base_page(connection, query)
-            totals = base_totals(connection)
+            registries = finder.seen(connection, registry_freshness(connection))
+            sight = finder.sight(connection, query.team)
+            seen = finder.bases(connection, now, query.team)
+            of_registries = (
+                registry_totals(connection)
+                if sight is None
+                else totals_among(connection, sight.ids)
+            ).values()
+            page = self.read_bases(connection, finder, query)
+            totals = base_totals(connection) if seen is None else totals_of_seen(seen)
             most: Sequence[BaseReport] = ()
             if show == "savings":
-                most = base_page(connection, BaseQuery(sort="saved", limit=1)).items
-            counted_at = done_at(connection, Job(BASES))
-            seeded = seeding(connection)
-            is_crawled = was_crawled(connection)
+                first = BaseQuery(sort="saved", limit=1, team=query.team)
+                most = self.read_bases(connection, finder, first).items
+            counted_at = done_at(connection, Job(BASES)) if sight is None else None
+            seeded = seeding(connection) if finder.sees_all else Seeding(())
+            is_crawled = was_crawled(connection) if sight is None else bool(sight.ids)
         view = bases_view(
             page,
             totals,
@@ -120,10 +128,12 @@ class BasePages(BaseRoutes):
     ) -> Response:
         """One base: the images on it."""
         now = self._clock()
-        found, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
+        finder = self.finder(request)
+        found, page, savings = self.read_base(
+            finder, ref, BaseImageQuery(outdated, limit, cursor)
+        )
         with self._database.read() as connection:
-            registries = registry_freshness(connection)
-            savings = savings_of(connection, found, self._finder.reclaim.in_part)
+            registries = finder.seen(connection, registry_freshness(connection))
         wanted = None if outdated is None else str(outdated).lower()
         links = Links("/base", {"ref": ref, "outdated": wanted})
         around = replace(
@@ -143,7 +153,7 @@ class BasePages(BaseRoutes):
     def bases_csv(self, request: Request, query: Bases) -> Response:
         """The table of the first page."""
         with self._database.read() as connection:
-            page = base_page(connection, query)
+            page = self.read_bases(connection, self.finder(request), query)
         rows = map(base_json, page.items)
         return csv_answer(request, "bases", BASE_COLUMNS, rows, page.next_cursor)
 
@@ -156,7 +166,9 @@ class BasePages(BaseRoutes):
         cursor: BaseImageCursor = None,
     ) -> Response:
         """The images on one base."""
-        _, page = self.read_base(ref, BaseImageQuery(outdated, limit, cursor))
+        _, page, _ = self.read_base(
+            self.finder(request), ref, BaseImageQuery(outdated, limit, cursor)
+        )
         rows = map(base_image_cells, page.items)
         columns = BASE_IMAGE_COLUMNS
         return csv_answer(request, "base-images", columns, rows, page.next_cursor)
@@ -170,6 +182,7 @@ def _links(query: BaseQuery, show: Shown) -> Links:
         {
             "show": None if show == "savings" else show,
             "q": query.q,
+            "team": query.team,
             "outdated": outdated,
             "sort": query.sort,
             "order": query.order,

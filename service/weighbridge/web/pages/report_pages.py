@@ -27,7 +27,7 @@ from weighbridge.presentation.rows.report_rows import (
     row_json,
 )
 from weighbridge.store.reports import repositories
-from weighbridge.store.reports.crawls import crawl_page
+from weighbridge.store.reports.crawls import CrawlQuery, crawl_page
 from weighbridge.store.reports.inventory import registry_freshness, registry_reports
 from weighbridge.store.reports.repositories import RepositoryQuery, in_order_of_cursor
 from weighbridge.store.reports.search import SearchResult
@@ -39,7 +39,7 @@ from weighbridge.web.request.answers import (
     page_answer,
     refused_page_answer,
 )
-from weighbridge.web.request.finding import CrawlQuery, Finder, Handlers
+from weighbridge.web.request.finding import Finder, Handlers
 from weighbridge.web.request.parameters import (
     DEFAULT_LIMIT,
     LIMIT_MAX,
@@ -292,7 +292,7 @@ class Pages(Handlers):
         with self._database.read() as connection:
             registries = finder.registries(connection)
             sight = finder.sight(connection, team)
-            page = crawl_page(connection, limit=limit, cursor=cursor, sight=sight)
+            page = crawl_page(connection, CrawlQuery(limit=limit, cursor=cursor), sight)
             asked = request_lines(connection, now, sight) if cursor is None else []
         links = Links("/crawls", {"team": team})
         around = replace(

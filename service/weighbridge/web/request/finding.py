@@ -33,9 +33,10 @@ from weighbridge.domain.report.violation import ViolationReport
 from weighbridge.domain.size.weighing import Weighing
 from weighbridge.domain.traffic.costs import Prices
 from weighbridge.errors import UsageError
+from weighbridge.store.bases.builds_on_base import CountedBase
 from weighbridge.store.named_rows import find_place
 from weighbridge.store.registries.seen_registries import last_crawls, seen_registries
-from weighbridge.store.reports.crawls import crawl_page, find_crawl
+from weighbridge.store.reports.crawls import CrawlQuery, crawl_page, find_crawl
 from weighbridge.store.reports.disputes import DisputeQuery, dispute_page
 from weighbridge.store.reports.history import HistoryQuery, history_page
 from weighbridge.store.reports.inventory import registry_reports
@@ -60,6 +61,7 @@ from weighbridge.store.reports.weighings import find_weighing
 from weighbridge.store.session import Connection, Database
 from weighbridge.store.tags.whereabouts import Whereabouts, find_whereabouts
 from weighbridge.web.request.answers import Refusal
+from weighbridge.web.request.kept_bases import KeptBases
 from weighbridge.web.request.principal import principal_of
 from weighbridge.web.request.repository_names import named_repository, reading_of
 from weighbridge.web.request.sight import Sights
@@ -94,16 +96,6 @@ class FoundImage(Struct, frozen=True):
     whereabouts: Whereabouts
 
 
-class CrawlQuery(Struct, frozen=True):
-    """Which crawls; None: of all."""
-
-    registry: str | None = None
-    repository: str | None = None
-    team: str | None = None
-    limit: int = 100
-    cursor: str | None = None
-
-
 class Finder:
     """Each method reads one state of the database, and of it what the principal may
     see.
@@ -122,7 +114,9 @@ class Finder:
         *,
         principal: Principal = ANYBODY,
         sights: Sights | None = None,
+        kept_bases: KeptBases | None = None,
     ) -> None:
+        self._kept_bases = kept_bases or KeptBases()
         self._database = database
         self._principal = principal
         self._sights = sights
@@ -151,7 +145,13 @@ class Finder:
             self.prices,
             principal=principal,
             sights=self._sights,
+            kept_bases=self._kept_bases,
         )
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the principal sees whatever there is."""
+        return self._principal.teams is None
 
     def sight(self, connection: Connection, team: str | None = None) -> Sight | None:
         """What the principal sees; None: everything. team: see `Sights.seen_by`"""
@@ -163,14 +163,7 @@ class Finder:
     def crawls(self, query: CrawlQuery) -> Page[RepositoryCrawlReport]:
         """One page of crawls."""
         return self._page(
-            lambda c: crawl_page(
-                c,
-                registry=query.registry,
-                repository=query.repository,
-                limit=query.limit,
-                cursor=query.cursor,
-                sight=self.sight(c, query.team),
-            ),
+            lambda c: crawl_page(c, query, self.sight(c, query.team)),
             query.registry,
             query.repository,
         )
@@ -188,6 +181,16 @@ class Finder:
         """Repositories and tags whose name holds the text."""
         with self._database.read() as connection:
             return search(connection, q, limit, self.sight(connection, team))
+
+    def bases(
+        self, connection: Connection, now: datetime, team: str | None = None
+    ) -> Sequence[CountedBase] | None:
+        """What stands on bases of what the principal sees; None: of everything."""
+        sight = self.sight(connection, team)
+        if sight is None:
+            return None
+        seer = (self._principal.teams, team)
+        return self._kept_bases.find(connection, seer, sight, now)
 
     def registries(
         self, connection: Connection, team: str | None = None

@@ -25,7 +25,7 @@ from weighbridge.domain.text.units import LIMIT_PATTERN
 from weighbridge.domain.traffic.costs import Per
 from weighbridge.domain.traffic.months import MONTH_PATTERN
 from weighbridge.store.paging import CursorForm, cursor_pattern
-from weighbridge.store.reports.crawls import CRAWL_CURSOR
+from weighbridge.store.reports.crawls import CRAWL_CURSOR, CrawlQuery
 from weighbridge.store.reports.disputes import DISPUTE_CURSOR, DisputeQuery
 from weighbridge.store.reports.history import HISTORY_CURSOR
 from weighbridge.store.reports.repositories import (
@@ -44,7 +44,6 @@ from weighbridge.store.reports.violations import (
 from weighbridge.store.violations.waivers import WAIVER_CURSOR
 from weighbridge.web.options import Role
 from weighbridge.web.request.answers import Refusal
-from weighbridge.web.request.finding import CrawlQuery
 from weighbridge.web.request.threads import Threads
 
 Method: TypeAlias = Callable[..., object]
