@@ -28,12 +28,18 @@ class ServiceManager:
         self._every_s = _watch_s(environ)
         self._said_at = float("-inf")
         self._is_ready = False
+        self._has_waited = False
+
+    def waiting(self, text: str) -> None:
+        """It is not ready yet, for this reason, and is to be given 30 seconds more."""
+        self._has_waited = True
+        self._say(f"STATUS={text}\nEXTEND_TIMEOUT_USEC=30000000")
 
     def ready(self) -> None:
         """It works from now on. Only the first time says something."""
         if not self._is_ready:
             self._is_ready = True
-            self._say("READY=1")
+            self._say("READY=1\nSTATUS=" if self._has_waited else "READY=1")
 
     def alive(self) -> None:
         """To be called again and again, however often, by what must not stand still:

@@ -24,6 +24,7 @@ from sqlalchemy import delete
 from support.message_sink import message_sink
 from support.outbox_world import OutboxWorld
 from support.page_examples import Block, blocks_for
+from support.stored_database import load, stored_sql
 from support.troubled_demo import troubled_demo
 from support.typed_commands import (
     EXIT_CODE,
@@ -129,6 +130,12 @@ def damaged(worlds: Worlds) -> None:
     shutil.copy("weights.db", "damaged.db")
     with closing(sqlite3.connect("damaged.db", isolation_level=None)) as database:
         database.execute("UPDATE storage_scopes SET shared_bytes = 9")
+
+
+def older(worlds: Worlds) -> None:
+    load(
+        "sqlite:///older.db", "sqlite", stored_sql("sqlite", "0006").read_text("utf-8")
+    )
 
 
 def local(worlds: Worlds) -> None:
@@ -263,6 +270,7 @@ SCENES: Final[dict[str, Callable[[Worlds], None]]] = {
     "config show": with_an_address,
     "registry check": demo,
     "db verify --database damaged.db": damaged,
+    "db upgrade --plan": older,
     "db recount": damaged,
     "webhook url": with_a_webhook,
     "token create --role metrics": demo,

@@ -33,7 +33,10 @@ class NotifySocket:
     @property
     def strangers(self) -> bool:
         """Whether anything was said that systemd does not know."""
-        known = r"(READY|STOPPING|WATCHDOG)=1|RELOADING=1\nMONOTONIC_USEC=\d+"
+        known = (
+            r"(READY|STOPPING|WATCHDOG)=1|RELOADING=1\nMONOTONIC_USEC=\d+"
+            r"|STATUS=[^\n]+\nEXTEND_TIMEOUT_USEC=\d+|READY=1\nSTATUS="
+        )
         return any(not re.fullmatch(known, text) for _, text in self.said)
 
 

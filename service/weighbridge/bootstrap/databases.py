@@ -11,7 +11,12 @@ from weighbridge.store.backup.backing_up import Watch, back_up
 from weighbridge.store.backup.contents import Contents
 from weighbridge.store.backup.server_tools import dump_needed
 from weighbridge.store.reports.inventory import registry_names
-from weighbridge.store.schema import check_schema, upgrade
+from weighbridge.store.schema import (
+    UpgradePlan,
+    check_schema,
+    plan_upgrade,
+    upgrade,
+)
 from weighbridge.store.session import Connection, Database, address_of, open_database
 
 
@@ -84,6 +89,15 @@ def upgrade_database(settings: Settings) -> str:
     database = open_database(settings.database_url.reveal())
     try:
         return upgrade(database)
+    finally:
+        database.close()
+
+
+def planned_upgrade(settings: Settings) -> UpgradePlan:
+    """What that would do. Raises what it does, and StoreError(no_database)."""
+    database = open_database(settings.database_url.reveal(), must_exist=True)
+    try:
+        return plan_upgrade(database)
     finally:
         database.close()
 

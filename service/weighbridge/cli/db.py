@@ -10,7 +10,11 @@ from weighbridge.cli.options.parameters import SuggestingGroup
 from weighbridge.cli.process.failure import FOUND
 from weighbridge.cli.process.streams import emit
 
-_UPGRADE: Final = "\b\nExample:\n  weighbridge db upgrade --database weights.db"
+_UPGRADE: Final = """\b
+Examples:
+  weighbridge db upgrade --plan
+  weighbridge db upgrade --database weights.db
+"""
 _VERIFY: Final = """\b
 Examples:
   weighbridge db verify
@@ -39,14 +43,25 @@ def command() -> None:
 
 
 @command.command(epilog=_UPGRADE)
-@common_options()
-def upgrade(options: Options) -> None:
-    """Bring the database's schema to this version; nothing is lost."""
+@click.option(
+    "--plan", is_flag=True, help="Say what would be done, and change nothing."
+)
+@common_options(results=True, sizes=False)
+def upgrade(options: Options, plan: bool) -> None:
+    """Bring the database's schema to this version; nothing is lost.
+
+    Several at once do no harm: one works, the others wait for it. One that fails or is
+    killed leaves the database as it was.
+    """
     settings = options.settings()
 
     from weighbridge.bootstrap.databases import upgrade_database
+    from weighbridge.cli.actions.database import planned
 
-    emit(f"the database is at revision {upgrade_database(settings)}")
+    said = "" if plan else f"the database has schema {upgrade_database(settings)}"
+    if plan or options.output != "table":
+        said = planned(settings, options.output, options.screen())
+    emit(said)
 
 
 @command.command(epilog=_VERIFY)

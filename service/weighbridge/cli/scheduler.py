@@ -15,7 +15,7 @@ Example:
 
 @click.command(epilog=_EXAMPLES)
 @common_options()
-def command(options: Options) -> None:
+def command(options: Options) -> int:
     """Enqueue what is due, every few seconds, for workers to do.
 
     One is enough. A second one is harmless: the database decides what is due and who
@@ -32,7 +32,16 @@ def command(options: Options) -> None:
     require_workers()
 
     from weighbridge.bootstrap.distributed.joining import check_distributed
+    from weighbridge.cli.process.log_lines import configure_log
+    from weighbridge.cli.process.stopping import stopped_by_sigterm
+    from weighbridge.service_manager import ServiceManager
 
-    for line in check_distributed(settings):
+    configure_log(settings)
+    with stopped_by_sigterm() as stops:
+        try:
+            warnings = check_distributed(settings, ServiceManager(os.environ))
+        except KeyboardInterrupt:
+            return stops.code
+    for line in warnings:
         click.echo(line, err=True)
     become(celery_command("beat"), options.handed_over(settings, os.environ))

@@ -17,7 +17,7 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.option("--bind", metavar="HOST:PORT", help="Where to serve.")
 @common_options()
-def command(options: Options, bind: str | None) -> None:
+def command(options: Options, bind: str | None) -> int:
     """Serve pages, API and metrics, and crawl nothing.
 
     Any number may run beside `weighbridge worker` and `weighbridge scheduler`, over
@@ -36,6 +36,7 @@ def command(options: Options, bind: str | None) -> None:
 
     from weighbridge.bootstrap.distributed.joining import warnings_of_service
     from weighbridge.cli.process.log_lines import configure_log
+    from weighbridge.cli.process.stopping import stopped_by_sigterm
     from weighbridge.config import shown_url
     from weighbridge.service_manager import ServiceManager
     from weighbridge.web.server import running
@@ -43,9 +44,14 @@ def command(options: Options, bind: str | None) -> None:
     place = shown_url(settings.database_url)
     lines = [f"reads   {place}", *warnings_of_service(settings)]
     configure_log(settings)
-    running.serve(
-        settings,
-        policies,
-        lambda: click.echo("\n".join(lines), err=True),
-        ServiceManager(os.environ),
-    )
+    with stopped_by_sigterm() as stops:
+        try:
+            running.serve(
+                settings,
+                policies,
+                lambda: click.echo("\n".join(lines), err=True),
+                ServiceManager(os.environ),
+            )
+        except KeyboardInterrupt:
+            return stops.code
+    return 0

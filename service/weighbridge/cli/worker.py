@@ -52,10 +52,20 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
 
     require_workers()
 
+    from weighbridge.bootstrap.databases import checked_database
     from weighbridge.bootstrap.distributed.joining import check_distributed
+    from weighbridge.cli.process.stopping import stopped_by_sigterm
     from weighbridge.service_manager import ServiceManager
+    from weighbridge.store.schema_watch import SchemaWatch
 
-    for line in check_distributed(settings):
+    configure_log(settings)
+    manager = ServiceManager(os.environ)
+    with stopped_by_sigterm() as stops:
+        try:
+            warnings = check_distributed(settings, manager)
+        except KeyboardInterrupt:
+            return stops.code
+    for line in warnings:
         click.echo(line, err=True)
     environ = options.handed_over(settings, os.environ)
     processes = concurrency or os.cpu_count() or 1
@@ -66,9 +76,15 @@ def command(options: Options, concurrency: int | None, queues: str | None) -> in
             worker_command("all", QUEUES, processes),
             worker_command("soon", SOON, 1),
         ]
-    configure_log(settings)
-    manager = ServiceManager(os.environ)
-    return WorkerProcesses(commands, manager=manager).run(environ)
+    running = WorkerProcesses(commands, manager=manager)
+    with checked_database(settings) as database:
+        watch = SchemaWatch(database, running.stop)
+        watch.start()
+        code = running.run(environ)
+        watch.close()
+    if watch.fault is not None:
+        raise watch.fault
+    return code
 
 
 def _queues(text: str | None) -> Sequence[str]:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -95,8 +95,8 @@ def require_workers() -> None:
         )
 
 
-def become(command: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Replace this process; does not return."""
+def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Replace this process."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(command[0], list(command), dict(environ))  # noqa: S606 - our own Python
@@ -122,9 +122,10 @@ class WorkerProcesses:
         self._is_stopping = False
 
     def run(self, environ: Mapping[str, str]) -> int:
-        """Until a signal; the exit code: 0 where all were told to stop and did."""
+        """Until a signal or `stop`; the exit code: 0 where all were told to stop and
+        did."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+            signal.signal(number, self._heed)
         ours = {**environ, PARENT: str(os.getpid())}
         nodes = [_Node(one, ours, self._most_pause_s) for one in self._commands]
         while not self._is_stopping:
@@ -147,8 +148,12 @@ class WorkerProcesses:
                 process.wait()
         return max((_after_stop(p.returncode) for p in running), default=0)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def stop(self) -> None:
+        """Have it end as a signal does, from any thread."""
         self._is_stopping = True
+
+    def _heed(self, number: int, frame: FrameType | None) -> None:
+        self.stop()
 
 
 class _Node:

@@ -1,19 +1,28 @@
-"""The schema of a database: bringing it to this version, checking it, and whether it
-takes writes."""
+"""The schema of a database: bringing it to this version, what that would do, checking
+it, and whether it takes writes."""
 
 import importlib
 import os
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, inspect, text
+from msgspec import Struct
+from sqlalchemy import Connection, inspect, select, table, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.functions import count
 
 from weighbridge.errors import StoreError
 from weighbridge.store.connection.deadlines import unhurried
-from weighbridge.store.connection.failures import read_only
+from weighbridge.store.connection.failures import read_only, store_error
 from weighbridge.store.dialect import POSTGRESQL, Purpose, lock
 from weighbridge.store.session import Database
+
+if TYPE_CHECKING:
+    # Imported late: most starts do not need it.
+    from alembic.config import Config
+    from alembic.script import Script
 
 REVISION: Final = "0009"
 """The newest migration; code and schema of another revision do not work together."""
@@ -31,8 +40,9 @@ def upgrade(database: Database) -> str:
     Safe to run in several processes at once: the first one works, in a transaction
     of its own, and the others then find nothing to do. One that is killed leaves
     nothing behind. Raises StoreError(schema_version) for the database of a newer or
-    an unknown version, StoreError(not_a_database) for another program's; neither is
-    touched.
+    an unknown version, StoreError(not_a_database) for another program's,
+    StoreError(upgrade_failed, disk_full, ...) where a migration fails; the database is
+    then as it was.
     """
     found = _revision(database)
     if found == REVISION:
@@ -74,13 +84,95 @@ def upgrade_in(connection: Connection) -> None:
         make_tables(connection, REVISION)
         return
     from alembic import command
+
+    config = _configured()
+    config.attributes["connection"] = connection
+    for script in _pending(config, found):
+        try:
+            command.upgrade(config, script.revision)
+        except DBAPIError as exc:
+            raise _failed(script.revision, store_error(exc), found) from exc
+
+
+def _configured() -> "Config":
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "weighbridge.store:migrations")
     config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
+
+
+def _pending(config: "Config", found: str) -> "Iterator[Script]":
+    """The migrations from this revision to this version's, in their order."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(config)
+    return reversed(list(scripts.iterate_revisions(REVISION, found)))
+
+
+def _failed(revision: str, cause: StoreError, found: str) -> StoreError:
+    """What can be put right keeps its code, such as `disk_full`."""
+    return StoreError(
+        f"the upgrade to schema {revision} failed: {cause.message}",
+        code="upgrade_failed" if cause.code == StoreError.code else cause.code,
+        hint=f"nothing was changed: the database has schema {found} as before, and the "
+        "version that used it can go on",
+        retryable=cause.retryable,
+    )
+
+
+class UpgradeStep(Struct, frozen=True):
+    """One migration.
+
+    reads: the tables whose rows it goes over, with their number of rows: as long as
+           that lasts, nobody else writes into them
+    """
+
+    revision: str
+    summary: str
+    reads: Mapping[str, int]
+
+
+class UpgradePlan(Struct, frozen=True):
+    """What `upgrade` would do.
+
+    found: the schema of the database; None for an empty one, of which all tables are
+           made
+    """
+
+    found: str | None
+    needed: str
+    steps: tuple[UpgradeStep, ...]
+
+
+def plan_upgrade(database: Database) -> UpgradePlan:
+    """Raises what `upgrade` does. Nothing is changed."""
+    with database.read() as connection:
+        found = _revision_in(connection)
+        if found is None:
+            _refuse_foreign(connection)
+        if found in (None, REVISION):
+            return UpgradePlan(found, REVISION, ())
+        if found not in _OLDER:
+            raise _unknown(found)
+        return UpgradePlan(
+            found,
+            REVISION,
+            tuple(
+                _step(script, connection) for script in _pending(_configured(), found)
+            ),
+        )
+
+
+def _step(script: "Script", connection: Connection) -> UpgradeStep:
+    reads = {
+        name: int(
+            connection.execute(select(count()).select_from(table(name))).scalar_one()
+        )
+        for name in getattr(script.module, "READS", ())
+    }
+    return UpgradeStep(script.revision, script.doc.rstrip("."), reads)
 
 
 def _unknown(found: str) -> StoreError:
@@ -108,15 +200,23 @@ def _refuse_foreign(connection: Connection) -> None:
 
 def check_schema(database: Database) -> None:
     """Raises StoreError(schema_version) if the schema is another revision's."""
+    if (older := older_schema(database)) is not None:
+        raise older
+
+
+def older_schema(database: Database) -> StoreError | None:
+    """What is to be said of a schema that `upgrade` brings to this version's; None for
+    this version's. Raises StoreError(schema_version) for every other."""
     found = _revision(database)
-    if found is not None and found != REVISION and found not in _OLDER:
+    if found == REVISION:
+        return None
+    if found is not None and found not in _OLDER:
         raise _unknown(found)
-    if found != REVISION:
-        raise StoreError(
-            f"the database has schema {found or 'none'}, this version needs {REVISION}",
-            code="schema_version",
-            hint="run: weighbridge db upgrade",
-        )
+    return StoreError(
+        f"the database has schema {found or 'none'}, this version needs {REVISION}",
+        code="schema_version",
+        hint="run: weighbridge db upgrade",
+    )
 
 
 def _revision(database: Database) -> str | None:

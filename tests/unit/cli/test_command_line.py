@@ -24,6 +24,7 @@ from weighbridge.errors import (
     TransportError,
     WeighbridgeError,
 )
+from weighbridge.store.schema import REVISION
 
 COMMANDS = ["inspect", "crawl", "top", "up", "config", "db"]
 
@@ -214,6 +215,7 @@ def test_every_commands_help_shows_an_example_and_the_options_that_it_obeys(
     has_rows = has_sizes or words in (
         ["config", "show"],
         ["db", "recount"],
+        ["db", "upgrade"],
         ["db", "verify"],
         ["doctor"],
         ["notify", "list"],
@@ -400,7 +402,7 @@ def test_a_fresh_database_is_upgraded_and_empty(
     url = f"sqlite:///{folder}/new.db"
 
     assert run(["db", "upgrade", "--database", url]) == 0
-    assert "revision" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"the database has schema {REVISION}\n"
     assert run(["top", "--database", url, "-o", "json"]) == 0
     assert capsys.readouterr().out == '{\n  "items": []\n}\n'
 

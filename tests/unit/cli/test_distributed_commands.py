@@ -7,7 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from support.database import a_database
+from support.notify_socket import a_notify_socket
 from support.wait import wait_in_thread
 from weighbridge.bootstrap.kinds import KINDS
 from weighbridge.cli.main import run
@@ -43,18 +46,47 @@ def test_without_redis_there_is_nothing_to_join(
     [["worker"], ["scheduler"], ["serve", "--bind", "127.0.0.1:0"]],
     ids=" ".join,
 )
-def test_a_database_of_another_version_is_refused(
+def test_a_database_of_a_newer_version_is_refused(
     arguments: list[str],
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("WEIGHBRIDGE_REDIS_URL", REDIS)
-    open_database(f"sqlite:///{folder / 'empty.db'}").close()
+    with a_database(folder) as database, database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
-    assert run([*arguments, "--database", "empty.db"]) == 2
+    assert run([*arguments, "--database", "weighbridge.db"]) == 2
 
     assert "[schema_version]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["worker"], ["scheduler"], ["serve", "--bind", "127.0.0.1:0"]],
+    ids=" ".join,
+)
+def test_sigterm_ends_who_waits_for_an_upgrade(
+    arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_REDIS_URL", REDIS)
+    open_database(f"sqlite:///{folder / 'empty.db'}").close()
+    with a_notify_socket(folder) as manager:
+        monkeypatch.setenv("NOTIFY_SOCKET", str(manager.path))
+
+        def end_once_it_waits() -> None:
+            wait_in_thread(lambda: bool(manager.said), "it waits")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        ending = threading.Thread(target=end_once_it_waits)
+        ending.start()
+        code = run([*arguments, "--database", "empty.db"])
+        ending.join()
+
+    assert code == 128 + signal.SIGTERM
+    _, said = manager.said[0]
+    assert said.startswith("STATUS=waits for weighbridge db upgrade: ")
+    assert not manager.strangers
 
 
 def test_a_queue_that_does_not_exist_is_named(

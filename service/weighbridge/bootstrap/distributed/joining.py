@@ -1,13 +1,24 @@
-"""What is crawled before a process joins the others."""
+"""What is checked and waited for before a process joins the others."""
 
-from weighbridge.bootstrap.databases import checked_database
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+
 from weighbridge.config import Settings
-from weighbridge.errors import UsageError
+from weighbridge.errors import StoreError, UsageError
 from weighbridge.jobs.redis.broker import KEEPS, eviction_policy, is_exposed
+from weighbridge.service_manager import ServiceManager
+from weighbridge.store.schema_watch import await_schema
+from weighbridge.store.session import Database, open_database
+
+_SAID_EVERY_S: Final = 60.0
 
 
-def check_distributed(settings: Settings) -> list[str]:
-    """What a person is to be warned of.
+def check_distributed(settings: Settings, manager: ServiceManager) -> list[str]:
+    """What a person is to be warned of; waits for the upgrade of an older schema.
 
     Raises UsageError(no_redis, redis_auth, invalid_redis_url) where there is no Redis
     to meet the others at, whatever one waits, and StoreError(schema_version, ...) for a
@@ -19,7 +30,7 @@ def check_distributed(settings: Settings) -> list[str]:
             code="no_redis",
             hint="set redis_url, or run everything in one process: weighbridge up",
         )
-    with checked_database(settings):
+    with awaited_database(settings, manager):
         pass
     return redis_warnings(settings)
 
@@ -56,3 +67,29 @@ def redis_warnings(settings: Settings) -> list[str]:
             f"them what workers are to do: set maxmemory-policy {KEEPS}"
         )
     return warnings
+
+
+@contextmanager
+def awaited_database(settings: Settings, manager: ServiceManager) -> Iterator[Database]:
+    """The configured database, once it has this version's schema: an older one is
+    waited for, as another process upgrades it.
+
+    manager: is told while it waits
+    Raises StoreError(schema_version) for a newer one, StoreError(no_database, ...).
+    """
+    log = structlog.get_logger("weighbridge")
+    said_at = float("-inf")
+
+    def waits(older: StoreError) -> None:
+        nonlocal said_at
+        manager.waiting(f"waits for weighbridge db upgrade: {older.message}")
+        if time.monotonic() - said_at >= _SAID_EVERY_S:
+            said_at = time.monotonic()
+            log.warning("waits for: weighbridge db upgrade", why=older.message)
+
+    database = open_database(settings.database_url.reveal(), must_exist=True)
+    try:
+        await_schema(database, waits)
+        yield database
+    finally:
+        database.close()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from weighbridge.bootstrap.databases import ready_database
+from weighbridge.bootstrap.databases import planned_upgrade, ready_database
 from weighbridge.cli.actions.tokens import system_user
 from weighbridge.config import Settings
 from weighbridge.domain.image.platform import DEFAULT, Platform
@@ -32,6 +32,7 @@ from weighbridge.store.maintenance.checking.verify import (
 )
 from weighbridge.store.maintenance.forgetting import Forgettable, find_known, forget
 from weighbridge.store.reports.inventory import registry_reports
+from weighbridge.store.schema import UpgradePlan, UpgradeStep
 from weighbridge.store.session import Database
 
 MOST: Final = 10_000
@@ -279,4 +280,45 @@ _TABLE: Final[Table[Difference]] = Table(
         Column("recounted", lambda found: _text(found.recounted), rank=3),
     ),
     keys=keys_of(Difference),
+)
+
+
+def planned(settings: Settings, output: Output, screen: Screen) -> str:
+    """A row for each migration, and what to do before. Nothing is changed."""
+    plan = planned_upgrade(settings)
+    beside: dict[str, object] = {"found": plan.found, "needed": plan.needed}
+    if output == "markdown":
+        shown = _STEPS.markdown(plan.steps) if plan.steps else ""
+        return "\n\n".join(filter(None, (shown, *_said_of(plan))))
+    return _STEPS.printed(
+        plan.steps, output, screen, foot=_said_of(plan), beside=beside
+    )
+
+
+def _said_of(plan: UpgradePlan) -> list[str]:
+    if plan.found == plan.needed:
+        return [f"nothing to do: the database has schema {plan.found}"]
+    if plan.found is None:
+        return [f"the database is empty: the tables of schema {plan.needed} are made"]
+    return [
+        f"{plural(len(plan.steps), 'step')} from schema {plan.found} to {plan.needed}, "
+        "all in one transaction; nothing was changed yet",
+        "before it: weighbridge db backup FILE",
+        "then: weighbridge db upgrade",
+    ]
+
+
+def _reads(step: UpgradeStep) -> str:
+    return ", ".join(
+        f"{plural(rows, 'row')} of {name}" for name, rows in step.reads.items()
+    )
+
+
+_STEPS: Final[Table[UpgradeStep]] = Table(
+    columns=(
+        Column("schema", lambda step: step.revision, "name"),
+        Column("what it does", lambda step: step.summary, rank=1),
+        Column("goes over", _reads, rank=2),
+    ),
+    keys=keys_of(UpgradeStep),
 )

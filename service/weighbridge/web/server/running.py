@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from weighbridge import process_memory
-from weighbridge.bootstrap.databases import checked_database, ready_database
+from weighbridge.bootstrap.databases import ready_database
 from weighbridge.bootstrap.engine.assembly import Embedded
 from weighbridge.bootstrap.registries.probing import Paces, Probes, alone
 from weighbridge.bootstrap.registries.sites import asked_targets, scope_of
@@ -36,6 +36,7 @@ from weighbridge.engine.judge.policy_reload import PolicyReload
 from weighbridge.ports.protocols import JobQueue
 from weighbridge.service_manager import UNMANAGED, ServiceManager
 from weighbridge.store.leases.validity import DatabaseClock
+from weighbridge.store.schema_watch import SchemaWatch
 from weighbridge.store.session import Database
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
@@ -299,11 +300,14 @@ def serve(
     announce: Callable[[], None],
     manager: ServiceManager,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, and leave the crawling to workers.
+    """Serve until SIGINT or SIGTERM, and leave the crawling to workers. The upgrade of
+    an older schema is waited for.
 
-    Raises StoreError(schema_version) for the database of another version.
+    Raises StoreError(schema_version) for the database of another version, also once
+    another one has upgraded it meanwhile.
     """
-    # Needs redis, which only the extra `workers` brings.
+    # Need redis, which only the extra `workers` brings.
+    from weighbridge.bootstrap.distributed.joining import awaited_database
     from weighbridge.bootstrap.distributed.service import (
         WorkerWatch,
         probe_paces,
@@ -314,7 +318,10 @@ def serve(
     telemetry = Telemetry()
     tls = listeners_tls(settings, telemetry)
     reload = reloaded(policies, telemetry, manager, tls)
-    with checked_database(settings) as database, service_enqueuer(settings) as jobs:
+    with (
+        awaited_database(settings, manager) as database,
+        service_enqueuer(settings) as jobs,
+    ):
         watch = WorkerWatch(settings, database, telemetry)
         server = listeners(
             settings,
@@ -347,7 +354,10 @@ def reloaded(
 def run(
     server: MainServer, beside: _Beside, reload: PolicyReload, database: Database
 ) -> None:
-    """Serve until SIGINT or SIGTERM, with what goes on beside it."""
+    """Serve until SIGINT or SIGTERM, with what goes on beside it.
+
+    Raises StoreError(schema_version) once another version has upgraded the database.
+    """
 
     def on_stop(number: int) -> None:
         """Whatever hangs, the process ends."""
@@ -358,15 +368,20 @@ def run(
     # uvicorn stops serving at a signal and then raises it again: without a handler
     # of ours the process would end there, before anything is put away.
     signal.signal(signal.SIGTERM, _stop)
+    schema = SchemaWatch(database, lambda: os.kill(os.getpid(), signal.SIGTERM))
     reload.start()
     beside.start()
+    schema.start()
     collecting = process_memory.collect_now_and_then()
     try:
         server.run()
     finally:
         collecting.set()
+        schema.close()
         beside.close()
         reload.close()
+        if schema.fault is not None:
+            raise schema.fault
 
 
 def end_after(seconds: float, code: int) -> None:

@@ -7,6 +7,7 @@ revision: str = "0007"
 down_revision: str | None = "0006"
 branch_labels: str | None = None
 depends_on: str | None = None
+READS: tuple[str, ...] = ("tags",)
 
 
 def upgrade() -> None:
