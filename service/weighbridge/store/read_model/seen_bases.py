@@ -56,18 +56,25 @@ _NEWEST: Final = (
     .group_by(_on.base_chain_id)
 )
 _fleet = given_ids("fleet", "chain")
+# With DISTINCT, so that it is read once: SQLite would read it for each fleet.
+_held = (
+    select(_on.base_chain_id, _on.image_id, _live.repository_id)
+    .join(repository_manifests, _live.manifest_id == _on.image_id)
+    .where(
+        IS_ON,
+        among_ids(_live.repository_id, "seen"),
+        among_ids(_on.base_chain_id),
+    )
+    .distinct()
+    .subquery()
+)
 _COUNTS: Final = (
     select(
         _fleet.c.fleet,
-        func.count(_on.image_id.distinct()).label("images"),
-        func.count(_live.repository_id.distinct()).label("repositories"),
+        func.count(_held.c.image_id.distinct()).label("images"),
+        func.count(_held.c.repository_id.distinct()).label("repositories"),
     )
-    .select_from(
-        _fleet.join(image_bases, _on.base_chain_id == _fleet.c.chain).join(
-            repository_manifests, _live.manifest_id == _on.image_id
-        )
-    )
-    .where(IS_ON, among_ids(_live.repository_id, "seen"))
+    .join_from(_fleet, _held, _held.c.base_chain_id == _fleet.c.chain)
     .group_by(_fleet.c.fleet)
 )
 
@@ -168,8 +175,9 @@ def _savings(
         place: [build.chain.id for build in base.builds if build.chain.id in best]
         for place, base in enumerate(bases)
     }
-    on_each = {"keys": keys, "seen": given["seen"]}
-    fleets = {row.fleet: row for row in connection.execute(_COUNTS, on_each)}
+    fleets = {
+        row.fleet: row for row in connection.execute(_COUNTS, {**given, "keys": keys})
+    }
     return _Savings(best, newest, fleets)
 
 

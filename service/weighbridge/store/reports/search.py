@@ -148,7 +148,7 @@ def _among_seen(
             among_ids(tags.c.repository_id, "seen"),
             tags.c.deleted_at.is_(None),
         )
-        .order_by(tags.c.repository_id.desc(), tags.c.name)
+        .order_by(tags.c.repository_id.desc(), tags.c.name.desc())
         .limit(TAGS)
     )
     looked = few.subquery()
