@@ -122,7 +122,13 @@ def others(database: Database, known: KnownBases) -> Sequence[int]:
     made = Violations(database, NOW)
     asked: list[int] = []
     for registry, name in OTHERS:
-        world = World(database, registry=registry, repository=name, now=NOW)
+        world = World(
+            database,
+            registry=registry,
+            repository=name,
+            now=NOW,
+            url="https://hub.example",
+        )
         world.crawl({"1": HELD, "web-tag": HELD})
         latest = an_image([a_layer(name, 9000)])
         world.crawl({"latest": latest})

@@ -322,3 +322,22 @@ def test_the_last_crawl_that_a_page_tells_of_is_of_what_is_seen(
     late.crawl({})
 
     assert asked.get("/search?q=shop", headers=shop).text == before
+
+
+def test_a_storage_scope_has_the_name_of_an_address_of_entries_that_are_seen(
+    database: Database,
+) -> None:
+    """Else it would say that another team has something there."""
+    for registry, name in (("hub", "shop/a"), ("near", "web/b")):
+        World(database, registry, name, url="https://hub.example").crawl({})
+    a_token(database, "admin", NOW)
+    asked = a_service_of_teams(database, lambda: POLICIES)
+    path = "/api/v1/repository?ref=hub/shop/a"
+
+    def scope(*teams: str) -> str:
+        token = a_token(database, "read", NOW, teams=frozenset(teams))
+        found: str = asked.get(path, headers=bearer(token)).json()["storage_scope"]
+        return found
+
+    assert scope("shop", "web") == "https://hub.example:443"
+    assert scope("shop") == "hub"

@@ -2,7 +2,9 @@
 and which of them a page holds: found in that order, by indexes where there are.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace as replace_fields
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
@@ -431,22 +433,57 @@ def repository_page(
     # five times as long.
     but = violating if among is None else ()
     ids, cursor = ids_of_page(connection, query, among, but)
-    return Page(tuple(_reports(connection, ids)), cursor)
+    return Page(tuple(_reports(connection, ids, sight)), cursor)
 
 
 def find_repository(
-    connection: Connection, registry: str, repository: str
+    connection: Connection,
+    registry: str,
+    repository: str,
+    sight: Sight | None = None,
 ) -> RepositoryReport | None:
-    """One repository by its full name, also one that is gone."""
+    """One repository by its full name, also one that is gone; if it is seen."""
     place = find_place(connection, registry, repository)
-    return None if place is None else _reports(connection, [place.id])[0]
+    if place is None or (sight is not None and place.id not in sight.ids):
+        return None
+    return _reports(connection, [place.id], sight)[0]
 
 
-def _reports(connection: Connection, ids: Collection[int]) -> list[RepositoryReport]:
-    """The rows of these ids, in the order of the ids."""
+_ENTRIES: Final = select(registries.c.name, registries.c.address)
+
+
+def _reports(
+    connection: Connection, ids: Collection[int], sight: Sight | None
+) -> list[RepositoryReport]:
+    """The rows of these ids, in the order of the ids.
+
+    A storage scope has the name of its address where several entries have repositories
+    there: where these are entries that are seen.
+    """
     rows = _ROWS.read(connection, {"ids": listed(ids)})
     found = {
         number: RepositoryReport(**dict(zip(_FIELDS, values, strict=True)))
         for number, *values in rows
     }
-    return [found[number] for number in ids]
+    reports = [found[number] for number in ids]
+    if sight is None:
+        return reports
+    addresses = {row.name: row.address for row in connection.execute(_ENTRIES)}
+    several = Counter(addresses.get(name) for name in sight.registries)
+    return [
+        report
+        if several[addresses[report.registry]] > 1
+        else replace_fields(
+            report,
+            storage_scope=_under(report, addresses[report.registry]),
+        )
+        for report in reports
+    ]
+
+
+def _under(report: RepositoryReport, address: str) -> str:
+    """Its storage scope under the name of its registry's entry."""
+    scope = report.storage_scope
+    if scope != address and not scope.startswith(f"{address}/"):
+        return scope
+    return report.registry + scope.removeprefix(address)

@@ -6,7 +6,7 @@ from weighbridge.domain.report.inventory import RepositoryReport
 from weighbridge.store.reports.nearest import nearest_repositories
 from weighbridge.store.reports.repositories import find_repository
 from weighbridge.store.session import Connection
-from weighbridge.web.request.unknown_names import is_seen, no_repository
+from weighbridge.web.request.unknown_names import no_repository
 
 
 def named_repository(
@@ -20,8 +20,8 @@ def named_repository(
     references = _readings(ref)
     for reference in references:
         names = reference.registry, reference.repository
-        found = find_repository(connection, *names)
-        if found is not None and (sight is None or is_seen(connection, *names, sight)):
+        found = find_repository(connection, *names, sight)
+        if found is not None:
             return found
     first = references[0]
     near = nearest_repositories(connection, first.registry, first.repository, sight)
