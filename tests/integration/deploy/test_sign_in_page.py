@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
+import kubernetes_validate
 import pytest
 import yaml
 
+from support.manifests import Object, shipped
 from support.many_repositories import add_repositories
 from support.missing import skip_or_fail
 from support.page_examples import blocks_of
@@ -195,10 +198,78 @@ def test_a_program_has_a_token(service: str, token: str) -> None:
     assert names(answer) == ["shop/a", "web/a"]
 
 
-def test_the_ingress_hands_on_the_headers_of_the_configuration() -> None:
-    proxy = yaml.safe_load(block("yaml", "auth_proxy:"))["web"]["auth_proxy"]
-    ingress = yaml.safe_load(block("yaml", "kind: Ingress"))
+@pytest.fixture(scope="module")
+def ingresses() -> tuple[Object, Object]:
+    """Of the service, and of the pages of oauth2-proxy."""
+    ours, gate = yaml.safe_load_all(block("yaml", "kind: Ingress"))
+    return ours, gate
 
-    prefix = "nginx.ingress.kubernetes.io/auth-"
-    handed = ingress["metadata"]["annotations"][f"{prefix}response-headers"]
+
+def annotation(ingress: Object, name: str) -> str:
+    prefix = "nginx.ingress.kubernetes.io/"
+    return str(ingress["metadata"]["annotations"][f"{prefix}{name}"])
+
+
+def backend(ingress: Object) -> tuple[str, str, Object]:
+    """The host, the path and the Service of its only rule."""
+    (rule,) = ingress["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    return rule["host"], path["path"], path["backend"]["service"]
+
+
+def test_the_ingress_hands_on_the_headers_of_the_configuration(
+    ingresses: tuple[Object, Object],
+) -> None:
+    proxy = yaml.safe_load(block("yaml", "auth_proxy:"))["web"]["auth_proxy"]
+
+    handed = annotation(ingresses[0], "auth-response-headers")
+
     assert handed.split(",") == [proxy["user_header"], proxy["groups_header"]]
+
+
+@pytest.mark.parametrize("version", kubernetes_validate.utils.all_versions()[-3:])
+def test_the_ingresses_are_as_the_api_wants_them(
+    ingresses: tuple[Object, Object], version: str
+) -> None:
+    for ingress in ingresses:
+        kubernetes_validate.validate(ingress, version, strict=True)
+
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(
+            ingresses[0] | {"spec": {"rule": []}}, version, strict=True
+        )
+
+
+def test_the_ingress_asks_whom_the_nginx_of_the_page_asks(
+    ingresses: tuple[Object, Object],
+) -> None:
+    nginx = block("nginx", "auth_request")
+    ours, gate = ingresses
+
+    asked = urlsplit(annotation(ours, "auth-url"))
+    sent_to = urlsplit(annotation(ours, "auth-signin"))
+
+    assert f"auth_request {asked.path};" in nginx
+    assert f"return 302 {sent_to.path}?rd=$request_uri;" in nginx
+    assert sent_to.query == "rd=$escaped_request_uri"
+    # Who is sent to sign in arrives at oauth2-proxy, which asks for no sign-in itself.
+    host, path, service = backend(gate)
+    assert (host, sent_to.netloc) == (backend(ours)[0],) * 2
+    assert f"location {path}/ {{" in nginx
+    assert sent_to.path.startswith(f"{path}/")
+    assert "annotations" not in gate["metadata"]
+    name, port = service["name"], service["port"]["number"]
+    inside = f"{name}.{gate['metadata']['namespace']}.svc.cluster.local"
+    assert asked.netloc == f"{inside}:{port}"
+
+
+def test_the_ingress_leads_to_the_service_of_the_manifests(
+    ingresses: tuple[Object, Object],
+) -> None:
+    (service,) = shipped("embedded").of("Service").values()
+    _, path, named = backend(ingresses[0])
+
+    assert path == "/"
+    assert named["name"] == service["metadata"]["name"]
+    assert ingresses[0]["metadata"]["namespace"] == service["metadata"]["namespace"]
+    assert named["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
