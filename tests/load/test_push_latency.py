@@ -75,13 +75,26 @@ def test_200_pushes_to_one_process(tmp_path: Path, engine: Engine) -> None:
         check(f"one process, {engine}", verdicts, timed.to_message(sink))
 
 
+SIGN_IN: Final = {
+    "trusted_proxies": ["127.0.0.1"],
+    "auth_proxy": {
+        "user_header": "X-Auth-Request-Email",
+        "groups_header": "X-Auth-Request-Groups",
+        "admin_groups": ["platform"],
+    },
+}
+
+
 @pytest.mark.timeout(600)
-def test_200_pushes_over_tls_to_a_process_that_wants_tokens(tmp_path: Path) -> None:
+@pytest.mark.parametrize("web", [{}, SIGN_IN], ids=["tokens", "sign-in"])
+def test_200_pushes_over_tls_to_a_process_that_asks_who_it_is(
+    tmp_path: Path, web: Mapping[str, object]
+) -> None:
     timed = Timed()
     with (
         message_sink() as sink,
         a_push_stage(
-            tmp_path, "sqlite", an_authority(tmp_path), **telling(sink)
+            tmp_path, "sqlite", an_authority(tmp_path), web, **telling(sink)
         ) as stage,
     ):
         token = stage.token()
@@ -102,7 +115,7 @@ def test_200_pushes_over_tls_to_a_process_that_wants_tokens(tmp_path: Path) -> N
             ]
 
         verdicts = timed.to_verdict(stage.database)
-        check("one process, TLS and tokens", verdicts, timed.to_message(sink))
+        check(f"TLS, {len(web)} keys of sign-in", verdicts, timed.to_message(sink))
         assert answers == [401, 200]
 
 

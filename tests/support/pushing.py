@@ -102,6 +102,7 @@ class PushStage:
     database: Database
     config: Mapping[str, object] = field(default_factory=dict)
     authority: Authority | None = None
+    web: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def tls(self) -> ssl.SSLContext | None:
@@ -118,7 +119,7 @@ class PushStage:
             "webhooks": [
                 {"source": "distribution", "registry": "near", "secret": SECRET}
             ],
-            **self._web(),
+            "web": {**self._tls(), **self.web},
             **self.config,
         }
         home = self.folder / "service"
@@ -127,16 +128,14 @@ class PushStage:
         command = [sys.executable, "-m", "weighbridge", "up", "--bind", self.address]
         return serving(command, home, self.address, "/readyz", self.tls)
 
-    def _web(self) -> dict[str, object]:
+    def _tls(self) -> dict[str, object]:
         """With TLS as others reach it: not without a token."""
         if self.authority is None:
             return {}
         file = str(self.authority.server_file("127.0.0.1"))
         return {
-            "web": {
-                "external_url": f"https://{self.address}",
-                "tls": {"cert_file": file, "key_file": file},
-            }
+            "external_url": f"https://{self.address}",
+            "tls": {"cert_file": file, "key_file": file},
         }
 
     def token(self) -> str:
@@ -215,12 +214,14 @@ def a_push_stage(
     folder: Path,
     engine: Engine = "sqlite",
     authority: Authority | None = None,
+    web: Mapping[str, object] | None = None,
     /,
     **config: object,
 ) -> Iterator[PushStage]:
     """A stage whose service does not run yet.
 
     authority: signs the service's certificate; None: plain HTTP on loopback
+    web: keys of `web` beside those of TLS
     config: further top-level keys
     """
     address = free_address()
@@ -231,4 +232,6 @@ def a_push_stage(
         url = stack.enter_context(a_database_url(folder, engine))
         database = open_database(url)
         stack.callback(database.close)
-        yield PushStage(folder, registry, address, url, database, config, authority)
+        yield PushStage(
+            folder, registry, address, url, database, config, authority, web or {}
+        )
