@@ -132,6 +132,10 @@ def damaged(worlds: Worlds) -> None:
         database.execute("UPDATE storage_scopes SET shared_bytes = 9")
 
 
+def backed_up(worlds: Worlds) -> None:
+    assert run(["db", "backup", "monday.db", "--database", "weights.db"]) == 0
+
+
 def older(worlds: Worlds) -> None:
     load(
         "sqlite:///older.db", "sqlite", stored_sql("sqlite", "0006").read_text("utf-8")
@@ -271,6 +275,7 @@ SCENES: Final[dict[str, Callable[[Worlds], None]]] = {
     "registry check": demo,
     "db verify --database damaged.db": damaged,
     "db upgrade --plan": older,
+    "db restore": backed_up,
     "db recount": damaged,
     "webhook url": with_a_webhook,
     "token create --role metrics": demo,

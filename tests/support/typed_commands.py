@@ -18,6 +18,7 @@ EXIT_CODE: Final = "echo $?"
 _WIDTHS: Final = (80, 100)
 """Of the terminals that the pages show."""
 _OF_THE_MOMENT: Final = (
+    (r"\b\d{8}T\d{6}Z", "TIME"),
     (r"\bwb\w_[\w-]+", "TOKEN"),
     (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z| UTC)", "MOMENT"),
     (r"\b\d+(\.\d+)? (s|min|h|d) ago\b", "AGO"),

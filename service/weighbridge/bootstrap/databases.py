@@ -7,9 +7,11 @@ from pathlib import Path
 from weighbridge.config import Settings
 from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError
+from weighbridge.store.access import Act, note_act
 from weighbridge.store.backup.backing_up import Watch, back_up
 from weighbridge.store.backup.contents import Contents
-from weighbridge.store.backup.server_tools import dump_needed
+from weighbridge.store.backup.restoring import Restored, restore
+from weighbridge.store.backup.server_tools import dump_needed, restore_needed
 from weighbridge.store.reports.inventory import registry_names
 from weighbridge.store.schema import (
     UpgradePlan,
@@ -120,3 +122,27 @@ def backed_up(
         return back_up(database, source, Path(file), watch, replace=replace)
     finally:
         database.close()
+
+
+def restored(
+    settings: Settings, file: str, watch: Watch, act: Act, *, replace: bool
+) -> Restored:
+    """Put what a backup holds in the place of the configured database.
+
+    act: is noted in what was restored
+    Raises UsageError(use_pg_restore, bad_backup_file, database_exists),
+    StoreError(not_a_database, schema_version, database_in_use, disk_full, ...).
+    """
+    url = settings.database_url.reveal()
+    address, is_server = address_of(url)
+    if is_server:
+        raise restore_needed(address, file)
+    target = Path(str(address.database))
+    done = restore(target, Path(file), watch, act.at, replace=replace)
+    database = open_database(url, must_exist=True)
+    try:
+        with database.write() as connection:
+            note_act(connection, act)
+    finally:
+        database.close()
+    return done

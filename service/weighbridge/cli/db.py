@@ -1,7 +1,8 @@
 """`weighbridge db ...`: look after the database."""
 
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -9,6 +10,11 @@ from weighbridge.cli.options.common import Options, common_options
 from weighbridge.cli.options.parameters import SuggestingGroup
 from weighbridge.cli.process.failure import FOUND
 from weighbridge.cli.process.streams import emit
+
+if TYPE_CHECKING:
+    # Imported late, as all that a command alone needs.
+    from weighbridge.cli.actions.progress import Watch
+    from weighbridge.config import Settings
 
 _UPGRADE: Final = """\b
 Examples:
@@ -29,6 +35,11 @@ _BACKUP: Final = """\b
 Examples:
   weighbridge db backup weights-monday.db
   weighbridge db backup /mnt/backups/weights.db --replace
+"""
+_RESTORE: Final = """\b
+Examples:
+  weighbridge db restore weights-monday.db
+  weighbridge db restore /mnt/backups/weights.db --replace
 """
 _FORGET: Final = """\b
 Examples:
@@ -118,18 +129,50 @@ def backup(options: Options, file: str, replace: bool) -> int:
     is there only once the copy is whole and was read again. For PostgreSQL, the
     command to use is printed, with exit code 2.
     """
+    from weighbridge.cli.actions.backups import backed_up
+
+    return _copied(
+        options, file, replace, backed_up, "there is no backup of this moment"
+    )
+
+
+@command.command(epilog=_RESTORE)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--replace", is_flag=True, help="Where there is a database; it is kept beside."
+)
+@common_options()
+def restore(options: Options, file: str, replace: bool) -> int:
+    """Put the backup FILE in the place of the SQLite database, which nothing may use.
+
+    The database before is kept beside it under another name. What came after the
+    backup is lost where no registry has it; the next crawl reads the rest again. An
+    older schema is upgraded by the next start. For PostgreSQL, the command to use is
+    printed, with exit code 2.
+    """
+    from weighbridge.cli.actions.backups import restored
+
+    return _copied(options, file, replace, restored, "nothing was restored")
+
+
+def _copied(
+    options: Options,
+    file: str,
+    replace: bool,
+    copy: "Callable[[Settings, str, bool, Watch], str]",
+    stopped: str,
+) -> int:
     settings = options.settings()
 
-    from weighbridge.cli.actions import backups
     from weighbridge.cli.actions.progress import watching
     from weighbridge.cli.process.stopping import stopped_by_sigterm
 
     with stopped_by_sigterm() as stops:
         try:
             with watching(options.screen(is_error=True), sys.stderr) as watch:
-                text = backups.backed_up(settings, file, replace, watch)
+                text = copy(settings, file, replace, watch)
         except KeyboardInterrupt:
-            click.echo("stopped; there is no backup of this moment", err=True)
+            click.echo(f"stopped; {stopped}", err=True)
             return stops.code
     emit(text)
     return 0

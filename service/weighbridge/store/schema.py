@@ -74,9 +74,9 @@ def upgrade_in(connection: Connection) -> None:
     found = _revision_in(connection)
     if found == REVISION:
         return
-    if found is not None and found not in _OLDER:
-        raise _unknown(found)
-    if found is None:
+    if found is not None:
+        refuse_unknown(found)
+    else:
         # Imported late, as alembic below: most starts do not need it.
         from weighbridge.store.creation import make_tables
 
@@ -154,8 +154,7 @@ def plan_upgrade(database: Database) -> UpgradePlan:
             _refuse_foreign(connection)
         if found in (None, REVISION):
             return UpgradePlan(found, REVISION, ())
-        if found not in _OLDER:
-            raise _unknown(found)
+        refuse_unknown(found)
         return UpgradePlan(
             found,
             REVISION,
@@ -173,6 +172,13 @@ def _step(script: "Script", connection: Connection) -> UpgradeStep:
         for name in getattr(script.module, "READS", ())
     }
     return UpgradeStep(script.revision, script.doc.rstrip("."), reads)
+
+
+def refuse_unknown(found: str) -> None:
+    """Raises StoreError(schema_version) for a revision that `upgrade` cannot start
+    from, and that is not this version's."""
+    if found != REVISION and found not in _OLDER:
+        raise _unknown(found)
 
 
 def _unknown(found: str) -> StoreError:
@@ -210,8 +216,8 @@ def older_schema(database: Database) -> StoreError | None:
     found = _revision(database)
     if found == REVISION:
         return None
-    if found is not None and found not in _OLDER:
-        raise _unknown(found)
+    if found is not None:
+        refuse_unknown(found)
     return StoreError(
         f"the database has schema {found or 'none'}, this version needs {REVISION}",
         code="schema_version",

@@ -38,7 +38,7 @@ def back_up(
     with scratch_beside(target) as scratch:
         with database.read() as connection:
             _refuse_empty(connection, source)
-            _copy(_driver_of(connection), scratch, watch)
+            copied(_driver_of(connection), scratch, watch)
         found = checked_contents(scratch)
         # Somebody may have made one meanwhile.
         _refuse_present(target, replace=replace)
@@ -55,7 +55,7 @@ def scratch_beside(target: Path) -> Iterator[Path]:
             prefix=f".{target.name}.", suffix=".part", dir=target.parent
         )
     except OSError as error:
-        raise _failed(target, error.strerror or "") from error
+        raise write_failed(target, error.strerror or "") from error
     os.close(number)
     scratch = Path(name)
     try:
@@ -71,7 +71,7 @@ def put_in_place(scratch: Path, target: Path) -> None:
         scratch.replace(target)
         _sync(target.parent)
     except OSError as error:
-        raise _failed(target, error.strerror or "") from error
+        raise write_failed(target, error.strerror or "") from error
 
 
 def copy_pages(source: sqlite3.Connection, scratch: Path, watch: Watch) -> None:
@@ -92,16 +92,17 @@ def copy_pages(source: sqlite3.Connection, scratch: Path, watch: Watch) -> None:
         source.backup(copy, pages=_PAGES, progress=told)
 
 
-def _copy(source: sqlite3.Connection, scratch: Path, watch: Watch) -> None:
+def copied(source: sqlite3.Connection, scratch: Path, watch: Watch) -> None:
+    """The same; raises StoreError(disk_full, database_corrupt, backup_failed)."""
     try:
         copy_pages(source, scratch, watch)
     except sqlite3.Error as error:
         code = error.sqlite_errorcode & 0xFF
         if code == sqlite3.SQLITE_FULL:
             raise StoreError(
-                f"{scratch.parent}: the disk is too full for the backup",
+                f"{scratch.parent}: the disk is too full for a copy of the database",
                 code="disk_full",
-                hint="free some space there, or write it to another disk",
+                hint="free some space there, or use another disk",
                 retryable=True,
             ) from error
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -109,7 +110,7 @@ def _copy(source: sqlite3.Connection, scratch: Path, watch: Watch) -> None:
                 "the database is damaged; restore it from an earlier backup",
                 code="database_corrupt",
             ) from error
-        raise _failed(scratch, error.sqlite_errorname) from error
+        raise write_failed(scratch, error.sqlite_errorname) from error
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:
@@ -138,7 +139,7 @@ def _refuse_bad(source: Path, target: Path) -> None:
         what = "it is not a regular file"
     elif not target.parent.is_dir():
         what = f"there is no directory {target.parent}"
-    elif target in _of_the_database(source):
+    elif target in files_of(source):
         what = "it belongs to the database itself"
     elif target.exists() and source.exists() and target.samefile(source):
         what = "it is the database itself"
@@ -150,7 +151,8 @@ def _refuse_bad(source: Path, target: Path) -> None:
         )
 
 
-def _of_the_database(source: Path) -> list[Path]:
+def files_of(source: Path) -> list[Path]:
+    """A database's own, and those that SQLite makes beside it."""
     path = Path(os.path.realpath(source))
     beside = ("", "-wal", "-shm", "-journal")
     return [path.with_name(f"{path.name}{suffix}") for suffix in beside]
@@ -171,9 +173,10 @@ def _sync(path: Path) -> None:
         os.close(number)
 
 
-def _failed(path: Path, why: str) -> StoreError:
+def write_failed(path: Path, why: str) -> StoreError:
+    """What is said of a file that cannot be made."""
     return StoreError(
-        f"{path.parent}: the backup cannot be written there ({why})",
+        f"{path.parent}: the file cannot be written there ({why})",
         code="backup_failed",
         hint="check who may write there, and that the disk works",
     )

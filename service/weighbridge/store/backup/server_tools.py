@@ -26,12 +26,12 @@ def dump_needed(address: URL, file: str) -> UsageError:
 def restore_needed(address: URL, file: str) -> UsageError:
     """The same of restoring."""
     return UsageError(
-        "a database of PostgreSQL is restored by its own program",
+        "a database of PostgreSQL is restored by its own program, into an empty one",
         code="use_pg_restore",
         hint=shlex.join(
             [
-                *("pg_restore", "--clean", "--if-exists", "--no-owner"),
-                *("--single-transaction", f"--dbname={_shown(address)}", file),
+                *("pg_restore", "--no-owner", "--single-transaction"),
+                *(f"--dbname={_shown(address)}", file),
             ]
         ),
     )
