@@ -7,6 +7,7 @@ text; so do counts, orders, cursors, nearest names and ETags, whatever is asked.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote, urlencode
@@ -16,6 +17,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from support.database import Engine, a_database
+from support.disputed_sizes import claim_wrongly
 from support.images import a_layer, an_image
 from support.known_bases import KnownBases
 from support.read_model import NOW
@@ -25,11 +27,13 @@ from support.tokens import a_token, bearer
 from support.violations import Violations
 from support.web_app import create_app
 from weighbridge.domain.access.sign_in import SignInProxy
+from weighbridge.domain.traffic.pulls import PullCount
 from weighbridge.store.crawls.crawl_requests import put_request
 from weighbridge.store.read_model.base_summaries import refresh_base_summaries
 from weighbridge.store.reports.bases import BASE_SORTS
 from weighbridge.store.reports.repositories import SORTS
 from weighbridge.store.session import Database
+from weighbridge.store.traffic.pull_counts import note_pulls
 from weighbridge.telemetry import Telemetry
 from weighbridge.web.options import WebOptions
 from weighbridge.web.request.parameters import RouteRow
@@ -92,6 +96,8 @@ def a_service(database: Database, shop: Mapping[str, str]) -> Service:
             {"1": an_image([a_layer(name, 1000)]), "2": an_image([a_layer(name, 500)])}
         )
         world.crawl({"1": an_image([a_layer(name, 1500)])})
+        pulls_of(world, 100)
+        claim_wrongly(world, NOW)
         made.open(world.repository_id)
     ask_for_crawl(database, world.registry_id, ["shop/a"])
     known = known_bases(database)
@@ -132,6 +138,8 @@ def others(database: Database, known: KnownBases) -> Sequence[int]:
         world.crawl({"1": HELD, "web-tag": HELD})
         latest = an_image([a_layer(name, 9000)])
         world.crawl({"latest": latest})
+        pulls_of(world, 9_000)
+        claim_wrongly(world, NOW)
         known.stands_on(latest.digest, ON[name], reference="nobody/knows:1")
         made.open(world.repository_id)
         asked += [
@@ -141,6 +149,14 @@ def others(database: Database, known: KnownBases) -> Sequence[int]:
     known.stands_on(HELD.digest, "python")
     refresh_base_summaries(database, NOW)
     return [*asked, *range(5, 5 + 2 * len(OTHERS))]
+
+
+def pulls_of(world: World, pulls: int) -> None:
+    with world.database.write() as connection:
+        for count, days in ((1, 1), (pulls, 0)):
+            told = {world.repository: PullCount(count)}
+            at = NOW - timedelta(days=days)
+            note_pulls(connection, world.registry_id, told, at)
 
 
 def ask_for_crawl(database: Database, registry: int, names: list[str] | None) -> int:
@@ -192,7 +208,14 @@ IMAGE: Final = (
     "ref={ref}:1&platform=linux/amd64",
 )
 SEARCHED: Final = ("q=web", "q=a", "q={name}", "q=web-tag", "q=latest", "q=a&team=web")
-MONTHS: Final = ("", "month=2026-09", "registry={registry}", *OF_REPOSITORY)
+MONTHS: Final = (
+    "",
+    "limit=1",
+    "team=web",
+    "month=2026-09",
+    "registry={registry}",
+    *OF_REPOSITORY,
+)
 BASES: Final = (
     "",
     "limit=1",
@@ -223,7 +246,7 @@ ASKED: Final[Mapping[str, Sequence[str]]] = {
     "/api/v1/crawl-requests/{request_id}": ("",),
     "/api/v1/crawls": (*LIST, *OF_REPOSITORY),
     "/api/v1/crawls/{crawl_id}": ("",),
-    "/api/v1/disputes": (*OF_REPOSITORY, "registry={registry}"),
+    "/api/v1/disputes": (*LIST, *OF_REPOSITORY),
     "/api/v1/headroom": ("", "registry={registry}"),
     "/api/v1/history": (*REF, "ref={ref}:1", "ref={ref}:web-tag", "ref={ref}&since=9d"),
     "/api/v1/image": IMAGE,

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, and_, bindparam, case, or_, select
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.report.inventory import DisputeReport, Page
 from weighbridge.store.dialect import among_ids, join_in_order, listed
 from weighbridge.store.ledger.expressions import sized
@@ -90,18 +91,29 @@ _TAGS: Final = (
 
 
 class DisputeQuery(Struct, frozen=True):
-    """Which disputes; None: of all."""
+    """Which disputes; None: of all. team: whoever asks finds out what is this one's,
+    and hands it to `dispute_page` as what is seen"""
 
     registry: str | None = None
     repository: str | None = None
+    team: str | None = None
     limit: int = 100
     cursor: str | None = None
 
 
-def dispute_page(connection: Connection, query: DisputeQuery) -> Page[DisputeReport]:
-    """One page, the latest first. Raises UsageError(invalid_limit, invalid_cursor)."""
+def dispute_page(
+    connection: Connection, query: DisputeQuery, sight: Sight | None = None
+) -> Page[DisputeReport]:
+    """One page, the latest first. Raises UsageError(invalid_limit, invalid_cursor).
+
+    sight: which repositories are seen, None: all
+    """
     limit = check_limit(query.limit)
     statement = _ROWS.limit(limit + 1)
+    given: Mapping[str, object] = {}
+    if sight is not None:
+        given = {"seen": listed(sorted(sight.ids))}
+        statement = statement.where(among_ids(repositories.c.id, "seen"))
     if query.registry is not None:
         statement = statement.where(registries.c.name == query.registry)
     if query.repository is not None:
@@ -114,7 +126,7 @@ def dispute_page(connection: Connection, query: DisputeQuery) -> Page[DisputeRep
                 and_(disputes.c.id == last, repositories.c.id < repository),
             )
         )
-    rows = connection.execute(statement).all()
+    rows = connection.execute(statement, given).all()
     shown = rows[:limit]
     names = {
         repository: _tags_of(

@@ -20,6 +20,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from weighbridge.domain.access.principal import Sight
 from weighbridge.domain.report.inventory import Page
 from weighbridge.domain.report.traffic import (
     LastPulls,
@@ -139,19 +140,25 @@ class TrafficQuery(Struct, frozen=True):
     """Which repositories, those first of which the most bytes may have been pulled.
 
     month: see `domain.traffic.months`
+    team:  whoever asks finds out what is this one's, and hands it to `traffic_page` as
+           what is seen
     """
 
     month: int
     registry: str | None = None
     repository: str | None = None
+    team: str | None = None
     limit: int = 100
     cursor: str | None = None
 
 
-def traffic_page(connection: Connection, query: TrafficQuery) -> Page[TrafficReport]:
+def traffic_page(
+    connection: Connection, query: TrafficQuery, sight: Sight | None = None
+) -> Page[TrafficReport]:
     """One page: those with bytes, the most first, then those of which the registry
     tells pulls without; of others nothing is told. A cursor goes on in its own month.
 
+    sight: which repositories are seen, None: all
     Raises UsageError(invalid_limit, invalid_cursor).
     """
     limit, month = check_limit(query.limit), query.month
@@ -162,25 +169,31 @@ def traffic_page(connection: Connection, query: TrafficQuery) -> Page[TrafficRep
         _, *place = read_cursor(query.cursor, TRAFFIC_CURSOR)
         month, value, last = (None if n is None else int(n) for n in place)  # type: ignore[assignment]  # the form has a month
         is_behind = value is None
+    given: dict[str, object] = {"month": month}
+    if sight is not None:
+        given["seen"] = listed(sorted(sight.ids))
     found: list[tuple[int | None, int]] = []
     if not is_behind:
-        statement = _of(query, _COUNTED)
+        statement = _of(query, _COUNTED, sight)
         if last is not None:
             statement = statement.where(
                 tuple_(_month.high_bytes, _month.repository_id) < tuple_(value, last)
             )
-        rows = connection.execute(statement.limit(limit + 1), {"month": month})
+        rows = connection.execute(statement.limit(limit + 1), given)
         found += [(row.value, row.id) for row in rows]
     if len(found) <= limit:
-        statement = _of(query, _OTHERS)
+        statement = _of(query, _OTHERS, sight)
         if is_behind:
             pulls = select(_told.pulls).where(_told.repository_id == last)
+            if sight is not None:
+                # Else it would tell how many are pulled of what is not seen.
+                pulls = pulls.where(among_ids(_told.repository_id, "seen"))
             statement = statement.where(
                 tuple_(_told.pulls, _told.repository_id)
                 < tuple_(pulls.scalar_subquery(), last)
             )
         room = limit + 1 - len(found)
-        rows = connection.execute(statement.limit(room), {"month": month})
+        rows = connection.execute(statement.limit(room), given)
         found += [(None, row.id) for row in rows]
     shown = found[:limit]
     following = None
@@ -207,7 +220,9 @@ def find_months(
     return [_report(row, row.month) for row in rows]
 
 
-def _of(query: TrafficQuery, statement: Any) -> Any:
+def _of(query: TrafficQuery, statement: Any, sight: Sight | None) -> Any:
+    if sight is not None:
+        statement = statement.where(among_ids(_repository.id, "seen"))
     if query.registry is not None:
         statement = statement.where(registries.c.name == query.registry)
     if query.repository is not None:

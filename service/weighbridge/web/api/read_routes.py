@@ -102,7 +102,7 @@ class API(Handlers):
 
     def disputes(self, request: Request, query: Disputes) -> Response:
         """Sizes that are claimed and that the registry contradicts, latest first."""
-        page = self._finder.disputes(query)
+        page = self.finder(request).disputes(query)
         return json_answer(request, page_of_rows(page, dispute_json))
 
     def tags(

@@ -31,7 +31,6 @@ from weighbridge.web.request.parameters import (
     StoredTagNames,
     TagNames,
 )
-from weighbridge.web.request.repository_names import named_repository
 from weighbridge.web.request.unknown_names import check_names, no_repository, no_tag
 
 RECLAIM_TAGS: Final = 20_000
@@ -46,7 +45,7 @@ class ReclaimRoutes(Handlers):
         those that the rules of `reclaim` do not keep. Nothing is deleted."""
         now = self._clock()
         with self._database.read() as connection:
-            report = self._named(connection, ref, tag)
+            report = self._named(request, connection, ref, tag)
             if tag:
                 found = reclaim_tags(
                     connection, report, tag, now, leaves_tags_out=self._in_part(report)
@@ -66,7 +65,7 @@ class ReclaimRoutes(Handlers):
         """What a repository, or these tags of it, stores, by class, and what of it
         nothing else refers to."""
         with self._database.read() as connection:
-            report = self._named(connection, ref, tag)
+            report = self._named(request, connection, ref, tag)
             in_part = self._in_part(report)
             if tag:
                 split = split_of_tags(connection, report, tag, leaves_tags_out=in_part)
@@ -90,10 +89,10 @@ class ReclaimRoutes(Handlers):
         return json_answer(request, asdict(storage_row(split)))
 
     def _named(
-        self, connection: Connection, ref: str, names: Sequence[str]
+        self, request: Request, connection: Connection, ref: str, names: Sequence[str]
     ) -> RepositoryReport:
         """The repository, which has these tags."""
-        report = named_repository(connection, ref)
+        report = self.finder(request).named(connection, ref)
         if unknown := unknown_tags(connection, report, names):
             raise no_tag(connection, report, unknown)
         return report

@@ -29,6 +29,7 @@ from weighbridge.web.request.parameters import (
     MonthName,
     RegistryName,
     RepositoryName,
+    Team,
     TrafficCursor,
     Whose,
 )
@@ -55,15 +56,16 @@ class TrafficRoutes(Handlers):
         month: MonthName = None,
         registry: RegistryName = None,
         repository: RepositoryName = None,
+        team: Team = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: TrafficCursor = None,
     ) -> Response:
         """What was pulled of repositories in a month, where their registries count
         pulls: those first of which the most bytes may have been moved."""
         query = TrafficQuery(
-            self._month(month), registry, repository, limit=limit, cursor=cursor
+            self._month(month), registry, repository, team, limit=limit, cursor=cursor
         )
-        page = self._finder.traffic(query)
+        page = self.finder(request).traffic(query)
         row = partial(traffic_json, prices=self._finder.prices)
         return json_answer(request, page_of_rows(page, row))
 

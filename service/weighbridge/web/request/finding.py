@@ -212,13 +212,17 @@ class Finder:
     def disputes(self, query: DisputeQuery) -> Page[DisputeReport]:
         """One page of claims that registries contradict."""
         return self._page(
-            lambda c: dispute_page(c, query), query.registry, query.repository
+            lambda c: dispute_page(c, query, self.sight(c, query.team)),
+            query.registry,
+            query.repository,
         )
 
     def traffic(self, query: TrafficQuery) -> Page[TrafficReport]:
         """One page of what was pulled of repositories in a month."""
         return self._page(
-            lambda c: traffic_page(c, query), query.registry, query.repository
+            lambda c: traffic_page(c, query, self.sight(c, query.team)),
+            query.registry,
+            query.repository,
         )
 
     def pulls_of(

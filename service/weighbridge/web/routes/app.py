@@ -101,14 +101,14 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         _REPOSITORY,
         "image_not_found",
     ),
-    _read(
+    _seen(
         "/api/v1/reclaim",
         ReclaimRoutes.reclaim,
         "ReclaimRow",
         _REPOSITORY,
         "tag_not_found",
     ),
-    _read(
+    _seen(
         "/api/v1/storage",
         ReclaimRoutes.storage,
         "StorageRow",
@@ -122,7 +122,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
         _REGISTRY,
         _REPOSITORY,
     ),
-    _read(
+    _seen(
         "/api/v1/traffic", TrafficRoutes.traffic, "TrafficList", _REGISTRY, _REPOSITORY
     ),
     _read("/api/v1/costs", TrafficRoutes.costs, "CostsAnswer", _REGISTRY),
@@ -135,7 +135,7 @@ ROUTES: Final[tuple[RouteRow, ...]] = (
     _seen(
         "/api/v1/violations", API.violations, "ViolationList", _REGISTRY, _REPOSITORY
     ),
-    _read("/api/v1/disputes", API.disputes, "DisputeList", _REGISTRY, _REPOSITORY),
+    _seen("/api/v1/disputes", API.disputes, "DisputeList", _REGISTRY, _REPOSITORY),
     _read("/api/v1/notifications", API.notifications, "ChannelList"),
     _read("/api/v1/limits", LimitRoutes.limits, "ImageLimits", _REGISTRY),
     _read("/api/v1/headroom", LimitRoutes.headroom, "HeadroomList", _REGISTRY),
