@@ -65,7 +65,7 @@ class Authority:
             .add_extension(issuer, critical=False)
             .sign(self.key, hashes.SHA256())
         )
-        path = self.folder / f"server-{id(key)}.pem"
+        path = self.folder / f"server-{certificate.serial_number}.pem"
         _write(path, certificate, key)
         return path
 
