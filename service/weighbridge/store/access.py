@@ -125,14 +125,12 @@ def replace_token(
     connection: Connection, new: NewToken, now: datetime
 ) -> list[AccessToken]:
     """Keep it; those of its name, which are revoked now. A token that reads shows no
-    more than the one before it did: it is of the same teams."""
-    before = [
-        token
-        for token in find_tokens(connection, new.name or "")
-        if revoke_token(connection, token.id, now)
-    ]
-    if before and before[-1].role == new.role and new.teams is None:
-        new = replace(new, teams=before[-1].teams)
+    more than the last one of its name did, whoever revoked that: it is of the same
+    teams."""
+    namesakes = find_tokens(connection, new.name or "")
+    before = [each for each in namesakes if revoke_token(connection, each.id, now)]
+    if namesakes and namesakes[-1].role == new.role and new.teams is None:
+        new = replace(new, teams=namesakes[-1].teams)
     add_token(connection, new, now)
     return before
 
@@ -157,11 +155,19 @@ def find_tokens(connection: Connection, name_or_id: str) -> list[AccessToken]:
 
 
 def find_token_of(connection: Connection, sha256: bytes) -> AccessToken | None:
-    """The one whose text this is the SHA-256 of, valid or not."""
+    """The one whose text this is the SHA-256 of, valid or not; also of the text that it
+    had before it was renewed, and expires as that does."""
+    is_text = tokens.c.sha256 == sha256
     row = connection.execute(
-        select(*_COLUMNS).where(tokens.c.sha256 == sha256)
-    ).one_or_none()
-    return None if row is None else _token(row)
+        select(is_text, *_COLUMNS)
+        .where(or_(is_text, tokens.c.previous_sha256 == sha256))
+        .order_by(is_text.desc(), tokens.c.id.desc())
+    ).first()
+    if row is None:
+        return None
+    is_its_text, *values = row
+    token = _token(values)
+    return token if is_its_text else replace(token, expires_at=token.previous_until)
 
 
 class Renewal(Struct, frozen=True):

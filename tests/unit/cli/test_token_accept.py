@@ -111,6 +111,57 @@ def test_a_revoked_token_is_not_accepted_again(capsys: Capture) -> None:
     assert "token_exists" in capsys.readouterr().err
 
 
+def test_the_text_from_before_a_rotation_does_not_come_back(capsys: Capture) -> None:
+    a_token("people", "admin")
+    accepted()
+    run(["token", "rotate", "people", "--overlap", "0s"])
+    new = digest_of(capsys.readouterr().out.splitlines()[-1])
+
+    assert accepted() == 2
+
+    assert valid() == {new: ("people", "admin")}
+    assert "token_exists" in capsys.readouterr().err
+
+
+def test_the_text_from_before_a_rotation_stays_as_long_as_it_was_promised() -> None:
+    old = a_token("people")
+    accepted()
+    run(["token", "rotate", "people", "--overlap", "1h"])
+    before = valid()
+
+    assert accepted() == 0
+
+    assert len(before) == 2
+    assert digest_of(old) in before
+    assert valid() == before
+
+
+def test_the_text_from_before_a_rotation_of_a_revoked_token_is_not_accepted() -> None:
+    a_token("people")
+    accepted()
+    run(["token", "rotate", "people"])
+    run(["token", "revoke", "people"])
+
+    assert accepted() == 2
+
+    assert valid() == {}
+
+
+def test_another_text_of_a_revoked_token_of_teams_is_of_the_same_teams() -> None:
+    run(["db", "upgrade"])
+    run(["token", "create", "--role", "read", "--name", "people", "--team", "shop"])
+    run(["token", "revoke", "people"])
+    text = a_token("people")
+
+    assert accepted() == 0
+
+    database = open_database("sqlite:///weighbridge.db")
+    with database.read() as connection:
+        found = valid_tokens(connection, datetime.now(UTC))
+    database.close()
+    assert found[digest_of(text)].teams == frozenset({"shop"})
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

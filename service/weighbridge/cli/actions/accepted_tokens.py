@@ -83,12 +83,14 @@ def _read(file: Path) -> _OfFile:
 
 
 def _check_same(token: _OfFile, known: AccessToken, now: datetime) -> None:
-    """Raises UsageError(token_exists) for one that was called otherwise or ended."""
+    """Raises UsageError(token_exists) for one that was called otherwise or ended, also
+    by being renewed."""
     if known.state(now) != "valid" or known.name != token.name:
         raise UsageError(
             f"{token.file} holds the token {known.name!r}, which is {known.state(now)}",
             code="token_exists",
-            hint="make another token, or name the file as the token is called",
+            hint="write into the file what `weighbridge token rotate` printed, or "
+            "another token; or name the file as the token is called",
         )
 
 
