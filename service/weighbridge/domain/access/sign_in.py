@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from weighbridge.domain.access.principal import Principal
 from weighbridge.domain.access.roles import USER
+from weighbridge.domain.text.printable import printable
 from weighbridge.errors import UsageError
 
 HEADER_BYTES: Final = 4096
@@ -90,6 +91,9 @@ def signed_in(
     # What a proxy on the way makes of a header that was sent twice has a comma.
     if len(name) > NAME_CHARACTERS or "," in name:
         raise _fault(f"{proxy.user} is not the name of one person")
+    # Else two people would look like one in the audit log.
+    if printable(name) != name or name.strip() != name:
+        raise _fault(f"{proxy.user} has unprintable characters")
     groups = {group.strip(" \t") for group in listed.split(",")} - {""}
     if groups & proxy.admin_groups:
         return Principal(f"{USER}{name}", "admin", None)
