@@ -192,6 +192,21 @@ def test_what_a_client_says_of_itself_is_replaced(service: str, header: str) -> 
     assert get(service, "/api/v1/repositories", claims).status_code == 401
 
 
+def test_a_client_does_not_say_its_own_address() -> None:
+    """What is believed of a trusted proxy counts the refused webhooks of a sender."""
+    locations = block("nginx", "auth_request").split("location ")[1:]
+    ours = [each for each in locations if "127.0.0.1:8080" in each]
+
+    without = [
+        each
+        for each in ours
+        if "proxy_set_header X-Forwarded-For $remote_addr;" not in each
+    ]
+
+    assert len(ours) == 2
+    assert without == []
+
+
 def test_a_program_has_a_token(service: str, token: str) -> None:
     answer = get(service, "/api/v1/repositories", bearer(token))
 
