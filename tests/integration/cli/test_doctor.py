@@ -287,6 +287,37 @@ def test_a_secret_that_cannot_be_read_and_one_that_everybody_can(
     assert PASSWORD not in closed.said + opened.said
 
 
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        (f"postgresql://weighbridge:{PASSWORD}@127.0.0.1:1/w", True),
+        ("postgresql://weighbridge@127.0.0.1:1/w", False),
+    ],
+)
+def test_a_configuration_file_with_a_password_that_everybody_can_read(
+    url: str, is_told: bool, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="weighbridge-doctor-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        configure(folder, database_url=url)
+        file = folder / "weighbridge.yaml"
+        monkeypatch.chdir(folder)
+
+        file.chmod(0o644)
+        opened = look(capsys)
+        file.chmod(0o640)
+        closed = look(capsys)
+        monkeypatch.undo()
+
+    assert ("secrets" in opened.names) is is_told
+    assert "secrets" not in closed.names
+    if is_told:
+        told = opened.of("secrets", "warning")["text"]
+        assert "holds secrets itself: every user of this machine may read" in told
+    assert PASSWORD not in opened.said + closed.said
+
+
 def test_with_everything_away_it_ends_in_time_and_says_each(
     tmp_path: Path, capsys: Capture
 ) -> None:

@@ -91,7 +91,9 @@ def test_what_could_be_read_in_two_ways_is_refused(
         find(*headers)
 
 
-@pytest.mark.parametrize("name", ["al\u200bice", "\u202eecila", "\u00a0", "alice\u3000"])
+@pytest.mark.parametrize(
+    "name", ["al\u200bice", "\u202eecila", "\u00a0", "alice\u3000"]
+)
 def test_a_name_that_looks_like_another_one_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="unprintable"):
         find(("x-user", name), ("x-groups", "ops"))

@@ -3,16 +3,20 @@
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel
 
 from weighbridge.bootstrap.doctor.check import CheckResult, Installation
 from weighbridge.config import Settings
+from weighbridge.config.file.regular_file import read_regular
+from weighbridge.domain.text.printable import Secret
 from weighbridge.errors import ConfigError
 from weighbridge.presentation.forms.phrases import plural
 
 CONFIGURATION = "configuration"
 SECRETS = "secrets"
+_BYTES: Final = 1024 * 1024
 
 
 def faults_of_configuration(error: ConfigError) -> list[CheckResult]:
@@ -86,9 +90,47 @@ def look_at_secrets(installation: Installation, _: str) -> Iterator[CheckResult]
     open_files = [(file, fault) for file in files if (fault := _fault_of(file))]
     for file, fault in open_files:
         yield CheckResult(SECRETS, "warning", f"{file}: {fault}", f"chmod o= {file}")
+    written = _with_written_secrets(installation)
+    if written is not None and (fault := _fault_of(written)):
+        yield CheckResult(
+            SECRETS,
+            "warning",
+            f"{written} holds secrets itself: {fault}",
+            "put them into files of their own, by keys that end in _file; or chmod o= "
+            f"{written}",
+        )
     if files and not open_files:
         counted = plural(len(files), "file")
         yield CheckResult(SECRETS, "ok", f"{counted} with secrets, closed to others")
+
+
+def _with_written_secrets(installation: Installation) -> Path | None:
+    """The configuration file, where one of its keys has a secret as its value."""
+    if installation.file is None:
+        return None
+    file = Path(installation.file)
+    try:
+        text = read_regular(file, _BYTES).decode(errors="replace")
+    except (OSError, ValueError):
+        return None  # A pipe, or gone since.
+    # Others come from the environment.
+    is_written = any(secret in text for secret in _secrets_of(installation.settings))
+    return file if is_written else None
+
+
+def _secrets_of(value: object, key: str = "") -> Iterator[str]:
+    """Of a URL only one with a password."""
+    if isinstance(value, Secret):
+        text = value.reveal()
+        user = text.partition("://")[2].rpartition("@")[0]
+        if key not in ("database_url", "redis_url") or ":" in user:
+            yield text
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from _secrets_of(each, key)
+    elif isinstance(value, BaseModel):
+        for name, each in value:
+            yield from _secrets_of(each, name)
 
 
 def _secret_files(installation: Installation) -> Iterator[Path]:
